@@ -1,0 +1,49 @@
+"""The destination file as value objects: what is exported, and where to.
+
+Loading, with lines and remedies, is `processor.configuration`; this module only says what there is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+PLATFORM_NAMESPACE = "ups"
+"""The namespace of segments that the platform itself evaluates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A mapped segment."""
+
+    namespace: str
+    id: str
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How to reach Kinesis; without keys AWS's default credential chain is used."""
+
+    region: str
+    access_key_id: SecretStr | None = None
+    secret_key: SecretStr | None = None
+    connection_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """The whole file. `stream` is a name or an ARN; `partition_key_namespace` is None where the key is the profile id."""
+
+    name: str
+    connection: Connection
+    stream: str
+    marketing_actions: tuple[str, ...]
+    segments: tuple[Segment, ...]
+    attributes: tuple[str, ...]
+    description: str | None = None
+    partition_key_namespace: str | None = None
+    include_segment_names: bool = False

@@ -1,0 +1,124 @@
+"""Every exception that this package raises on purpose.
+
+* ProcessorError
+  * ConfigurationError         a file or a variable is wrong; nothing was connected (exit code 78)
+    + problems                 all that is wrong, each with file, line, member and remedy
+  * InvalidEvent               one event is not what it must be; it goes to the dead letters
+    + reason                   a word of `Reason`
+  * InvalidStateRecord         a state record cannot be read by this version
+  * KafkaError
+    * KafkaUnavailable         cured by waiting
+    * KafkaRefused             cured by a person: permission, topic, credentials
+  * KinesisError
+    * KinesisUnavailable       cured by waiting
+    * KinesisRefused           cured by a person: permission, stream, credentials
+  * StateError                 state and changelog do not agree, or cannot be kept
+  * DrainTimeout               a shutdown or a revoke ran out of time; what was not acknowledged is abandoned
+  * EmbeddedServerError        the demo's own Kafka or Kinesis did not start
+
+Foreign exceptions are mapped to these once, at the boundary that meets them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXIT_BAD_CONFIGURATION = 78
+"""`EX_CONFIG` of BSD's sysexits.h."""
+
+
+class Reason(StrEnum):
+    """Why an event is in the dead-letter topic."""
+
+    BAD_KEY = "bad-key"
+    BAD_JSON = "bad-json"
+    BAD_MEMBERSHIP = "bad-membership"
+    BAD_IDENTITY = "bad-identity"
+    BAD_LABELS = "bad-labels"
+    TOO_LARGE = "too-large"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with the configuration.
+
+    `source` is a file's path, or `environment`; `line` counts from 1 and is None where there is none;
+    `member` is a dotted path (`segments[1].id`) or a variable's name.
+    """
+
+    source: str
+    line: int | None
+    member: str
+    message: str
+    remedy: str
+
+    def __str__(self) -> str:
+        place = self.source if self.line is None else f"{self.source}:{self.line}"
+        return f"{place}: {self.member}: {self.message}. {self.remedy}"
+
+
+class ProcessorError(Exception):
+    """The root: what `except ProcessorError` catches is ours."""
+
+
+class ConfigurationError(ProcessorError):
+    """A configuration that cannot be used; `problems` holds all that was found, in order of place."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
+
+
+class InvalidEvent(ProcessorError):
+    """An event that breaks the event format; it changes no state."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class InvalidStateRecord(ProcessorError):
+    """A state record that this version cannot read."""
+
+
+class KafkaError(ProcessorError):
+    """Kafka did not do what was asked."""
+
+
+class KafkaUnavailable(KafkaError):
+    """Kafka does not answer now; waiting cures it."""
+
+
+class KafkaRefused(KafkaError):
+    """Kafka answers and refuses; a person must change a permission, a topic or a credential."""
+
+
+class KinesisError(ProcessorError):
+    """Kinesis did not do what was asked."""
+
+
+class KinesisUnavailable(KinesisError):
+    """Kinesis does not answer now; waiting cures it."""
+
+
+class KinesisRefused(KinesisError):
+    """Kinesis answers and refuses; a person must change a permission, a stream or a credential."""
+
+
+class StateError(ProcessorError):
+    """State, changelog and committed offsets do not agree, or state cannot be kept."""
+
+
+class DrainTimeout(ProcessorError):
+    """A drain ran out of time; what was not acknowledged is abandoned and will be repeated."""
+
+
+class EmbeddedServerError(ProcessorError):
+    """An embedded server did not start or did not answer."""

@@ -1,0 +1,91 @@
+"""One spelling for every way to write the same JSON value.
+
+Attributes are compared as JSON values: the order of an object's members does not count, an array's does, and
+`1`, `1.0` and `10e-1` are the same number. Two texts mean the same value exactly when their canonical bytes
+are equal. Numbers are compared by their decimal digits, so none is ever rounded.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, TypeAlias
+
+import orjson
+
+_JsonTree: TypeAlias = Any  # what a JSON parser returns; it does not leave this module
+
+_QUOTE = 0x22
+_OPENING = b"{["
+_DIGITS_ALWAYS_FINITE = 308
+_EXPONENT_DIGITS_MAX = 4000
+# Whatever orjson would round or print in its own way: a fraction, an exponent, minus zero, beyond 64 bits.
+# Text inside strings may match too; that only costs the slower way.
+_NUMBER_IN_DOUBT = re.compile(rb"[0-9][.eE]|-0|[0-9]{18}")
+
+
+def canonical(raw: bytes) -> bytes:
+    """The canonical bytes of `raw`, which is one JSON value without white space around it.
+
+    Raises:
+        ValueError: a string holds a lone surrogate, or a number is beyond a double.
+
+    """
+    if raw[0] == _QUOTE:
+        return raw if b"\\" not in raw else orjson.dumps(orjson.loads(raw))
+    if raw[0] in _OPENING:
+        return _canonical_container(raw)
+    if raw.isdigit() and len(raw) <= _DIGITS_ALWAYS_FINITE:
+        return raw
+    if raw in {b"true", b"false", b"null"}:
+        return raw
+    return _canonical_number(raw.decode()).encode()
+
+
+def _canonical_container(raw: bytes) -> bytes:
+    tree = orjson.loads(raw)  # refuses lone surrogates and numbers beyond a double
+    if _NUMBER_IN_DOUBT.search(raw) is None:
+        return orjson.dumps(tree, option=orjson.OPT_SORT_KEYS)
+    exact = json.loads(raw, parse_int=_Number, parse_float=_Number)
+    return _written(exact).encode()
+
+
+class _Number(str):
+    """A number's own digits."""
+
+    __slots__ = ()
+
+
+def _written(tree: _JsonTree) -> str:
+    """As orjson writes with sorted keys, but for numbers."""
+    if isinstance(tree, _Number):
+        return _canonical_number(tree)
+    if isinstance(tree, dict):
+        members = (f"{_quoted(name)}:{_written(tree[name])}" for name in sorted(tree))
+        return "{" + ",".join(members) + "}"
+    if isinstance(tree, list):
+        return "[" + ",".join(map(_written, tree)) + "]"
+    return orjson.dumps(tree).decode()
+
+
+def _quoted(text: str) -> str:
+    return orjson.dumps(text).decode()
+
+
+def _canonical_number(text: str) -> str:
+    if math.isinf(float(text)):
+        raise ValueError("a number is beyond a double")
+    mantissa, _, exponent_text = text.lower().partition("e")
+    sign = "-" if mantissa[0] == "-" else ""
+    whole, _, fraction = mantissa.removeprefix("-").partition(".")
+    digits = (whole + fraction).lstrip("0")
+    significant = digits.rstrip("0")
+    if not significant:
+        return "0"
+    if len(exponent_text) > _EXPONENT_DIGITS_MAX:
+        raise ValueError("a number's exponent is too long to compare")
+    exponent = int(exponent_text or "0") - len(fraction) + len(digits) - len(significant)
+    if exponent >= 0:
+        return sign + significant + "0" * exponent
+    return f"{sign}{significant}e{exponent}"

@@ -1,0 +1,342 @@
+"""The whole of what happens to one event: (event, state) -> (export or nothing, next state).
+
+No I/O, no clock. The steps stand in the order of the semantics: event, view, diff, export.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import xxhash
+from msgspec import UNSET
+
+from processor.errors import InvalidEvent, Reason
+from processor.governance.plan import Item, Removal, segment_name
+from processor.profile.canonical import canonical
+from processor.profile.consent import Consent
+from processor.profile.event import Entry, EventDecoder
+from processor.profile.export import Export, SegmentText, Shape, membership_text
+from processor.profile.identity import (
+    NO_IDENTITIES,
+    check_identities,
+    first_id,
+    identity_set,
+    parse_identities,
+    without_namespaces,
+)
+from processor.profile.record import (
+    NOTHING_EXPORTED,
+    StateRecord,
+    decode_record,
+    encode_left,
+    encode_record,
+    path_digest,
+    segment_key,
+    split_attributes,
+)
+from processor.profile.times import is_date_time, is_later_than
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from msgspec import UnsetType
+
+    from processor.governance.plan import Plan, Verdict
+    from processor.profile.event import Leaf
+
+    Headers = Sequence[tuple[str, bytes | None]]
+
+LABELS_HEADER: Final = "duleLabels"
+KEY_CHARACTERS_MAX: Final = 256
+"""Of a profile id, and of a Kinesis partition key."""
+
+_VERDICTS_MAX: Final = 4096
+
+
+class Transition(NamedTuple):
+    """What an event did.
+
+    `state` is the profile's next state record, None where it stays as it was. `removed` tells what governance
+    kept back. `skipped` says that the state reflects this event already.
+    """
+
+    export: Export | None
+    state: bytes | None
+    removed: Sequence[Removal] = ()
+    skipped: bool = False
+
+
+SKIPPED: Final = Transition(export=None, state=None, skipped=True)
+
+
+class _View(NamedTuple):
+    """What of the profile this destination may see now, less the memberships.
+
+    `mask` has a bit for each attribute that is present, `texts` their values, `digests` their digests.
+    """
+
+    mask: int
+    texts: Sequence[bytes]
+    digests: bytes
+    identities: bytes
+
+
+class _Diff(NamedTuple):
+    """Memberships of now by segment key, the export's entries by namespace, and whether a status changed."""
+
+    memberships: dict[str, str]
+    entries: list[list[str]]
+    moved: bool
+
+
+class Core:
+    """Follows one compiled plan; remembers nothing of any profile."""
+
+    def __init__(self, plan: Plan) -> None:
+        destination = plan.destination
+        self._plan = plan
+        self._consent = Consent(plan.consent_policies)
+        self._decoder = EventDecoder((*destination.attributes, *self._consent.paths), destination.segments)
+        self._path_digests = [path_digest(path) for path in destination.attributes]
+        self._namespaces = list(dict.fromkeys(segment.namespace for segment in destination.segments))
+        self._segments = [
+            (
+                segment_key(segment),
+                self._namespaces.index(segment.namespace),
+                SegmentText(segment, name=segment.name if destination.include_segment_names else None),
+            )
+            for segment in destination.segments
+        ]
+        self._without_consent = [
+            Removal(Item("segment", segment_name(segment), frozenset()), "consent", "any")
+            for segment in destination.segments
+        ]
+        self._no_entries: Sequence[Entry | UnsetType] = (UNSET,) * len(self._segments)
+        self._shape = Shape(destination.attributes)
+        self._partition_namespace = destination.partition_key_namespace
+        self._verdicts: dict[bytes, Verdict] = {}
+
+    def apply(
+        self,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers,
+        *,
+        timestamp_ms: int,
+        offset: int,
+        state: bytes | None,
+    ) -> Transition:
+        """Apply one event to its profile's state record (None where there is none).
+
+        An event at or below the state's offset is skipped.
+
+        Raises:
+            InvalidEvent: the event breaks the event format; nothing changes.
+            InvalidStateRecord: `state` comes from a release that this one does not understand.
+
+        """
+        previous = NOTHING_EXPORTED if state is None else decode_record(state)
+        if offset <= previous.offset:
+            return SKIPPED
+        profile_id = _profile_id(key)
+        removed: list[Removal] = []
+        if value is None:
+            verdict = self._verdict(headers)
+            identities = _permitted(previous.identities, verdict, removed)
+            view = _View(0, (), b"", identities)
+            diff = self._diff(self._no_entries, verdict.segments, previous, timestamp_ms, removed)
+        else:
+            view, diff = self._seen(value, headers, timestamp_ms, previous, removed)
+        return self._transition(key or b"", profile_id, previous, view, diff, offset=offset, removed=removed)
+
+    def _seen(
+        self, value: bytes, headers: Headers, timestamp_ms: int, previous: StateRecord, removed: list[Removal]
+    ) -> tuple[_View, _Diff]:
+        """View and diff of a profile. Its faults are met in the order of their reasons: json first, labels last."""
+        if b"\n" in value or b"\r" in value:
+            # Outside strings a line break is only white space, and inside it is no JSON; an export is one line.
+            value = value.replace(b"\n", b" ").replace(b"\r", b" ")
+        event = self._decoder.decode(value)
+        try:
+            verdict, fault = self._verdict(headers), None
+        except InvalidEvent as error:
+            verdict, fault = self._plan.standing, error
+        view = self._attributes(event.leaves, verdict, removed)
+        identities = NO_IDENTITIES if event.identities is UNSET else bytes(event.identities)
+        # The identities of a member rarely change, and what equals the state's was checked when it came.
+        tree = None if identities == previous.identities else parse_identities(identities)
+        if event.fault is not None:
+            raise event.fault
+        if self._consent.given(event.leaves[len(self._path_digests) :]):
+            diff = self._diff(event.entries, verdict.segments, previous, timestamp_ms, removed)
+        else:
+            diff = self._diff(event.entries, self._without_consent, previous, timestamp_ms, removed)
+            view = _View(0, (), b"", b"")
+        if tree is not None:
+            check_identities(tree)
+        if fault is not None:
+            raise fault
+        return view._replace(identities=_permitted(identities, verdict, removed)), diff
+
+    def _attributes(self, leaves: Sequence[Leaf], verdict: Verdict, removed: list[Removal]) -> _View:
+        mask, texts, digests = 0, [], []
+        attributes = zip(leaves, verdict.attributes, self._path_digests, strict=False)
+        for index, (leaf, removal, path) in enumerate(attributes):
+            if leaf is UNSET:
+                continue
+            text = bytes(leaf)
+            try:
+                value = canonical(text)
+            except ValueError as error:
+                raise InvalidEvent(Reason.BAD_JSON, f"a mapped attribute: {error}") from error
+            if removal is not None:
+                removed.append(removal)
+                continue
+            mask |= 1 << index
+            texts.append(text)
+            digests.append(path)
+            digests.append(xxhash.xxh3_64_digest(value))
+        return _View(mask, texts, b"".join(digests), b"")
+
+    def _diff(
+        self,
+        entries: Sequence[Entry | UnsetType],
+        hidden: Sequence[Removal | None],
+        previous: StateRecord,
+        timestamp_ms: int,
+        removed: list[Removal],
+    ) -> _Diff:
+        before, now = previous.memberships, {}
+        texts: list[list[str]] = [[] for _ in self._namespaces]
+        moved = False
+        for entry, removal, (key, namespace, text) in zip(entries, hidden, self._segments, strict=True):
+            was = before.get(key)
+            if entry is UNSET:
+                if was is not None:
+                    moved = True
+                    texts[namespace].append(f"{text.prefix}{was}{text.exited}")
+                continue
+            time = entry.lastQualificationTime
+            is_member = _is_member(entry, was, timestamp_ms)
+            if is_member and removal is not None:
+                removed.append(removal)
+                is_member = False
+            if is_member:
+                now[key] = time
+                moved = moved or was is None
+                status = text.realized if was is None else text.existing
+                texts[namespace].append(f"{text.prefix}{time}{status}")
+            elif was is not None:
+                moved = True
+                texts[namespace].append(f"{text.prefix}{time}{text.exited}")
+        return _Diff(now, texts, moved)
+
+    def _transition(
+        self,
+        key: bytes,
+        profile_id: str,
+        previous: StateRecord,
+        view: _View,
+        diff: _Diff,
+        *,
+        offset: int,
+        removed: Sequence[Removal],
+    ) -> Transition:
+        if diff.moved or (diff.memberships and self._is_changed(view, previous)):
+            data = self._shape.filled(
+                view.mask, view.texts, membership_text(self._namespaces, diff.entries), view.identities
+            )
+            export = Export(key, self._partition_key(profile_id, view.identities), data)
+            if diff.memberships:
+                record = StateRecord(offset, view.digests, view.identities, diff.memberships)
+                return Transition(export, encode_record(record), removed)
+            return Transition(export, encode_left(offset), removed)
+        if diff.memberships == previous.memberships:
+            return Transition(None, None, removed)
+        if not diff.memberships:
+            # Only segments that are not mapped any more: they go without a word.
+            return Transition(None, encode_left(offset), removed)
+        record = StateRecord(offset, previous.attributes, previous.identities, diff.memberships)
+        return Transition(None, encode_record(record), removed)
+
+    def _is_changed(self, view: _View, previous: StateRecord) -> bool:
+        if view.identities != previous.identities and identity_set(view.identities) != identity_set(
+            previous.identities
+        ):
+            return True
+        if view.digests == previous.attributes:
+            return False
+        before, now = split_attributes(previous.attributes), split_attributes(view.digests)
+        # What is not mapped any more is no change; what governance removes now is one.
+        return {path: before[path] for path in self._path_digests if path in before} != now
+
+    def _partition_key(self, profile_id: str, identities: bytes) -> str:
+        if self._partition_namespace is None:
+            return profile_id
+        id_ = first_id(identities, self._partition_namespace)
+        return profile_id if id_ is None or len(id_) > KEY_CHARACTERS_MAX else id_
+
+    def _verdict(self, headers: Headers) -> Verdict:
+        if not headers:
+            return self._plan.standing
+        raw = [value for name, value in headers if name == LABELS_HEADER]
+        if not raw:
+            return self._plan.standing
+        if None in raw:
+            raise InvalidEvent(Reason.BAD_LABELS, f"the header {LABELS_HEADER} is null")
+        joined = b",".join(value for value in raw if value is not None)
+        verdict = self._verdicts.get(joined)
+        if verdict is None:
+            if len(self._verdicts) >= _VERDICTS_MAX:
+                self._verdicts.clear()
+            verdict = self._verdicts[joined] = self._plan.verdict(_labels(raw))
+        return verdict
+
+
+def _labels(raw: Sequence[bytes | None]) -> frozenset[str]:
+    try:
+        texts = [value.decode() for value in raw if value is not None]
+    except UnicodeDecodeError as error:
+        raise InvalidEvent(Reason.BAD_LABELS, f"the header {LABELS_HEADER} is not UTF-8") from error
+    labels = (label.strip() for text in texts for label in text.split(","))
+    return frozenset(label for label in labels if label)
+
+
+def _profile_id(key: bytes | None) -> str:
+    if not key:
+        raise InvalidEvent(Reason.BAD_KEY, "the key is empty")
+    try:
+        profile_id = key.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidEvent(Reason.BAD_KEY, f"the key is not UTF-8 at byte {error.start}") from error
+    if len(profile_id) > KEY_CHARACTERS_MAX:
+        raise InvalidEvent(
+            Reason.BAD_KEY, f"the key has {len(profile_id)} characters, more than {KEY_CHARACTERS_MAX}"
+        )
+    return profile_id
+
+
+def _is_member(entry: Entry, was: str | None, timestamp_ms: int) -> bool:
+    time, until = entry.lastQualificationTime, entry.validUntil
+    # A time that the state holds was checked when it came.
+    if time != was and not is_date_time(time):
+        raise InvalidEvent(Reason.BAD_MEMBERSHIP, "lastQualificationTime is not an RFC 3339 date-time")
+    is_valid = True
+    if until is not UNSET:
+        try:
+            is_valid = is_later_than(until, timestamp_ms)
+        except ValueError as error:
+            raise InvalidEvent(Reason.BAD_MEMBERSHIP, "validUntil is not an RFC 3339 date-time") from error
+    return is_valid and entry.status != "exited"
+
+
+def _permitted(identities: bytes, verdict: Verdict, removed: list[Removal]) -> bytes:
+    """The identities less what governance removes."""
+    if verdict.event is not None:
+        removed.append(verdict.event)
+        return NO_IDENTITIES
+    if not verdict.namespaces:
+        return identities
+    kept = without_namespaces(identities, verdict.namespaces.keys())
+    removed.extend(verdict.namespaces[name] for name in kept.removed)
+    return kept.text

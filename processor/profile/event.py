@@ -1,0 +1,249 @@
+"""An event's bytes, decoded only where the plan looks.
+
+Two ways lead to the same answer. The quick one is a typed decoder made for the plan: it walks the text once,
+checks all of its syntax, and builds objects for mapped members alone. Where an event does not have the shape
+that decoder expects, the patient one goes member by member and finds out whether that is an error, and which.
+"""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+import msgspec
+import orjson
+from msgspec import UNSET, Raw, UnsetType
+
+from processor.errors import InvalidEvent, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from processor.destination import Segment
+
+MEMBERSHIP = "segmentMembership"
+IDENTITIES = "identityMap"
+
+Leaf: TypeAlias = "Raw | UnsetType"
+"""The text of a value somewhere in the profile, or nothing."""
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """A profile's entry for one segment."""
+
+    status: Literal["realized", "existing", "exited"]
+    lastQualificationTime: str  # noqa: N815  the event's own member
+    validUntil: str | UnsetType = UNSET  # noqa: N815  the event's own member
+
+
+class Event(NamedTuple):
+    """What the plan wants of an event.
+
+    `leaves` run beside the decoder's paths, `entries` beside its segments. `fault` is the first thing wrong
+    with the membership, told apart because a worse fault elsewhere (`bad-json`) goes before it.
+    """
+
+    leaves: Sequence[Leaf]
+    entries: Sequence[Entry | UnsetType]
+    identities: Leaf
+    fault: InvalidEvent | None
+
+
+class EventDecoder:
+    """Decodes events for one set of paths and segments; compile one a plan, not one an event."""
+
+    def __init__(self, paths: Sequence[str], segments: Sequence[Segment]) -> None:
+        self._paths = [tuple(path.split(".")) for path in paths]
+        self._segments = [(segment.namespace, segment.id) for segment in segments]
+        self._quick = _compile(self._paths, self._segments)
+
+    def decode(self, value: bytes) -> Event:
+        """Decode an event's value.
+
+        Raises:
+            InvalidEvent: `bad-json`.
+
+        """
+        try:
+            if not value.isascii():
+                value.decode()  # the decoder looks for UTF-8 only in the strings that it builds
+            if self._quick is not None:
+                try:
+                    return self._quick(value)
+                except msgspec.ValidationError:
+                    pass
+            return self._decode_patiently(value)
+        except UnicodeDecodeError as error:
+            raise InvalidEvent(Reason.BAD_JSON, f"not UTF-8 at byte {error.start}") from error
+        except msgspec.DecodeError as error:
+            raise InvalidEvent(Reason.BAD_JSON, str(error)) from error
+        except RecursionError as error:
+            raise InvalidEvent(Reason.BAD_JSON, "nested too deeply to read") from error
+
+    def _decode_patiently(self, value: bytes) -> Event:
+        members = _members(value)
+        leaves = [_dig(members, path) for path in self._paths]
+        fault: InvalidEvent | None = None
+        entries: Sequence[Entry | UnsetType] = ()
+        try:
+            entries = self._entries(members)
+        except InvalidEvent as error:
+            if error.reason is not Reason.BAD_MEMBERSHIP:
+                raise
+            fault = error
+        return Event(leaves, entries, members.get(IDENTITIES, UNSET), fault)
+
+    def _entries(self, members: dict[str, Raw]) -> Sequence[Entry | UnsetType]:
+        if MEMBERSHIP not in members:
+            raise InvalidEvent(Reason.BAD_MEMBERSHIP, f"{MEMBERSHIP} is absent")
+        namespaces = _object(members[MEMBERSHIP], MEMBERSHIP)
+        mapped = {namespace for namespace, _ in self._segments if namespace in namespaces}
+        segments = {name: _object(namespaces[name], f"{MEMBERSHIP}.{name}") for name in mapped}
+        raws = [segments.get(namespace, {}).get(id_, UNSET) for namespace, id_ in self._segments]
+        trees = [UNSET if raw is UNSET else _checked_tree(bytes(raw)) for raw in raws]
+        return [UNSET if tree is UNSET else _entry(tree) for tree in trees]
+
+
+def _compile(
+    paths: Sequence[tuple[str, ...]], segments: Sequence[tuple[str, str]]
+) -> Callable[[bytes], Event] | None:
+    """The quick way for these paths; None where a member's name cannot be a field of the typed decoder."""
+    try:
+        top, leaf_places, entry_places = _typed_event(paths, segments)
+    except ValueError:
+        return None
+    decode: Callable[[bytes], Any] = msgspec.json.Decoder(top).decode
+    leaves_of, entries_of = _getter(leaf_places), _getter(entry_places)
+
+    def quick(value: bytes) -> Event:
+        event = decode(value)
+        return Event(leaves_of(event), entries_of(event), event.identities, None)
+
+    if not any(_inside(path, other) for path in paths for other in paths if path is not other):
+        return quick
+
+    outer = {index: _outermost(path, paths) for index, path in enumerate(paths)}
+
+    def quick_with_nested_paths(value: bytes) -> Event:
+        event = quick(value)
+        leaves = list(event.leaves)
+        for index, (outer_index, rest) in outer.items():
+            if rest:
+                leaf = event.leaves[outer_index]
+                leaves[index] = UNSET if leaf is UNSET else _dig({"": leaf}, ("", *rest))
+        return event._replace(leaves=leaves)
+
+    return quick_with_nested_paths
+
+
+def _inside(path: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    return path[: len(other)] == other
+
+
+def _outermost(path: tuple[str, ...], paths: Sequence[tuple[str, ...]]) -> tuple[int, tuple[str, ...]]:
+    """The shortest of `paths` that `path` lies in, by its index, and the rest of the way."""
+    index = min((i for i, other in enumerate(paths) if _inside(path, other)), key=lambda i: len(paths[i]))
+    return index, path[len(paths[index]) :]
+
+
+class _Tree:
+    """Members to decode: a name either ends in a leaf or leads on."""
+
+    def __init__(self) -> None:
+        self.children: dict[str, type[Entry | Raw] | _Tree] = {}
+        self.fields: dict[str, str] = {}
+
+    def add(self, path: Sequence[str], leaf: type[Entry | Raw]) -> str:
+        """Put a leaf at `path`, or find the one it lies in; its place, as `attrgetter` names it."""
+        name, rest = path[0], path[1:]
+        field = self.fields.setdefault(name, f"m{len(self.fields)}")
+        if rest:
+            child = self.children.setdefault(name, _Tree())
+            return f"{field}.{child.add(rest, leaf)}" if isinstance(child, _Tree) else field
+        self.children[name] = leaf
+        return field
+
+    def struct(self, name: str) -> type[msgspec.Struct]:
+        """A type whose absent members are empty all the way down, so that any place can be read blindly."""
+        fields: list[tuple[str, Any, Any]] = []
+        for member, child in self.children.items():
+            if isinstance(child, _Tree):
+                inner = child.struct(f"{name}_{self.fields[member]}")
+                fields.append((self.fields[member], inner, inner()))
+            else:
+                fields.append((self.fields[member], child | UnsetType, UNSET))
+        rename = {field: member for member, field in self.fields.items()}
+        return msgspec.defstruct(name, fields, rename=rename, frozen=True, gc=False)
+
+
+def _typed_event(
+    paths: Sequence[tuple[str, ...]], segments: Sequence[tuple[str, str]]
+) -> tuple[type[msgspec.Struct], list[str], list[str]]:
+    attributes = _Tree()
+    # Shortest first: what lies inside another path is dug out of that one's text.
+    order = sorted(range(len(paths)), key=lambda i: len(paths[i]))
+    places = {i: attributes.add(paths[i], Raw) for i in order}
+    membership = _Tree()
+    entry_places = [f"membership.{membership.add(segment, Entry)}" for segment in segments]
+    base = attributes.struct("Attributes")
+    top = msgspec.defstruct(
+        "TypedEvent",
+        [("membership", membership.struct("Membership")), ("identities", Raw | UnsetType, UNSET)],
+        bases=(base,),
+        rename={"membership": MEMBERSHIP, "identities": IDENTITIES},
+        frozen=True,
+        gc=False,
+        kw_only=True,
+    )
+    return top, [places[i] for i in range(len(paths))], entry_places
+
+
+def _getter(places: Sequence[str]) -> Callable[[object], tuple[Any, ...]]:
+    if not places:
+        return lambda _: ()
+    get = attrgetter(*places)
+    return get if len(places) > 1 else lambda event: (get(event),)
+
+
+_decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
+
+
+def _members(value: bytes) -> dict[str, Raw]:
+    try:
+        return _decode_members(value)
+    except msgspec.ValidationError as error:
+        raise InvalidEvent(Reason.BAD_JSON, "the value is not an object") from error
+
+
+def _object(raw: Raw, where: str) -> dict[str, Raw]:
+    try:
+        return _decode_members(raw)
+    except msgspec.ValidationError as error:
+        raise InvalidEvent(Reason.BAD_MEMBERSHIP, f"{where} is not an object") from error
+
+
+def _dig(members: dict[str, Raw], path: Sequence[str]) -> Leaf:
+    """The text at `path`; nothing where the way there meets something other than an object."""
+    for name in path[:-1]:
+        raw = members.get(name)
+        if raw is None or not bytes(raw).startswith(b"{"):
+            return UNSET
+        members = _decode_members(raw)
+    return members.get(path[-1], UNSET)
+
+
+def _checked_tree(raw: bytes) -> object:
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise InvalidEvent(Reason.BAD_JSON, f"a mapped segment's entry: {error.msg}") from error
+
+
+def _entry(tree: object) -> Entry:
+    if not isinstance(tree, dict):
+        raise InvalidEvent(Reason.BAD_MEMBERSHIP, "a mapped segment's entry is not an object")
+    known = {name: tree[name] for name in Entry.__struct_fields__ if name in tree}
+    try:
+        return msgspec.convert(known, Entry)
+    except msgspec.ValidationError as error:
+        raise InvalidEvent(Reason.BAD_MEMBERSHIP, str(error)) from error

@@ -1,0 +1,102 @@
+"""The state record: what was last exported for one profile, in bytes.
+
+Byte 0 is the version, 1. The rest is a MessagePack array:
+
+    [offset, attributes, identities, memberships]    a member of at least one mapped segment
+    [offset]                                          a profile that left its last segment
+
+* offset: the source offset of the event that made the record
+* attributes: binary, 12 bytes an exported attribute: 4 that name its path, 8 of its value's digest
+* identities: binary, the exported `identityMap` as JSON
+* memberships: {segment key: lastQualificationTime}, where the key of a platform segment is its id, of another
+  segment its namespace, a zero byte, and its id
+
+A reader refuses a version that it does not know: an older release never guesses at a newer one's state.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import xxhash
+
+from processor.destination import PLATFORM_NAMESPACE
+from processor.errors import InvalidStateRecord
+
+if TYPE_CHECKING:
+    from processor.destination import Segment
+
+ATTRIBUTE_BYTES: Final = 12
+_PATH_BYTES: Final = 4
+_VERSION: Final = b"\x01"
+_LEFT: Final = b"\x01\x91"  # an array of one
+
+
+class StateRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A state record, decoded; without memberships it only remembers its offset."""
+
+    offset: int
+    attributes: bytes = b""
+    identities: bytes = b"{}"
+    memberships: dict[str, str] = {}
+
+
+NOTHING_EXPORTED: Final = StateRecord(offset=-1)
+"""The state of a profile that has none."""
+
+_decode = msgspec.msgpack.Decoder(StateRecord).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def encode_record(record: StateRecord) -> bytes:
+    """The record's bytes."""
+    return _VERSION + _encode(record)
+
+
+def encode_left(offset: int) -> bytes:
+    """The bytes of the record that is kept, until its offset is committed, of a profile in no segment."""
+    return _VERSION + _encode((offset,))
+
+
+def has_left(state: bytes) -> bool:
+    """Whether these bytes are `encode_left`'s."""
+    return state[:2] == _LEFT
+
+
+def decode_record(state: bytes) -> StateRecord:
+    """Read a record's bytes.
+
+    Raises:
+        InvalidStateRecord: another version's record, or no record at all.
+
+    """
+    if state[:1] != _VERSION:
+        raise InvalidStateRecord(
+            f"a state record has version {state[0] if state else 'none'}, this release reads version 1: "
+            "run the release that wrote it, or start a new consumer group"
+        )
+    try:
+        return _decode(memoryview(state)[1:])
+    except msgspec.MsgspecError as error:
+        raise InvalidStateRecord(f"a state record is damaged ({error}): rebuild the local state") from error
+
+
+def segment_key(segment: Segment) -> str:
+    """A segment's key in `memberships`."""
+    if segment.namespace == PLATFORM_NAMESPACE:
+        return segment.id
+    return f"{segment.namespace}\0{segment.id}"
+
+
+def path_digest(path: str) -> bytes:
+    """The 4 bytes that name an attribute's path."""
+    return xxhash.xxh3_64_digest(path.encode())[:_PATH_BYTES]
+
+
+def split_attributes(attributes: bytes) -> dict[bytes, bytes]:
+    """Value digests by path digest."""
+    return {
+        attributes[i : i + _PATH_BYTES]: attributes[i + _PATH_BYTES : i + ATTRIBUTE_BYTES]
+        for i in range(0, len(attributes), ATTRIBUTE_BYTES)
+    }
