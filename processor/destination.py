@@ -47,3 +47,5 @@ class Destination:
     description: str | None = None
     partition_key_namespace: str | None = None
     include_segment_names: bool = False
+    action_lines: tuple[int, ...] = ()
+    """Where the marketing actions stand in the file: whether they exist is known only with the other file."""

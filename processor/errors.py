@@ -11,6 +11,8 @@
     * KafkaRefused             cured by a person: permission, topic, credentials
   * KinesisError
     * KinesisUnavailable       cured by waiting
+      + outcome_unknown        whether the request may have been carried out
+    * KinesisRejected          a request whose content is at fault: some record of it
     * KinesisRefused           cured by a person: permission, stream, credentials
   * StateError                 state and changelog do not agree, or cannot be kept
   * DrainTimeout               a shutdown or a revoke ran out of time; what was not acknowledged is abandoned
@@ -106,6 +108,14 @@ class KinesisError(ProcessorError):
 
 class KinesisUnavailable(KinesisError):
     """Kinesis does not answer now; waiting cures it."""
+
+    def __init__(self, message: str, *, outcome_unknown: bool = False) -> None:
+        super().__init__(message)
+        self.outcome_unknown = outcome_unknown
+
+
+class KinesisRejected(KinesisError):
+    """Kinesis answers that a request's content is at fault; some record of it, if it held several."""
 
 
 class KinesisRefused(KinesisError):

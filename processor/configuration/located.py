@@ -1,0 +1,265 @@
+"""YAML read with the line of every member.
+
+Scalars mean what JSON's and YAML 1.2's core schema say: `y`, `no` and `2020-01-01` are texts. `${NAME}` in a text is
+the environment variable NAME, and `$$` is `$`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from processor.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+Place: TypeAlias = tuple[str | int, ...]
+_Value: TypeAlias = "bool | int | float | str | list[_Value] | dict[str, _Value] | None"
+
+_NODES_MAX: Final = 200_000
+"""Aliases may multiply a small file into a huge one."""
+
+_DEPTH_MAX: Final = 64
+_REFERENCE = re.compile(r"\$\$|\$\{([^}]*)\}|\$\{")
+_VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class Form(BaseModel):
+    """The form of one mapping of a file: members in camelCase, none unknown, none of another type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=to_camel)
+
+
+AnyForm = TypeVar("AnyForm", bound=Form)
+
+
+@dataclass(slots=True)
+class LocatedFile:
+    """A file's tree, and where its members stand; problems are collected as they are met."""
+
+    source: str
+    tree: _Value = None
+    lines: dict[Place, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def complain(self, place: Place, message: str, remedy: str) -> None:
+        """Note a problem with the member at `place`."""
+        self.problems.append(Problem(self.source, self.line(place), written(place), message, remedy))
+
+    def line(self, place: Place) -> int | None:
+        """The line of a member, or of the nearest one around it."""
+        for length in range(len(place), -1, -1):
+            if place[:length] in self.lines:
+                return self.lines[place[:length]]
+        return None
+
+    def fit(self, form: type[AnyForm]) -> AnyForm | None:
+        """The tree in its form; None, with problems noted, where it does not fit."""
+        if self.tree is None and not self.problems:
+            self.complain((), "the file is empty", "See docs/configuration.md for an example")
+        if self.tree is None:
+            return None
+        try:
+            return form.model_validate(self.tree)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False):
+                self._note(form, detail["loc"], str(detail["type"]), str(detail["msg"]))
+            return None
+
+    def _note(self, form: type[Form], place: Place, kind: str, message: str) -> None:
+        if kind == "extra_forbidden":
+            close = difflib.get_close_matches(str(place[-1]), _member_names(form), n=1)
+            remedy = f"Did you mean {close[0]}?" if close else "Remove it, or see docs/configuration.md"
+            self.complain(place, "there is no such member", remedy)
+        elif kind == "missing":
+            self.complain(place, "it is missing", "Add it, see docs/configuration.md")
+        elif kind == "string_type":
+            self.complain(place, "it must be a text", "Put it in quotes")
+        else:
+            self.complain(
+                place, message.removeprefix("Value error, "), "See docs/configuration.md for its form"
+            )
+
+
+def written(place: Place) -> str:
+    """A place as people write it: `segments[1].id`."""
+    text = ""
+    for step in place:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text or "(the file)"
+
+
+def read_text(path: Path, problems: list[Problem]) -> str | None:
+    """A file's text; None, with a problem noted, where it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        message, remedy = "there is no such file", "Create it, or name another with the command's option"
+    except IsADirectoryError:
+        message, remedy = "it is a directory", "Name the file in it"
+    except UnicodeDecodeError as error:
+        message, remedy = f"it is not UTF-8 at byte {error.start}", "Save it as UTF-8"
+    except OSError as error:
+        message, remedy = error.strerror or "it cannot be read", "Make it readable for this user"
+    problems.append(Problem(str(path), None, "(the file)", message, remedy))
+    return None
+
+
+def parse_yaml(text: str, source: str, environ: Mapping[str, str]) -> LocatedFile:
+    """A YAML text's tree with its lines; what is wrong is in the result's `problems`."""
+    file = LocatedFile(source)
+    try:
+        root = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        file.problems.append(
+            Problem(
+                source,
+                None if mark is None else mark.line + 1,
+                "(the file)",
+                f"it is not YAML: {error.problem or error.context}",
+                "Mend the syntax there",
+            )
+        )
+        return file
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        file.complain((), f"it is not YAML: {str(error).splitlines()[0]}", "Mend the syntax")
+        return file
+    if root is not None:
+        file.tree = _Reader(file, environ).value(root, ())
+    return file
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's syntax with the scalars of the JSON schema."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  PyYAML's own form
+
+
+_SCALARS: Final = (
+    ("tag:yaml.org,2002:null", r"null|Null|NULL|~|", ["n", "N", "~", ""]),
+    ("tag:yaml.org,2002:bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("tag:yaml.org,2002:int", r"-?(?:0|[1-9][0-9]*)", list("-0123456789")),
+    (
+        "tag:yaml.org,2002:float",
+        r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?",
+        list("-0123456789"),
+    ),
+)
+for _tag, _pattern, _first in _SCALARS:
+    _Loader.add_implicit_resolver(_tag, re.compile(f"^(?:{_pattern})$"), _first)
+
+
+_CONVERSIONS: Final[Mapping[str, Callable[[str], _Value]]] = {
+    "null": lambda _: None,
+    "bool": lambda text: text.lower() == "true",
+    "int": int,
+    "float": float,
+}
+
+
+class _Reader:
+    """Turns YAML nodes into values, noting lines, duplicates and references on the way."""
+
+    def __init__(self, file: LocatedFile, environ: Mapping[str, str]) -> None:
+        self._file = file
+        self._environ = environ
+        self._nodes = 0
+
+    def value(self, node: yaml.Node, place: Place) -> _Value:
+        self._nodes += 1
+        self._file.lines.setdefault(place, node.start_mark.line + 1)
+        if len(place) > _DEPTH_MAX or self._nodes > _NODES_MAX:
+            if len(self._file.problems) == 0 or self._nodes <= _NODES_MAX:
+                self._file.complain(
+                    place, "it is nested too deeply, or repeats itself", "Write it out plainly"
+                )
+            return None
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, place)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.value(child, (*place, index)) for index, child in enumerate(node.value)]
+        return self._scalar(node, place)
+
+    def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, _Value]:
+        members: dict[str, _Value] = {}
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._file.complain(place, "a member's name is not a text", "Write `name: value`")
+                continue
+            name = str(key_node.value)
+            inner = (*place, name)
+            if name in members:
+                self._file.problems.append(
+                    Problem(
+                        self._file.source,
+                        key_node.start_mark.line + 1,
+                        written(inner),
+                        "it is given twice",
+                        "Keep one of them",
+                    )
+                )
+                continue
+            self._file.lines[inner] = key_node.start_mark.line + 1
+            members[name] = self.value(value_node, inner)
+        return members
+
+    def _scalar(self, node: yaml.Node, place: Place) -> _Value:
+        tag, text = node.tag.rpartition(":")[2], str(node.value)
+        if tag == "str":
+            return _REFERENCE.sub(lambda match: self._resolved(match, place), text)
+        convert = _CONVERSIONS.get(tag)
+        try:
+            if convert is not None:
+                return convert(text)
+        except ValueError:
+            self._file.complain(place, "it is a number too long to read", "Put it in quotes if it is a text")
+            return None
+        self._file.complain(place, f"the tag {node.tag} is not known here", "Remove the tag")
+        return None
+
+    def _resolved(self, match: re.Match[str], place: Place) -> str:
+        if match[0] == "$$":
+            return "$"
+        name = match[1]
+        if name is None or not _VARIABLE_NAME.fullmatch(name):
+            self._file.complain(
+                place, "`${` is not followed by a variable's name and `}`", "Write $$ for a $"
+            )
+            return ""
+        if name not in self._environ:
+            self._file.complain(
+                place, f"the environment variable {name} is not set", f"Set {name}, or write $${{{name}}}"
+            )
+            return ""
+        return self._environ[name]
+
+
+def _member_names(form: type[Form]) -> list[str]:
+    """The names of all members of a form and of the forms within it."""
+    names: list[str] = []
+    seen: set[type[Form]] = set()
+    waiting = [form]
+    while waiting:
+        current = waiting.pop()
+        if current in seen:
+            continue
+        seen.add(current)
+        for name, info in current.model_fields.items():
+            names.append(info.alias or name)
+            waiting.extend(_forms_in(info.annotation))
+    return names
+
+
+def _forms_in(annotation: object) -> list[type[Form]]:
+    if isinstance(annotation, type) and issubclass(annotation, Form):
+        return [annotation]
+    return [form for inner in getattr(annotation, "__args__", ()) for form in _forms_in(inner)]

@@ -1,0 +1,99 @@
+"""What every Kafka client of this process shares: addresses, security, and the mapping of errors."""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import errors as kafka
+
+from processor.errors import ConfigurationError, KafkaRefused, KafkaUnavailable, Problem, ProcessorError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from processor.settings import KafkaSettings
+
+_REFUSALS: dict[type[Exception], str] = {
+    kafka.AuthenticationFailedError: "Kafka refused the credentials: check PROCESSOR_KAFKA_SASL_USER and _PASSWORD",
+    kafka.TopicAuthorizationFailedError: "an ACL is missing on the topic: grant the operation to this user",
+    kafka.GroupAuthorizationFailedError: "an ACL is missing on the consumer group: grant Read on it to this user",
+    kafka.ClusterAuthorizationFailedError: "an ACL is missing on the cluster: grant IdempotentWrite to this user",
+    kafka.UnsupportedSaslMechanismError: "the broker does not offer this mechanism: see PROCESSOR_KAFKA_SASL_MECHANISM",
+    kafka.UnknownTopicOrPartitionError: "the topic does not exist: create it, or see PROCESSOR_KAFKA_TOPIC",
+    kafka.UnsupportedVersionError: "the broker is too old for this release",
+    kafka.InvalidReplicationFactorError: "the cluster has fewer brokers than the replication factor asked for",
+    kafka.PolicyViolationError: "a policy of the cluster forbids it",
+    kafka.MessageSizeTooLargeError: "a record is larger than the topic takes: raise the topic's max.message.bytes",
+    kafka.RecordTooLargeError: "a record is larger than the topic takes: raise the topic's max.message.bytes",
+    kafka.InvalidTopicError: "the topic's name is not allowed",
+}
+
+
+def client_options(settings: KafkaSettings) -> dict[str, Any]:
+    """Keyword arguments that consumers, producers and admin clients have in common.
+
+    Raises:
+        ConfigurationError: a TLS file cannot be used.
+
+    """
+    options: dict[str, Any] = {
+        "bootstrap_servers": ",".join(settings.servers),
+        "client_id": settings.client_id,
+        "request_timeout_ms": settings.request_timeout_ms,
+        "security_protocol": settings.security_protocol,
+    }
+    if settings.security_protocol.endswith("SSL"):
+        options["ssl_context"] = _tls_context(settings)
+    if settings.security_protocol.startswith("SASL"):
+        password = settings.sasl_password
+        options["sasl_mechanism"] = settings.sasl_mechanism
+        options["sasl_plain_username"] = settings.sasl_user
+        options["sasl_plain_password"] = None if password is None else password.get_secret_value()
+    return options
+
+
+@contextmanager
+def errors_mapped(doing: str) -> Iterator[None]:
+    """Turn Kafka's errors into this package's; `doing` says what was being done, and on what."""
+    try:
+        yield
+    except (kafka.KafkaError, OSError) as error:
+        raise mapped(error, doing) from error
+
+
+def mapped(error: BaseException, doing: str) -> ProcessorError:
+    """This package's error for one of Kafka's."""
+    for refusal, remedy in _REFUSALS.items():
+        if isinstance(error, refusal):
+            return KafkaRefused(f"{doing}: {remedy} ({type(error).__name__})")
+    return KafkaUnavailable(f"{doing}: {_told(error)}; trying again")
+
+
+def _told(error: BaseException) -> str:
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _tls_context(settings: KafkaSettings) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=settings.tls_ca_file and str(settings.tls_ca_file))
+        context.check_hostname = settings.tls_check_hostname
+        if settings.tls_cert_file is not None:
+            password = settings.tls_key_password
+            context.load_cert_chain(
+                settings.tls_cert_file,
+                settings.tls_key_file,
+                None if password is None else password.get_secret_value(),
+            )
+    except (OSError, ssl.SSLError) as error:
+        problem = Problem(
+            source="environment",
+            line=None,
+            member="PROCESSOR_KAFKA_TLS_CA_FILE, _CERT_FILE, _KEY_FILE",
+            message=f"the TLS files cannot be used: {error}",
+            remedy="Give PEM files: the authority's chain, and a certificate with its key",
+        )
+        raise ConfigurationError([problem]) from error
+    return context

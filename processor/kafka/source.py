@@ -1,0 +1,168 @@
+"""The source: this member's share of the topic, batch by batch, and the offsets that it commits.
+
+aiokafka's consumer does the group protocol; three of its habits shape this module. `getmany` may wait for a
+new assignment whatever its time-out says, so nothing timed depends on it. Exceptions in its rebalance listener
+are only logged, so they are kept here and raised where the service sees them. Heartbeats share the loop with
+all other work, so batches are bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, Protocol
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
+from aiokafka import errors as kafka
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+
+from processor.kafka.client import client_options, errors_mapped, mapped
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+
+    from aiokafka import ConsumerRecord
+
+    from processor.settings import KafkaSettings
+
+    Records = Sequence[ConsumerRecord[bytes, bytes]]
+
+log = structlog.get_logger(__name__)
+
+_POLL_INTERVAL_MAX_MS: Final = 7 * 24 * 3600 * 1000
+"""Back-pressure must not cost the membership; a watchdog, not the broker, decides that a member is stuck."""
+
+_POLL_WAIT_MS: Final = 200
+
+
+class Assignment(Protocol):
+    """What the pipeline does when partitions come and go; both are awaited by the group's rebalance."""
+
+    async def assigned(self, partitions: Collection[int]) -> None:
+        """These partitions are this member's from now on."""
+
+    async def revoked(self, partitions: Collection[int]) -> None:
+        """These partitions are another's once this returns."""
+
+
+class Source:
+    """A member of the consumer group on one topic."""
+
+    def __init__(self, settings: KafkaSettings, assignment: Assignment) -> None:
+        self.topic = settings.topic
+        self._max_poll_records = settings.max_poll_records
+        self._consumer = AIOKafkaConsumer(
+            **client_options(settings),
+            group_id=settings.group,
+            group_instance_id=settings.instance_id,
+            auto_offset_reset=settings.offset_reset,
+            enable_auto_commit=False,
+            session_timeout_ms=settings.session_timeout_ms,
+            heartbeat_interval_ms=settings.heartbeat_interval_ms,
+            rebalance_timeout_ms=settings.rebalance_timeout_ms,
+            max_poll_interval_ms=_POLL_INTERVAL_MAX_MS,
+            fetch_max_wait_ms=settings.fetch_max_wait_ms,
+            fetch_max_bytes=settings.fetch_max_bytes,
+            max_partition_fetch_bytes=settings.partition_fetch_max_bytes,
+            # One assignor only: aiokafka joins the group once for each that is listed.
+            partition_assignment_strategy=(RangePartitionAssignor,),
+        )
+        self._listener = _Listener(assignment)
+
+    async def start(self) -> None:
+        """Connect and join the group; partitions arrive later, through the assignment.
+
+        Raises:
+            KafkaRefused, KafkaUnavailable: the connection did not come about.
+
+        """
+        with errors_mapped("connecting the consumer"):
+            await self._consumer.start()
+        self._consumer.subscribe([self.topic], listener=self._listener)
+
+    async def stop(self) -> None:
+        """Leave the group. Drain and commit first: nothing is revoked on the way out."""
+        self._listener.ended = True
+        await self._consumer.stop()
+
+    async def failed(self) -> None:
+        """Wait for a listener to fail, and raise what it raised; never returns otherwise."""
+        await self._listener.failure
+
+    async def poll(self, partitions: Collection[int]) -> Mapping[int, Records]:
+        """Whole batches of `partitions` (those with room), by partition; may be empty after a short wait.
+
+        Raises:
+            KafkaRefused: this member may not read the topic.
+            KafkaUnavailable: Kafka failed in a way that the client does not get over by itself.
+
+        """
+        wanted = [TopicPartition(self.topic, partition) for partition in partitions]
+        try:
+            batches = await self._consumer.getmany(
+                *wanted, timeout_ms=_POLL_WAIT_MS, max_records=self._max_poll_records
+            )
+        except kafka.IllegalStateError:
+            # A partition was revoked between the choice and the call.
+            return {}
+        except (kafka.KafkaError, OSError) as error:
+            raise mapped(error, f"fetching from {self.topic}") from error
+        return {partition.partition: records for partition, records in batches.items()}
+
+    async def commit(self, offsets: Mapping[int, int]) -> bool:
+        """Commit the next offset to read, by partition; False where the group has moved on without this member.
+
+        Raises:
+            KafkaRefused, KafkaUnavailable: Kafka did not take it; the same or later offsets may be tried again.
+
+        """
+        positions = {
+            TopicPartition(self.topic, partition): OffsetAndMetadata(offset, "")
+            for partition, offset in offsets.items()
+        }
+        try:
+            await self._consumer.commit(positions)
+        except (kafka.CommitFailedError, kafka.IllegalStateError) as error:
+            log.warning("commit refused: the partitions were taken over", error=type(error).__name__)
+            return False
+        except (kafka.KafkaError, OSError) as error:
+            raise mapped(error, f"committing offsets of {self.topic}") from error
+        return True
+
+    def end_offset(self, partition: int) -> int | None:
+        """The offset after the last record of `partition`, as of the last fetch; None before one."""
+        try:
+            end = self._consumer.highwater(TopicPartition(self.topic, partition))
+        except (AssertionError, kafka.IllegalStateError):  # not this member's any more
+            return None
+        return None if end is None else int(end)
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """Passes assignments on and keeps what goes wrong in them."""
+
+    def __init__(self, assignment: Assignment) -> None:
+        self._assignment = assignment
+        self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.ended = False
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """Called by aiokafka before the group is joined anew."""
+        if not self.ended:
+            await self._pass_on(self._assignment.revoked, revoked)
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        """Called by aiokafka when the group has its new assignment."""
+        if not self.ended:
+            await self._pass_on(self._assignment.assigned, assigned)
+
+    async def _pass_on(
+        self, to: Callable[[Collection[int]], Awaitable[None]], partitions: Collection[TopicPartition]
+    ) -> None:
+        try:
+            await to(sorted(partition.partition for partition in partitions))
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001  aiokafka would log it and go on; `failed` raises it
+            if not self.failure.done():
+                self.failure.set_exception(error)

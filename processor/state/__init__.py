@@ -1,0 +1,1 @@
+"""State by partition: what was last exported for each profile."""
