@@ -166,3 +166,20 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         except BaseException as error:  # noqa: BLE001  aiokafka would log it and go on; `failed` raises it
             if not self.failure.done():
                 self.failure.set_exception(error)
+
+
+async def check_group(settings: KafkaSettings) -> None:
+    """Look at the group's committed offsets, as a member would, without joining.
+
+    Raises:
+        KafkaRefused, KafkaUnavailable: they may not be read, or Kafka does not answer.
+
+    """
+    consumer = AIOKafkaConsumer(**client_options(settings), group_id=settings.group, enable_auto_commit=False)
+    with errors_mapped(f"looking at group {settings.group}"):
+        try:
+            await consumer.start()
+            consumer.assign([TopicPartition(settings.topic, 0)])
+            await consumer.committed(TopicPartition(settings.topic, 0))
+        finally:
+            await consumer.stop()

@@ -1,0 +1,85 @@
+"""What would be exported, as a table; and whether Kafka and Kinesis would take part."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from rich.table import Table
+
+from processor.errors import KafkaError, KinesisError
+from processor.kafka.source import check_group
+from processor.kafka.topics import open_topics
+from processor.kinesis.connection import open_stream
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from processor.governance.plan import Item, Plan, Removal
+    from processor.settings import Settings
+
+
+class Check(NamedTuple):
+    """One thing that was tried, and what is wrong with it; None where nothing is."""
+
+    what: str
+    trouble: str | None
+
+
+def plan_table(plan: Plan) -> Table:
+    """Each item that may be exported or not, with its labels and what removes it."""
+    removals = {removal.item: removal for removal in plan.standing.removals}
+    table = Table(title=f"{plan.destination.name} → stream {plan.destination.stream}", title_justify="left")
+    for heading in ("item", "name", "labels", "exported", "removed by policy", "for marketing action"):
+        table.add_column(heading, overflow="fold")
+    for item in plan.items:
+        table.add_row(*_row(item, removals.get(item)))
+    labelled = ", ".join(plan.governance.identity_labels)
+    table.add_row(
+        "identity", f"all others than {labelled}" if labelled else "all", "", "[green]yes[/]", "", ""
+    )
+    return table
+
+
+def plan_notes(plan: Plan) -> list[str]:
+    """What the table does not show, a sentence each."""
+    destination = plan.destination
+    actions = ", ".join(destination.marketing_actions) or "none"
+    key = destination.partition_key_namespace
+    notes = [
+        f"Marketing actions: {actions}.",
+        f"Partition key: {'the profile id' if key is None else f'the first identity of {key}, else the profile id'}.",
+        f"Enforcement: {plan.governance.enforcement}.",
+    ]
+    notes += [f"Consent policy: {policy.name}." for policy in plan.consent_policies]
+    return notes
+
+
+async def connection_checks(settings: Settings, plan: Plan) -> AsyncIterator[Check]:
+    """Try Kafka and Kinesis, changing nothing in either."""
+    kafka = settings.kafka
+    try:
+        async with open_topics(kafka) as topics:
+            count = await topics.partition_count(kafka.topic)
+            yield Check(f"Kafka topic {kafka.topic}: {count} partitions", None)
+            try:
+                await topics.partition_count(kafka.dead_letter_topic)
+                yield Check(f"Kafka dead-letter topic {kafka.dead_letter_topic}", None)
+            except KafkaError:
+                yield Check(f"Kafka dead-letter topic {kafka.dead_letter_topic}: will be created", None)
+        await check_group(kafka)
+        yield Check(f"Kafka group {kafka.group}", None)
+    except KafkaError as error:
+        yield Check(f"Kafka at {', '.join(kafka.servers)}", str(error))
+    try:
+        async with open_stream(plan.destination, settings.kinesis) as stream:
+            limit = await stream.max_record_bytes()
+            yield Check(f"Kinesis stream {stream.name}: records up to {limit} bytes", None)
+    except KinesisError as error:
+        yield Check(f"Kinesis stream {plan.destination.stream}", str(error))
+
+
+def _row(item: Item, removal: Removal | None) -> tuple[str, ...]:
+    labels = ", ".join(sorted(item.labels))
+    if removal is None:
+        return item.kind, item.name, labels, "[green]yes[/]", "", ""
+    return item.kind, item.name, labels, "[red]no[/]", removal.policy, removal.action
