@@ -53,7 +53,7 @@ class Partition:
         self.number = number
         self.next_offset: int | None = None
         """The offset to commit: all before it is acknowledged. None before the first."""
-        self.polled_offset: int | None = None
+        self.committed_offset: int | None = None
         self.held_bytes = 0
         """Of records taken and not yet acknowledged."""
         self._core = core
@@ -74,7 +74,6 @@ class Partition:
         """Take records, in order; how much fits is the caller's to decide, by `held_bytes`."""
         self._taken.append(records)
         self.held_bytes += size_bytes(records)
-        self.polled_offset = records[-1].offset + 1
         self._status.received(len(records))
         self._idle.clear()
         self._stirred.set()
@@ -105,6 +104,7 @@ class Partition:
 
     def committed(self, offset: int) -> None:
         """Kafka has this partition's offset: the records of profiles that left before it have had their use."""
+        self.committed_offset = offset
         while self._left and self._left[0][0] <= offset:
             self._state.forget(self._left.popleft()[1])
 

@@ -18,7 +18,7 @@ from processor.state.memory import MemoryStore
 from processor.state.overlay import Overlay
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection
 
     from processor.kafka.dead_letters import DeadLetters
     from processor.kinesis.writer import Writer
@@ -46,7 +46,7 @@ class Pipeline:
         self._writer = writer
         self._dead_letters = dead_letters
         self._running: dict[int, asyncio.Task[None]] = {}
-        self._committed: dict[int, int] = {}
+        self._committing = asyncio.Lock()
         self._tasks: asyncio.TaskGroup | None = None
         self._stirred = asyncio.Event()
 
@@ -134,7 +134,7 @@ class Pipeline:
         while True:
             await asyncio.sleep(interval_s)
             try:
-                await self._commit(self.partitions)
+                await self._commit(list(self.partitions.values()))
             except KafkaError as error:
                 self.status.unhealthy("commits", str(error))
                 log.warning("committing failed, trying again", reason=str(error))
@@ -145,16 +145,17 @@ class Pipeline:
             else:
                 self.status.unhealthy("kinesis", self._writer.trouble)
 
-    async def _commit(self, partitions: Mapping[int, Partition]) -> None:
-        offsets = {
-            number: partition.next_offset
-            for number, partition in partitions.items()
-            if partition.next_offset is not None and self._committed.get(number) != partition.next_offset
-        }
-        if offsets and await self.source.commit(offsets):
-            self._committed.update(offsets)
-            for number, offset in offsets.items():
-                partitions[number].committed(offset)
+    async def _commit(self, partitions: Collection[Partition]) -> None:
+        # One at a time: an older commit that is still on its way must not arrive after a newer one.
+        async with self._committing:
+            offsets = {
+                partition: partition.next_offset
+                for partition in partitions
+                if partition.next_offset is not None and partition.next_offset != partition.committed_offset
+            }
+            if offsets and await self.source.commit({p.number: offset for p, offset in offsets.items()}):
+                for partition, offset in offsets.items():
+                    partition.committed(offset)
 
     async def _let_go(self, numbers: Collection[int], timeout_ms: int) -> None:
         """Drain partitions, together, within one deadline; commit what is acknowledged; close them."""
@@ -169,12 +170,11 @@ class Pipeline:
             await partition.abandon()
         try:
             async with asyncio.timeout(_LAST_COMMIT_S):
-                await self._commit(leaving)
+                await self._commit(leaving.values())
         except (KafkaUnavailable, TimeoutError) as error:
             log.warning("the last commit failed; what it covers will be repeated", reason=str(error))
         for number, partition in leaving.items():
             partition.close()
-            self._committed.pop(number, None)
             self.status.partitions.discard(number)
 
     async def _end(self, tasks: Collection[asyncio.Task[None]]) -> None:

@@ -101,8 +101,8 @@ async def _connected(
 
 async def _prepare_topics(settings: Settings) -> None:
     async with open_topics(settings.kafka) as topics:
-        partitions = await topics.partition_count(settings.kafka.topic)
-        if await topics.create_if_absent(settings.kafka.dead_letter_topic, partitions):
+        shape = await topics.shape(settings.kafka.topic)
+        if await topics.create_if_absent(settings.kafka.dead_letter_topic, shape):
             log.info("created the dead-letter topic", topic=settings.kafka.dead_letter_topic)
 
 

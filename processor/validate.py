@@ -59,10 +59,10 @@ async def connection_checks(settings: Settings, plan: Plan) -> AsyncIterator[Che
     kafka = settings.kafka
     try:
         async with open_topics(kafka) as topics:
-            count = await topics.partition_count(kafka.topic)
-            yield Check(f"Kafka topic {kafka.topic}: {count} partitions", None)
+            shape = await topics.shape(kafka.topic)
+            yield Check(f"Kafka topic {kafka.topic}: {shape.partitions} partitions", None)
             try:
-                await topics.partition_count(kafka.dead_letter_topic)
+                await topics.shape(kafka.dead_letter_topic)
                 yield Check(f"Kafka dead-letter topic {kafka.dead_letter_topic}", None)
             except KafkaError:
                 yield Check(f"Kafka dead-letter topic {kafka.dead_letter_topic}: will be created", None)

@@ -30,6 +30,9 @@ _REFUSALS: dict[type[Exception], str] = {
     kafka.InvalidTopicError: "the topic's name is not allowed",
 }
 
+_PASSING = (kafka.KafkaConnectionError, kafka.KafkaTimeoutError, kafka.NodeNotReadyError, kafka.UnknownError)
+"""Cured by waiting, though aiokafka does not mark them so."""
+
 
 def client_options(settings: KafkaSettings) -> dict[str, Any]:
     """Keyword arguments that consumers, producers and admin clients have in common.
@@ -68,7 +71,9 @@ def mapped(error: BaseException, doing: str) -> ProcessorError:
     for refusal, remedy in _REFUSALS.items():
         if isinstance(error, refusal):
             return KafkaRefused(f"{doing}: {remedy} ({type(error).__name__})")
-    return KafkaUnavailable(f"{doing}: {_told(error)}; trying again")
+    if isinstance(error, OSError) or getattr(error, "retriable", False) or isinstance(error, _PASSING):
+        return KafkaUnavailable(f"{doing}: {_told(error)}")
+    return KafkaRefused(f"{doing}: {_told(error)}")
 
 
 def _told(error: BaseException) -> str:

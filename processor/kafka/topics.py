@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 
     from processor.settings import KafkaSettings
 
-_BROKERS_DEFAULT: Final = -1
 _ABSENT: Final = 3  # UNKNOWN_TOPIC_OR_PARTITION
+
+
+class TopicShape(NamedTuple):
+    """How many partitions a topic has, and how often each is replicated."""
+
+    partitions: int
+    replication_factor: int
 
 
 class Topics:
@@ -26,8 +32,8 @@ class Topics:
     def __init__(self, admin: AIOKafkaAdminClient) -> None:
         self._admin = admin
 
-    async def partition_count(self, topic: str) -> int:
-        """The number of partitions of `topic`.
+    async def shape(self, topic: str) -> TopicShape:
+        """Partitions and replication of `topic`.
 
         Raises:
             KafkaRefused: there is no such topic, or it may not be seen.
@@ -41,10 +47,11 @@ class Topics:
             raise KafkaRefused(f"topic {topic} does not exist: create it, or see PROCESSOR_KAFKA_TOPIC")
         if code:
             raise mapped(for_code(code)(), f"describing topic {topic}")
-        return len(described["partitions"])
+        partitions = described["partitions"]
+        return TopicShape(len(partitions), len(partitions[0]["replicas"]))
 
-    async def create_if_absent(self, topic: str, partitions: int) -> bool:
-        """Create `topic` with the brokers' default replication; True where it was created.
+    async def create_if_absent(self, topic: str, shape: TopicShape) -> bool:
+        """Create `topic`; True where it was not there.
 
         Raises:
             KafkaRefused: it does not exist and may not be created.
@@ -52,13 +59,14 @@ class Topics:
 
         """
         try:
-            await self.partition_count(topic)
+            await self.shape(topic)
         except KafkaRefused:
             pass
         else:
             return False
+        new = NewTopic(topic, shape.partitions, shape.replication_factor)
         with errors_mapped(f"creating topic {topic}"):
-            answer = await self._admin.create_topics([NewTopic(topic, partitions, _BROKERS_DEFAULT)])
+            answer = await self._admin.create_topics([new])
         for _, code, *_ in answer.topic_errors:
             error = for_code(code)
             if code and error is not TopicAlreadyExistsError:

