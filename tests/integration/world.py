@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 
 from processor.configuration import parse_configuration
 from processor.governance.plan import Plan, compile_plan
@@ -127,11 +128,9 @@ async def stored_when(client: Any, stream: str, count: int) -> list[tuple[str, b
 
 async def read_topic(servers: str, topic: str, count: int) -> list[Any]:
     """The first `count` records of all partitions of a topic."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=servers, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=servers, auto_offset_reset="earliest")
     await consumer.start()
     try:
-        partitions = consumer.partitions_for_topic(topic) or set()
-        consumer.assign([TopicPartition(topic, partition) for partition in partitions])
         records: list[Any] = []
         while len(records) < count:
             records += [
@@ -144,19 +143,10 @@ async def read_topic(servers: str, topic: str, count: int) -> list[Any]:
 
 async def committed(servers: str, group: str, topic: str) -> int:
     """The sum of the group's committed offsets on all partitions."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=servers, group_id=group, enable_auto_commit=False)
-    await consumer.start()
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    await admin.start()
     try:
-        places = [TopicPartition(topic, p) for p in await _partitions(consumer, topic)]
-        consumer.assign(places)
-        return sum([await consumer.committed(place) or 0 for place in places])
+        offsets = await admin.list_consumer_group_offsets(group)
     finally:
-        await consumer.stop()
-
-
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-    await consumer._client.force_metadata_update()
-    while not (found := await consumer._client.fetch_all_metadata()).partitions_for_topic(topic):
-        await asyncio.sleep(0.02)
-    partitions: set[int] = found.partitions_for_topic(topic)
-    return partitions
+        await admin.close()
+    return sum(position.offset for place, position in offsets.items() if place.topic == topic)

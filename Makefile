@@ -1,0 +1,43 @@
+# Every target makes the virtual environment it needs, from python3 alone.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo test lint format docs lock clean
+
+help: ## what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: $(READY) ## a real Kafka, a Kinesis emulator and the processor between them, on this machine
+	@$(BIN)/processor demo $(DEMO_OPTIONS)
+
+test: $(READY) ## all tests; the servers that they need are started by themselves
+	$(BIN)/pytest $(TEST_OPTIONS)
+
+lint: $(READY) ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY) ## rewrite the code in the project's style
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(READY) ## write docs/configuration.md anew from the code
+	$(BIN)/python -m processor.reference > docs/configuration.md
+
+lock: $(READY) ## resolve requirements.lock anew
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+		--extra dev --extra demo --no-header --no-emit-index-url -o requirements.lock pyproject.toml
+
+clean: ## remove the virtual environment and all caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(READY): requirements.lock pyproject.toml
+	@echo "Preparing $(VENV) (once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
