@@ -17,7 +17,7 @@ from processor.embedded import EmbeddedKinesis, start_kafka, start_kinesis
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-hypothesis.settings.register_profile("default", max_examples=200, deadline=None)
+hypothesis.settings.register_profile("default", max_examples=100, deadline=None)
 hypothesis.settings.register_profile("ci", max_examples=500, deadline=None, print_blob=True)
 hypothesis.settings.register_profile("thorough", max_examples=20_000, deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

@@ -293,9 +293,28 @@ def read_json(value: bytes) -> Tree:
         text = value.decode("utf-8")
         if text.startswith("\ufeff"):
             raise Refused("bad-json")
-        return json.loads(text, parse_int=Number, parse_float=Number, parse_constant=no_constant)
+        return json.loads(
+            text,
+            parse_int=Number,
+            parse_float=Number,
+            parse_constant=no_constant,
+            object_pairs_hook=checked_object,
+        )
     except (UnicodeDecodeError, json.JSONDecodeError):
         raise Refused("bad-json") from None
+
+
+def checked_object(members: list[tuple[str, Tree]]) -> dict[str, Tree]:
+    """An object's last members; a lone surrogate in any, also in one that does not count, is no JSON here."""
+    if any(holds_a_lone_surrogate([name, tree]) for name, tree in members):
+        raise Refused("bad-json")
+    return dict(members)
+
+
+def holds_a_lone_surrogate(tree: Tree) -> bool:
+    if isinstance(tree, str):
+        return any("\ud800" <= character <= "\udfff" for character in tree)
+    return isinstance(tree, list) and any(map(holds_a_lone_surrogate, tree))
 
 
 def holds_what_no_parser_agrees_on(tree: Tree) -> bool:

@@ -85,7 +85,7 @@ class _Diff(NamedTuple):
     """Memberships of now by segment key, the export's entries by namespace, and whether a status changed."""
 
     memberships: dict[str, str]
-    entries: list[list[str]]
+    entries: dict[str, list[str]]
     moved: bool
 
 
@@ -98,11 +98,10 @@ class Core:
         self._consent = Consent(plan.consent_policies)
         self._decoder = EventDecoder((*destination.attributes, *self._consent.paths), destination.segments)
         self._path_digests = [path_digest(path) for path in destination.attributes]
-        self._namespaces = list(dict.fromkeys(segment.namespace for segment in destination.segments))
         self._segments = [
             (
                 segment_key(segment),
-                self._namespaces.index(segment.namespace),
+                segment.namespace,
                 SegmentText(segment, name=segment.name if destination.include_segment_names else None),
             )
             for segment in destination.segments
@@ -207,14 +206,14 @@ class Core:
         removed: list[Removal],
     ) -> _Diff:
         before, now = previous.memberships, {}
-        texts: list[list[str]] = [[] for _ in self._namespaces]
+        texts: dict[str, list[str]] = {}
         moved = False
         for entry, removal, (key, namespace, text) in zip(entries, hidden, self._segments, strict=True):
             was = before.get(key)
             if entry is UNSET:
                 if was is not None:
                     moved = True
-                    texts[namespace].append(f"{text.prefix}{was}{text.exited}")
+                    texts.setdefault(namespace, []).append(f"{text.prefix}{was}{text.exited}")
                 continue
             time = entry.lastQualificationTime
             is_member = _is_member(entry, was, timestamp_ms)
@@ -225,10 +224,10 @@ class Core:
                 now[key] = time
                 moved = moved or was is None
                 status = text.realized if was is None else text.existing
-                texts[namespace].append(f"{text.prefix}{time}{status}")
+                texts.setdefault(namespace, []).append(f"{text.prefix}{time}{status}")
             elif was is not None:
                 moved = True
-                texts[namespace].append(f"{text.prefix}{time}{text.exited}")
+                texts.setdefault(namespace, []).append(f"{text.prefix}{time}{text.exited}")
         return _Diff(now, texts, moved)
 
     def _transition(
@@ -244,7 +243,7 @@ class Core:
     ) -> Transition:
         if diff.moved or (diff.memberships and self._is_changed(view, previous)):
             data = self._shape.filled(
-                view.mask, view.texts, membership_text(self._namespaces, diff.entries), view.identities
+                view.mask, view.texts, membership_text(diff.entries), view.identities
             )
             export = Export(key, self._partition_key(profile_id, view.identities), data)
             if diff.memberships:

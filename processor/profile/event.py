@@ -7,6 +7,7 @@ that decoder expects, the patient one goes member by member and finds out whethe
 
 from __future__ import annotations
 
+import re
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
@@ -26,6 +27,10 @@ IDENTITIES = "identityMap"
 
 Leaf: TypeAlias = "Raw | UnsetType"
 """The text of a value somewhere in the profile, or nothing."""
+
+
+_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
+_ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -67,6 +72,8 @@ class EventDecoder:
         try:
             if not value.isascii():
                 value.decode()  # the decoder looks for UTF-8 only in the strings that it builds
+            if _SURROGATE_ESCAPE.search(value) is not None and _has_lone_surrogate(value):
+                raise InvalidEvent(Reason.BAD_JSON, "an escaped surrogate stands alone")
             if self._quick is not None:
                 try:
                     return self._quick(value)
@@ -102,6 +109,23 @@ class EventDecoder:
         raws = [segments.get(namespace, {}).get(id_, UNSET) for namespace, id_ in self._segments]
         trees = [UNSET if raw is UNSET else _checked_tree(bytes(raw)) for raw in raws]
         return [UNSET if tree is UNSET else _entry(tree) for tree in trees]
+
+
+def _has_lone_surrogate(value: bytes) -> bool:
+    """Whether a high surrogate's escape is not followed by a low one's, or a low one's by itself.
+
+    Anywhere in the event: the decoder refuses some of them even where nothing is mapped, so all are.
+    """
+    high_ends_at = -1
+    for escape in _ESCAPE.finditer(value):
+        unit = 0 if escape[1] is None else int(escape[1], 16)
+        is_low = 0xDC00 <= unit <= 0xDFFF  # noqa: PLR2004  Unicode, chapter 3.8
+        if is_low != (high_ends_at == escape.start()):
+            return True
+        high_ends_at = escape.end() if 0xD800 <= unit <= 0xDBFF else -1  # noqa: PLR2004  as above
+        if high_ends_at > 0 and value[high_ends_at : high_ends_at + 2] != b"\\u":
+            return True
+    return False
 
 
 def _compile(

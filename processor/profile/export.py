@@ -8,7 +8,7 @@ import msgspec
 import orjson
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from processor.destination import Segment
 
@@ -77,13 +77,9 @@ class SegmentText:
         self.exited = f'","status":"exited"{suffix}'
 
 
-def membership_text(namespaces: Sequence[str], entries: Sequence[list[str]]) -> bytes:
-    """`segmentMembership`: the entries of each namespace that has any, in the order given."""
-    members = [
-        f"{_quoted(namespace)}:{{{','.join(texts)}}}"
-        for namespace, texts in zip(namespaces, entries, strict=True)
-        if texts
-    ]
+def membership_text(entries: Mapping[str, Sequence[str]]) -> bytes:
+    """`segmentMembership`: the entries by namespace, in the order given."""
+    members = [f"{_quoted(namespace)}:{{{','.join(texts)}}}" for namespace, texts in entries.items()]
     return f"{{{','.join(members)}}}".encode()
 
 
