@@ -52,7 +52,7 @@ class Exported:
     identities: dict[str, Tree] = field(default_factory=dict)
 
 
-class Refused(Exception):  # noqa: N818  as the product's own
+class Refused(Exception):
     pass
 
 
@@ -91,9 +91,7 @@ class NaiveModel:
         entries = {} if profile is None else self.entries(profile)
         attributes = {} if profile is None else self.attributes(profile)
         identities = before.identities if profile is None else profile.get("identityMap", {})
-        members = {
-            place for place, entry in entries.items() if is_member(entry, timestamp_ms)
-        }
+        members = {place for place, entry in entries.items() if is_member(entry, timestamp_ms)}
         members = {place for place in members if ("segment", *place) not in removed}
         attributes = {path: tree for path, tree in attributes.items() if ("attribute", path) not in removed}
         identities = {
@@ -189,10 +187,13 @@ class NaiveModel:
         items: list[tuple[tuple[str, ...], set[str]]] = []
         for namespace, its_labels in self.governance.identity_labels.items():
             items.append((("identity", namespace), set(its_labels)))
-        for segment in self.destination.segments:
-            items.append((("segment", segment.namespace, segment.id), self.labels_of_segment(segment)))
-        for path in self.destination.attributes:
-            items.append((("attribute", path), self.labels_of_attribute(path)))
+        items.extend(
+            (("segment", segment.namespace, segment.id), self.labels_of_segment(segment))
+            for segment in self.destination.segments
+        )
+        items.extend(
+            (("attribute", path), self.labels_of_attribute(path)) for path in self.destination.attributes
+        )
         if self.is_forbidden(labels):
             return {("everything",), *(item for item, _ in items)}
         kept, removed = set(labels), set()
@@ -337,7 +338,11 @@ def check_identities(profile: dict[str, Tree]) -> None:
         if not isinstance(identities, list):
             raise Refused("bad-identity")
         for identity in identities:
-            if not isinstance(identity, dict) or not isinstance(identity.get("id"), str) or not identity["id"]:
+            if (
+                not isinstance(identity, dict)
+                or not isinstance(identity.get("id"), str)
+                or not identity["id"]
+            ):
                 raise Refused("bad-identity")
 
 
@@ -394,7 +399,7 @@ def is_member(entry: dict[str, Tree], timestamp_ms: int) -> bool:
     return entry["status"] != "exited" and (until is None or until > Fraction(timestamp_ms, 1000))
 
 
-def instant(text: Tree) -> Fraction | None:
+def instant(text: Tree) -> Fraction | None:  # noqa: PLR0911  a list of grounds to refuse
     """Seconds since the epoch; None where `text` is no RFC 3339 date-time."""
     if not isinstance(text, str):
         return None

@@ -110,7 +110,9 @@ def governances(draw: st.DrawFn) -> Governance:
     policies = st.builds(Policy, st.just("p"), st.sampled_from(STATUSES), actions, label_rules())
     consents = st.builds(ConsentPolicy, st.just("c"), st.sampled_from(STATUSES), actions, consent_rules())
     return Governance(
-        field_labels=draw(st.dictionaries(st.sampled_from([*NESTED_PATHS, "c.d.x", "aa"]), labels, max_size=3)),
+        field_labels=draw(
+            st.dictionaries(st.sampled_from([*NESTED_PATHS, "c.d.x", "aa"]), labels, max_size=3)
+        ),
         identity_labels=draw(st.dictionaries(st.sampled_from(NAMESPACES), few_labels, max_size=2)),
         segment_labels=draw(st.dictionaries(st.sampled_from(SEGMENTS), labels, max_size=2)),
         policies=tuple(draw(st.lists(policies, max_size=3))),
@@ -184,7 +186,9 @@ def entries(draw: st.DrawFn) -> str:
 
 @st.composite
 def memberships(draw: st.DrawFn) -> str:
-    chosen = draw(st.lists(st.sampled_from([*SEGMENTS, ("ups", "other"), ("xyz", "s1")]), max_size=5, unique=True))
+    chosen = draw(
+        st.lists(st.sampled_from([*SEGMENTS, ("ups", "other"), ("xyz", "s1")]), max_size=5, unique=True)
+    )
     namespaces: dict[str, list[tuple[str, str]]] = {}
     for namespace, id_ in chosen:
         is_junk = id_ == "other" or namespace == "xyz"
@@ -199,7 +203,7 @@ def memberships(draw: st.DrawFn) -> str:
 def identities(draw: st.DrawFn) -> str:
     def identity() -> str:
         odd = draw(st.integers(0, 60))
-        id_ = json.dumps(draw(st.sampled_from(["1", "2", "ü", "x" * 257, "a\"b"])))
+        id_ = json.dumps(draw(st.sampled_from(["1", "2", "ü", "x" * 257, 'a"b'])))
         if odd == 0:
             id_ = draw(st.sampled_from(['""', "1", "null", '"\\ud800"']))
         members = [("id", id_)]
@@ -211,7 +215,8 @@ def identities(draw: st.DrawFn) -> str:
 
     chosen = draw(st.lists(st.sampled_from(NAMESPACES), max_size=2, unique=True))
     members = [
-        (namespace, f"[{','.join(identity() for _ in range(draw(st.integers(0, 2))))}]") for namespace in chosen
+        (namespace, f"[{','.join(identity() for _ in range(draw(st.integers(0, 2))))}]")
+        for namespace in chosen
     ]
     if draw(st.integers(0, 60)) == 0:
         members.append(("ecid", draw(scalars)))

@@ -242,9 +242,7 @@ class Core:
         removed: Sequence[Removal],
     ) -> Transition:
         if diff.moved or (diff.memberships and self._is_changed(view, previous)):
-            data = self._shape.filled(
-                view.mask, view.texts, membership_text(diff.entries), view.identities
-            )
+            data = self._shape.filled(view.mask, view.texts, membership_text(diff.entries), view.identities)
             export = Export(key, self._partition_key(profile_id, view.identities), data)
             if diff.memberships:
                 record = StateRecord(offset, view.digests, view.identities, diff.memberships)
