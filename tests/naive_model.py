@@ -196,12 +196,13 @@ class NaiveModel:
         )
         if self.is_forbidden(labels):
             return {("everything",), *(item for item, _ in items)}
-        kept, removed = set(labels), set()
-        for item, its_labels in items:
-            if self.is_forbidden(kept | its_labels):
+        removed = set[tuple[str, ...]]()
+        kept = labels
+        for item, its in items:
+            if self.is_forbidden(kept | its):
                 removed.add(item)
             else:
-                kept |= its_labels
+                kept = kept | its
         return removed
 
     def labels_of_segment(self, segment: Segment) -> set[str]:
@@ -247,9 +248,9 @@ class NaiveModel:
                 place[last] = attributes[path]
         membership: dict[str, Tree] = {}
         for segment in self.destination.segments:
-            place = (segment.namespace, segment.id)
-            if place in statuses:
-                entry = {"lastQualificationTime": times[place], "status": statuses[place]}
+            exported = (segment.namespace, segment.id)
+            if exported in statuses:
+                entry = {"lastQualificationTime": times[exported], "status": statuses[exported]}
                 if self.destination.include_segment_names and segment.name is not None:
                     entry["name"] = segment.name
                 membership.setdefault(segment.namespace, {})[segment.id] = entry

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -26,7 +26,7 @@ NAMESPACES = ["ecid", "email", "ünï"]
 LABELS = ["C1", "C2", "I1", "S1", "C12", "custom"]
 ACTIONS = ["exportToThirdParty", "emailTargeting", "analytics"]
 STATUSES = ["ENABLED", "ENABLED", "ENABLED", "DRAFT", "DISABLED"]
-PROFILES = [b"p1", b"p2", "ü".encode()]
+PROFILES = [b"p1", b"p1", b"p1", b"p2", "ü".encode()]
 
 TIMES = [
     "2020-05-25T21:24:39Z",
@@ -167,7 +167,7 @@ def entries(draw: st.DrawFn) -> str:
         return draw(st.one_of(scalars, odd_numbers))
     members: list[tuple[str, str]] = [
         ("lastQualificationTime", json.dumps(draw(st.sampled_from(TIMES)))),
-        ("status", json.dumps(draw(st.sampled_from(["realized", "existing", "exited"])))),
+        ("status", json.dumps(draw(st.sampled_from(["realized", "realized", "existing", "exited"])))),
     ]
     if draw(st.integers(0, 4)) == 0:
         members.append(("validUntil", json.dumps(draw(st.sampled_from(UNTILS)))))
@@ -280,9 +280,15 @@ def events(draw: st.DrawFn) -> Given:
 
 @st.composite
 def streams(draw: st.DrawFn) -> list[Given]:
-    """Events of few profiles; some come again unchanged."""
+    """Events of few profiles; some come again, unchanged or with one attribute more."""
     found: list[Given] = []
-    for _ in range(draw(st.integers(1, 8))):
-        again = found and draw(st.integers(0, 4)) == 0
-        found.append(draw(st.sampled_from(found)) if again else draw(events()))
+    for _ in range(draw(st.sampled_from([10, 4, 2, 7]))):
+        odd = draw(st.integers(0, 5)) if found else 5
+        if odd > 2:
+            found.append(draw(events()))
+            continue
+        again = draw(st.sampled_from(found))
+        if odd == 0 and again.value is not None and len(again.value) > 2:
+            again = replace(again, value=b'{"a": %d, %s' % (draw(st.integers(0, 2)), again.value[1:]))
+        found.append(again)
     return found
