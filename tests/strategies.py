@@ -255,7 +255,7 @@ def values(draw: st.DrawFn) -> bytes:
     if odd > 0:
         members.append(("segmentMembership", draw(memberships() if odd > 1 else scalars)))
     if draw(st.integers(0, 3)):
-        members.append(("identityMap", draw(identities() if odd != 2 else scalars)))
+        members.append(("identityMap", draw(identities() if odd not in {2, 4} else scalars)))
     written = draw(written_object(members)).encode()
     if odd == 3:
         cut = draw(st.integers(0, len(written)))

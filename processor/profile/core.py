@@ -163,7 +163,7 @@ class Core:
         view = self._attributes(event.leaves, verdict, removed)
         identities = NO_IDENTITIES if event.identities is UNSET else bytes(event.identities)
         # The identities of a member rarely change, and what equals the state's was checked when it came.
-        tree = None if identities == previous.identities else parse_identities(identities)
+        tree = UNSET if identities == previous.identities else parse_identities(identities)
         if event.fault is not None:
             raise event.fault
         if self._consent.given(event.leaves[len(self._path_digests) :]):
@@ -171,7 +171,7 @@ class Core:
         else:
             diff = self._diff(event.entries, self._without_consent, previous, timestamp_ms, removed)
             view = _View(0, (), b"", b"")
-        if tree is not None:
+        if tree is not UNSET:
             check_identities(tree)
         if fault is not None:
             raise fault

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hypothesis import Phase, given, settings
 
+from processor.destination import Connection, Destination, Segment
 from processor.errors import InvalidEvent
+from processor.governance.document import Governance
 from processor.governance.plan import compile_plan
 from processor.profile.core import Core
 from tests.naive_model import NaiveModel, Number, Told
 from tests.strategies import Given, destinations, governances, streams
 
-if TYPE_CHECKING:
-    from processor.destination import Destination
-    from processor.governance.document import Governance
+ONE_SEGMENT = Destination("d", Connection("eu-west-1"), "s", (), (Segment("ups", "s1"),), ())
+NO_GOVERNANCE = Governance()
+ENTRY = b'{"status": "realized", "lastQualificationTime": "2020-05-25T21:24:39Z"}'
 
 
 class CoreWithState:
@@ -99,3 +101,9 @@ def test_random_events_meet_every_reason_and_every_status() -> None:
     meet()
     wanted = {"bad-key", "bad-json", "bad-membership", "bad-identity", "bad-labels"}
     assert wanted | {"nothing", "export", "realized", "existing", "exited"} <= set(met), met
+
+
+def test_identities_that_are_null_are_bad_identities() -> None:
+    value = b'{"segmentMembership": {"ups": {"s1": %s}}, "identityMap": null}' % ENTRY
+    core = CoreWithState(ONE_SEGMENT, NO_GOVERNANCE)
+    assert core.apply(Given(b"p", value, (), 0)) == ("bad-identity", None, None)
