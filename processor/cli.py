@@ -196,8 +196,7 @@ def _plan(destination: Path | None, governance: Path | None) -> tuple[Plan | Non
         files = load_file_settings()
         destination_file = destination or files.destination_file
         governance_file = governance or files.governance_file
-        loaded = load_configuration(destination_file, governance_file, os.environ)
-        return compile_plan(*loaded, source=str(governance_file)), ()
+        return compile_plan(*load_configuration(destination_file, governance_file, os.environ)), ()
     except ConfigurationError as error:
         return None, error.problems
 

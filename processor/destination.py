@@ -5,10 +5,12 @@ Loading, with lines and remedies, is `processor.configuration`; this module only
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic import SecretStr
 
 PLATFORM_NAMESPACE = "ups"
@@ -47,5 +49,6 @@ class Destination:
     description: str | None = None
     partition_key_namespace: str | None = None
     include_segment_names: bool = False
-    action_lines: tuple[int, ...] = ()
-    """Where the marketing actions stand in the file: whether they exist is known only with the other file."""
+    source: str = field(default="destination.yaml", compare=False)
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False)
+    """Where members (`segments[1]`) stand in the file: some mistakes are known only with the other file."""

@@ -65,18 +65,18 @@ def parse_configuration(
             None if text is None else parse_governance(text, governance_source, environ, problems)
         )
     if parsed_destination is not None and parsed_governance is not None:
-        problems.extend(_unknown_actions(parsed_destination, parsed_governance, source=destination[1]))
+        problems.extend(_unknown_actions(parsed_destination, parsed_governance))
     if problems or parsed_destination is None or parsed_governance is None:
         raise ConfigurationError(problems)
     return parsed_destination, parsed_governance
 
 
-def _unknown_actions(destination: Destination, governance: Governance, *, source: str) -> list[Problem]:
+def _unknown_actions(destination: Destination, governance: Governance) -> list[Problem]:
     known = CORE_MARKETING_ACTIONS | set(governance.custom_actions)
     return [
         Problem(
-            source=source,
-            line=destination.action_lines[index] if destination.action_lines else None,
+            source=destination.source,
+            line=destination.lines.get(f"marketingActions[{index}]"),
             member=f"marketingActions[{index}]",
             message=f"{action!r} is neither a core marketing action nor declared in the governance file",
             remedy=f"Declare it under marketingActions there, or use one of: {', '.join(sorted(known))}",

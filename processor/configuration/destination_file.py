@@ -8,13 +8,14 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, StringConstraints
 
-from processor.configuration.located import Form, LocatedFile, parse_yaml
+from processor.configuration.located import Form, parse_yaml, written
 from processor.configuration.paths import check_attribute_path
 from processor.destination import PLATFORM_NAMESPACE, Connection, Destination, Segment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from processor.configuration.located import LocatedFile, Place
     from processor.errors import Problem
 
 Text = Annotated[str, StringConstraints(min_length=1)]
@@ -63,76 +64,91 @@ def parse_destination(
     """The destination in a file's text; None, with problems added, where there is something wrong with it."""
     file = parse_yaml(text, source, environ)
     form = file.fit(DestinationForm)
-    if form is not None:
-        _check(file, form)
-    problems.extend(sorted(file.problems, key=lambda problem: problem.line or 0))
+    # Of the tree, not of the form: what is wrong in one place must not hide what is wrong in another.
+    _check(file)
+    problems.extend(file.in_order())
     return None if form is None or file.problems else _converted(file, form)
 
 
-def _check(file: LocatedFile, form: DestinationForm) -> None:
-    _check_connection(file, form)
-    if form.partition_key != "profile" and not form.partition_key.removeprefix(_IDENTITY_PREFIX):
-        file.complain(("partitionKey",), "no namespace is named", "Write identity:NAMESPACE")
-    elif form.partition_key != "profile" and not form.partition_key.startswith(_IDENTITY_PREFIX):
-        file.complain(
-            ("partitionKey",),
-            f"{form.partition_key!r} is no partition key",
-            "Write profile or identity:NAMESPACE",
-        )
-    if not form.segments:
+def _check(file: LocatedFile) -> None:
+    _check_connection(file)
+    _check_stream(file)
+    _check_partition_key(file)
+    if file.at("segments") == []:
         file.complain(
             ("segments",), "nothing is mapped, so nothing would be exported", "Map at least one segment"
         )
-    _check_distinct(file, "marketingActions", form.marketing_actions)
-    _check_distinct(file, "attributes", form.attributes)
-    _check_distinct(file, "segments", [f"{s.namespace}/{s.id}" for s in form.segments])
-    for index, segment in enumerate(form.segments):
-        if "\0" in segment.id or "\0" in segment.namespace:
-            file.complain(("segments", index), "an id or namespace holds a zero character", "Remove it")
-    for index, path in enumerate(form.attributes):
-        check_attribute_path(file, ("attributes", index), path)
-        for outer in form.attributes:
-            if path.startswith(outer + "."):
-                file.complain(
-                    ("attributes", index), f"{path} lies in {outer}, which is mapped", "Map one of the two"
-                )
+    _check_distinct(file, file.texts("marketingActions"))
+    _check_distinct(file, file.texts("attributes"))
+    _check_distinct(file, _segments(file))
+    for place, segment in _segments(file):
+        if "\0" in segment:
+            file.complain(place, "an id or namespace holds a zero character", "Remove it")
+    attributes = list(file.texts("attributes"))
+    for place, path in attributes:
+        check_attribute_path(file, place, path)
+        for outer in {outer for _, outer in attributes if path.startswith(outer + ".")}:
+            file.complain(place, f"{path} lies in {outer}, which is mapped", "Map one of the two")
 
 
-def _check_connection(file: LocatedFile, form: DestinationForm) -> None:
-    connection = form.connection
-    if (connection.access_key_id is None) != (connection.secret_key is None):
+def _segments(file: LocatedFile) -> Iterator[tuple[Place, str]]:
+    for place in file.places("segments"):
+        id_, namespace = file.text(*place, "id"), file.text(*place, "namespace") or PLATFORM_NAMESPACE
+        if id_ is not None:
+            yield place, f"{namespace}/{id_}"
+
+
+def _check_partition_key(file: LocatedFile) -> None:
+    key = file.text("partitionKey")
+    if key == _IDENTITY_PREFIX:
+        file.complain(("partitionKey",), "no namespace is named", "Write identity:NAMESPACE")
+    elif key not in {None, "profile"} and not str(key).startswith(_IDENTITY_PREFIX):
+        file.complain(
+            ("partitionKey",), f"{key!r} is no partition key", "Write profile or identity:NAMESPACE"
+        )
+
+
+def _check_connection(file: LocatedFile) -> None:
+    if (file.at("connection", "accessKeyId") is None) != (file.at("connection", "secretKey") is None):
         file.complain(
             ("connection",),
             "accessKeyId and secretKey go together",
             "Give both, or neither to use AWS's default credential chain",
         )
-    if connection.connection_url is not None:
-        try:
-            url = urlsplit(connection.connection_url)
-            usable = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
-        except ValueError:
-            usable = False
-        if not usable:
-            file.complain(
-                ("connection", "connectionUrl"), "it is no http or https URL", "Write https://host:port"
-            )
-    arn = _STREAM_ARN.fullmatch(form.stream)
-    if arn is None and not _STREAM_NAME.fullmatch(form.stream):
+    url = file.text("connection", "connectionUrl")
+    if url is not None and not _is_url(url):
+        file.complain(
+            ("connection", "connectionUrl"), "it is no http or https URL", "Write https://host:port"
+        )
+
+
+def _is_url(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        return url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
+    except ValueError:
+        return False
+
+
+def _check_stream(file: LocatedFile) -> None:
+    stream, region = file.text("stream"), file.text("connection", "region")
+    if stream is None:
+        return
+    arn = _STREAM_ARN.fullmatch(stream)
+    if arn is None and not _STREAM_NAME.fullmatch(stream):
         file.complain(
             ("stream",), "it is neither a stream's name nor its ARN", "Use letters, digits, `_`, `.` and `-`"
         )
-    elif arn is not None and arn[1] != connection.region:
+    elif arn is not None and region is not None and arn[1] != region:
         file.complain(("stream",), f"the ARN is of region {arn[1]}", "Make connection.region the same")
 
 
-def _check_distinct(file: LocatedFile, member: str, names: list[str]) -> None:
-    first: dict[str, int] = {}
-    for index, name in enumerate(names):
+def _check_distinct(file: LocatedFile, names: Iterable[tuple[Place, str]]) -> None:
+    first: dict[str, Place] = {}
+    for place, name in names:
         if name in first:
-            file.complain(
-                (member, index), f"{name} is given already, at {member}[{first[name]}]", "Keep one of them"
-            )
-        first.setdefault(name, index)
+            file.complain(place, f"{name} is given already, at {written(first[name])}", "Keep one of them")
+        first.setdefault(name, place)
 
 
 def _converted(file: LocatedFile, form: DestinationForm) -> Destination:
@@ -154,7 +170,6 @@ def _converted(file: LocatedFile, form: DestinationForm) -> Destination:
             None if form.partition_key == "profile" else form.partition_key.removeprefix(_IDENTITY_PREFIX)
         ),
         include_segment_names=form.include_segment_names,
-        action_lines=tuple(
-            file.line(("marketingActions", i)) or 0 for i in range(len(form.marketing_actions))
-        ),
+        source=file.source,
+        lines={written(place): file.line(place) or 0 for place in file.lines},
     )

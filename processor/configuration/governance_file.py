@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, JsonValue, model_validator
 
 from processor.configuration.destination_file import Text
-from processor.configuration.located import Form, LocatedFile, Place, parse_yaml
+from processor.configuration.located import Form, LocatedFile, Place, parse_yaml, written
 from processor.configuration.paths import check_attribute_path
 from processor.destination import PLATFORM_NAMESPACE
 from processor.governance.document import (
@@ -135,10 +135,9 @@ def parse_governance(
     """The governance in a file's text; None, with problems added, where there is something wrong with it."""
     file = parse_yaml(text, source, environ)
     form = file.fit(GovernanceForm)
-    if form is not None:
-        _check(file, form)
-    problems.extend(sorted(file.problems, key=lambda problem: problem.line or 0))
-    return None if form is None or file.problems else _converted(form)
+    _check(file)
+    problems.extend(file.in_order())
+    return None if form is None or file.problems else _converted(file, form)
 
 
 def _check_condition(*, leaf: bool, operator: object, operands: Sequence[Form] | None, named: str) -> None:
@@ -148,52 +147,56 @@ def _check_condition(*, leaf: bool, operator: object, operands: Sequence[Form] |
         raise ValueError("operator goes with operands, of which there is at least one")
 
 
-def _check(file: LocatedFile, form: GovernanceForm) -> None:
-    _check_labels(file, form.labels)
+def _check(file: LocatedFile) -> None:
+    _check_labels(file)
     names: set[str] = set()
-    for index, action in enumerate(form.marketing_actions):
-        if action.name in names or action.name in CORE_MARKETING_ACTIONS:
-            file.complain(("marketingActions", index), f"{action.name} exists already", "Choose another name")
-        names.add(action.name)
+    for place in file.places("marketingActions"):
+        name = file.text(*place, "name")
+        if name in names or name in CORE_MARKETING_ACTIONS:
+            file.complain(place, f"{name} exists already", "Choose another name")
+        names.update({name} if name else ())
     known = CORE_MARKETING_ACTIONS | names
-    _check_policies(file, "policies", form.policies, known)
-    _check_policies(file, "consentPolicies", form.consent_policies, known)
-    for index, consent in enumerate(form.consent_policies):
-        _check_consent_paths(file, ("consentPolicies", index, "requires"), consent.requires)
+    _check_policies(file, "policies", known)
+    _check_policies(file, "consentPolicies", known)
+    for place in file.places("consentPolicies"):
+        _check_consent_paths(file, (*place, "requires"))
 
 
-def _check_labels(file: LocatedFile, labels: LabelsForm) -> None:
+def _check_labels(file: LocatedFile) -> None:
     seen: set[tuple[str, str]] = set()
-    for index, segment in enumerate(labels.segments):
-        if (segment.namespace, segment.id) in seen:
-            file.complain(("labels", "segments", index), "the segment is given already", "Join the two")
-        seen.add((segment.namespace, segment.id))
-    for path in labels.fields:
-        check_attribute_path(file, ("labels", "fields", path), path)
+    for place in file.places("labels", "segments"):
+        id_, namespace = file.text(*place, "id"), file.text(*place, "namespace") or PLATFORM_NAMESPACE
+        if id_ is None:
+            continue
+        if (namespace, id_) in seen:
+            file.complain(place, "the segment is given already", "Join the two")
+        seen.add((namespace, id_))
+    for place in file.places("labels", "fields"):
+        check_attribute_path(file, place, str(place[-1]))
 
 
-def _check_policies(
-    file: LocatedFile, member: str, policies: Sequence[PolicyForm | ConsentPolicyForm], known: frozenset[str]
-) -> None:
+def _check_policies(file: LocatedFile, member: str, known: frozenset[str]) -> None:
     seen: set[str] = set()
-    for index, policy in enumerate(policies):
-        if policy.name in seen:
-            file.complain((member, index, "name"), f"{policy.name!r} is given already", "Choose another name")
-        seen.add(policy.name)
-        for ref_index, ref in enumerate(policy.marketing_action_refs):
+    for place in file.places(member):
+        name = file.text(*place, "name")
+        if name in seen:
+            file.complain((*place, "name"), f"{name!r} is given already", "Choose another name")
+        seen.update({name} if name else ())
+        for ref_place, ref in file.texts(*place, "marketingActionRefs"):
             if _action(ref) not in known:
                 file.complain(
-                    (member, index, "marketingActionRefs", ref_index),
+                    ref_place,
                     f"there is no marketing action {_action(ref)!r}",
                     f"Declare it under marketingActions, or use one of: {', '.join(sorted(known))}",
                 )
 
 
-def _check_consent_paths(file: LocatedFile, place: Place, requires: RequiresForm) -> None:
-    if requires.path is not None:
-        check_attribute_path(file, (*place, "path"), requires.path)
-    for index, operand in enumerate(requires.operands or ()):
-        _check_consent_paths(file, (*place, "operands", index), operand)
+def _check_consent_paths(file: LocatedFile, place: Place) -> None:
+    path = file.text(*place, "path")
+    if path is not None:
+        check_attribute_path(file, (*place, "path"), path)
+    for operand in file.places(*place, "operands"):
+        _check_consent_paths(file, operand)
 
 
 def _action(ref: str) -> str:
@@ -201,7 +204,7 @@ def _action(ref: str) -> str:
     return ref.partition("?")[0].partition("#")[0].rstrip("/").rpartition("/")[2]
 
 
-def _converted(form: GovernanceForm) -> Governance:
+def _converted(file: LocatedFile, form: GovernanceForm) -> Governance:
     labels = form.labels
     return Governance(
         enforcement=form.enforcement,
@@ -219,4 +222,6 @@ def _converted(form: GovernanceForm) -> Governance:
             )
             for p in form.consent_policies
         ),
+        source=file.source,
+        lines={written(place): file.line(place) or 0 for place in file.lines},
     )

@@ -18,7 +18,7 @@ from pydantic.alias_generators import to_camel
 from processor.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 Place: TypeAlias = tuple[str | int, ...]
@@ -60,6 +60,42 @@ class LocatedFile:
             if place[:length] in self.lines:
                 return self.lines[place[:length]]
         return None
+
+    def in_order(self) -> list[Problem]:
+        """All problems, by line."""
+        return sorted(self.problems, key=lambda problem: problem.line or 0)
+
+    def at(self, *place: str | int) -> _Value:
+        """What stands at a place; None where nothing does. For checks that must not depend on the whole form."""
+        value = self.tree
+        for step in place:
+            if isinstance(value, dict) and isinstance(step, str):
+                value = value.get(step)
+            elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+                value = value[step]
+            else:
+                return None
+        return value
+
+    def text(self, *place: str | int) -> str | None:
+        """The text at a place; None where there is none, or something else."""
+        value = self.at(*place)
+        return value if isinstance(value, str) and value else None
+
+    def places(self, *place: str | int) -> Iterator[Place]:
+        """The places right below an array's or a mapping's."""
+        value = self.at(*place)
+        if isinstance(value, list):
+            yield from ((*place, index) for index in range(len(value)))
+        elif isinstance(value, dict):
+            yield from ((*place, name) for name in value)
+
+    def texts(self, *place: str | int) -> Iterator[tuple[Place, str]]:
+        """The texts of an array, each with its place."""
+        for inner in self.places(*place):
+            text = self.text(*inner)
+            if text is not None:
+                yield inner, text
 
     def fit(self, form: type[AnyForm]) -> AnyForm | None:
         """The tree in its form; None, with problems noted, where it does not fit."""

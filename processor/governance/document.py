@@ -98,3 +98,6 @@ class Governance:
     segment_labels: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     policies: tuple[Policy, ...] = ()
     consent_policies: tuple[ConsentPolicy, ...] = ()
+    source: str = field(default="governance.yaml", compare=False)
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False)
+    """Where members (`labels.identities.ecid`) stand in the file."""

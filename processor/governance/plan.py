@@ -32,6 +32,8 @@ class Item:
     kind: ItemKind
     name: str
     labels: frozenset[str]
+    member: str = ""
+    """Where it stands in the file that names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +110,7 @@ class Plan:
         )
 
 
-def compile_plan(
-    destination: Destination, governance: Governance | None = None, *, source: str = "governance.yaml"
-) -> Plan:
+def compile_plan(destination: Destination, governance: Governance | None = None) -> Plan:
     """Compile the two files.
 
     Raises:
@@ -119,7 +119,7 @@ def compile_plan(
     """
     plan = Plan(destination, governance or Governance())
     if plan.governance.enforcement == "block" and plan.standing.removals:
-        raise ConfigurationError([_blocked(removal, source) for removal in plan.standing.removals])
+        raise ConfigurationError([_blocked(plan, removal) for removal in plan.standing.removals])
     return plan
 
 
@@ -130,12 +130,12 @@ def segment_name(segment: Segment) -> str:
 
 def _items(destination: Destination, governance: Governance) -> Iterator[Item]:
     for namespace, labels in governance.identity_labels.items():
-        yield Item("identity", namespace, labels)
-    for segment in destination.segments:
+        yield Item("identity", namespace, labels, f"labels.identities.{namespace}")
+    for index, segment in enumerate(destination.segments):
         labels = governance.segment_labels.get((segment.namespace, segment.id), frozenset())
-        yield Item("segment", segment_name(segment), labels)
-    for path in destination.attributes:
-        yield Item("attribute", path, _labels_of_path(path, governance.field_labels))
+        yield Item("segment", segment_name(segment), labels, f"segments[{index}]")
+    for index, path in enumerate(destination.attributes):
+        yield Item("attribute", path, _labels_of_path(path, governance.field_labels), f"attributes[{index}]")
 
 
 def _labels_of_path(path: str, field_labels: Mapping[str, frozenset[str]]) -> frozenset[str]:
@@ -150,13 +150,14 @@ def _labels_of_path(path: str, field_labels: Mapping[str, frozenset[str]]) -> fr
     return found
 
 
-def _blocked(removal: Removal, source: str) -> Problem:
+def _blocked(plan: Plan, removal: Removal) -> Problem:
     item = removal.item
     labels = ", ".join(sorted(item.labels)) or "none of its own"
+    file = plan.governance if item.kind == "identity" else plan.destination
     return Problem(
-        source=source,
-        line=None,
-        member="enforcement",
+        source=file.source,
+        line=file.lines.get(item.member),
+        member=item.member,
         message=(
             f"the {item.kind} {item.name} (labels: {labels}) may not be exported: "
             f"policy {removal.policy!r} forbids it for marketing action {removal.action!r}"

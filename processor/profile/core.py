@@ -152,10 +152,10 @@ class Core:
         self, value: bytes, headers: Headers, timestamp_ms: int, previous: StateRecord, removed: list[Removal]
     ) -> tuple[_View, _Diff]:
         """View and diff of a profile. Its faults are met in the order of their reasons: json first, labels last."""
-        if b"\n" in value or b"\r" in value:
-            # Outside strings a line break is only white space, and inside it is no JSON; an export is one line.
-            value = value.replace(b"\n", b" ").replace(b"\r", b" ")
         event = self._decoder.decode(value)
+        if b"\n" in value or b"\r" in value:
+            # What was decoded is JSON, so its line breaks are white space; an export is one line.
+            event = self._decoder.decode(value.replace(b"\n", b" ").replace(b"\r", b" "))
         try:
             verdict, fault = self._verdict(headers), None
         except InvalidEvent as error:
@@ -186,8 +186,9 @@ class Core:
             text = bytes(leaf)
             try:
                 value = canonical(text)
-            except ValueError as error:
-                raise InvalidEvent(Reason.BAD_JSON, f"a mapped attribute: {error}") from error
+            except (ValueError, RecursionError) as error:
+                detail = f"the attribute {self._plan.destination.attributes[index]} cannot be read"
+                raise InvalidEvent(Reason.BAD_JSON, detail) from error
             if removal is not None:
                 removed.append(removal)
                 continue

@@ -29,6 +29,7 @@ Leaf: TypeAlias = "Raw | UnsetType"
 """The text of a value somewhere in the profile, or nothing."""
 
 
+_BYTE = re.compile(r"\(byte (\d+)\)$")
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 
@@ -83,7 +84,10 @@ class EventDecoder:
         except UnicodeDecodeError as error:
             raise InvalidEvent(Reason.BAD_JSON, f"not UTF-8 at byte {error.start}") from error
         except msgspec.DecodeError as error:
-            raise InvalidEvent(Reason.BAD_JSON, str(error)) from error
+            # Of what was met only the place is told: the decoder's own words may quote the event.
+            place = _BYTE.search(str(error))
+            detail = "not JSON" if place is None else f"not JSON at byte {place[1]}"
+            raise InvalidEvent(Reason.BAD_JSON, detail) from error
         except RecursionError as error:
             raise InvalidEvent(Reason.BAD_JSON, "nested too deeply to read") from error
 
@@ -260,7 +264,7 @@ def _checked_tree(raw: bytes) -> object:
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise InvalidEvent(Reason.BAD_JSON, f"a mapped segment's entry: {error.msg}") from error
+        raise InvalidEvent(Reason.BAD_JSON, "a mapped segment's entry cannot be read") from error
 
 
 def _entry(tree: object) -> Entry:
@@ -270,4 +274,6 @@ def _entry(tree: object) -> Entry:
     try:
         return msgspec.convert(known, Entry)
     except msgspec.ValidationError as error:
-        raise InvalidEvent(Reason.BAD_MEMBERSHIP, str(error)) from error
+        # The decoder's own words would quote the event.
+        detail = "a mapped segment's entry has no fitting status, lastQualificationTime or validUntil"
+        raise InvalidEvent(Reason.BAD_MEMBERSHIP, detail) from error

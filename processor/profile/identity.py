@@ -30,7 +30,7 @@ def parse_identities(raw: bytes) -> object:
     try:
         return orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise InvalidEvent(Reason.BAD_JSON, f"identityMap: {error.msg}") from error
+        raise InvalidEvent(Reason.BAD_JSON, "identityMap cannot be read") from error
 
 
 def check_identities(tree: object) -> IdentityTree:
