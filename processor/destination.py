@@ -50,5 +50,5 @@ class Destination:
     partition_key_namespace: str | None = None
     include_segment_names: bool = False
     source: str = field(default="destination.yaml", compare=False)
-    lines: Mapping[str, int] = field(default_factory=dict, compare=False)
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
     """Where members (`segments[1]`) stand in the file: some mistakes are known only with the other file."""

@@ -99,5 +99,5 @@ class Governance:
     policies: tuple[Policy, ...] = ()
     consent_policies: tuple[ConsentPolicy, ...] = ()
     source: str = field(default="governance.yaml", compare=False)
-    lines: Mapping[str, int] = field(default_factory=dict, compare=False)
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
     """Where members (`labels.identities.ecid`) stand in the file."""

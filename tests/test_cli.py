@@ -1,0 +1,194 @@
+"""The commands, as a user meets them."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from processor import __version__
+from processor.cli import app
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from typer.testing import Result
+
+DESTINATION = """\
+name: Loyalty exports
+connection: {region: eu-west-1}
+stream: profile-exports
+marketingActions: [exportToThirdParty]
+segments: [{id: one}, {id: two}]
+attributes: [person.email, loyalty]
+"""
+GOVERNANCE = """\
+labels:
+  fields: {loyalty: [C2]}
+policies:
+  - {name: Third parties, status: ENABLED, marketingActionRefs: [exportToThirdParty], deny: {label: C2}}
+"""
+EVENT = {
+    "key": "p1",
+    "timestamp": 0,
+    "value": {
+        "loyalty": {"points": 1.50},
+        "person": {"email": "a@b"},
+        "segmentMembership": {
+            "ups": {"one": {"status": "realized", "lastQualificationTime": "2020-05-25T21:24:39Z"}}
+        },
+    },
+}
+ENVIRON = {
+    "PROCESSOR_KAFKA_SERVERS": "127.0.0.1:1",
+    "PROCESSOR_KAFKA_TOPIC": "profiles",
+    "PROCESSOR_KAFKA_GROUP": "exports",
+}
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "destination.yaml").write_text(DESTINATION)
+    (tmp_path / "governance.yaml").write_text(GOVERNANCE)
+    (tmp_path / "events.jsonl").write_text(json.dumps(EVENT) + "\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    for name in [name for name in os.environ if name.startswith("PROCESSOR_") and "TEST" not in name]:
+        monkeypatch.delenv(name)
+    return tmp_path
+
+
+def call(*args: str, environ: dict[str, str] | None = None, given: str | None = None) -> Result:
+    return CliRunner().invoke(app, list(args), env=environ, input=given)
+
+
+def test_help_names_all_commands() -> None:
+    text = call("--help").output
+    for command in ("run", "validate", "replay", "demo", "version"):
+        assert command in text
+    assert call("version").output.strip() == __version__
+
+
+def test_without_a_command_help_is_shown() -> None:
+    assert "Usage" in call().output
+
+
+def test_validate_shows_what_is_kept_and_what_is_removed_and_why(files: Path) -> None:
+    result = call("validate", "--governance", "governance.yaml", environ=ENVIRON)
+    assert result.exit_code == 0
+    (row,) = [line for line in result.output.splitlines() if "loyalty" in line]
+    for word in ("attribute", "C2", "no", "Third parties", "exportToThirdParty"):
+        assert word in row
+    (row,) = [line for line in result.output.splitlines() if "ups/one" in line]
+    assert "yes" in row
+
+
+def test_paths_also_come_from_the_environment(files: Path) -> None:
+    (files / "destination.yaml").rename(files / "d.yaml")
+    environ = {
+        **ENVIRON,
+        "PROCESSOR_DESTINATION_FILE": "d.yaml",
+        "PROCESSOR_GOVERNANCE_FILE": "governance.yaml",
+    }
+    result = call("validate", environ=environ)
+    assert (result.exit_code, "Third parties" in result.output) == (0, True)
+
+
+@pytest.mark.parametrize("command", ["run", "validate"])
+def test_problems_of_files_and_environment_are_told_together_with_exit_code_78(
+    files: Path, command: str
+) -> None:
+    (files / "destination.yaml").write_text(DESTINATION.replace("stream:", "straem:").replace("two", "one"))
+    result = call(command, environ={"PROCESSOR_HTTP_PORT": "x"})
+    assert result.exit_code == 78
+    for told in (
+        "destination.yaml:3: straem",
+        "destination.yaml:5: segments[1]",
+        "PROCESSOR_HTTP_PORT",
+        "PROCESSOR_KAFKA_TOPIC",
+    ):
+        assert told in result.stderr
+    assert "7 problems; nothing was connected." in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_block_keeps_the_service_from_starting(files: Path) -> None:
+    (files / "governance.yaml").write_text("enforcement: block\n" + GOVERNANCE)
+    result = call("run", "--governance", "governance.yaml", environ=ENVIRON)
+    assert result.exit_code == 78
+    assert "destination.yaml:6: attributes[1]" in result.stderr
+
+
+def test_validate_connect_says_what_does_not_answer(files: Path) -> None:
+    (files / "destination.yaml").write_text(
+        DESTINATION.replace("{region: eu-west-1}", "{region: r, connectionUrl: 'http://127.0.0.1:1', accessKeyId: a, secretKey: b}")
+    )  # fmt: skip
+    result = call("validate", "--connect", environ=ENVIRON)
+    assert result.exit_code == 1
+    assert result.output.count("✗") == 2
+    assert "127.0.0.1:1" in result.output
+
+
+def test_replay_prints_exports_with_the_bytes_of_the_core(files: Path) -> None:
+    result = call("replay", "--destination", "destination.yaml", "events.jsonl")
+    assert result.exit_code == 0
+    line = json.loads(result.stdout)
+    assert list(line) == ["event", "partitionKey", "data"]
+    assert (line["event"], line["partitionKey"]) == (0, "p1")
+    assert line["data"]["segmentMembership"]["ups"]["one"]["status"] == "realized"
+    assert '"loyalty":{"points": 1.5}' in result.stdout
+
+
+def test_replay_reads_standard_input_and_tells_dead_letters_on_standard_error(files: Path) -> None:
+    events = "\n\n".join([json.dumps({**EVENT, "key": ""}), json.dumps(EVENT)])
+    result = call("replay", "--destination", "destination.yaml", "-", given=events)
+    assert json.loads(result.stdout)["event"] == 1
+    assert result.stderr == '{"event":0,"reason":"bad-key"}\n'
+
+
+def test_replay_writes_dead_letters_to_a_file(files: Path) -> None:
+    (files / "events.jsonl").write_text(json.dumps({**EVENT, "valueText": "{"}))
+    result = call("replay", "--destination", "destination.yaml", "--dead-letters", "letters", "events.jsonl")
+    assert (result.stdout, result.stderr) == ("", "")
+    assert (files / "letters").read_text() == '{"event":0,"reason":"bad-json"}\n'
+
+
+def test_replay_tells_the_line_that_is_no_event(files: Path) -> None:
+    (files / "events.jsonl").write_text(json.dumps(EVENT) + '\n{"key": 5}\n')
+    result = call("replay", "--destination", "destination.yaml", "events.jsonl")
+    assert result.exit_code == 2
+    assert len(result.stdout.splitlines()) == 1
+    assert "events.jsonl:2: key" in result.stderr
+
+
+def test_replay_of_a_file_that_is_absent_says_so(files: Path) -> None:
+    result = call("replay", "--destination", "destination.yaml", "absent.jsonl")
+    assert (result.exit_code, "absent.jsonl" in result.stderr) == (2, True)
+
+
+def test_replay_ends_quietly_where_its_reader_has_seen_enough(files: Path) -> None:
+    with (files / "events.jsonl").open("w") as out:
+        for number in range(5_000):
+            out.write(json.dumps({**EVENT, "key": str(number)}) + "\n")
+    command = [
+        sys.executable,
+        "-m",
+        "processor",
+        "replay",
+        "--destination",
+        "destination.yaml",
+        "events.jsonl",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert isinstance(process.stdout, io.BufferedReader)
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+        assert process.wait() == 0
