@@ -134,7 +134,7 @@ class Partition:
 
     async def _begin(self, records: Sequence[Record], settling: asyncio.Event) -> None:
         batch = process(self._core, self._state, records, self._writer.max_record_bytes)
-        ticket = Ticket(batch.exports)
+        ticket = Ticket(batch.exports, self.number)
         self._in_flight.append((batch, ticket))
         settling.set()
         await self._writer.submit(ticket)

@@ -48,13 +48,27 @@ class Rejection(NamedTuple):
 
 
 class Ticket:
-    """A batch of exports on its way; settled when each is stored or rejected."""
+    """A batch of exports on its way; settled when each is stored or rejected.
 
-    __slots__ = ("_settled", "abandoned", "exports", "open_bytes", "rejections", "unsettled")
+    A profile's order is kept among the tickets of one `partition`; keys of two partitions never meet.
+    """
 
-    def __init__(self, exports: Sequence[Export]) -> None:
+    __slots__ = (
+        "_settled",
+        "abandoned",
+        "exports",
+        "open",
+        "open_bytes",
+        "partition",
+        "rejections",
+        "unsettled",
+    )
+
+    def __init__(self, exports: Sequence[Export], partition: int = 0) -> None:
         self.exports = exports
+        self.partition = partition
         self.unsettled = len(exports)
+        self.open = 0
         self.open_bytes = 0
         self.rejections: list[Rejection] = []
         self.abandoned = False
@@ -77,13 +91,15 @@ class Ticket:
 class _Item:
     """An export on its way."""
 
-    __slots__ = ("attempts", "export", "position", "size_bytes", "ticket")
+    __slots__ = ("attempts", "export", "place", "position", "rejected_at", "size_bytes", "ticket")
 
     def __init__(self, export: Export, ticket: Ticket, position: int) -> None:
+        self.place = ticket.partition, export.profile
         self.export = export
         self.ticket = ticket
         self.position = position
         self.attempts = 0
+        self.rejected_at: int | None = None
         self.size_bytes = len(export.data) + len(export.partition_key.encode())
 
 
@@ -119,8 +135,9 @@ class Writer:
         self._ready_bytes = 0
         self._ready_since: float | None = None
         self._groups: deque[list[_Item]] = deque()
-        self._behind: dict[bytes, deque[_Item]] = {}
+        self._behind: dict[tuple[int, bytes], deque[_Item]] = {}
         self._suspects: list[_Item] = []
+        self._successes = 0
         self._requests: dict[asyncio.Task[None], list[_Item]] = {}
         self._stirred = asyncio.Event()
         self._room = asyncio.Event()
@@ -150,15 +167,19 @@ class Writer:
             self._take(item)
 
     async def abandon(self, tickets: Iterable[Ticket]) -> None:
-        """Forget what is not settled of `tickets`; requests that carry any of it are cancelled and awaited."""
+        """Forget what is not settled of `tickets`, which are all of their partition that are not settled.
+
+        Requests that carry any of it are cancelled and awaited; cancel what still submits them before.
+        """
         for ticket in tickets:
             ticket.abandoned = True
-            self.figures.abandoned += ticket.unsettled
+            self.figures.abandoned += ticket.open
             self.figures.buffered_bytes -= ticket.open_bytes
-            self.figures.in_flight -= ticket.unsettled
-            ticket.open_bytes = 0
+            self.figures.in_flight -= ticket.open
+            ticket.open = ticket.open_bytes = 0
             for export in ticket.exports:
-                self._behind.pop(export.profile, None)
+                self._behind.pop((ticket.partition, export.profile), None)
+        self._suspects = [item for item in self._suspects if not item.ticket.abandoned]
         doomed = [
             task for task, items in self._requests.items() if any(item.ticket.abandoned for item in items)
         ]
@@ -173,7 +194,7 @@ class Writer:
             tasks.create_task(self._refresh_record_bytes(), name="record-bytes")
             while True:
                 await self._company()
-                group = self._groups.popleft() if self._groups else self._packed()
+                group = self._next_group() if self._groups else self._packed()
                 if group:
                     request = tasks.create_task(self._send(group), name="put-records")
                     self._requests[request] = group
@@ -188,12 +209,13 @@ class Writer:
         figures.submitted += 1
         figures.in_flight += 1
         figures.buffered_bytes += item.size_bytes
+        item.ticket.open += 1
         item.ticket.open_bytes += item.size_bytes
-        behind = self._behind.get(item.export.profile)
+        behind = self._behind.get(item.place)
         if behind is not None:
             behind.append(item)
             return
-        self._behind[item.export.profile] = deque()
+        self._behind[item.place] = deque()
         self._make_ready(item)
 
     def _make_ready(self, item: _Item) -> None:
@@ -227,6 +249,9 @@ class Writer:
             len(self._ready) >= settings.max_records_per_request
             or self._ready_bytes >= settings.max_request_bytes
         )
+
+    def _next_group(self) -> list[_Item]:
+        return [item for item in self._groups.popleft() if not item.ticket.abandoned]
 
     def _packed(self) -> list[_Item]:
         settings, group, size_bytes = self._settings, list[_Item](), 0
@@ -275,7 +300,8 @@ class Writer:
             self._send_again(items, code)
         if len(failed) == 0 or sum(map(len, failed.values())) < len(group):
             self.trouble = None
-            self._convict()
+            self._successes += 1
+            self._retry_alone(list(self._suspects))
         self._room.set()
 
     def _stored(self, item: _Item) -> None:
@@ -288,12 +314,13 @@ class Writer:
     def _done(self, item: _Item) -> None:
         self.figures.in_flight -= 1
         self.figures.buffered_bytes -= item.size_bytes
+        item.ticket.open -= 1
         item.ticket.open_bytes -= item.size_bytes
-        behind = self._behind[item.export.profile]
+        behind = self._behind[item.place]
         if behind:
             self._make_ready(behind.popleft())
         else:
-            del self._behind[item.export.profile]
+            del self._behind[item.place]
         item.ticket.settle_one()
 
     def _send_again(self, items: list[_Item], code: str, wait_s: float | None = None) -> None:
@@ -321,24 +348,29 @@ class Writer:
             self._groups.extend([group[:half], group[half:]])
             self._stirred.set()
             return
-        self._suspects.extend(group)
+        (item,) = group
+        if item.rejected_at is not None and item.rejected_at < self._successes:
+            # Kinesis took others since it refused this one, and refuses it still.
+            self._convict(item)
+            return
+        item.rejected_at = self._successes
+        self._suspects.append(item)
         self._notice(f"{reason}: no record is taken, so the records may not be the cause")
-        wait_s = self._settings.slow_retry_ms / 1000
-        asyncio.get_running_loop().call_later(wait_s, self._retry_suspects, group)
+        asyncio.get_running_loop().call_later(self._settings.slow_retry_ms / 1000, self._retry_alone, group)
 
-    def _retry_suspects(self, items: list[_Item]) -> None:
-        suspects = [item for item in items if item in self._suspects]
-        self._suspects = [item for item in self._suspects if item not in suspects]
-        self._rejoin(suspects)
+    def _retry_alone(self, items: Iterable[_Item]) -> None:
+        for item in items:
+            if item in self._suspects:
+                self._suspects.remove(item)
+                if not item.ticket.abandoned:
+                    self._groups.append([item])
+        self._stirred.set()
 
-    def _convict(self) -> None:
-        """Kinesis takes records, so those that it refused alone are themselves at fault."""
-        convicted, self._suspects = self._suspects, []
-        for item in convicted:
-            if not item.ticket.abandoned:
-                self.figures.rejected += 1
-                item.ticket.rejections.append(Rejection(item.position, "ValidationException"))
-                self._done(item)
+    def _convict(self, item: _Item) -> None:
+        if not item.ticket.abandoned:
+            self.figures.rejected += 1
+            item.ticket.rejections.append(Rejection(item.position, "ValidationException"))
+            self._done(item)
 
     def _notice(self, trouble: str) -> None:
         if self.trouble != trouble:

@@ -1,0 +1,81 @@
+"""The scripted stream behind HTTP, in Kinesis' JSON protocol."""
+
+from __future__ import annotations
+
+import base64
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from processor.errors import KinesisRefused, KinesisRejected, KinesisUnavailable
+from processor.profile.export import Export
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.kinesis.model import ScriptedKinesis
+
+
+@asynccontextmanager
+async def served(kinesis: ScriptedKinesis) -> AsyncIterator[str]:
+    """Serve the stream, by whatever name; the endpoint's URL."""
+
+    async def answer(request: web.Request) -> web.Response:
+        action = request.headers["X-Amz-Target"].rpartition(".")[2]
+        body = json.loads(await request.read())
+        if action == "PutRecords":
+            return await _put(kinesis, body["Records"])
+        if action == "DescribeStreamSummary":
+            if kinesis.faults.refused:
+                return _error(400, kinesis.faults.refused)
+            kib = kinesis.record_bytes // 1024
+            return _json({"StreamDescriptionSummary": {"MaxRecordSizeInKiB": kib}})
+        return _error(400, "InvalidArgumentException")
+
+    app = web.Application(client_max_size=32 * 1024 * 1024)
+    app.add_routes([web.post("/", answer)])
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+async def _put(kinesis: ScriptedKinesis, entries: list[dict[str, str]]) -> web.Response:
+    records = [
+        # What tells profiles apart is not on the wire; a partition key stands for one here.
+        Export(entry["PartitionKey"].encode(), entry["PartitionKey"], base64.b64decode(entry["Data"]))
+        for entry in entries
+    ]
+    try:
+        codes = await kinesis.put(records)
+    except KinesisRejected:
+        return _error(400, "ValidationException")
+    except KinesisRefused as error:
+        return _error(400, str(error).removeprefix("PutRecords: "))
+    except KinesisUnavailable as error:
+        if error.outcome_unknown:
+            return _error(504, "the connection was lost")
+        return _error(500, "InternalFailure")
+    failed = sum(code is not None for code in codes)
+    results = [
+        {"SequenceNumber": "1", "ShardId": f"shardId-{kinesis.shard_of(record.partition_key):012d}"}
+        if code is None
+        else {"ErrorCode": code, "ErrorMessage": "as scripted"}
+        for record, code in zip(records, codes, strict=True)
+    ]
+    return _json({"FailedRecordCount": failed, "Records": results})
+
+
+def _json(tree: Any, status: int = 200) -> web.Response:
+    return web.Response(
+        status=status, body=json.dumps(tree), headers={"Content-Type": "application/x-amz-json-1.1"}
+    )
+
+
+def _error(status: int, code: str) -> web.Response:
+    return _json({"__type": code, "message": "as scripted"}, status)

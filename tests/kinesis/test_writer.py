@@ -1,0 +1,262 @@
+"""What the writer promises, under faults by a script, on virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import defaultdict
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processor.kinesis.writer import Ticket, Writer
+from processor.profile.export import Export
+from processor.settings import KinesisSettings
+from tests.kinesis.model import Faults, ScriptedKinesis
+from tests.virtual_time import run_in_virtual_time
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+MIB = 1024 * 1024
+
+
+def export(profile: int, number: int, size_bytes: int = 20) -> Export:
+    data = b'{"p":%d,"n":%d}' % (profile, number)
+    return Export(b"%d" % profile, f"key-{profile}", data.ljust(size_bytes))
+
+
+def numbers_by_profile(records: Sequence[bytes]) -> dict[int, list[int]]:
+    """For each profile the numbers of its records in order, later repeats left out."""
+    found: dict[int, list[int]] = defaultdict(list)
+    for data in records:
+        fields = data.strip(b'{} "').replace(b'"', b"").split(b",")
+        profile, number = (int(text.partition(b":")[2]) for text in fields)
+        if number not in found[profile]:
+            found[profile].append(number)
+    return found
+
+
+def settings(**changes: float) -> KinesisSettings:
+    return KinesisSettings.model_validate({"slow_retry_ms": 1_000, **changes})
+
+
+@asynccontextmanager
+async def writing(kinesis: ScriptedKinesis, **changes: float) -> AsyncIterator[Writer]:
+    writer = Writer(kinesis, settings(**changes), random.Random(1))
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(writer.run())
+        yield writer
+        running.cancel()
+
+
+async def write(kinesis: ScriptedKinesis, batches: Sequence[Sequence[Export]], **changes: float) -> Writer:
+    async with writing(kinesis, **changes) as writer:
+        tickets = [Ticket(batch) for batch in batches]
+        for ticket in tickets:
+            await writer.submit(ticket)
+        for ticket in tickets:
+            await ticket.wait()
+    return writer
+
+
+def assert_balanced(writer: Writer) -> None:
+    figures = writer.figures
+    assert figures.submitted == figures.stored + figures.rejected + figures.abandoned + figures.in_flight
+    assert figures.buffered_bytes >= 0
+
+
+shares = st.sampled_from([0, 0, 0.05, 0.3, 0.7])
+
+
+@given(
+    st.integers(0, 2**32),
+    st.builds(
+        Faults, throttled=shares, failed=shares, lost_before=shares, lost_after=shares, unavailable=shares
+    ),
+    st.lists(st.lists(st.integers(0, 5), max_size=12), max_size=8),
+    st.sampled_from([1, 3, 500]),
+)
+def test_first_occurrences_of_a_profile_reach_the_stream_in_order_whatever_fails(
+    seed: int, faults: Faults, profiles: list[list[int]], records_per_request: int
+) -> None:
+    kinesis = ScriptedKinesis(random.Random(seed), faults=faults)
+    counts: dict[int, int] = defaultdict(int)
+    batches = []
+    for batch in profiles:
+        exports = []
+        for profile in batch:
+            exports.append(export(profile, counts[profile]))
+            counts[profile] += 1
+        batches.append(exports)
+    writer = run_in_virtual_time(write(kinesis, batches, max_records_per_request=records_per_request))
+    found = numbers_by_profile([record.data for record in kinesis.stored])
+    assert found == {profile: list(range(count)) for profile, count in counts.items()}
+    submitted = sum(map(len, batches))
+    assert writer.figures.stored == submitted
+    assert len(kinesis.stored) - submitted <= kinesis.unknown_outcomes == writer.figures.possible_duplicates
+    assert_balanced(writer)
+
+
+def test_only_failed_records_are_sent_again() -> None:
+    kinesis = ScriptedKinesis(random.Random(5), faults=Faults(throttled=0.3, failed=0.1))
+    writer = run_in_virtual_time(write(kinesis, [[export(profile, 0) for profile in range(2_000)]]))
+    assert len(kinesis.stored) == 2_000
+    assert set(writer.figures.retried) == {"ProvisionedThroughputExceededException", "InternalFailure"}
+    assert sum(kinesis.requests) == 2_000 + writer.figures.retried.total()
+
+
+def test_calls_are_filled_up_to_what_kinesis_takes() -> None:
+    kinesis = ScriptedKinesis(random.Random(5))
+    run_in_virtual_time(write(kinesis, [[export(profile, 0) for profile in range(1_200)]], linger_ms=10))
+    assert sorted(kinesis.requests) == [200, 500, 500]
+
+
+def test_calls_are_bounded_by_bytes() -> None:
+    kinesis = ScriptedKinesis(random.Random(5))
+    large = [export(profile, 0, MIB - 100) for profile in range(25)]
+    run_in_virtual_time(write(kinesis, [large], linger_ms=10, buffer_bytes=100 * MIB))
+    assert max(kinesis.requests) == 9
+
+
+@pytest.mark.parametrize(("linger_ms", "expected"), [(0, [1, 1]), (50, [2])])
+def test_a_record_waits_for_company_as_long_as_linger_says(linger_ms: int, expected: list[int]) -> None:
+    kinesis = ScriptedKinesis(random.Random(5))
+
+    async def world() -> None:
+        async with writing(kinesis, linger_ms=linger_ms) as writer:
+            first, second = Ticket([export(1, 0)]), Ticket([export(2, 0)])
+            await writer.submit(first)
+            await asyncio.sleep(0.02)
+            await writer.submit(second)
+            await first.wait()
+            await second.wait()
+
+    run_in_virtual_time(world())
+    assert kinesis.requests == expected
+
+
+def test_profiles_on_other_shards_do_not_wait_for_a_dead_one() -> None:
+    kinesis = ScriptedKinesis(random.Random(5), faults=Faults(dead_shards={0}))
+    profiles = range(200)
+    alive = [profile for profile in profiles if kinesis.shard_of(f"key-{profile}") != 0]
+
+    async def world() -> None:
+        async with writing(kinesis) as writer:
+            tickets = [Ticket([export(profile, 0)]) for profile in profiles]
+            for ticket in tickets:
+                await writer.submit(ticket)
+            for profile in alive:
+                await tickets[profile].wait()
+            await writer.abandon(tickets)
+            assert writer.figures.abandoned == len(profiles) - len(alive)
+            assert writer.figures.in_flight == writer.figures.buffered_bytes == 0
+
+    run_in_virtual_time(world())
+    assert len(kinesis.stored) == len(alive)
+
+
+def test_a_record_that_kinesis_rejects_is_found_and_its_neighbours_are_written() -> None:
+    kinesis = ScriptedKinesis(random.Random(5), faults=Faults(is_poison=lambda data: b'"p":13,' in data))
+    ticket = Ticket([export(profile, 0) for profile in range(100)])
+
+    async def world() -> None:
+        async with writing(kinesis) as writer:
+            await writer.submit(ticket)
+            (rejection,) = await ticket.wait()
+            assert rejection.position == 13
+            assert_balanced(writer)
+
+    run_in_virtual_time(world())
+    assert len(kinesis.stored) == 99
+
+
+def test_where_kinesis_rejects_every_record_none_is_given_up() -> None:
+    kinesis = ScriptedKinesis(random.Random(5), faults=Faults(is_poison=lambda _: True))
+    ticket = Ticket([export(profile, 0) for profile in range(10)])
+
+    async def world() -> None:
+        async with writing(kinesis) as writer:
+            await writer.submit(ticket)
+            await asyncio.sleep(60)
+            assert (ticket.unsettled, writer.figures.rejected) == (10, 0)
+            assert writer.trouble is not None
+            kinesis.faults = Faults()
+            assert await ticket.wait() == []
+            assert writer.trouble is None
+
+    run_in_virtual_time(world())
+
+
+def test_a_refusal_is_told_and_tried_again_slowly_until_it_is_mended() -> None:
+    kinesis = ScriptedKinesis(random.Random(5), faults=Faults(refused="AccessDeniedException"))
+    ticket = Ticket([export(1, 0)])
+
+    async def world() -> None:
+        async with writing(kinesis) as writer:
+            await writer.submit(ticket)
+            await asyncio.sleep(30)
+            assert writer.trouble == "PutRecords: AccessDeniedException"
+            assert 25 <= len(kinesis.requests) <= 60
+            kinesis.faults = Faults()
+            await ticket.wait()
+            assert writer.trouble is None
+
+    run_in_virtual_time(world())
+
+
+def test_the_buffer_is_bounded_in_bytes_and_submit_waits_for_room() -> None:
+    kinesis = ScriptedKinesis(random.Random(5), faults=Faults(black_hole=True))
+
+    async def world() -> None:
+        async with writing(kinesis, buffer_bytes=MIB) as writer:
+            ticket = Ticket([export(profile, 0, 100_000) for profile in range(100)])
+            submitting = asyncio.create_task(writer.submit(ticket))
+            await asyncio.sleep(60)
+            assert not submitting.done()
+            assert 900_000 < writer.figures.buffered_bytes <= MIB
+            submitting.cancel()
+            await asyncio.wait([submitting])
+            await writer.abandon([ticket])
+            assert writer.figures.in_flight == writer.figures.buffered_bytes == 0
+            assert_balanced(writer)
+
+    run_in_virtual_time(world())
+
+
+def test_abandoning_one_partition_leaves_the_others_alone() -> None:
+    """The same key in two partitions, as a changed partitioner leaves it, is two profiles to the writer."""
+    kinesis = ScriptedKinesis(random.Random(5), faults=Faults(refused="ExpiredTokenException"))
+
+    async def world() -> None:
+        async with writing(kinesis) as writer:
+            leaving, staying = (
+                Ticket([export(1, 0)], partition=0),
+                Ticket([export(2, 0), export(2, 1)], partition=1),
+            )
+            for ticket in (leaving, staying):
+                await writer.submit(ticket)
+            await asyncio.sleep(5)
+            await writer.abandon([leaving])
+            kinesis.faults = Faults()
+            await staying.wait()
+            assert leaving.unsettled == 1
+            assert_balanced(writer)
+
+    run_in_virtual_time(world())
+    assert numbers_by_profile([record.data for record in kinesis.stored]) == {2: [0, 1]}
+
+
+def test_ending_the_writer_with_a_black_hole_takes_no_time() -> None:
+    kinesis = ScriptedKinesis(random.Random(5), faults=Faults(black_hole=True))
+
+    async def world() -> float:
+        async with writing(kinesis) as writer:
+            await writer.submit(Ticket([export(profile, 0) for profile in range(100)]))
+            await asyncio.sleep(60)
+        return asyncio.get_running_loop().time()
+
+    assert run_in_virtual_time(world()) < 60.1
