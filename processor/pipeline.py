@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 _POLL_RETRY_S = 1.0
 _LAST_COMMIT_S = 3.0
+_HEALTH_INTERVAL_S = 0.5
+_MISSED_HEARTBEATS = 3
 
 
 class Pipeline:
@@ -63,11 +65,12 @@ class Pipeline:
             committing = tasks.create_task(self._commit_now_and_then(), name="commits")
             polling = tasks.create_task(self._poll(), name="poll")
             watching = tasks.create_task(self._watch(), name="watch")
+            tending = tasks.create_task(self._tend_health(), name="health")
             await stop.wait()
             self.status.unhealthy("draining", "shutting down")
             polling.cancel()
             await self._let_go(list(self.partitions), self._settings.service.shutdown_timeout_ms)
-            for task in (committing, watching, writing):
+            for task in (committing, watching, tending, writing):
                 task.cancel()
 
     async def assigned(self, partitions: Collection[int]) -> None:
@@ -75,15 +78,15 @@ class Pipeline:
         for number in partitions:
             self._begin(number)
         self.status.healthy("starting")
+        self.status.healthy("rebalancing")
         log.info("partitions assigned", partitions=sorted(partitions))
 
     async def revoked(self, partitions: Collection[int]) -> None:
         """See `Assignment`."""
+        self.status.unhealthy("rebalancing", "joining the group")
         if not partitions:
             return
-        self.status.unhealthy("rebalancing", "giving partitions up")
         await self._let_go(partitions, self._settings.kafka.drain_timeout_ms)
-        self.status.healthy("rebalancing")
         log.info("partitions revoked", partitions=sorted(partitions))
 
     def _begin(self, number: int) -> None:
@@ -115,11 +118,11 @@ class Pipeline:
             try:
                 batches = await self.source.poll(wanted)
             except KafkaError as error:
-                self.status.unhealthy("kafka", str(error))
+                self.status.unhealthy("fetching", str(error))
                 log.warning("fetching failed, trying again", reason=str(error))
                 await asyncio.sleep(_POLL_RETRY_S)
                 continue
-            self.status.healthy("kafka")
+            self.status.healthy("fetching")
             for number, records in batches.items():
                 # Between the poll and here nothing was awaited, but during the poll a partition may have gone.
                 if number in self.partitions:
@@ -140,6 +143,17 @@ class Pipeline:
                 log.warning("committing failed, trying again", reason=str(error))
             else:
                 self.status.healthy("commits")
+
+    async def _tend_health(self) -> None:
+        """Tell whether both ends answer; the clients themselves only retry."""
+        patience_s = _MISSED_HEARTBEATS * self._settings.kafka.heartbeat_interval_ms / 1000
+        while True:
+            await asyncio.sleep(_HEALTH_INTERVAL_S)
+            silence_s = self.source.silence_s
+            if silence_s < patience_s:
+                self.status.healthy("kafka")
+            else:
+                self.status.unhealthy("kafka", f"no heartbeat was answered for {silence_s:.0f} s")
             if self._writer.trouble is None:
                 self.status.healthy("kinesis")
             else:

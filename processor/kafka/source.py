@@ -17,6 +17,7 @@ from aiokafka import errors as kafka
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from processor.kafka.client import client_options, errors_mapped, mapped
+from processor.kafka.heartbeats import Heartbeats
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -67,7 +68,8 @@ class Source:
             # One assignor only: aiokafka joins the group once for each that is listed.
             partition_assignment_strategy=(RangePartitionAssignor,),
         )
-        self._listener = _Listener(assignment)
+        self._heartbeats = Heartbeats()
+        self._listener = _Listener(assignment, self._heartbeats)
 
     async def start(self) -> None:
         """Connect and join the group; partitions arrive later, through the assignment.
@@ -78,7 +80,13 @@ class Source:
         """
         with errors_mapped("connecting the consumer"):
             await self._consumer.start()
+        self._heartbeats.watch(self._consumer)
         self._consumer.subscribe([self.topic], listener=self._listener)
+
+    @property
+    def silence_s(self) -> float:
+        """For how long the group's coordinator has not answered this member's heartbeats."""
+        return self._heartbeats.silence_s
 
     async def stop(self) -> None:
         """Leave the group. Drain and commit first: nothing is revoked on the way out."""
@@ -141,8 +149,9 @@ class Source:
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
     """Passes assignments on and keeps what goes wrong in them."""
 
-    def __init__(self, assignment: Assignment) -> None:
+    def __init__(self, assignment: Assignment, heartbeats: Heartbeats) -> None:
         self._assignment = assignment
+        self._heartbeats = heartbeats
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.ended = False
 
@@ -153,6 +162,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Called by aiokafka when the group has its new assignment."""
+        self._heartbeats.answered()
         if not self.ended:
             await self._pass_on(self._assignment.assigned, assigned)
 

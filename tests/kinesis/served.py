@@ -36,7 +36,7 @@ async def served(kinesis: ScriptedKinesis) -> AsyncIterator[str]:
 
     app = web.Application(client_max_size=32 * 1024 * 1024)
     app.add_routes([web.post("/", answer)])
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:

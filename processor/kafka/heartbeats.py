@@ -1,0 +1,40 @@
+"""How long ago the group's coordinator last answered: the one sign of life that aiokafka does not show."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aiokafka import AIOKafkaConsumer
+
+
+class Heartbeats:
+    """Counts from when an answered heartbeat was *sent*: the coordinator's own count begins no earlier."""
+
+    def __init__(self) -> None:
+        self._answered_at_s = asyncio.get_running_loop().time()
+
+    @property
+    def silence_s(self) -> float:
+        """Seconds since the last heartbeat, or join, that was answered."""
+        return asyncio.get_running_loop().time() - self._answered_at_s
+
+    def answered(self) -> None:
+        """The coordinator has just answered."""
+        self._answered_at_s = asyncio.get_running_loop().time()
+
+    def watch(self, consumer: AIOKafkaConsumer) -> None:
+        """Note every answer from now on; the consumer is started."""
+        # aiokafka has no hook for this, and its own time of the last answer is a local variable.
+        coordinator = consumer._coordinator  # noqa: SLF001  see above
+        beat = coordinator._do_heartbeat  # noqa: SLF001  see above
+
+        async def noted_beat() -> bool:
+            sent_at_s = asyncio.get_running_loop().time()
+            success: bool = await beat()
+            if success:
+                self._answered_at_s = sent_at_s
+            return success
+
+        coordinator._do_heartbeat = noted_beat  # noqa: SLF001  see above

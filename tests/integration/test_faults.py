@@ -1,0 +1,205 @@
+"""Kafka or Kinesis misbehaves: nothing is lost, order holds, and the service goes on by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from processor.embedded import start_kafka
+from processor.errors import KafkaRefused, KinesisRefused
+from processor.service import run_service
+from tests.conftest import create_topic
+from tests.integration.world import committed, plan_for, produce, running, settings_for, until, vector
+from tests.kinesis.model import Faults, ScriptedKinesis
+from tests.kinesis.served import served
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from processor.embedded.kafka import EmbeddedKafka
+
+pytestmark = pytest.mark.integration
+
+PROFILES = [f"profile-{number}" for number in range(20)]
+
+
+def case() -> dict[str, Any]:
+    return vector("seed-example")
+
+
+def changes(count: int, profiles: Sequence[str] = PROFILES, start: int = 0) -> list[dict[str, Any]]:
+    """Events of each profile in turn, each of which changes a mapped attribute."""
+    model = case()
+    path = model["destination"]["attributes"][0].split(".")
+    found = []
+    for number in range(start, start + count):
+        event = json.loads(json.dumps(model["events"][0]))
+        place = event["value"]
+        for name in path[:-1]:
+            place = place.setdefault(name, {})
+        place[path[-1]] = number
+        found.append({**event, "key": profiles[number % len(profiles)]})
+    return found
+
+
+def numbers(kinesis: ScriptedKinesis) -> dict[str, list[int]]:
+    """What each profile's exports tell, in order, repeats left out."""
+    path = case()["destination"]["attributes"][0].split(".")
+    found: dict[str, list[int]] = defaultdict(list)
+    for partition_key, data in kinesis.stored:
+        place = json.loads(data)
+        for name in path:
+            place = place[name]
+        if place not in found[partition_key]:
+            found[partition_key].append(place)
+    return found
+
+
+def expected(count: int) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = defaultdict(list)
+    for number in range(count):
+        found[PROFILES[number % len(PROFILES)]].append(number)
+    return found
+
+
+@pytest.fixture
+async def scripted() -> AsyncIterator[tuple[ScriptedKinesis, str]]:
+    kinesis = ScriptedKinesis(random.Random(3))
+    async with served(kinesis) as url:
+        yield kinesis, url
+
+
+@pytest.fixture
+def own_kafka() -> Any:
+    """A broker that the test may stop."""
+    with start_kafka() as broker:
+        yield broker
+
+
+async def test_partial_failures_lose_and_reorder_nothing(
+    kafka: str, topic: str, scripted: tuple[ScriptedKinesis, str]
+) -> None:
+    kinesis, url = scripted
+    kinesis.faults = Faults(throttled=0.3, failed=0.1, lost_before=0.1, lost_after=0.1, unavailable=0.1)
+    settings = settings_for(kafka, topic, kinesis_max_records_per_request="7", kinesis_retry_base_ms="1")
+    await produce(kafka, topic, changes(200))
+    async with running(settings, plan_for(case(), "s", url)) as status:
+        await until(lambda: status.figures.exported == 200)
+    assert numbers(kinesis) == expected(200)
+    assert await committed(kafka, settings.kafka.group, topic) == 200
+
+
+async def test_nothing_is_committed_while_kinesis_takes_nothing(
+    kafka: str, topic: str, scripted: tuple[ScriptedKinesis, str]
+) -> None:
+    kinesis, url = scripted
+    settings = settings_for(kafka, topic)
+    await produce(kafka, topic, changes(40))
+    async with running(settings, plan_for(case(), "s", url)) as status:
+        await until(lambda: status.figures.in_flight == 0 and status.figures.exported == 40)
+        kinesis.faults = Faults(refused="ExpiredTokenException")
+        await produce(kafka, topic, changes(40, start=40))
+        await until(lambda: "kinesis" in status.conditions and status.figures.in_flight == 40)
+        assert "expired" in status.conditions["kinesis"]
+        assert not status.is_ready
+        assert await committed(kafka, settings.kafka.group, topic) == 40
+        kinesis.faults = Faults()
+        await until(lambda: status.is_ready and status.figures.exported == 80)
+    assert numbers(kinesis) == expected(80)
+
+
+async def test_a_stop_with_a_black_hole_ends_in_time_and_loses_nothing(
+    kafka: str, topic: str, scripted: tuple[ScriptedKinesis, str]
+) -> None:
+    kinesis, url = scripted
+    kinesis.faults = Faults(black_hole=True)
+    settings = settings_for(kafka, topic, shutdown_timeout_ms="300")
+    await produce(kafka, topic, changes(40))
+    async with running(settings, plan_for(case(), "s", url)) as status:
+        await until(lambda: status.figures.in_flight == 40)
+    assert status.figures.abandoned == 40
+    assert await committed(kafka, settings.kafka.group, topic) == 0
+    kinesis.faults = Faults()
+    async with running(settings, plan_for(case(), "s", url)) as status:
+        await until(lambda: status.figures.exported == 40)
+    assert numbers(kinesis) == expected(40)
+
+
+async def test_kafka_away_for_a_while_is_told_and_got_over(
+    own_kafka: EmbeddedKafka, scripted: tuple[ScriptedKinesis, str]
+) -> None:
+    kinesis, url = scripted
+    servers = own_kafka.bootstrap_servers
+    await create_topic(servers, "events", partitions=2)
+    settings = settings_for(servers, "events", kafka_request_timeout_ms="2000")
+    await produce(servers, "events", changes(40))
+    async with running(settings, plan_for(case(), "s", url)) as status:
+        await until(lambda: status.figures.exported == 40)
+        await asyncio.to_thread(own_kafka.kill)
+        await until(lambda: not status.is_ready)
+        await asyncio.to_thread(own_kafka.restart)
+        await produce(servers, "events", changes(40, start=40))
+        await until(lambda: status.is_ready and status.figures.exported == 80)
+    assert numbers(kinesis) == expected(80)
+    assert await committed(servers, settings.kafka.group, "events") == 80
+
+
+async def test_a_service_that_starts_before_kafka_waits_for_it(
+    own_kafka: EmbeddedKafka, scripted: tuple[ScriptedKinesis, str]
+) -> None:
+    kinesis, url = scripted
+    servers = own_kafka.bootstrap_servers
+    await create_topic(servers, "events", partitions=2)
+    await produce(servers, "events", changes(20))
+    await asyncio.to_thread(own_kafka.kill)
+
+    async def come_back() -> None:
+        await asyncio.to_thread(own_kafka.restart)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(come_back())
+        async with running(settings_for(servers, "events"), plan_for(case(), "s", url)) as status:
+            await until(lambda: status.figures.exported == 20)
+    assert numbers(kinesis) == expected(20)
+
+
+async def test_a_stop_while_kafka_is_away_ends(scripted: tuple[ScriptedKinesis, str]) -> None:
+    _, url = scripted
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        service = tasks.create_task(
+            run_service(settings_for("127.0.0.1:1", "events"), plan_for(case(), "s", url), stop)
+        )
+        await asyncio.sleep(0.2)
+        stop.set()
+        await service
+
+
+async def test_a_topic_that_does_not_exist_is_an_error_at_the_start(
+    kafka: str, scripted: tuple[ScriptedKinesis, str]
+) -> None:
+    _, url = scripted
+    with pytest.raises(KafkaRefused, match="topic nowhere does not exist"):
+        await run_service(settings_for(kafka, "nowhere"), plan_for(case(), "s", url), asyncio.Event())
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        ("ResourceNotFoundException", "there is no such stream"),
+        ("UnrecognizedClientException", "AWS does not know the access key"),
+        ("ExpiredTokenException", "the credentials have expired"),
+    ],
+)
+async def test_what_no_waiting_cures_at_kinesis_is_an_error_at_the_start(
+    kafka: str, topic: str, scripted: tuple[ScriptedKinesis, str], code: str, remedy: str
+) -> None:
+    kinesis, url = scripted
+    kinesis.faults = Faults(refused=code)
+    with pytest.raises(KinesisRefused, match=remedy):
+        await run_service(settings_for(kafka, topic), plan_for(case(), "s", url), asyncio.Event())
