@@ -1,0 +1,93 @@
+"""Two texts have the same canonical bytes exactly when they are the same JSON value."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processor.profile.canonical import canonical
+
+NUMBERS = st.from_regex(r"-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,2})?", fullmatch=True)
+TREES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.text(st.characters(exclude_categories=["Cs"]))
+    | st.integers()
+    | NUMBERS.map(float),
+    lambda children: (
+        st.lists(children, max_size=4) | st.dictionaries(st.text(max_size=3), children, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(NUMBERS, NUMBERS)
+def test_numbers_are_equal_as_fractions_are(one: str, other: str) -> None:
+    same = canonical(one.encode()) == canonical(other.encode())
+    assert same == (Fraction(one) == Fraction(other))
+
+
+@given(NUMBERS, st.integers(0, 5))
+def test_a_number_is_the_same_in_any_spelling(number: str, zeros: int) -> None:
+    mantissa, _, exponent = number.lower().partition("e")
+    longer = (mantissa if "." in mantissa else mantissa + ".0") + "0" * zeros
+    spelled = f"{longer}E{int(exponent or 0):+d}"
+    assert canonical(spelled.encode()) == canonical(number.encode())
+    assert canonical(f"[{spelled}]".encode()) == canonical(f"[{number}]".encode())
+
+
+@given(TREES.filter(lambda tree: isinstance(tree, dict)), st.randoms())
+def test_the_order_of_members_does_not_count(tree: dict[str, Any], rng: Any) -> None:
+    members = list(tree.items())
+    rng.shuffle(members)
+    for ascii_only in (True, False):
+        told = json.dumps(dict(members), ensure_ascii=ascii_only, separators=(",", ":")).encode()
+        try:
+            assert canonical(told) == canonical(json.dumps(tree, separators=(",", ":")).encode())
+        except ValueError:  # a number that no double holds is refused in either order
+            with pytest.raises(ValueError):  # noqa: PT011  orjson's own words
+                canonical(json.dumps(tree, separators=(",", ":")).encode())
+
+
+@given(st.lists(st.integers(0, 3), min_size=2, max_size=4))
+def test_the_order_of_an_array_counts(items: list[int]) -> None:
+    turned = items[::-1]
+    same = canonical(json.dumps(items).encode()) == canonical(json.dumps(turned).encode())
+    assert same == (items == turned)
+
+
+@pytest.mark.parametrize(
+    "raw", [rb'"\ud800"', rb'["\udc00"]', b"1e999", b"-1e999", b"[1e999]", b"1e" + b"9" * 4001]
+)
+def test_what_no_json_value_is_is_refused(raw: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  orjson's own words, or ours
+        canonical(raw)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(b"0", b"-0"), (b"-0.0", b"0e5"), (b"9007199254740993", b"9007199254740993.0"), (b"100", b"1e2")],
+)
+def test_values_that_are_easily_taken_for_two(one: bytes, other: bytes) -> None:
+    assert canonical(one) == canonical(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (b"9007199254740992", b"9007199254740993"),
+        (b"0.1", b"0.10000000000000000001"),
+        (b"1", b'"1"'),
+        (b"1", b"true"),
+        (b"null", b'"null"'),
+        (b"[]", b"{}"),
+        (b"18446744073709551616", b"18446744073709551617"),
+    ],
+)
+def test_values_that_are_easily_taken_for_one(one: bytes, other: bytes) -> None:
+    assert canonical(one) != canonical(other)
