@@ -16,14 +16,20 @@ from rich.text import Text
 
 from processor import __version__
 from processor.configuration import load_configuration
-from processor.errors import EXIT_BAD_CONFIGURATION, ConfigurationError, KafkaRefused, KinesisRefused
+from processor.errors import (
+    EXIT_BAD_CONFIGURATION,
+    ConfigurationError,
+    KafkaRefused,
+    KinesisRefused,
+    ProcessorError,
+)
 from processor.governance.plan import compile_plan
 from processor.profile.core import Core
 from processor.replay import replay as replay_lines
 from processor.settings import load_file_settings, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from processor.errors import Problem
     from processor.governance.plan import Plan
@@ -81,6 +87,13 @@ def run(destination: DestinationOption = None, governance: GovernanceOption = No
     except (KafkaRefused, KinesisRefused) as error:
         _tell(str(error))
         raise typer.Exit(EXIT_BAD_CONFIGURATION) from error
+    except ExceptionGroup as failure:
+        # What is not ours is a bug, and its trace is what a report of it needs.
+        if failure.split(ProcessorError)[1] is not None:
+            raise
+        for leaf in _leaves(failure):
+            _tell(str(leaf))
+        raise typer.Exit(1) from failure
 
 
 @app.command()
@@ -114,7 +127,7 @@ def validate(
             fine = fine and found.trouble is None
             mark = "[green]✓[/]" if found.trouble is None else "[red]✗[/]"
             trouble = "" if found.trouble is None else f": {found.trouble}"
-            console.print(f"{mark} {found.what}{trouble}", highlight=False)
+            console.print(f"{mark} {found.what}{trouble}", highlight=False, soft_wrap=True)
         return fine
 
     if not asyncio.run(check()):
@@ -209,6 +222,14 @@ def _refuse(problems: Sequence[Problem]) -> NoReturn:
         f"{count} {'problem' if count == 1 else 'problems'}; nothing was connected.", highlight=False
     )
     raise typer.Exit(EXIT_BAD_CONFIGURATION)
+
+
+def _leaves(failure: BaseExceptionGroup) -> Iterator[BaseException]:
+    for error in failure.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
 
 
 def _tell(message: str) -> None:

@@ -40,6 +40,7 @@ class ServerProcess:
             raise EmbeddedServerError(f"{name}: its guard has no output")
         self.pid = int(self._guard.stdout.readline() or 0)
         if not self.pid:
+            self._reap()
             raise EmbeddedServerError(f"{name} could not be started:\n{self.log_tail()}")
 
     def wait_until(self, is_ready: Callable[[], bool], timeout_s: float) -> None:
@@ -52,6 +53,7 @@ class ServerProcess:
         deadline = time.monotonic() + timeout_s
         while not is_ready():
             if self._guard.poll() is not None:
+                self._reap()
                 raise EmbeddedServerError(f"{self._name} ended at its start:\n{self.log_tail()}")
             if time.monotonic() > deadline:
                 self.kill()

@@ -12,7 +12,7 @@ from processor.profile.times import is_date_time, is_later_than
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ZONES = st.integers(-23 * 60 - 59, 23 * 60 + 59).map(lambda m: timezone(timedelta(minutes=m)))
-MOMENTS = st.datetimes(datetime.min, datetime.max, timezones=ZONES).filter(lambda m: 1 < m.year < 9999)  # noqa: PLR2004
+MOMENTS = st.datetimes(timezones=ZONES).filter(lambda moment: 1 < moment.year < 9999)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,6 @@ def test_what_is_a_date_time(text: str) -> None:
         "",
         "2020-05-25",
         "2020-05-25T21:24:39",
-        "2020-05-25 21:24:39Z",
         "2020-05-25T21:24Z",
         "2020-05-25T24:00:00Z",
         "2020-05-25T21:24:39.Z",

@@ -1,0 +1,93 @@
+"""The servers that the demo and the tests bring: they keep what they stored, and never outlive their starter."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from processor.embedded import start_kafka
+from processor.embedded.server import ServerProcess
+from processor.errors import EmbeddedServerError
+from tests.conftest import create_topic
+from tests.integration.world import produce, read_topic, vector
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    while not condition():
+        time.sleep(0.02)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_server_that_ends_at_its_start_is_told_with_its_log(tmp_path: Path) -> None:
+    server = ServerProcess(
+        "the server",
+        [sys.executable, "-c", "import sys; sys.exit('no such port')"],
+        tmp_path / "log",
+    )
+    with pytest.raises(EmbeddedServerError, match="ended at its start:\nno such port"):
+        server.wait_until(lambda: False, timeout_s=30)
+
+
+def test_a_server_that_does_not_answer_is_ended(tmp_path: Path) -> None:
+    server = ServerProcess("the server", ["sleep", "600"], tmp_path / "log")
+    with pytest.raises(EmbeddedServerError, match="did not answer within 0 s"):
+        server.wait_until(lambda: False, timeout_s=0)
+    wait_for(lambda: not is_alive(server.pid))
+
+
+def test_a_command_that_does_not_exist_is_told(tmp_path: Path) -> None:
+    with pytest.raises(EmbeddedServerError, match="could not be started"):
+        ServerProcess("the server", ["no-such-command"], tmp_path / "log")
+
+
+def test_a_server_goes_with_a_starter_that_is_killed(tmp_path: Path) -> None:
+    program = (
+        "import sys, pathlib, signal\n"
+        "from processor.embedded.server import ServerProcess\n"
+        "server = ServerProcess('x', ['sleep', '600'], pathlib.Path(sys.argv[1]))\n"
+        "print(server.pid, flush=True)\n"
+        "signal.pause()\n"
+    )
+    starter = subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path / "log")], stdout=subprocess.PIPE, text=True
+    )
+    assert starter.stdout is not None
+    pid = int(starter.stdout.readline())
+    assert is_alive(pid)
+    starter.send_signal(signal.SIGKILL)
+    starter.wait()
+    starter.stdout.close()
+    wait_for(lambda: not is_alive(pid))
+
+
+async def test_kafka_keeps_what_it_acknowledged_over_a_kill() -> None:
+    event = vector("seed-example")["events"][0]
+    with start_kafka() as broker:
+        await create_topic(broker.bootstrap_servers, "events", partitions=1)
+        await produce(broker.bootstrap_servers, "events", [event])
+        pid, servers = broker.pid, broker.bootstrap_servers
+        broker.kill()
+        assert not is_alive(pid)
+        broker.restart()
+        assert broker.bootstrap_servers == servers
+        (record,) = await read_topic(broker.bootstrap_servers, "events", 1)
+        assert record.key == event["key"].encode()
+        pid = broker.pid
+    assert not is_alive(pid)

@@ -1,0 +1,174 @@
+"""The service as a process: its start, its pages, its signals, its exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+
+from tests.integration.world import committed, produce, stored_when, vector
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
+
+    from processor.embedded import EmbeddedKinesis
+
+pytestmark = pytest.mark.integration
+
+
+def environ(servers: str, topic: str, **changes: str) -> dict[str, str]:
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("PROCESSOR_")}
+    return {
+        **ours,
+        "PROCESSOR_KAFKA_SERVERS": servers,
+        "PROCESSOR_KAFKA_TOPIC": topic,
+        "PROCESSOR_KAFKA_GROUP": f"group-{topic}",
+        "PROCESSOR_HTTP_PORT": "0",
+        **changes,
+    }
+
+
+def destination_file(directory: Path, case: Mapping[str, Any], stream: str, endpoint_url: str) -> Path:
+    path = directory / "destination.yaml"
+    connection = {
+        "region": "eu-west-1",
+        "accessKeyId": "key",
+        "secretKey": "s3cret",
+        "connectionUrl": endpoint_url,
+    }
+    path.write_text(json.dumps({**case["destination"], "stream": stream, "connection": connection}))
+    return path
+
+
+@asynccontextmanager
+async def processor(
+    *arguments: str, environ: Mapping[str, str]
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, list[str]]]:
+    """`processor …` as a child; the lines it has written so far."""
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "processor",
+        *arguments,
+        env=environ,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    lines: list[str] = []
+
+    async def read() -> None:
+        assert child.stdout is not None
+        while line := await child.stdout.readline():
+            lines.append(line.decode())
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(read())
+        try:
+            yield child, lines
+        finally:
+            if child.returncode is None:
+                child.kill()
+            await child.wait()
+
+
+async def url_of(lines: list[str]) -> str:
+    while True:
+        for line in lines:
+            found = re.search(r"http://127\.0\.0\.1:\d+", line)
+            if found and "serving" in line:
+                return found[0]
+        await asyncio.sleep(0.02)
+
+
+async def test_run_serves_its_health_exports_and_ends_on_a_signal(
+    kafka: str, topic: str, kinesis: EmbeddedKinesis, kinesis_client: Any, stream: str, tmp_path: Path
+) -> None:
+    case = vector("seed-example")
+    path = destination_file(tmp_path, case, stream, kinesis.endpoint_url)
+    await produce(kafka, topic, case["events"])
+    running = processor("run", "--destination", str(path), environ=environ(kafka, topic))
+    async with running as (child, lines), aiohttp.ClientSession() as http:
+        url = await url_of(lines)
+        found = await stored_when(kinesis_client, stream, len(case["exports"]))
+        assert [json.loads(data) for _, data in found] == [e["data"] for e in case["exports"]]
+        while True:
+            async with http.get(f"{url}/readyz") as answer:
+                if answer.status == 200:
+                    assert await answer.json() == {"ready": True, "reasons": {}}
+                    break
+                assert answer.status == 503
+        async with http.get(f"{url}/livez") as answer:
+            assert answer.status == 200
+        async with http.get(f"{url}/metrics") as answer:
+            assert f"processor_events_received_total {len(case['events'])}.0" in await answer.text()
+        child.send_signal(signal.SIGTERM)
+        assert await child.wait() == 0
+    assert await committed(kafka, f"group-{topic}", topic) == len(case["events"])
+    assert "s3cret" not in "".join(lines)
+
+
+async def test_a_missing_topic_ends_run_with_78_and_a_remedy(
+    kafka: str, kinesis: EmbeddedKinesis, stream: str, tmp_path: Path
+) -> None:
+    path = destination_file(tmp_path, vector("seed-example"), stream, kinesis.endpoint_url)
+    running = processor("run", "--destination", str(path), environ=environ(kafka, "nowhere"))
+    async with running as (child, lines):
+        assert await child.wait() == 78
+    assert "topic nowhere does not exist: create it" in "".join(lines)
+    assert "Traceback" not in "".join(lines)
+
+
+async def test_a_missing_stream_ends_run_with_78_and_a_remedy(
+    kafka: str, topic: str, kinesis: EmbeddedKinesis, tmp_path: Path
+) -> None:
+    path = destination_file(tmp_path, vector("seed-example"), "nowhere", kinesis.endpoint_url)
+    running = processor("run", "--destination", str(path), environ=environ(kafka, topic))
+    async with running as (child, lines):
+        assert await child.wait() == 78
+    assert "there is no such stream" in "".join(lines)
+    assert "Traceback" not in "".join(lines)
+
+
+async def test_a_signal_ends_a_service_that_waits_for_kafka(
+    kinesis: EmbeddedKinesis, stream: str, tmp_path: Path
+) -> None:
+    path = destination_file(tmp_path, vector("seed-example"), stream, kinesis.endpoint_url)
+    running = processor("run", "--destination", str(path), environ=environ("127.0.0.1:1", "events"))
+    async with running as (child, lines):
+        while not any("not connected yet" in line for line in lines):
+            await asyncio.sleep(0.02)
+        child.send_signal(signal.SIGTERM)
+        assert await child.wait() == 0
+
+
+async def test_validate_connect_tries_both_ends(
+    kafka: str, topic: str, kinesis: EmbeddedKinesis, stream: str, tmp_path: Path
+) -> None:
+    path = destination_file(tmp_path, vector("seed-example"), stream, kinesis.endpoint_url)
+    checking = processor("validate", "--connect", "--destination", str(path), environ=environ(kafka, topic))
+    async with checking as (child, lines):
+        assert await child.wait() == 0
+    assert "".join(lines).count("✓") >= 4
+    path = destination_file(tmp_path, vector("seed-example"), "nowhere", kinesis.endpoint_url)
+    checking = processor("validate", "--connect", "--destination", str(path), environ=environ(kafka, topic))
+    async with checking as (child, lines):
+        assert await child.wait() == 1
+    assert "there is no such stream" in "".join(lines)
+
+
+async def test_the_demo_sees_all_that_it_promises() -> None:
+    showing = processor("demo", "--events", "80", "--rate", "0", environ=dict(os.environ))
+    async with showing as (child, lines):
+        assert await child.wait() == 0
+    text = "".join(lines)
+    assert "nothing lost, nothing invented, every profile in order" in text
+    assert "yourstruly" in text
