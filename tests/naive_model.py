@@ -310,7 +310,15 @@ def checked_object(members: list[tuple[str, Tree]]) -> dict[str, Tree]:
     """An object's last members; a lone surrogate in any, also in one that does not count, is no JSON here."""
     if any(holds_a_lone_surrogate([name, tree]) for name, tree in members):
         raise Refused("bad-json")
-    return dict(members)
+    return Members(members)
+
+
+class Members(dict[str, Tree]):
+    """An object's last members, and all of them, for what holds of its text."""
+
+    def __init__(self, members: Sequence[tuple[str, Tree]]) -> None:
+        super().__init__(members)
+        self.all = [tree for pair in members for tree in pair]
 
 
 def holds_a_lone_surrogate(tree: Tree) -> bool:
@@ -326,8 +334,8 @@ def holds_what_no_parser_agrees_on(tree: Tree) -> bool:
         return any("\ud800" <= character <= "\udfff" for character in tree)
     if isinstance(tree, list):
         return any(map(holds_what_no_parser_agrees_on, tree))
-    if isinstance(tree, dict):
-        return any(map(holds_what_no_parser_agrees_on, (*tree, *tree.values())))
+    if isinstance(tree, Members):
+        return any(map(holds_what_no_parser_agrees_on, tree.all))
     return False
 
 
