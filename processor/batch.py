@@ -10,14 +10,13 @@ from processor.kafka.dead_letters import DeadLetter
 from processor.profile.record import has_left
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import MutableMapping, Sequence
 
     from aiokafka import ConsumerRecord
 
     from processor.governance.plan import Removal
     from processor.profile.core import Core
     from processor.profile.export import Export
-    from processor.state.overlay import Overlay
 
 Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 """aiokafka's record; its key and value may be None all the same."""
@@ -49,9 +48,10 @@ class Batch:
         """Records that changed nothing the destination may see."""
         return self.received - self.skipped - len(self.exports) - len(self.letters)
 
-    def left(self) -> dict[bytes, bytes]:
-        """The changes of profiles that left their last segment: kept only until the offset is committed."""
-        return {profile: record for profile, record in self.changes.items() if has_left(record)}
+    @property
+    def has_left(self) -> bool:
+        """Whether a profile left its last segment: its record is kept only until the offset is committed."""
+        return any(map(has_left, self.changes.values()))
 
 
 def size_bytes(records: Sequence[Record]) -> int:
@@ -62,18 +62,28 @@ def size_bytes(records: Sequence[Record]) -> int:
     )
 
 
-def process(core: Core, state: Overlay, records: Sequence[Record], max_record_bytes: int) -> Batch:
-    """Apply `records`, in order, to the state of their profiles.
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the two ends take of one record, its key included."""
 
-    An event whose export is larger than the stream takes is dead-lettered and changes no state.
+    export_bytes: int
+    state_bytes: int
+
+
+def process(
+    core: Core, states: MutableMapping[bytes, bytes | None], records: Sequence[Record], limits: Limits
+) -> Batch:
+    """Apply `records`, in order, to the states of their profiles, each of which must be there.
+
+    An event whose export is larger than the stream takes, or whose state record is larger than the changelog
+    takes, is dead-lettered and changes no state.
 
     Raises:
         InvalidStateRecord: the state was written by a release that this one does not understand.
 
     """
     batch = Batch(records[-1].offset + 1, len(records), size_bytes(records))
-    states = state.get_many([record.key for record in records if record.key is not None])
-    apply, changes = core.apply, batch.changes
+    apply, changes, letters = core.apply, batch.changes, batch.letters
     for record in records:
         key = record.key
         try:
@@ -86,27 +96,33 @@ def process(core: Core, state: Overlay, records: Sequence[Record], max_record_by
                 state=None if key is None else states[key],
             )
         except InvalidEvent as error:
-            batch.letters.append(DeadLetter(record, error.reason, error.detail))
+            letters.append(DeadLetter(record, error.reason, error.detail))
             continue
         export = transition.export
         if export is not None:
             export_bytes = len(export.data) + len(export.partition_key.encode())
-            if export_bytes > max_record_bytes:
-                batch.letters.append(_too_large(record, export_bytes, max_record_bytes))
+            if export_bytes > limits.export_bytes:
+                letters.append(_too_large(record, "export", export_bytes, "stream", limits.export_bytes))
                 continue
+        new_state = transition.state
+        if new_state is not None and key is not None:
+            state_bytes = len(new_state) + len(key)
+            if state_bytes > limits.state_bytes:
+                letters.append(_too_large(record, "state", state_bytes, "changelog", limits.state_bytes))
+                continue
+            # Changes stand in the order of their offsets, which a restore relies on.
+            changes.pop(key, None)
+            states[key] = changes[key] = new_state
+        if export is not None:
             batch.exports.append(export)
             batch.exported.append(record)
-        if transition.state is not None and key is not None:
-            states[key] = changes[key] = transition.state
         if transition.skipped:
             batch.skipped += 1
         if transition.removed:
             batch.removed.extend(transition.removed)
-    state.put(changes)
     return batch
 
 
-def _too_large(record: Record, export_bytes: int, max_record_bytes: int) -> DeadLetter:
-    return DeadLetter(
-        record, Reason.TOO_LARGE, f"the export has {export_bytes} bytes, the stream takes {max_record_bytes}"
-    )
+def _too_large(record: Record, what: str, size_bytes: int, where: str, max_bytes: int) -> DeadLetter:
+    detail = f"the {what} has {size_bytes} bytes, the {where} takes {max_bytes}"
+    return DeadLetter(record, Reason.TOO_LARGE, detail)

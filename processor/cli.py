@@ -19,9 +19,11 @@ from processor.configuration import load_configuration
 from processor.errors import (
     EXIT_BAD_CONFIGURATION,
     ConfigurationError,
+    InvalidStateRecord,
     KafkaRefused,
     KinesisRefused,
     ProcessorError,
+    StateRefused,
 )
 from processor.governance.plan import compile_plan
 from processor.profile.core import Core
@@ -29,7 +31,7 @@ from processor.replay import replay as replay_lines
 from processor.settings import load_file_settings, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from processor.errors import Problem
     from processor.governance.plan import Plan
@@ -84,16 +86,17 @@ def run(destination: DestinationOption = None, governance: GovernanceOption = No
         uvloop.run(serve())
     except ConfigurationError as error:
         _refuse(error.problems)
-    except (KafkaRefused, KinesisRefused) as error:
+    except ProcessorError as error:
         _tell(str(error))
-        raise typer.Exit(EXIT_BAD_CONFIGURATION) from error
+        raise typer.Exit(_exit_code([error])) from error
     except ExceptionGroup as failure:
         # What is not ours is a bug, and its trace is what a report of it needs.
         if failure.split(ProcessorError)[1] is not None:
             raise
-        for leaf in _leaves(failure):
+        leaves = list(_leaves(failure))
+        for leaf in leaves:
             _tell(str(leaf))
-        raise typer.Exit(1) from failure
+        raise typer.Exit(_exit_code(leaves)) from failure
 
 
 @app.command()
@@ -222,6 +225,12 @@ def _refuse(problems: Sequence[Problem]) -> NoReturn:
         f"{count} {'problem' if count == 1 else 'problems'}; nothing was connected.", highlight=False
     )
     raise typer.Exit(EXIT_BAD_CONFIGURATION)
+
+
+def _exit_code(errors: Iterable[BaseException]) -> int:
+    """78 where a person must mend something first, so that a supervisor need not try again."""
+    refusals = KafkaRefused, KinesisRefused, StateRefused, InvalidStateRecord
+    return EXIT_BAD_CONFIGURATION if any(isinstance(error, refusals) for error in errors) else 1
 
 
 def _leaves(failure: BaseExceptionGroup) -> Iterator[BaseException]:

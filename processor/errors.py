@@ -14,8 +14,8 @@
       + outcome_unknown        whether the request may have been carried out
     * KinesisRejected          a request whose content is at fault: some record of it
     * KinesisRefused           cured by a person: permission, stream, credentials
-  * StateError                 state and changelog do not agree, or cannot be kept
-  * DrainTimeout               a shutdown or a revoke ran out of time; what was not acknowledged is abandoned
+  * StateError                 state cannot be read or kept: a disk that is full or broken
+    * StateRefused             state, changelog and offsets do not agree; a person must decide (exit code 78)
   * EmbeddedServerError        the demo's own Kafka or Kinesis did not start
 
 Foreign exceptions are mapped to these once, at the boundary that meets them.
@@ -123,11 +123,11 @@ class KinesisRefused(KinesisError):
 
 
 class StateError(ProcessorError):
-    """State, changelog and committed offsets do not agree, or state cannot be kept."""
+    """State cannot be read or kept."""
 
 
-class DrainTimeout(ProcessorError):
-    """A drain ran out of time; what was not acknowledged is abandoned and will be repeated."""
+class StateRefused(StateError):
+    """State, changelog and committed offsets contradict each other; going on would lie to the destination."""
 
 
 class EmbeddedServerError(ProcessorError):

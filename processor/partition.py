@@ -1,19 +1,19 @@
 """One partition's way through the stages, and its acknowledgements' way back.
 
 Records are taken in order, batch by batch. A batch is acknowledged when the writer has all of its exports, the
-dead-letter topic all of its letters, and every batch before it is acknowledged; then its state changes reach
-the store and its offset may be committed.
+dead-letter topic all of its letters, every batch before it is acknowledged, and its state changes are in the
+changelog and the local store; then its offset may be committed.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
-from processor.batch import Batch, process, size_bytes
+from processor.batch import Batch, Limits, process, size_bytes
 from processor.errors import KafkaError, KafkaUnavailable, Reason
 from processor.kafka.dead_letters import DeadLetter
 from processor.kinesis.writer import Ticket
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from processor.batch import Record
+    from processor.checkpoint import Checkpoint
     from processor.kafka.dead_letters import DeadLetters
     from processor.kinesis.writer import Writer
     from processor.profile.core import Core
@@ -33,21 +34,32 @@ log = structlog.get_logger(__name__)
 _RECORDS_AT_ONCE: Final = 200
 """How many records the core works on before the loop turns: a few milliseconds' worth."""
 
+_BATCHES_AT_ONCE: Final = 64
+"""How many acknowledged batches share one append to the changelog, at most."""
+
 _LETTERS_RETRY_S: Final = 2.0
 
 
+class Stages(NamedTuple):
+    """What a partition's records pass through, and its acknowledgements come back by."""
+
+    core: Core
+    state: Overlay
+    writer: Writer
+    dead_letters: DeadLetters
+    checkpoint: Checkpoint
+
+
 class Partition:
-    """An assigned partition. Create it, `run` it in a task group, `drain` it, then `close` it."""
+    """An assigned partition, restored. `run` it in a task group; `drain` it, or `abandon` it, to let it go."""
 
     def __init__(
         self,
         number: int,
-        *,
-        core: Core,
-        state: Overlay,
-        writer: Writer,
-        dead_letters: DeadLetters,
+        stages: Stages,
         status: Status,
+        *,
+        state_bytes_max: int,
         on_room: Callable[[], None],
     ) -> None:
         self.number = number
@@ -56,19 +68,18 @@ class Partition:
         self.committed_offset: int | None = None
         self.held_bytes = 0
         """Of records taken and not yet acknowledged."""
-        self._core = core
-        self._state = state
-        self._writer = writer
-        self._dead_letters = dead_letters
+        self._stages = stages
+        self._state_bytes_max = state_bytes_max
         self._status = status
         self._on_room = on_room
         self._taken: deque[Sequence[Record]] = deque()
         self._in_flight: deque[tuple[Batch, Ticket]] = deque()
-        self._left: deque[tuple[int, dict[bytes, bytes]]] = deque()
         self._stirred = asyncio.Event()
+        self._to_settle = asyncio.Event()
+        self._left_until = 1
+        # Profiles may have left before this; those of former lives are looked for once.
         self._idle = asyncio.Event()
         self._idle.set()
-        self._stopped = False
 
     def offer(self, records: Sequence[Record]) -> None:
         """Take records, in order; how much fits is the caller's to decide, by `held_bytes`."""
@@ -79,24 +90,29 @@ class Partition:
         self._stirred.set()
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Work until cancelled.
+
+        Raises:
+            StateError, InvalidStateRecord: the state cannot be read or kept; the service cannot go on with it.
+
+        """
         async with asyncio.TaskGroup() as tasks:
-            settling = asyncio.Event()
-            tasks.create_task(self._work(settling), name=f"work-{self.number}")
-            tasks.create_task(self._settle(settling), name=f"settle-{self.number}")
+            tasks.create_task(self._work(), name=f"work-{self.number}")
+            tasks.create_task(self._settle(), name=f"settle-{self.number}")
 
     async def drain(self) -> None:
         """Take no more, and wait until all that was begun is acknowledged; what was not begun is given back."""
-        self._stopped = True
         self._give_back()
         await self._idle.wait()
 
     async def abandon(self) -> None:
-        """Give up what is not acknowledged; it will be read again, by whoever owns the partition then."""
-        self._stopped = True
+        """Give up what is not acknowledged; it will be read again, by whoever owns the partition then.
+
+        Nothing works on it any more: `run` was cancelled.
+        """
         self._give_back()
         given_up = list(self._in_flight)
-        await self._writer.abandon([ticket for _, ticket in given_up])
+        await self._stages.writer.abandon([ticket for _, ticket in given_up])
         records = sum(batch.received for batch, _ in given_up)
         self._status.abandoned(records)
         if records:
@@ -105,12 +121,8 @@ class Partition:
     def committed(self, offset: int) -> None:
         """Kafka has this partition's offset: the records of profiles that left before it have had their use."""
         self.committed_offset = offset
-        while self._left and self._left[0][0] <= offset:
-            self._state.forget(self._left.popleft()[1])
-
-    def close(self) -> None:
-        """Let go of the state."""
-        self._state.close()
+        if self._left_until:
+            self._to_settle.set()
 
     def _give_back(self) -> None:
         records = sum(len(batch) for batch in self._taken)
@@ -119,56 +131,82 @@ class Partition:
         self._status.abandoned(records)
         self._rest_if_idle()
 
-    async def _work(self, settling: asyncio.Event) -> None:
+    async def _work(self) -> None:
         while True:
             await self._stirred.wait()
             self._stirred.clear()
             while self._taken:
                 records = self._taken[0][:_RECORDS_AT_ONCE]
-                rest = self._taken[0][_RECORDS_AT_ONCE:]
-                self._taken.popleft()
+                states = await self._stages.state.get_many([r.key for r in records if r.key is not None])
+                if not self._taken:  # given back meanwhile
+                    break
+                rest = self._taken.popleft()[_RECORDS_AT_ONCE:]
                 if rest:
                     self._taken.appendleft(rest)
-                await self._begin(records, settling)
+                await self._begin(records, states)
                 await asyncio.sleep(0)
 
-    async def _begin(self, records: Sequence[Record], settling: asyncio.Event) -> None:
-        batch = process(self._core, self._state, records, self._writer.max_record_bytes)
+    async def _begin(self, records: Sequence[Record], states: dict[bytes, bytes | None]) -> None:
+        stages = self._stages
+        limits = Limits(stages.writer.max_record_bytes, self._state_bytes_max)
+        batch = process(stages.core, states, records, limits)
+        stages.state.put(batch.changes)
         ticket = Ticket(batch.exports, self.number)
         self._in_flight.append((batch, ticket))
-        settling.set()
-        await self._writer.submit(ticket)
+        self._to_settle.set()
+        await stages.writer.submit(ticket)
 
-    async def _settle(self, settling: asyncio.Event) -> None:
+    async def _settle(self) -> None:
         while True:
-            await settling.wait()
-            settling.clear()
+            await self._to_settle.wait()
+            self._to_settle.clear()
             while self._in_flight:
-                batch, ticket = self._in_flight[0]
-                rejections = await ticket.wait()
-                rejected = [
-                    DeadLetter(batch.exported[r.position], Reason.REJECTED, f"Kinesis: {r.code}")
-                    for r in rejections
-                ]
-                await self._write_letters([*batch.letters, *rejected])
-                self._acknowledge(batch, len(rejected))
+                await self._settle_some()
+            await self._forget_left()
+
+    async def _forget_left(self) -> None:
+        committed = self.committed_offset
+        if committed is None or not self._left_until:
+            return
+        if await self._stages.checkpoint.forget_left(committed):
+            self._to_settle.set()
+        elif committed >= self._left_until:
+            self._left_until = 0
+
+    async def _settle_some(self) -> None:
+        """Acknowledge the oldest batch, and those behind it that are settled by then, in one go."""
+        await self._in_flight[0][1].wait()
+        settled: list[tuple[Batch, Ticket]] = []
+        for pair in self._in_flight:
+            if pair[1].unsettled or len(settled) == _BATCHES_AT_ONCE:
+                break
+            settled.append(pair)
+        await self._write_letters([letter for batch, ticket in settled for letter in _letters(batch, ticket)])
+        changes: dict[bytes, bytes] = {}
+        for batch, _ in settled:
+            for profile, record in batch.changes.items():
+                # Behind all others: the changelog has them in the order of their offsets.
+                changes.pop(profile, None)
+                changes[profile] = record
+        if changes:
+            await self._stages.checkpoint.keep(changes)
+        for batch, ticket in settled:
+            self._acknowledge(batch, len(ticket.rejections))
+        self._rest_if_idle()
+        self._on_room()
 
     def _acknowledge(self, batch: Batch, rejected: int) -> None:
         self._in_flight.popleft()
-        self._state.acknowledge(batch.changes)
         self.next_offset = batch.next_offset
-        left = batch.left()
-        if left:
-            self._left.append((batch.next_offset, left))
+        if batch.has_left:
+            self._left_until = batch.next_offset
         self.held_bytes -= batch.size_bytes
         self._status.acknowledged(batch, rejected)
-        self._rest_if_idle()
-        self._on_room()
 
     async def _write_letters(self, letters: Sequence[DeadLetter]) -> None:
         while letters:
             try:
-                await self._dead_letters.write(letters)
+                await self._stages.dead_letters.write(letters)
             except KafkaError as error:
                 self._status.unhealthy("dead letters", str(error))
                 wait_s = _LETTERS_RETRY_S if isinstance(error, KafkaUnavailable) else 5 * _LETTERS_RETRY_S
@@ -180,3 +218,11 @@ class Partition:
     def _rest_if_idle(self) -> None:
         if not self._taken and not self._in_flight:
             self._idle.set()
+
+
+def _letters(batch: Batch, ticket: Ticket) -> list[DeadLetter]:
+    rejected = [
+        DeadLetter(batch.exported[r.position], Reason.REJECTED, f"Kinesis: {r.code}")
+        for r in ticket.rejections
+    ]
+    return [*batch.letters, *rejected]

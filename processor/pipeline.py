@@ -1,4 +1,4 @@
-"""One worker: source, core, writer, dead letters and state, wired; partitions come and go.
+"""One worker: source, core, writer, dead letters, changelog and state, wired; partitions come and go.
 
 Data flows down: `poll` -> `Partition` (core, writer). Acknowledgements come up: the partition's `next_offset`,
 committed here, and only for partitions that are still owned.
@@ -7,47 +7,65 @@ committed here, and only for partitions that are still owned.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from processor.errors import KafkaError, KafkaUnavailable
+from processor.checkpoint import Checkpoint
+from processor.errors import KafkaError, KafkaUnavailable, StateRefused
+from processor.kafka.changelog import RECORD_OVERHEAD_BYTES
 from processor.kafka.source import Source
-from processor.partition import Partition
-from processor.state.memory import MemoryStore
+from processor.partition import Partition, Stages
 from processor.state.overlay import Overlay
+from processor.takeover import take_over
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Awaitable, Callable, Collection
 
+    from processor.kafka.changelog import Changelog
     from processor.kafka.dead_letters import DeadLetters
+    from processor.kafka.heartbeats import Heartbeats
+    from processor.kafka.topics import ChangelogShape
     from processor.kinesis.writer import Writer
     from processor.profile.core import Core
     from processor.settings import Settings
+    from processor.state.store import Store
     from processor.telemetry.status import Status
 
 log = structlog.get_logger(__name__)
 
-_POLL_RETRY_S = 1.0
-_LAST_COMMIT_S = 3.0
-_HEALTH_INTERVAL_S = 0.5
-_MISSED_HEARTBEATS = 3
+_POLL_RETRY_S: Final = 1.0
+_LAST_COMMIT_S: Final = 3.0
+_HEALTH_INTERVAL_S: Final = 0.5
+_MISSED_HEARTBEATS: Final = 3
+_PROGRESS_INTERVAL_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a worker's partitions share; all of it is started before the pipeline and stopped after it."""
+
+    core: Core
+    writer: Writer
+    dead_letters: DeadLetters
+    changelog: Changelog
+    changelog_shape: ChangelogShape
+    heartbeats: Heartbeats
+    stream: str
+    open_store: Callable[[int], Awaitable[Store]]
 
 
 class Pipeline:
     """Runs until `stop` is set, then drains. Its clients are started before and stopped after, by the service."""
 
-    def __init__(
-        self, settings: Settings, core: Core, writer: Writer, dead_letters: DeadLetters, status: Status
-    ) -> None:
-        self.source = Source(settings.kafka, self)
+    def __init__(self, settings: Settings, parts: Parts, status: Status) -> None:
+        self.source = Source(settings.kafka, self, parts.heartbeats)
         self.status = status
         self.partitions: dict[int, Partition] = {}
         self._settings = settings
-        self._core = core
-        self._writer = writer
-        self._dead_letters = dead_letters
-        self._running: dict[int, asyncio.Task[None]] = {}
+        self._parts = parts
+        self._owned: dict[int, asyncio.Task[None]] = {}
         self._committing = asyncio.Lock()
         self._tasks: asyncio.TaskGroup | None = None
         self._stirred = asyncio.Event()
@@ -61,22 +79,28 @@ class Pipeline:
         """
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            writing = tasks.create_task(self._writer.run(), name="writer")
-            committing = tasks.create_task(self._commit_now_and_then(), name="commits")
+            background = [
+                tasks.create_task(self._parts.writer.run(), name="writer"),
+                tasks.create_task(self._commit_now_and_then(), name="commits"),
+                tasks.create_task(self._watch(), name="watch"),
+                tasks.create_task(self._tend_health(), name="health"),
+            ]
             polling = tasks.create_task(self._poll(), name="poll")
-            watching = tasks.create_task(self._watch(), name="watch")
-            tending = tasks.create_task(self._tend_health(), name="health")
             await stop.wait()
             self.status.unhealthy("draining", "shutting down")
             polling.cancel()
-            await self._let_go(list(self.partitions), self._settings.service.shutdown_timeout_ms)
-            for task in (committing, watching, tending, writing):
+            await self._let_go(list(self._owned), self._settings.service.shutdown_timeout_ms)
+            for task in background:
                 task.cancel()
 
     async def assigned(self, partitions: Collection[int]) -> None:
         """See `Assignment`."""
+        if self._tasks is None:
+            raise RuntimeError("partitions were assigned before the pipeline runs")
+        self.source.hold(partitions)
         for number in partitions:
-            self._begin(number)
+            self.status.assigned(number)
+            self._owned[number] = self._tasks.create_task(self._own(number), name=f"partition-{number}")
         self.status.healthy("starting")
         self.status.healthy("rebalancing")
         log.info("partitions assigned", partitions=sorted(partitions))
@@ -86,25 +110,77 @@ class Pipeline:
         self.status.unhealthy("rebalancing", "joining the group")
         if not partitions:
             return
-        await self._let_go(partitions, self._settings.kafka.drain_timeout_ms)
+        if self.source.is_expelled:
+            # Another member may own them by now: nothing that is begun here could be kept.
+            log.warning("the group has gone on without this member", partitions=sorted(partitions))
+            await self._let_go(partitions, 0)
+        else:
+            await self._let_go(partitions, self._settings.kafka.drain_timeout_ms)
         log.info("partitions revoked", partitions=sorted(partitions))
 
-    def _begin(self, number: int) -> None:
-        if self._tasks is None:
-            raise RuntimeError("a partition was assigned before the pipeline runs")
-        partition = Partition(
+    async def _own(self, number: int) -> None:
+        """Restore a partition, then work on it, until cancelled."""
+        if number >= self._parts.changelog_shape.partitions:
+            raise StateRefused(
+                f"partition {number} was added to {self.source.topic}: keys have moved between partitions, and "
+                "their state did not. Stop the producers, let the group catch up, and start a new group, which "
+                "exports every profile anew"
+            )
+        store = await self._parts.open_store(number)
+        try:
+            start = await self._taken_over(number, store)
+            partition = self._partition(number, store)
+            self.partitions[number] = partition
+            self.status.restored(number)
+            log.info("partition restored", partition=number, offset=start, changelog_offset=store.position)
+            self.source.take_from(number, start)
+            self._stirred.set()
+            await partition.run()
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and not task.cancelling():
+                # A client's own cancellation: the partition would stand still, and nobody would know.
+                raise RuntimeError(f"work on partition {number} was broken off from within") from error
+            raise
+        finally:
+            await store.close()
+
+    def _partition(self, number: int, store: Store) -> Partition:
+        parts, state = self._parts, Overlay(store)
+        checkpoint = Checkpoint(number, parts.changelog, state, self.status)
+        return Partition(
             number,
-            core=self._core,
-            state=Overlay(MemoryStore()),
-            writer=self._writer,
-            dead_letters=self._dead_letters,
-            status=self.status,
+            Stages(parts.core, state, parts.writer, parts.dead_letters, checkpoint),
+            self.status,
+            state_bytes_max=parts.changelog_shape.max_message_bytes - RECORD_OVERHEAD_BYTES,
             on_room=self._stirred.set,
         )
-        self.partitions[number] = partition
-        self.status.partitions.add(number)
-        self._running[number] = self._tasks.create_task(partition.run(), name=f"partition-{number}")
-        self._stirred.set()
+
+    async def _taken_over(self, number: int, store: Store) -> int:
+        loop = asyncio.get_running_loop()
+        told_at_s = loop.time()
+
+        def progress(position: int, end: int) -> None:
+            nonlocal told_at_s
+            self.status.restoring(number, position, end)
+            if loop.time() >= told_at_s + _PROGRESS_INTERVAL_S:
+                told_at_s = loop.time()
+                log.info("restoring", partition=number, changelog_offset=position, of=end)
+
+        while True:
+            try:
+                return await take_over(
+                    number,
+                    self.source,
+                    self._parts.changelog,
+                    store,
+                    stream=self._parts.stream,
+                    offset_reset=self._settings.kafka.offset_reset,
+                    on_progress=progress,
+                )
+            except KafkaUnavailable as error:
+                log.warning("restoring failed, trying again", partition=number, reason=str(error))
+                await asyncio.sleep(_POLL_RETRY_S)
 
     async def _poll(self) -> None:
         """Take records for the partitions that have room, as long as there are any."""
@@ -149,15 +225,15 @@ class Pipeline:
         patience_s = _MISSED_HEARTBEATS * self._settings.kafka.heartbeat_interval_ms / 1000
         while True:
             await asyncio.sleep(_HEALTH_INTERVAL_S)
-            silence_s = self.source.silence_s
+            silence_s, trouble = self._parts.heartbeats.silence_s, self._parts.writer.trouble
             if silence_s < patience_s:
                 self.status.healthy("kafka")
             else:
                 self.status.unhealthy("kafka", f"no heartbeat was answered for {silence_s:.0f} s")
-            if self._writer.trouble is None:
+            if trouble is None:
                 self.status.healthy("kinesis")
             else:
-                self.status.unhealthy("kinesis", self._writer.trouble)
+                self.status.unhealthy("kinesis", trouble)
 
     async def _commit(self, partitions: Collection[Partition]) -> None:
         # One at a time: an older commit that is still on its way must not arrive after a newer one.
@@ -173,23 +249,22 @@ class Pipeline:
 
     async def _let_go(self, numbers: Collection[int], timeout_ms: int) -> None:
         """Drain partitions, together, within one deadline; commit what is acknowledged; close them."""
-        leaving = {number: self.partitions.pop(number) for number in numbers if number in self.partitions}
+        leaving = [self.partitions.pop(number) for number in numbers if number in self.partitions]
         try:
             async with asyncio.timeout(timeout_ms / 1000):
-                await asyncio.gather(*(partition.drain() for partition in leaving.values()))
+                await asyncio.gather(*(partition.drain() for partition in leaving))
         except TimeoutError:
-            log.warning("draining took too long", timeout_ms=timeout_ms, partitions=sorted(leaving))
-        await self._end([self._running.pop(number) for number in leaving])
-        for partition in leaving.values():
+            log.warning("draining took too long", timeout_ms=timeout_ms, partitions=sorted(numbers))
+        await self._end([self._owned.pop(number) for number in numbers if number in self._owned])
+        for partition in leaving:
             await partition.abandon()
         try:
             async with asyncio.timeout(_LAST_COMMIT_S):
-                await self._commit(leaving.values())
-        except (KafkaUnavailable, TimeoutError) as error:
+                await self._commit(leaving)
+        except (KafkaError, TimeoutError) as error:
             log.warning("the last commit failed; what it covers will be repeated", reason=str(error))
-        for number, partition in leaving.items():
-            partition.close()
-            self.status.partitions.discard(number)
+        for number in numbers:
+            self.status.revoked(number)
 
     async def _end(self, tasks: Collection[asyncio.Task[None]]) -> None:
         for task in tasks:

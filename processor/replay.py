@@ -47,13 +47,13 @@ def replay(
         ConfigurationError: a line is not an event in the form that is asked for.
 
     """
-    store = MemoryStore()
+    records = MemoryStore().records
     events = exported = invalid = 0
     for number, text in enumerate(lines, start=1):
         if not text.strip():
             continue
         line = _parsed(text, source, number)
-        state = store.get_many([line.key])[0]
+        state = records.get(line.key)
         try:
             transition = core.apply(
                 line.key, line.value, line.headers, timestamp_ms=line.timestamp_ms, offset=events, state=state
@@ -64,7 +64,10 @@ def replay(
         else:
             if transition.state is not None:
                 # Nothing is ever read again, so a profile that left need not be remembered.
-                store.apply({line.key: None if has_left(transition.state) else transition.state})
+                if has_left(transition.state):
+                    records.pop(line.key, None)
+                else:
+                    records[line.key] = transition.state
             if transition.export is not None:
                 exported += 1
                 key = orjson.dumps(transition.export.partition_key)

@@ -6,25 +6,31 @@ import asyncio
 import random
 import signal
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import structlog
 
 from processor.errors import KafkaUnavailable, KinesisUnavailable
+from processor.fence import Fence
 from processor.health import serve_health
+from processor.kafka.changelog import Changelog
 from processor.kafka.dead_letters import DeadLetters
+from processor.kafka.heartbeats import Heartbeats
 from processor.kafka.topics import open_topics
 from processor.kinesis.connection import open_stream
 from processor.kinesis.writer import Writer
-from processor.pipeline import Pipeline
+from processor.pipeline import Parts, Pipeline
 from processor.profile.core import Core
+from processor.state.directory import StateDirectory
 from processor.telemetry.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from processor.governance.plan import Plan
+    from processor.kafka.topics import ChangelogShape
     from processor.settings import Settings
+    from processor.state.store import Store
 
 log = structlog.get_logger(__name__)
 
@@ -43,19 +49,21 @@ async def run_service(
     Waits for Kafka and Kinesis where they do not answer yet.
 
     Raises:
-        KafkaRefused, KinesisRefused: at the start, what no waiting cures.
+        KafkaRefused, KinesisRefused, StateError: at the start, what no waiting cures.
         ExceptionGroup: what a stage could not get over.
 
     """
     status = Status() if status is None else status
     async with AsyncExitStack() as stack:
+        life = _Life.begun(settings)
         writer = Writer(
             await stack.enter_async_context(open_stream(plan.destination, settings.kinesis)),
             settings.kinesis,
             random.Random(),
+            life.fence,
         )
         await stack.enter_async_context(serve_health(settings.service, status, writer))
-        connecting = asyncio.create_task(_connected(settings, plan, status, writer, stack))
+        connecting = asyncio.create_task(_connected(settings, plan, status, writer, life=life, stack=stack))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait([connecting, stopping], return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
@@ -86,24 +94,88 @@ def stop_on_signals(stop: asyncio.Event) -> None:
 
 
 async def _connected(
-    settings: Settings, plan: Plan, status: Status, writer: Writer, stack: AsyncExitStack
+    settings: Settings, plan: Plan, status: Status, writer: Writer, *, life: _Life, stack: AsyncExitStack
 ) -> Pipeline:
     await _patiently(writer.connect, "kinesis", status)
-    await _patiently(lambda: _prepare_topics(settings), "kafka", status)
+    prepared = await _patiently(lambda: _prepare_topics(settings), "kafka", status)
     dead_letters = DeadLetters(settings.kafka)
     await _patiently(dead_letters.start, "kafka", status)
     stack.push_async_callback(_within, _LEAVE_S, dead_letters.stop, "the dead-letter producer")
-    pipeline = Pipeline(settings, Core(plan), writer, dead_letters, status)
+    changelog = Changelog(settings.kafka, settings.changelog_topic, life.fence)
+    await _patiently(changelog.start, "kafka", status)
+    stack.push_async_callback(_within, _LEAVE_S, changelog.stop, "the changelog producer")
+    parts = Parts(
+        core=Core(plan),
+        writer=writer,
+        dead_letters=dead_letters,
+        changelog=changelog,
+        changelog_shape=prepared.changelog,
+        heartbeats=life.heartbeats,
+        stream=f"{plan.destination.connection.region}/{plan.destination.stream.rpartition('/')[2]}",
+        open_store=_opener(settings, prepared, stack),
+    )
+    pipeline = Pipeline(settings, parts, status)
     await _patiently(pipeline.source.start, "kafka", status)
     stack.push_async_callback(_within, _LEAVE_S, pipeline.source.stop, "the consumer")
     return pipeline
 
 
-async def _prepare_topics(settings: Settings) -> None:
-    async with open_topics(settings.kafka) as topics:
-        shape = await topics.shape(settings.kafka.topic)
-        if await topics.create_if_absent(settings.kafka.dead_letter_topic, shape):
-            log.info("created the dead-letter topic", topic=settings.kafka.dead_letter_topic)
+class _Life(NamedTuple):
+    """The membership's signs of life, and what they allow."""
+
+    heartbeats: Heartbeats
+    fence: Fence
+
+    @classmethod
+    def begun(cls, settings: Settings) -> _Life:
+        heartbeats = Heartbeats()
+        return cls(heartbeats, Fence(lambda: heartbeats.silence_s, settings.fence_s))
+
+
+class _Prepared(NamedTuple):
+    cluster: str
+    changelog: ChangelogShape
+
+
+async def _prepare_topics(settings: Settings) -> _Prepared:
+    kafka = settings.kafka
+    async with open_topics(kafka) as topics:
+        shape = await topics.shape(kafka.topic)
+        if await topics.create_if_absent(kafka.dead_letter_topic, shape):
+            log.info("created the dead-letter topic", topic=kafka.dead_letter_topic)
+        changelog = await topics.prepare_changelog(
+            settings.changelog_topic, kafka.group, kafka.topic, settings.state
+        )
+        if changelog.min_compaction_lag_ms < kafka.session_timeout_ms:
+            log.warning(
+                "the changelog may be compacted while a zombie still appends: raise its min.compaction.lag.ms",
+                topic=settings.changelog_topic,
+                min_compaction_lag_ms=changelog.min_compaction_lag_ms,
+            )
+        return _Prepared(await topics.cluster_id(), changelog)
+
+
+def _opener(
+    settings: Settings, prepared: _Prepared, stack: AsyncExitStack
+) -> Callable[[int], Awaitable[Store]]:
+    changelog = prepared.changelog
+    directory = StateDirectory(
+        settings.state,
+        settings.kafka.group,
+        settings.kafka.topic,
+        prepared.cluster,
+        partitions=changelog.partitions,
+    )
+    stack.callback(directory.close)
+
+    async def open_store(partition: int) -> Store:
+        return await directory.open(
+            partition,
+            deletions_kept_ms=changelog.delete_retention_ms,
+            forgotten_kept_ms=changelog.min_compaction_lag_ms,
+        )
+
+    return open_store
 
 
 async def _patiently(action: Callable[[], Awaitable[_Result]], what: str, status: Status) -> _Result:

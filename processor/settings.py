@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal, Self, TypeVar
 
@@ -105,7 +106,7 @@ class KafkaSettings(_Group):
         ge=100,
         description="How long revoked partitions may drain; below half of the rebalance time-out.",
     )
-    request_timeout_ms: int = Field(40_000, ge=1_000, description="How long one request to Kafka may take.")
+    request_timeout_ms: int = Field(20_000, ge=1_000, description="How long one request to Kafka may take.")
     fetch_max_wait_ms: int = Field(
         100, ge=0, le=60_000, description="How long a broker may hold a fetch that finds nothing."
     )
@@ -132,6 +133,11 @@ class KafkaSettings(_Group):
     def _agree(self) -> Self:
         if self.heartbeat_interval_ms * 3 > self.session_timeout_ms:
             raise ValueError("heartbeat_interval_ms must be at most a third of session_timeout_ms")
+        if self.session_timeout_ms - self.request_timeout_ms < 2 * self.heartbeat_interval_ms:
+            raise ValueError(
+                "request_timeout_ms must leave two heartbeat_interval_ms of session_timeout_ms: nothing is begun "
+                "that could outlive the membership"
+            )
         if self.drain_timeout_ms * 2 >= self.rebalance_timeout_ms:
             raise ValueError("drain_timeout_ms must be below half of rebalance_timeout_ms")
         if self.security_protocol.startswith("SASL") and not (self.sasl_user and self.sasl_password):
@@ -139,6 +145,48 @@ class KafkaSettings(_Group):
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
             raise ValueError("tls_cert_file and tls_key_file go together")
         return self
+
+
+class StateSettings(_Group):
+    """What was last exported for each profile: the local stores, and the changelog that they restore from."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX + "STATE_")
+
+    directory: Path = Field(
+        Path("state"),
+        description="Where the local stores are. A cache of the changelog: deleting it costs time, never data.",
+    )
+    memory_bytes: int = Field(
+        256 * _MIB,
+        ge=16 * _MIB,
+        description="What all stores of a process may hold in memory: hot records, blocks, filters, write buffers.",
+    )
+    lock_wait_ms: int = Field(
+        10_000,
+        ge=0,
+        description="How long to wait for a store that another process still holds, before a fresh one is made.",
+    )
+    changelog_topic: str = Field(
+        "", description="The compacted topic of the state; `<group>-<topic>-state` where unset."
+    )
+    changelog_replication_factor: int = Field(
+        0, ge=0, description="Replicas of the changelog where it is created; 0: as many as the source has."
+    )
+    changelog_min_insync_replicas: int = Field(
+        0,
+        ge=0,
+        description="In-sync replicas that an append needs, where the changelog is created; 0: 2 of 3 or more, else 1.",
+    )
+    changelog_min_compaction_lag_ms: int = Field(
+        86_400_000,
+        ge=0,
+        description="How long the changelog keeps every record, where it is created; longer than any zombie lives.",
+    )
+    changelog_delete_retention_ms: int = Field(
+        604_800_000,
+        ge=0,
+        description="How long the changelog keeps deletions, where it is created; a store idle for longer is rebuilt.",
+    )
 
 
 class KinesisSettings(_Group):
@@ -203,21 +251,34 @@ class ServiceSettings(_Group):
     log_interval_ms: int = Field(10_000, ge=100, description="How often the line of figures is logged.")
 
 
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All groups."""
 
-    __slots__ = ("files", "kafka", "kinesis", "service")
+    files: FileSettings
+    kafka: KafkaSettings
+    state: StateSettings
+    kinesis: KinesisSettings
+    service: ServiceSettings
 
-    def __init__(
-        self, files: FileSettings, kafka: KafkaSettings, kinesis: KinesisSettings, service: ServiceSettings
-    ) -> None:
-        self.files = files
-        self.kafka = kafka
-        self.kinesis = kinesis
-        self.service = service
+    @property
+    def changelog_topic(self) -> str:
+        """The compacted topic of the state."""
+        return self.state.changelog_topic or f"{self.kafka.group}-{self.kafka.topic}-state"
+
+    @property
+    def fence_s(self) -> float:
+        """For how long after the last answered heartbeat something may still be begun."""
+        return (self.kafka.session_timeout_ms - self.kafka.request_timeout_ms) / 1000
 
 
-GROUPS: Final[tuple[type[_Group], ...]] = (FileSettings, KafkaSettings, KinesisSettings, ServiceSettings)
+GROUPS: Final[tuple[type[_Group], ...]] = (
+    FileSettings,
+    KafkaSettings,
+    StateSettings,
+    KinesisSettings,
+    ServiceSettings,
+)
 SECRETS: Final = ("PROCESSOR_KAFKA_SASL_PASSWORD", "PROCESSOR_KAFKA_TLS_KEY_PASSWORD")
 """Each may also be given by a file: the variable's name with `_FILE` behind it."""
 
@@ -240,11 +301,12 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     values = _with_secrets_from_files(environ, problems)
     files = _load(FileSettings, values, problems)
     kafka = _load(KafkaSettings, values, problems)
+    state = _load(StateSettings, values, problems)
     kinesis = _load(KinesisSettings, values, problems)
     service = _load(ServiceSettings, values, problems)
-    if problems or files is None or kafka is None or kinesis is None or service is None:
+    if problems or not (files and kafka and state and kinesis and service):
         raise ConfigurationError(problems)
-    return Settings(files, kafka, kinesis, service)
+    return Settings(files, kafka, state, kinesis, service)
 
 
 def load_file_settings(environ: Mapping[str, str] | None = None) -> FileSettings:

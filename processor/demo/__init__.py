@@ -244,6 +244,7 @@ def _configured(directory: Path, servers: str, kinesis_url: str) -> tuple[Settin
             "PROCESSOR_KAFKA_SERVERS": servers,
             "PROCESSOR_KAFKA_TOPIC": TOPIC,
             "PROCESSOR_KAFKA_GROUP": "demo",
+            "PROCESSOR_STATE_DIRECTORY": str(directory / "state"),
             "PROCESSOR_HTTP_PORT": "0",
             "PROCESSOR_LOG_LEVEL": "warning",
         }

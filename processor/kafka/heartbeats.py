@@ -14,6 +14,8 @@ class Heartbeats:
 
     def __init__(self) -> None:
         self._answered_at_s = asyncio.get_running_loop().time()
+        self.is_expelled = False
+        """Whether the last answer was that the group knows no such member, or has moved on without it."""
 
     @property
     def silence_s(self) -> float:
@@ -21,8 +23,9 @@ class Heartbeats:
         return asyncio.get_running_loop().time() - self._answered_at_s
 
     def answered(self) -> None:
-        """The coordinator has just answered."""
+        """The coordinator has just taken this member in."""
         self._answered_at_s = asyncio.get_running_loop().time()
+        self.is_expelled = False
 
     def watch(self, consumer: AIOKafkaConsumer) -> None:
         """Note every answer from now on; the consumer is started."""
@@ -35,6 +38,8 @@ class Heartbeats:
             success: bool = await beat()
             if success:
                 self._answered_at_s = sent_at_s
+            elif coordinator.generation < 0:
+                self.is_expelled = True
             return success
 
         coordinator._do_heartbeat = noted_beat  # noqa: SLF001  see above

@@ -3,7 +3,8 @@
 aiokafka's consumer does the group protocol; three of its habits shape this module. `getmany` may wait for a
 new assignment whatever its time-out says, so nothing timed depends on it. Exceptions in its rebalance listener
 are only logged, so they are kept here and raised where the service sees them. Heartbeats share the loop with
-all other work, so batches are bounded.
+all other work, so batches are bounded. Where to read from is always said explicitly: a reset by policy would
+skip events, or read them all anew, in silence.
 """
 
 from __future__ import annotations
@@ -16,14 +17,16 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, OffsetAndMetad
 from aiokafka import errors as kafka
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
+from processor.errors import KafkaUnavailable
 from processor.kafka.client import client_options, errors_mapped, mapped
-from processor.kafka.heartbeats import Heartbeats
+from processor.kafka.positions import Bounds, Committed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from aiokafka import ConsumerRecord
 
+    from processor.kafka.heartbeats import Heartbeats
     from processor.settings import KafkaSettings
 
     Records = Sequence[ConsumerRecord[bytes, bytes]]
@@ -34,6 +37,9 @@ _POLL_INTERVAL_MAX_MS: Final = 7 * 24 * 3600 * 1000
 """Back-pressure must not cost the membership; a watchdog, not the broker, decides that a member is stuck."""
 
 _POLL_WAIT_MS: Final = 200
+
+_START: Final = "start"
+"""The metadata of an offset that is committed before anything was processed."""
 
 
 class Assignment(Protocol):
@@ -49,14 +55,14 @@ class Assignment(Protocol):
 class Source:
     """A member of the consumer group on one topic."""
 
-    def __init__(self, settings: KafkaSettings, assignment: Assignment) -> None:
+    def __init__(self, settings: KafkaSettings, assignment: Assignment, heartbeats: Heartbeats) -> None:
         self.topic = settings.topic
         self._max_poll_records = settings.max_poll_records
         self._consumer = AIOKafkaConsumer(
             **client_options(settings),
             group_id=settings.group,
             group_instance_id=settings.instance_id,
-            auto_offset_reset=settings.offset_reset,
+            auto_offset_reset="none",
             enable_auto_commit=False,
             session_timeout_ms=settings.session_timeout_ms,
             heartbeat_interval_ms=settings.heartbeat_interval_ms,
@@ -68,7 +74,7 @@ class Source:
             # One assignor only: aiokafka joins the group once for each that is listed.
             partition_assignment_strategy=(RangePartitionAssignor,),
         )
-        self._heartbeats = Heartbeats()
+        self._heartbeats = heartbeats
         self._listener = _Listener(assignment, self._heartbeats)
 
     async def start(self) -> None:
@@ -84,9 +90,60 @@ class Source:
         self._consumer.subscribe([self.topic], listener=self._listener)
 
     @property
-    def silence_s(self) -> float:
-        """For how long the group's coordinator has not answered this member's heartbeats."""
-        return self._heartbeats.silence_s
+    def is_expelled(self) -> bool:
+        """Whether the group has gone on without this member: what it held may be another's already."""
+        return self._heartbeats.is_expelled
+
+    def hold(self, partitions: Collection[int]) -> None:
+        """Fetch nothing of newly assigned `partitions` until `take_from` says where from."""
+        self._consumer.pause(*(TopicPartition(self.topic, partition) for partition in partitions))
+
+    def take_from(self, partition: int, offset: int) -> None:
+        """Fetch a partition from `offset` on."""
+        place = TopicPartition(self.topic, partition)
+        try:
+            self._consumer.seek(place, offset)
+            self._consumer.resume(place)
+        except kafka.IllegalStateError:
+            log.info("revoked before it was begun", partition=partition)
+
+    async def committed(self, partition: int) -> Committed | None:
+        """The group's offset of a partition; None where there is none.
+
+        Raises:
+            KafkaRefused, KafkaUnavailable: it cannot be read.
+
+        """
+        place = TopicPartition(self.topic, partition)
+        with errors_mapped(f"looking at the offsets of {self.topic}"):
+            # The public method keeps the metadata to itself.
+            found = await self._consumer._coordinator.fetch_committed_offsets([place])  # noqa: SLF001  see above
+        if place not in found or found[place].offset < 0:
+            return None
+        return Committed(found[place].offset, found[place].metadata == _START)
+
+    async def commit_start(self, partition: int, offset: int) -> None:
+        """Commit where a new group begins, before anything is processed.
+
+        Raises:
+            KafkaRefused, KafkaUnavailable: Kafka did not take it, or the group has moved on without this member.
+
+        """
+        if not await self._commit({TopicPartition(self.topic, partition): OffsetAndMetadata(offset, _START)}):
+            raise KafkaUnavailable(f"committing the start of partition {partition}: it was taken over")
+
+    async def bounds(self, partition: int) -> Bounds:
+        """The first offset of a partition that is still there, and the one after the last.
+
+        Raises:
+            KafkaRefused, KafkaUnavailable: they cannot be read.
+
+        """
+        place = TopicPartition(self.topic, partition)
+        with errors_mapped(f"looking at {self.topic}"):
+            begins = await self._consumer.beginning_offsets([place])
+            ends = await self._consumer.end_offsets([place])
+        return Bounds(begins[place], ends[place])
 
     async def stop(self) -> None:
         """Leave the group. Drain and commit first: nothing is revoked on the way out."""
@@ -110,8 +167,11 @@ class Source:
             batches = await self._consumer.getmany(
                 *wanted, timeout_ms=_POLL_WAIT_MS, max_records=self._max_poll_records
             )
-        except kafka.IllegalStateError:
-            # A partition was revoked between the choice and the call.
+        except (kafka.IllegalStateError, kafka.NoOffsetForPartitionError):
+            # A partition was revoked, or assigned anew, between the choice and the call.
+            return {}
+        except kafka.OffsetOutOfRangeError as error:
+            await self._go_on_after_loss(error)
             return {}
         except (kafka.KafkaError, OSError) as error:
             raise mapped(error, f"fetching from {self.topic}") from error
@@ -124,10 +184,14 @@ class Source:
             KafkaRefused, KafkaUnavailable: Kafka did not take it; the same or later offsets may be tried again.
 
         """
-        positions = {
-            TopicPartition(self.topic, partition): OffsetAndMetadata(offset, "")
-            for partition, offset in offsets.items()
-        }
+        return await self._commit(
+            {
+                TopicPartition(self.topic, partition): OffsetAndMetadata(offset, "")
+                for partition, offset in offsets.items()
+            }
+        )
+
+    async def _commit(self, positions: Mapping[TopicPartition, OffsetAndMetadata]) -> bool:
         try:
             await self._consumer.commit(positions)
         except (kafka.CommitFailedError, kafka.IllegalStateError) as error:
@@ -136,6 +200,17 @@ class Source:
         except (kafka.KafkaError, OSError) as error:
             raise mapped(error, f"committing offsets of {self.topic}") from error
         return True
+
+    async def _go_on_after_loss(self, error: kafka.OffsetOutOfRangeError) -> None:
+        for place, offset in error.args[0].items():
+            begin = (await self.bounds(place.partition)).begin
+            log.error(
+                "events were deleted from the source before they were read: raise its retention",
+                partition=place.partition,
+                lost_from=offset,
+                lost_to=begin,
+            )
+            self.take_from(place.partition, begin)
 
     def end_offset(self, partition: int) -> int | None:
         """The offset after the last record of `partition`, as of the last fetch; None before one."""

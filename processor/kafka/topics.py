@@ -1,22 +1,25 @@
-"""The topics that must be there: the source, which is not ours, and the dead letters, which are made if absent."""
+"""The topics that must be there: the source, which is not ours, the dead letters and the changelog, which are."""
 
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from processor.errors import KafkaRefused
+from processor.errors import KafkaRefused, KafkaUnavailable, StateRefused
 from processor.kafka.client import client_options, errors_mapped, mapped
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
-    from processor.settings import KafkaSettings
+    from processor.settings import KafkaSettings, StateSettings
 
 _ABSENT: Final = 3  # UNKNOWN_TOPIC_OR_PARTITION
+_MIN_INSYNC_OF_MANY: Final = 2
+_MANY_REPLICAS: Final = 3
 
 
 class TopicShape(NamedTuple):
@@ -26,11 +29,25 @@ class TopicShape(NamedTuple):
     replication_factor: int
 
 
+class ChangelogShape(NamedTuple):
+    """What of the changelog's configuration the service goes by."""
+
+    partitions: int
+    max_message_bytes: int
+    delete_retention_ms: int
+    min_compaction_lag_ms: int
+
+
 class Topics:
     """Looks at topics and creates them."""
 
     def __init__(self, admin: AIOKafkaAdminClient) -> None:
         self._admin = admin
+
+    async def cluster_id(self) -> str:
+        """The cluster's own id."""
+        with errors_mapped("describing the cluster"):
+            return str((await self._admin.describe_cluster())["cluster_id"])
 
     async def shape(self, topic: str) -> TopicShape:
         """Partitions and replication of `topic`.
@@ -40,17 +57,14 @@ class Topics:
             KafkaUnavailable: Kafka does not answer.
 
         """
-        with errors_mapped(f"describing topic {topic}"):
-            (described,) = await self._admin.describe_topics([topic])
-        code = described["error_code"]
-        if code == _ABSENT:
+        found = await self._shape_if_any(topic)
+        if found is None:
             raise KafkaRefused(f"topic {topic} does not exist: create it, or see PROCESSOR_KAFKA_TOPIC")
-        if code:
-            raise mapped(for_code(code)(), f"describing topic {topic}")
-        partitions = described["partitions"]
-        return TopicShape(len(partitions), len(partitions[0]["replicas"]))
+        return found
 
-    async def create_if_absent(self, topic: str, shape: TopicShape) -> bool:
+    async def create_if_absent(
+        self, topic: str, shape: TopicShape, configuration: Mapping[str, str] | None = None
+    ) -> bool:
         """Create `topic`; True where it was not there.
 
         Raises:
@@ -58,13 +72,11 @@ class Topics:
             KafkaUnavailable: Kafka does not answer.
 
         """
-        try:
-            await self.shape(topic)
-        except KafkaRefused:
-            pass
-        else:
+        if await self._shape_if_any(topic) is not None:
             return False
-        new = NewTopic(topic, shape.partitions, shape.replication_factor)
+        new = NewTopic(
+            topic, shape.partitions, shape.replication_factor, topic_configs=dict(configuration or {})
+        )
         with errors_mapped(f"creating topic {topic}"):
             answer = await self._admin.create_topics([new])
         for _, code, *_ in answer.topic_errors:
@@ -72,6 +84,77 @@ class Topics:
             if code and error is not TopicAlreadyExistsError:
                 raise mapped(error(), f"creating topic {topic}")
         return True
+
+    async def prepare_changelog(
+        self, topic: str, group: str, source: str, settings: StateSettings
+    ) -> ChangelogShape:
+        """Create the changelog of `source` where it is absent, and see that it can be trusted.
+
+        Raises:
+            StateRefused: it is gone though the group has committed offsets, or is not what a changelog must be.
+            KafkaRefused, KafkaUnavailable: see `create_if_absent`.
+
+        """
+        shape = await self.shape(source)
+        existing = await self._shape_if_any(topic)
+        if existing is None:
+            if await self._has_offsets(group, source):
+                raise StateRefused(
+                    f"changelog {topic} does not exist, though group {group} has committed offsets of {source}: "
+                    "without it every exit since would be lost. Bring the topic back, or start a new group, "
+                    "which exports every profile anew"
+                )
+            await self.create_if_absent(topic, *_changelog_as_created(shape, settings))
+            existing = shape
+        if existing.partitions != shape.partitions:
+            raise StateRefused(
+                f"changelog {topic} has {existing.partitions} partitions and {source} has {shape.partitions}: "
+                "keys have moved between partitions, and their state did not. Start a new group, which exports "
+                "every profile anew"
+            )
+        return await self._trusted(topic, shape.partitions)
+
+    async def _trusted(self, topic: str, partitions: int) -> ChangelogShape:
+        configuration = await self._configuration(topic)
+        policy = configuration["cleanup.policy"].replace(" ", "").split(",")
+        if policy != ["compact"]:
+            raise StateRefused(
+                f"changelog {topic} has cleanup.policy={','.join(policy)}, which deletes state by age: set it "
+                f"back with kafka-configs.sh --alter --entity-type topics --entity-name {topic} "
+                "--add-config cleanup.policy=compact"
+            )
+        return ChangelogShape(
+            partitions,
+            int(configuration["max.message.bytes"]),
+            int(configuration["delete.retention.ms"]),
+            int(configuration["min.compaction.lag.ms"]),
+        )
+
+    async def _configuration(self, topic: str) -> dict[str, str]:
+        with errors_mapped(f"describing the configuration of topic {topic}"):
+            (answer,) = await self._admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+        ((code, _, _, _, entries),) = answer.resources
+        if code == _ABSENT:
+            raise KafkaUnavailable(f"topic {topic} was just created and is not known to every broker yet")
+        if code:
+            raise mapped(for_code(code)(), f"describing the configuration of topic {topic}")
+        return {str(entry[0]): str(entry[1]) for entry in entries}
+
+    async def _has_offsets(self, group: str, topic: str) -> bool:
+        with errors_mapped(f"looking at the offsets of group {group}"):
+            offsets = await self._admin.list_consumer_group_offsets(group)
+        return any(place.topic == topic and position.offset >= 0 for place, position in offsets.items())
+
+    async def _shape_if_any(self, topic: str) -> TopicShape | None:
+        with errors_mapped(f"describing topic {topic}"):
+            (described,) = await self._admin.describe_topics([topic])
+        code = described["error_code"]
+        if code == _ABSENT:
+            return None
+        if code:
+            raise mapped(for_code(code)(), f"describing topic {topic}")
+        partitions: list[Any] = described["partitions"]
+        return TopicShape(len(partitions), len(partitions[0]["replicas"]))
 
 
 @asynccontextmanager
@@ -89,3 +172,18 @@ async def open_topics(settings: KafkaSettings) -> AsyncIterator[Topics]:
         yield Topics(admin)
     finally:
         await admin.close()
+
+
+def _changelog_as_created(source: TopicShape, settings: StateSettings) -> tuple[TopicShape, dict[str, str]]:
+    replicas = settings.changelog_replication_factor or source.replication_factor
+    in_sync = settings.changelog_min_insync_replicas or (
+        _MIN_INSYNC_OF_MANY if replicas >= _MANY_REPLICAS else 1
+    )
+    return TopicShape(source.partitions, replicas), {
+        "cleanup.policy": "compact",
+        "min.insync.replicas": str(in_sync),
+        "min.compaction.lag.ms": str(settings.changelog_min_compaction_lag_ms),
+        "delete.retention.ms": str(settings.changelog_delete_retention_ms),
+        # A restore reads what is not compacted yet, and the active segment never is.
+        "segment.bytes": str(128 * 1024 * 1024),
+    }

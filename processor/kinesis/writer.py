@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Iterable, Sequence
 
+    from processor.fence import Fence
     from processor.profile.export import Export
     from processor.settings import KinesisSettings
 
@@ -123,7 +124,9 @@ class WriterFigures:
 class Writer:
     """Writes to one stream. `run` it in a task group; `submit` tickets, from any number of tasks."""
 
-    def __init__(self, endpoint: Endpoint, settings: KinesisSettings, rng: random.Random) -> None:
+    def __init__(
+        self, endpoint: Endpoint, settings: KinesisSettings, rng: random.Random, fence: Fence
+    ) -> None:
         self.figures = WriterFigures()
         self.max_record_bytes = RECORD_BYTES_DEFAULT
         self.trouble: str | None = None
@@ -131,6 +134,7 @@ class Writer:
         self._endpoint = endpoint
         self._settings = settings
         self._rng = rng
+        self._fence = fence
         self._ready: deque[_Item] = deque()
         self._ready_bytes = 0
         self._ready_since: float | None = None
@@ -194,6 +198,7 @@ class Writer:
             tasks.create_task(self._refresh_record_bytes(), name="record-bytes")
             while True:
                 await self._company()
+                await self._fence.passed()
                 group = self._next_group() if self._groups else self._packed()
                 if group:
                     request = tasks.create_task(self._send(group), name="put-records")

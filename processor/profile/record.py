@@ -45,6 +45,12 @@ class StateRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
 NOTHING_EXPORTED: Final = StateRecord(offset=-1)
 """The state of a profile that has none."""
 
+
+class _OffsetOnly(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    offset: int
+
+
+_decode_offset = msgspec.msgpack.Decoder(_OffsetOnly).decode
 _decode = msgspec.msgpack.Decoder(StateRecord).decode
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -71,15 +77,25 @@ def decode_record(state: bytes) -> StateRecord:
         InvalidStateRecord: another version's record, or no record at all.
 
     """
-    if state[:1] != _VERSION:
-        raise InvalidStateRecord(
-            f"a state record has version {state[0] if state else 'none'}, this release reads version 1: "
-            "run the release that wrote it, or start a new consumer group"
-        )
+    _check_version(state)
     try:
         return _decode(memoryview(state)[1:])
     except msgspec.MsgspecError as error:
-        raise InvalidStateRecord(f"a state record is damaged ({error}): rebuild the local state") from error
+        raise _damaged(error) from error
+
+
+def record_offset(state: bytes) -> int:
+    """The source offset of a record's bytes; the rest is not looked at.
+
+    Raises:
+        InvalidStateRecord: another version's record, or no record at all.
+
+    """
+    _check_version(state)
+    try:
+        return _decode_offset(memoryview(state)[1:]).offset
+    except msgspec.MsgspecError as error:
+        raise _damaged(error) from error
 
 
 def segment_key(segment: Segment) -> str:
@@ -100,3 +116,15 @@ def split_attributes(attributes: bytes) -> dict[bytes, bytes]:
         attributes[i : i + _PATH_BYTES]: attributes[i + _PATH_BYTES : i + ATTRIBUTE_BYTES]
         for i in range(0, len(attributes), ATTRIBUTE_BYTES)
     }
+
+
+def _check_version(state: bytes) -> None:
+    if state[:1] != _VERSION:
+        raise InvalidStateRecord(
+            f"a state record has version {state[0] if state else 'none'}, this release reads version 1: "
+            "run the release that wrote it, or start a new consumer group"
+        )
+
+
+def _damaged(error: msgspec.MsgspecError) -> InvalidStateRecord:
+    return InvalidStateRecord(f"a state record is damaged ({error}): rebuild the local state")

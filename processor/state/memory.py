@@ -1,34 +1,60 @@
-"""State in memory: for a dry run, for tests, and for a service whose state may go with the process."""
+"""State in memory: for a dry run and for tests."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from processor.profile.record import has_left, record_offset
+from processor.state.store import Left
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
 class MemoryStore:
-    """A dictionary; it grows with the profiles that are in a mapped segment."""
+    """A dictionary; see `Store`."""
 
     def __init__(self) -> None:
-        self._records: dict[bytes, bytes] = {}
+        self.records: dict[bytes, bytes] = {}
+        self.position = 0
+        self.highest_offset = -1
+        self.stream: str | None = None
+        self._left: dict[bytes, int] = {}
 
-    def get_many(self, profiles: Sequence[bytes]) -> list[bytes | None]:
+    async def get_many(self, profiles: Sequence[bytes]) -> list[bytes | None]:
         """See `Store`."""
-        return list(map(self._records.get, profiles))
+        return list(map(self.records.get, profiles))
 
-    def apply(self, changes: Mapping[bytes, bytes | None]) -> None:
+    async def apply(self, changes: Mapping[bytes, bytes], position: int, stream: str | None = None) -> None:
         """See `Store`."""
         for profile, record in changes.items():
-            if record is None:
-                self._records.pop(profile, None)
-            else:
-                self._records[profile] = record
+            self.records[profile] = record
+            self._left.pop(profile, None)
+            offset = record_offset(record)
+            self.highest_offset = max(self.highest_offset, offset)
+            if has_left(record):
+                self._left[profile] = offset
+        self.position = position
+        self.stream = stream or self.stream
 
-    def close(self) -> None:
+    async def left_before(self, offset: int, limit: int) -> list[Left]:
         """See `Store`."""
-        self._records.clear()
+        found = [Left(profile, left_at) for profile, left_at in self._left.items() if left_at < offset]
+        return found[:limit]
 
-    def __len__(self) -> int:
-        return len(self._records)
+    async def forget(self, left: Sequence[Left], position: int) -> None:
+        """See `Store`."""
+        for profile, offset in left:
+            if self._left.get(profile) == offset:
+                del self._left[profile], self.records[profile]
+        self.position = position
+
+    async def clear(self) -> None:
+        """See `Store`."""
+        self.records.clear()
+        self._left.clear()
+        self.position, self.highest_offset, self.stream = 0, -1, None
+
+    async def close(self) -> None:
+        """See `Store`."""
+        self.records.clear()

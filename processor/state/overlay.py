@@ -17,37 +17,35 @@ class Overlay:
     """
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self.store = store
         self._pending: dict[bytes, bytes] = {}
 
-    def get_many(self, profiles: Sequence[bytes]) -> dict[bytes, bytes | None]:
-        """The records of `profiles` as of the latest change, acknowledged or not."""
+    async def get_many(self, profiles: Sequence[bytes]) -> dict[bytes, bytes | None]:
+        """The records of `profiles` as of the latest change, acknowledged or not.
+
+        Changes of these profiles must not be put while this waits; they may be acknowledged.
+        """
+        # The pending ones are taken before the wait: what is acknowledged meanwhile leaves the overlay, and the
+        # store may have been asked before it got there.
         pending = self._pending
-        stored = [profile for profile in profiles if profile not in pending]
-        found: dict[bytes, bytes | None] = dict(zip(stored, self._store.get_many(stored), strict=True))
-        for profile in profiles:
-            if profile in pending:
-                found[profile] = pending[profile]
+        found: dict[bytes, bytes | None] = {p: pending[p] for p in profiles if p in pending}
+        stored = [profile for profile in dict.fromkeys(profiles) if profile not in found]
+        if stored:
+            found.update(zip(stored, await self.store.get_many(stored), strict=True))
         return found
 
     def put(self, changes: Mapping[bytes, bytes]) -> None:
         """Changes that were made, and are on their way to being acknowledged."""
         self._pending.update(changes)
 
-    def acknowledge(self, changes: Mapping[bytes, bytes]) -> None:
-        """Changes that were put, and may go to the store now; in the order in which they were put."""
-        self._store.apply(changes)
+    def holds(self, profile: bytes) -> bool:
+        """Whether a change of the profile is not acknowledged yet."""
+        return profile in self._pending
+
+    async def acknowledge(self, changes: Mapping[bytes, bytes], position: int) -> None:
+        """Changes that were put, and that the changelog has up to `position`; in the order in which they were put."""
+        await self.store.apply(changes, position)
         pending = self._pending
         for profile, record in changes.items():
             if pending.get(profile) is record:
                 del pending[profile]
-
-    def forget(self, changes: Mapping[bytes, bytes]) -> None:
-        """Delete acknowledged records, where they are still the profile's latest."""
-        latest = self.get_many(list(changes))
-        self._store.apply({p: None for p, record in changes.items() if latest[p] == record})
-
-    def close(self) -> None:
-        """Forget what is not acknowledged, and close the store."""
-        self._pending.clear()
-        self._store.close()

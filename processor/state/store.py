@@ -2,20 +2,54 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-class Store(Protocol):
-    """State records of one partition by profile; holds only what is acknowledged."""
+class Left(NamedTuple):
+    """A profile that left its last segment, and the source offset at which it did."""
 
-    def get_many(self, profiles: Sequence[bytes]) -> list[bytes | None]:
+    profile: bytes
+    offset: int
+
+
+class Store(Protocol):
+    """State records of one partition by profile; holds only what the changelog has.
+
+    A record is opaque here but for `record.record_offset` and `record.has_left`.
+
+    Raises from any method:
+        StateError: it cannot be read or written.
+    """
+
+    @property
+    def position(self) -> int:
+        """The changelog offset after the last record that it holds."""
+
+    @property
+    def highest_offset(self) -> int:
+        """The highest source offset of all records that it ever held; -1 where there was none."""
+
+    @property
+    def stream(self) -> str | None:
+        """The stream that this state was exported to; None before it is known."""
+
+    async def get_many(self, profiles: Sequence[bytes]) -> list[bytes | None]:
         """The records of `profiles`, side by side with them; None where there is none."""
 
-    def apply(self, changes: Mapping[bytes, bytes | None]) -> None:
-        """Put records; None deletes."""
+    async def apply(self, changes: Mapping[bytes, bytes], position: int, stream: str | None = None) -> None:
+        """Put records, and note the changelog offset that they reach to; `stream` where that is told anew."""
 
-    def close(self) -> None:
+    async def left_before(self, offset: int, limit: int) -> list[Left]:
+        """Some profiles that left at a source offset below `offset` and are not yet forgotten, oldest first."""
+
+    async def forget(self, left: Sequence[Left], position: int) -> None:
+        """The changelog has the deletions of `left`, where they are still the latest."""
+
+    async def clear(self) -> None:
+        """Empty it, as if it were new."""
+
+    async def close(self) -> None:
         """Give up what is held; the store is not used again."""

@@ -24,6 +24,7 @@ class Figures:
     skipped: int = 0
     abandoned: int = 0
     in_flight: int = 0
+    intruder_records: int = 0
     dead_lettered: Counter[str] = field(default_factory=Counter)
     removed: Counter[str] = field(default_factory=Counter)
 
@@ -38,6 +39,8 @@ class Status:
     def __init__(self) -> None:
         self.figures = Figures()
         self.partitions: set[int] = set()
+        self.restoration: dict[int, tuple[int, int]] = {}
+        """Partitions that are being restored: the changelog offset that is reached, and the one to reach."""
         self.conditions: dict[str, str] = {"starting": "connecting"}
 
     @property
@@ -52,6 +55,27 @@ class Status:
     def healthy(self, what: str) -> None:
         """Note that it is again."""
         self.conditions.pop(what, None)
+
+    def assigned(self, partition: int) -> None:
+        """A partition is this worker's; its state is to be restored."""
+        self.partitions.add(partition)
+        self.restoration[partition] = (0, 0)
+        self.unhealthy("restoring", "state is being restored")
+
+    def restoring(self, partition: int, position: int, end: int) -> None:
+        """How far a partition's state is."""
+        self.restoration[partition] = (position, end)
+
+    def restored(self, partition: int) -> None:
+        """A partition's state is complete."""
+        self.restoration.pop(partition, None)
+        if not self.restoration:
+            self.healthy("restoring")
+
+    def revoked(self, partition: int) -> None:
+        """A partition is this worker's no more."""
+        self.partitions.discard(partition)
+        self.restored(partition)
 
     def received(self, records: int) -> None:
         """Records were taken from Kafka."""

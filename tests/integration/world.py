@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tempfile
 import uuid
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from processor.telemetry.status import Status
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
+_STATE = tempfile.TemporaryDirectory(prefix="processor-state-")
 VECTORS = Path(__file__).parents[1] / "vectors"
 
 
@@ -37,6 +39,8 @@ def settings_for(servers: str, topic: str, **changes: str) -> Settings:
             "PROCESSOR_KAFKA_GROUP": f"group-{uuid.uuid4().hex[:8]}",
             "PROCESSOR_KAFKA_COMMIT_INTERVAL_MS": "50",
             "PROCESSOR_KAFKA_SESSION_TIMEOUT_MS": "6000",
+            "PROCESSOR_KAFKA_REQUEST_TIMEOUT_MS": "4000",
+            "PROCESSOR_STATE_DIRECTORY": str(Path(_STATE.name) / uuid.uuid4().hex[:8]),
             "PROCESSOR_KAFKA_HEARTBEAT_INTERVAL_MS": "500",
             "PROCESSOR_HTTP_PORT": "0",
             "PROCESSOR_KINESIS_SLOW_RETRY_MS": "200",

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from processor.fence import Fence
 from processor.kinesis.writer import Ticket, Writer
 from processor.profile.export import Export
 from processor.settings import KinesisSettings
@@ -46,7 +47,7 @@ def settings(**changes: float) -> KinesisSettings:
 
 @asynccontextmanager
 async def writing(kinesis: ScriptedKinesis, **changes: float) -> AsyncIterator[Writer]:
-    writer = Writer(kinesis, settings(**changes), random.Random(1))
+    writer = Writer(kinesis, settings(**changes), random.Random(1), Fence(lambda: 0.0, 1.0))
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(writer.run())
         yield writer

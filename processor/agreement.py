@@ -1,0 +1,81 @@
+"""Whether a partition's store, changelog, committed offset and source can all be telling the truth.
+
+What they must not do is lie: a fresh state beside committed offsets would export `realized` again for everyone,
+and lose every exit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from processor.errors import StateRefused
+
+if TYPE_CHECKING:
+    from processor.kafka.positions import Bounds, Committed
+
+_NEW_GROUP: Final = "start a new group, which exports every profile anew"
+
+
+def check_changelog(
+    partition: int, committed: Committed | None, changelog: Bounds, store_position: int
+) -> None:
+    """See that the changelog holds all that it must.
+
+    Raises:
+        StateRefused: it does not, or the group's offsets are gone.
+
+    """
+    where = f"partition {partition}"
+    if committed is None:
+        if changelog.end > 0:
+            raise StateRefused(
+                f"{where}: the group has no committed offset, but its changelog has records: the offset has "
+                "expired or was deleted. Set it with kafka-consumer-groups.sh --reset-offsets to where the "
+                f"service stopped, or {_NEW_GROUP}"
+            )
+        return
+    if changelog.end == 0 and not committed.is_start:
+        raise StateRefused(
+            f"{where}: the group has committed offset {committed.offset}, but its changelog is empty: it was "
+            f"deleted or made anew. Bring it back, or {_NEW_GROUP}"
+        )
+    if store_position > changelog.end:
+        raise StateRefused(
+            f"{where}: the local store is at changelog offset {store_position}, but the changelog ends at "
+            f"{changelog.end}: it was cut short or made anew. Bring it back, or {_NEW_GROUP}"
+        )
+    if store_position < changelog.begin:
+        raise StateRefused(
+            f"{where}: the changelog begins at offset {changelog.begin}, and the local store is at "
+            f"{store_position}: records between were deleted, which compaction never does. Bring them back, "
+            f"or {_NEW_GROUP}"
+        )
+
+
+def check_source(partition: int, committed: int, source: Bounds, highest_state_offset: int) -> None:
+    """See that the source is the one that the state was made from.
+
+    Raises:
+        StateRefused: it ends before what was processed.
+
+    """
+    processed = max(committed, highest_state_offset + 1)
+    if processed > source.end:
+        raise StateRefused(
+            f"partition {partition}: events up to offset {processed - 1} were processed, but the source ends "
+            f"at {source.end}: the topic was made anew or cut short. For a new topic, {_NEW_GROUP}"
+        )
+
+
+def check_stream(partition: int, exported_to: str | None, stream: str) -> None:
+    """See that the state was exported to this stream.
+
+    Raises:
+        StateRefused: it was another one.
+
+    """
+    if exported_to is not None and exported_to != stream:
+        raise StateRefused(
+            f"partition {partition}: the state was exported to {exported_to}, the destination is {stream} now, "
+            f"which knows nothing of it: name the former stream, or {_NEW_GROUP}"
+        )

@@ -1,0 +1,114 @@
+"""The way back up of a partition's state: into the changelog, and from there into the local store.
+
+Appends are acknowledged at offsets that follow each other. A gap tells of an intruder: a member that has lost
+the partition and does not know it, or an append of a former owner that landed late. What it wrote would win over
+older records when the changelog is compacted, so this owner's state of those profiles is appended again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import structlog
+
+from processor.errors import KafkaError
+from processor.kafka.changelog import OWN_KEYS, Deletion
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Mapping
+
+    from processor.kafka.changelog import Changelog
+    from processor.state.overlay import Overlay
+    from processor.telemetry.status import Status
+
+log = structlog.get_logger(__name__)
+
+_RETRY_S: Final = 1.0
+_FORGOTTEN_AT_ONCE: Final = 500
+
+_Result = TypeVar("_Result")
+
+
+class Checkpoint:
+    """Of one partition; its methods are called one at a time."""
+
+    def __init__(self, partition: int, changelog: Changelog, state: Overlay, status: Status) -> None:
+        self._partition = partition
+        self._changelog = changelog
+        self._state = state
+        self._status = status
+
+    async def keep(self, changes: Mapping[bytes, bytes]) -> None:
+        """Changes whose exports Kinesis has: to the changelog, then to the store.
+
+        Raises:
+            StateError: the store cannot be written.
+
+        """
+        position = await self._appended(changes)
+        await self._state.acknowledge(changes, position)
+
+    async def forget_left(self, committed_offset: int) -> bool:
+        """Delete profiles that left before `committed_offset`: no replay comes back to them.
+
+        Whether some were: there may be more.
+
+        Raises:
+            StateError: the store cannot be read or written.
+
+        """
+        store = self._state.store
+        found = await store.left_before(committed_offset, _FORGOTTEN_AT_ONCE)
+        left = [each for each in found if not self._state.holds(each.profile)]
+        if left:
+            position = await self._appended({each.profile: Deletion(each.offset) for each in left})
+            await store.forget(left, position)
+        return bool(left)
+
+    async def _appended(self, entries: Mapping[bytes, bytes | Deletion]) -> int:
+        """The changelog offset after `entries`, and after what a gap before them made necessary."""
+        position = self._state.store.position
+        while True:
+            foreign: set[bytes] = set()
+            for span in await self._patiently(partial(self._changelog.append, self._partition, entries)):
+                if span.first != position:
+                    foreign |= await self._patiently(partial(self._intruder_profiles, position, span.first))
+                position = span.end
+            foreign -= entries.keys()
+            if not foreign:
+                return position
+            entries = await self._own_state(foreign)
+
+    async def _intruder_profiles(self, start: int, end: int) -> set[bytes]:
+        log.warning("an intruder appended to the changelog", partition=self._partition, records=end - start)
+        self._status.figures.intruder_records += end - start
+        found: set[bytes] = set()
+        async with aclosing(self._changelog.read(self._partition, start, end)) as batches:
+            async for records in batches:
+                found.update(r.key for r in records if r.key and not r.key.startswith(OWN_KEYS))
+        return found
+
+    async def _patiently(self, action: Callable[[], Awaitable[_Result]]) -> _Result:
+        while True:
+            try:
+                result = await action()
+            except KafkaError as error:
+                self._status.unhealthy("changelog", str(error))
+                log.warning(
+                    "the changelog failed, trying again", partition=self._partition, reason=str(error)
+                )
+                await asyncio.sleep(_RETRY_S)
+            else:
+                self._status.healthy("changelog")
+                return result
+
+    async def _own_state(self, profiles: Collection[bytes]) -> dict[bytes, bytes | Deletion]:
+        store, names = self._state.store, list(profiles)
+        nothing = Deletion(store.highest_offset)
+        return {
+            profile: nothing if record is None else record
+            for profile, record in zip(names, await store.get_many(names), strict=True)
+        }

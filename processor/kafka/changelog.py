@@ -1,0 +1,179 @@
+"""The changelog: a compacted topic, partition for partition beside the source, that says what was exported.
+
+A record's key is the profile, its value the state record, which carries the source offset of the event that
+made it. A deletion has no value and carries that offset in a header. Keys that begin with the byte 0xff are no
+profiles: `ff stream` names the stream that the state was exported to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from processor.kafka.client import client_options, errors_mapped
+from processor.kafka.positions import Bounds
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping, Sequence
+
+    from aiokafka import ConsumerRecord
+    from aiokafka.producer.message_accumulator import BatchBuilder
+
+    from processor.fence import Fence
+    from processor.settings import KafkaSettings
+
+STREAM_KEY: Final = b"\xffstream"
+OWN_KEYS: Final = b"\xff"
+OFFSET_HEADER: Final = "offset"
+RECORD_OVERHEAD_BYTES: Final = 128
+"""What a batch of one record adds to its key and value, at most; the topic's max.message.bytes counts it."""
+
+_BATCH_BYTES: Final = 256 * 1024
+_FETCH_BYTES: Final = 8 * 1024 * 1024
+_FETCH_WAIT_MS: Final = 200
+_RECORDS_AT_ONCE: Final = 5_000
+
+
+class Deletion(NamedTuple):
+    """The profile's state is gone as of this source offset."""
+
+    offset: int
+
+
+class Span(NamedTuple):
+    """Where a batch of appended records stands: from `first` to before `end`."""
+
+    first: int
+    end: int
+
+
+class Changelog:
+    """Appends, idempotent and kept by all in-sync replicas; and reads back."""
+
+    def __init__(self, settings: KafkaSettings, topic: str, fence: Fence) -> None:
+        self.topic = topic
+        self._settings = settings
+        self._fence = fence
+        self._producer = AIOKafkaProducer(
+            **client_options(settings), acks="all", enable_idempotence=True, max_batch_size=_BATCH_BYTES
+        )
+
+    async def start(self) -> None:
+        """Connect.
+
+        Raises:
+            KafkaRefused, KafkaUnavailable: the connection did not come about.
+
+        """
+        with errors_mapped("connecting the changelog producer"):
+            await self._producer.start()
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        await self._producer.stop()
+
+    async def append(self, partition: int, entries: Mapping[bytes, bytes | Deletion]) -> list[Span]:
+        """Append entries, in order; where they stand, once all are kept.
+
+        Raises:
+            KafkaRefused: the topic is gone, may not be written, or refuses a record for its size.
+            KafkaUnavailable: Kafka does not answer in time; some may be kept nevertheless.
+
+        """
+        spans = []
+        for builder in self._packed(entries):
+            await self._fence.passed()
+            with errors_mapped(f"appending to changelog {self.topic}"):
+                kept = await (await self._producer.send_batch(builder, self.topic, partition=partition))
+            spans.append(await self._span(partition, kept.offset, builder.record_count()))
+        return spans
+
+    async def bounds(self, partition: int) -> Bounds:
+        """What there is of a partition now.
+
+        Raises:
+            KafkaRefused, KafkaUnavailable: it cannot be read.
+
+        """
+        place = TopicPartition(self.topic, partition)
+        async with aclosing(self._consumers()) as consumers:
+            async for consumer in consumers:
+                with errors_mapped(f"looking at changelog {self.topic}"):
+                    begins = await consumer.beginning_offsets([place])
+                    ends = await consumer.end_offsets([place])
+                return Bounds(begins[place], ends[place])
+        raise RuntimeError("there is always one consumer")
+
+    async def read(
+        self, partition: int, start: int, end: int
+    ) -> AsyncGenerator[Sequence[ConsumerRecord[bytes, bytes]], None]:
+        """The records from offset `start` to before `end`, in order.
+
+        Raises:
+            KafkaRefused, KafkaUnavailable: it cannot be read; what came so far holds.
+
+        """
+        place = TopicPartition(self.topic, partition)
+        async with aclosing(self._consumers()) as consumers:
+            async for consumer in consumers:
+                consumer.assign([place])
+                consumer.seek(place, start)
+                while start < end:
+                    with errors_mapped(f"reading changelog {self.topic}"):
+                        found = await consumer.getmany(
+                            place, timeout_ms=_FETCH_WAIT_MS, max_records=_RECORDS_AT_ONCE
+                        )
+                        # Where compaction took the last records there are none to come up to.
+                        start = await consumer.position(place)
+                    records = found.get(place, [])
+                    if records and records[-1].offset >= end:
+                        records = [record for record in records if record.offset < end]
+                    if records:
+                        yield records
+
+    async def _span(self, partition: int, first: int, count: int) -> Span:
+        if first >= 0:
+            return Span(first, first + count)
+        # Kafka had the batch already, from an append whose answer was lost, and does not say where: all that
+        # came since then counts as someone else's, which costs an append of what is there already.
+        end = (await self.bounds(partition)).end
+        return Span(end, end)
+
+    async def _consumers(self) -> AsyncGenerator[AIOKafkaConsumer, None]:
+        """One consumer, started, and stopped whatever happens."""
+        consumer = AIOKafkaConsumer(
+            **client_options(self._settings),
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            fetch_max_wait_ms=_FETCH_WAIT_MS,
+            max_partition_fetch_bytes=_FETCH_BYTES,
+        )
+        try:
+            with errors_mapped(f"connecting to read changelog {self.topic}"):
+                await consumer.start()
+            yield consumer
+        finally:
+            # Tasks of the consumer that have not begun yet would answer its stop with a cancellation of ours.
+            await asyncio.sleep(0)
+            await consumer.stop()
+
+    def _packed(self, entries: Mapping[bytes, bytes | Deletion]) -> list[BatchBuilder]:
+        if not entries:
+            return []
+        builder = self._producer.create_batch()
+        builders = [builder]
+        for profile, entry in entries.items():
+            if isinstance(entry, Deletion):
+                value, headers = None, [(OFFSET_HEADER, str(entry.offset).encode())]
+            else:
+                value, headers = entry, []
+            if builder.append(timestamp=None, key=profile, value=value, headers=headers) is None:
+                builder = self._producer.create_batch()
+                builders.append(builder)
+                builder.append(timestamp=None, key=profile, value=value, headers=headers)
+        for each in builders:
+            each.close()
+        return builders

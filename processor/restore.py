@@ -1,0 +1,75 @@
+"""Bringing a partition's store up to its changelog: for each profile the record with the highest source offset.
+
+Not the last one: a member that has lost the partition may append late. Records come in the order of their
+source offsets but for such, so only what is lower than the highest so far needs a look at what is there.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from processor.kafka.changelog import OFFSET_HEADER, OWN_KEYS, STREAM_KEY
+from processor.profile.record import encode_left, record_offset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from aiokafka import ConsumerRecord
+
+    from processor.kafka.changelog import Changelog
+    from processor.state.store import Store
+
+
+async def restore(
+    changelog: Changelog, partition: int, store: Store, end: int, on_progress: Callable[[int], None]
+) -> None:
+    """Apply what `store` has not seen of the changelog before offset `end`.
+
+    `on_progress` is told the offset that is reached, again and again. Broken off at any point, it may be begun again.
+
+    Raises:
+        KafkaRefused, KafkaUnavailable: the changelog cannot be read.
+        InvalidStateRecord: another release wrote it.
+        StateError: the store cannot be written.
+
+    """
+    async with aclosing(changelog.read(partition, store.position, end)) as batches:
+        async for records in batches:
+            await _apply(store, records)
+            on_progress(store.position)
+    if store.position < end:
+        await store.apply({}, end)
+
+
+async def _apply(store: Store, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
+    highest = store.highest_offset
+    newest: dict[bytes, bytes] = {}
+    doubtful: set[bytes] = set()
+    stream = None
+    for record in records:
+        key = record.key or b""
+        if key.startswith(OWN_KEYS):
+            if key == STREAM_KEY and record.value is not None:
+                stream = record.value.decode()
+            continue
+        state = _state(record)
+        offset = record_offset(state)
+        if offset >= highest:
+            highest = offset
+            newest[key] = state
+            doubtful.discard(key)
+        elif key not in newest or offset >= record_offset(newest[key]):
+            newest[key] = state
+            doubtful.add(key)
+    for profile, stored in zip(doubtful, await store.get_many(list(doubtful)), strict=True):
+        if stored is not None and record_offset(stored) > record_offset(newest[profile]):
+            del newest[profile]
+    await store.apply(newest, records[-1].offset + 1, stream)
+
+
+def _state(record: ConsumerRecord[bytes, bytes]) -> bytes:
+    if record.value is not None:
+        return bytes(record.value)
+    offsets = [int(value) for name, value in record.headers if name == OFFSET_HEADER]
+    return encode_left(offsets[-1] if offsets else -1)

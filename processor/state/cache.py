@@ -1,0 +1,50 @@
+"""The records of the hottest profiles, in front of the store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ENTRY_OVERHEAD_BYTES: Final = 200
+"""What a profile and its record cost in a dictionary beside their own bytes, about."""
+
+
+class HotRecords:
+    """Two generations: what is asked for or changed is young; when the young fill half the bound, the old go.
+
+    Nearly as good as least-recently-used, without a link to turn for every look-up. None is a record too: that
+    a profile is unknown is worth remembering.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._generation_bytes = max_bytes // 2
+        self._young: dict[bytes, bytes | None] = {}
+        self._old: dict[bytes, bytes | None] = {}
+        self._young_bytes = 0
+
+    def find(self, profiles: Sequence[bytes], found: dict[bytes, bytes | None]) -> list[bytes]:
+        """Put what is known into `found`; the profiles that are not known."""
+        young, old, unknown = self._young, self._old, []
+        for profile in profiles:
+            if profile in young:
+                found[profile] = young[profile]
+            elif profile in old:
+                found[profile] = record = old[profile]
+                self._keep(profile, record)
+            else:
+                unknown.append(profile)
+        return unknown
+
+    def update(self, records: Mapping[bytes, bytes | None]) -> None:
+        """Remember records, in place of what was known of their profiles."""
+        for profile, record in records.items():
+            self._keep(profile, record)
+
+    def _keep(self, profile: bytes, record: bytes | None) -> None:
+        if profile not in self._young:
+            self._young_bytes += ENTRY_OVERHEAD_BYTES + len(profile) + (len(record) if record else 0)
+        self._young[profile] = record
+        if self._young_bytes > self._generation_bytes:
+            self._old, self._young, self._young_bytes = self._young, {}, 0

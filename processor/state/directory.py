@@ -1,0 +1,249 @@
+"""The state directory: a place for each partition's store, locks, and what is done about a store that is no good.
+
+    <PROCESSOR_STATE_DIRECTORY>/<group>/<topic>/<partition>[.<fresh>]/
+
+A store is thrown away, to be restored from the changelog, where it is damaged, is another cluster's or group's,
+or was idle for longer than the changelog keeps deletions. Where a process that hangs still holds its lock, a
+fresh directory beside it is used; it is removed when nobody uses it any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+import structlog
+from rocksdict import (
+    AccessType,
+    BlockBasedOptions,
+    Cache,
+    DataBlockIndexType,
+    DBCompressionType,
+    Options,
+    Rdict,
+    WriteBufferManager,
+)
+
+from processor.errors import StateError
+from processor.state.rocks import IDENTITY_KEY, RocksStore, is_damage, told
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from processor.settings import StateSettings
+
+log = structlog.get_logger(__name__)
+
+FORMAT: Final = 1
+_MIB: Final = 1024 * 1024
+_THREADS: Final = 2
+_LOCK_LOOK_AGAIN_S: Final = 0.2
+_DAMAGED: Final = "DAMAGED"
+_ROCKS_LOCK: Final = "LOCK"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose state a store holds."""
+
+    cluster: str
+    group: str
+    topic: str
+    partition: int
+    format: int = FORMAT
+
+
+class StateDirectory:
+    """Opens the stores of one process; all of them together keep within `memory_bytes`.
+
+    Of these, a quarter is for hot records, a quarter for write buffers, the rest for RocksDB's blocks, indexes
+    and bloom filters.
+
+    Raises:
+        StateError: the directory cannot be made or written.
+
+    """
+
+    def __init__(
+        self, settings: StateSettings, group: str, topic: str, cluster: str, *, partitions: int
+    ) -> None:
+        self.path = place_of(settings, group, topic)
+        self._settings = settings
+        self._identity = cluster, group, topic
+        self._hot_bytes = settings.memory_bytes // 4 // max(partitions, 1)
+        self._block_cache = Cache(settings.memory_bytes // 2)
+        self._write_buffers = WriteBufferManager(settings.memory_bytes // 4, False)
+        self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="state")
+        self._check_writable()
+        self._remove_fresh()
+
+    async def open(self, partition: int, *, deletions_kept_ms: int, forgotten_kept_ms: int) -> RocksStore:
+        """The store of a partition, empty where there was none that is of use.
+
+        Raises:
+            StateError: it cannot be opened, nor made anew.
+
+        """
+        opening = asyncio.get_running_loop().run_in_executor(
+            self._executor, self._open, partition, deletions_kept_ms
+        )
+        try:
+            path, database = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            await asyncio.wait([opening])
+            if opening.exception() is None:
+                opening.result()[1].close()
+            raise
+        return RocksStore(
+            database,
+            self._executor,
+            path,
+            cache_bytes=self._hot_bytes,
+            forgotten_kept_ms=forgotten_kept_ms,
+        )
+
+    def discard(self, store: RocksStore) -> None:
+        """Have a store that turned out damaged thrown away when it is next opened."""
+        (store.path / _DAMAGED).touch()
+
+    def close(self) -> None:
+        """Let go of threads and memory; the stores are closed."""
+        self._executor.shutdown()
+
+    @property
+    def memory_used_bytes(self) -> int:
+        """Blocks, indexes, filters and write buffers in memory now."""
+        return self._block_cache.get_usage() + self._write_buffers.get_usage()
+
+    def _open(self, partition: int, deletions_kept_ms: int) -> tuple[Path, Rdict]:
+        path = self.path / str(partition)
+        identity = Identity(*self._identity, partition)
+        if (path / _DAMAGED).exists():
+            log.warning("throwing a damaged store away", partition=partition)
+            shutil.rmtree(path)
+        deadline_s = time.monotonic() + self._settings.lock_wait_ms / 1000
+        while True:
+            try:
+                database = Rdict(str(path), self._options())
+                break
+            except Exception as error:  # rocksdict raises plain Exception
+                if _is_locked(error):
+                    if time.monotonic() < deadline_s:
+                        time.sleep(_LOCK_LOOK_AGAIN_S)  # in a thread of its own
+                        continue
+                    path = self.path / f"{partition}.{uuid.uuid4().hex[:8]}"
+                    log.warning(
+                        "a process that hangs holds the store, using a fresh one", partition=partition
+                    )
+                elif is_damage(error):
+                    log.warning(
+                        "the store is damaged, making a new one", partition=partition, reason=str(error)
+                    )
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    raise StateError(told(error, path)) from error
+        return self._checked(path, database, identity, deletions_kept_ms)
+
+    def _checked(
+        self, path: Path, database: Rdict, identity: Identity, deletions_kept_ms: int
+    ) -> tuple[Path, Rdict]:
+        wanted = json.dumps(asdict(identity)).encode()
+        found = database.get(IDENTITY_KEY)
+        reason = None
+        if found is not None and found != wanted:
+            reason = f"it is {found.decode(errors='replace')}"
+        elif found is not None and (idle_ms := _idle_ms(database)) > deletions_kept_ms:
+            reason = f"it was idle for {idle_ms / 3_600_000:.0f} h and may have missed deletions"
+        if reason is not None:
+            log.warning(
+                "the store is of no use, making a new one", partition=identity.partition, reason=reason
+            )
+            database.close()
+            shutil.rmtree(path)
+            database = Rdict(str(path), self._options())
+            found = None
+        if found is None:
+            database.put(IDENTITY_KEY, wanted)
+        return path, database
+
+    def _options(self) -> Options:
+        blocks = BlockBasedOptions()
+        blocks.set_block_cache(self._block_cache)
+        blocks.set_bloom_filter(10, block_based=False)
+        # Else their memory would grow with the profiles, outside every bound.
+        blocks.set_cache_index_and_filter_blocks(True)
+        blocks.set_pin_l0_filter_and_index_blocks_in_cache(True)
+        blocks.set_data_block_index_type(DataBlockIndexType.binary_and_hash())
+        options = Options(raw_mode=True)
+        options.create_if_missing(True)
+        options.set_block_based_table_factory(blocks)
+        options.set_write_buffer_manager(self._write_buffers)
+        options.set_write_buffer_size(min(64 * _MIB, max(_MIB, self._settings.memory_bytes // 8)))
+        options.set_compression_type(DBCompressionType.lz4())
+        options.set_max_open_files(512)
+        options.set_keep_log_file_num(2)
+        options.set_max_background_jobs(2)
+        return options
+
+    def _check_writable(self) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            probe = self.path / f".{uuid.uuid4().hex}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise StateError(
+                f"{self.path}: {error.strerror}: name a directory that can be written in PROCESSOR_STATE_DIRECTORY"
+            ) from error
+
+    def _remove_fresh(self) -> None:
+        """Remove what stood in for a store that a hanging process held, where nobody holds it now."""
+        for path in self.path.glob("*.*"):
+            if (path / _ROCKS_LOCK).exists() and not _is_held(path):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def place_of(settings: StateSettings, group: str, topic: str) -> Path:
+    """The directory of all stores of a group and topic."""
+    # A name of dots alone would lead elsewhere; quote leaves dots as they are.
+    return settings.directory / f"{quote(group, safe='')}~" / f"{quote(topic, safe='')}~"
+
+
+def open_to_look(path: Path) -> Rdict:
+    """A store to read, also while a service uses it; what is in its memory alone is not seen."""
+    try:
+        return Rdict(str(path), Options(raw_mode=True), access_type=AccessType.read_only(False))
+    except Exception as error:  # rocksdict raises plain Exception
+        raise StateError(told(error, path)) from error
+
+
+def _is_locked(error: Exception) -> bool:
+    text = str(error)
+    return "lock" in text.lower() and ("temporarily unavailable" in text or "No locks available" in text)
+
+
+def _is_held(path: Path) -> bool:
+    import fcntl  # noqa: PLC0415  there is none on Windows, where nothing else needs it
+
+    with (path / _ROCKS_LOCK).open("rb+") as lock:
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        return False
+
+
+def _idle_ms(database: Rdict) -> int:
+    from processor.state.rocks import POSITION_KEY  # noqa: PLC0415
+
+    stored = database.get(POSITION_KEY)
+    if not stored:
+        return 0
+    return time.time_ns() // 1_000_000 - int.from_bytes(stored[16:24], "big", signed=True)

@@ -1,0 +1,84 @@
+"""Taking a partition over: see that all agrees, restore its state, and find out where to go on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import structlog
+
+from processor.agreement import check_changelog, check_source, check_stream
+from processor.kafka.changelog import STREAM_KEY
+from processor.restore import restore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from processor.kafka.changelog import Changelog
+    from processor.kafka.positions import Committed
+    from processor.kafka.source import Source
+    from processor.state.store import Store
+
+log = structlog.get_logger(__name__)
+
+
+async def take_over(
+    partition: int,
+    source: Source,
+    changelog: Changelog,
+    store: Store,
+    *,
+    stream: str,
+    offset_reset: Literal["earliest", "latest"],
+    on_progress: Callable[[int, int], None],
+) -> int:
+    """Bring `store` up to the changelog's end; the source offset to go on from.
+
+    `on_progress` is told the changelog offset that is reached, and the one to reach.
+
+    Raises:
+        StateRefused: going on would lie to the destination.
+        StateError: the store failed.
+        KafkaRefused, KafkaUnavailable: Kafka failed; all may be begun again.
+
+    """
+    committed = await source.committed(partition)
+    log_bounds = await changelog.bounds(partition)
+    if committed is None and log_bounds.end == 0 and store.position > 0:
+        log.warning("a store of a group that is gone is thrown away", partition=partition)
+        await store.clear()
+    check_changelog(partition, committed, log_bounds, store.position)
+
+    def progress(position: int) -> None:
+        on_progress(position, log_bounds.end)
+
+    await restore(changelog, partition, store, log_bounds.end, progress)
+    check_stream(partition, store.stream, stream)
+    start = await _start(partition, source, committed, store, offset_reset)
+    if store.stream is None:
+        (marker,) = await changelog.append(partition, {STREAM_KEY: stream.encode()})
+        await restore(changelog, partition, store, marker.first, progress)
+        await store.apply({}, marker.end, stream)
+    return start
+
+
+async def _start(
+    partition: int,
+    source: Source,
+    committed: Committed | None,
+    store: Store,
+    offset_reset: Literal["earliest", "latest"],
+) -> int:
+    events = await source.bounds(partition)
+    if committed is None:
+        start = events.begin if offset_reset == "earliest" else events.end
+        await source.commit_start(partition, start)
+        return start
+    check_source(partition, committed.offset, events, store.highest_offset)
+    if committed.offset < events.begin:
+        log.error(
+            "events were deleted from the source before they were read: raise its retention",
+            partition=partition,
+            lost_from=committed.offset,
+            lost_to=events.begin,
+        )
+    return max(committed.offset, events.begin)
