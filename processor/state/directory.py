@@ -32,7 +32,7 @@ from rocksdict import (
 )
 
 from processor.errors import StateError
-from processor.state.rocks import IDENTITY_KEY, RocksStore, is_damage, told
+from processor.state.rocks import DAMAGED, IDENTITY_KEY, POSITION_KEY, RocksStore, is_damage, told
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +45,6 @@ FORMAT: Final = 1
 _MIB: Final = 1024 * 1024
 _THREADS: Final = 2
 _LOCK_LOOK_AGAIN_S: Final = 0.2
-_DAMAGED: Final = "DAMAGED"
 _ROCKS_LOCK: Final = "LOCK"
 
 
@@ -109,10 +108,6 @@ class StateDirectory:
             forgotten_kept_ms=forgotten_kept_ms,
         )
 
-    def discard(self, store: RocksStore) -> None:
-        """Have a store that turned out damaged thrown away when it is next opened."""
-        (store.path / _DAMAGED).touch()
-
     def close(self) -> None:
         """Let go of threads and memory; the stores are closed."""
         self._executor.shutdown()
@@ -125,7 +120,7 @@ class StateDirectory:
     def _open(self, partition: int, deletions_kept_ms: int) -> tuple[Path, Rdict]:
         path = self.path / str(partition)
         identity = Identity(*self._identity, partition)
-        if (path / _DAMAGED).exists():
+        if (path / DAMAGED).exists():
             log.warning("throwing a damaged store away", partition=partition)
             shutil.rmtree(path)
         deadline_s = time.monotonic() + self._settings.lock_wait_ms / 1000
@@ -241,8 +236,6 @@ def _is_held(path: Path) -> bool:
 
 
 def _idle_ms(database: Rdict) -> int:
-    from processor.state.rocks import POSITION_KEY  # noqa: PLC0415
-
     stored = database.get(POSITION_KEY)
     if not stored:
         return 0

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 POSITION_KEY: Final = b"\xff\x00"
 IDENTITY_KEY: Final = b"\xff\x01"
 STREAM_KEY: Final = b"\xff\x02"
+DAMAGED: Final = "DAMAGED"
+"""A file that has a store thrown away when it is next opened."""
+
 _LEFT_PREFIX: Final = b"\xff\x03"
 _FORGOTTEN_PREFIX: Final = b"\xff\x04"
 _POSITION: Final = struct.Struct(">qqq")
@@ -135,6 +138,8 @@ class RocksStore:
                 await asyncio.wait([running])
                 raise
             except Exception as error:  # rocksdict raises plain Exception
+                if is_damage(error):
+                    (self.path / DAMAGED).touch()
                 raise StateError(told(error, self.path)) from error
 
     def _read(self, profiles: Sequence[bytes]) -> list[bytes | None]:

@@ -1,0 +1,129 @@
+"""Stores that are no good, and stores that others hold."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from processor.errors import StateError
+from processor.profile.record import StateRecord, encode_record
+from processor.settings import StateSettings
+from processor.state.directory import open_to_look, place_of
+from tests.state.test_stores import DAY_MS, directory_at
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RECORD = encode_record(StateRecord(3))
+
+
+async def filled(path: Path) -> Path:
+    directory = directory_at(path)
+    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
+    await store.apply({b"p": RECORD}, 7)
+    await store.close()
+    directory.close()
+    return store.path
+
+
+async def position(path: Path, cluster: str = "c", deletions_kept_ms: int = DAY_MS, **changes: int) -> int:
+    directory = directory_at(path, cluster, **changes)
+    try:
+        store = await directory.open(0, deletions_kept_ms=deletions_kept_ms, forgotten_kept_ms=0)
+        found = store.position
+        assert await store.get_many([b"p"]) == [RECORD if found else None]
+        await store.close()
+        return found
+    finally:
+        directory.close()
+
+
+async def test_a_store_is_used_again(tmp_path: Path) -> None:
+    await filled(tmp_path)
+    assert await position(tmp_path) == 7
+
+
+async def test_another_clusters_store_is_made_anew(tmp_path: Path) -> None:
+    await filled(tmp_path)
+    assert await position(tmp_path, cluster="another") == 0
+
+
+async def test_a_store_idle_for_longer_than_deletions_are_kept_is_made_anew(tmp_path: Path) -> None:
+    await filled(tmp_path)
+    assert await position(tmp_path, deletions_kept_ms=-1) == 0
+
+
+@pytest.mark.parametrize("name", ["CURRENT", "MANIFEST-*"])
+async def test_a_damaged_store_is_made_anew(tmp_path: Path, name: str) -> None:
+    path = await filled(tmp_path)
+    for file in path.glob(name):
+        file.write_bytes(b"rubbish")
+    assert await position(tmp_path) == 0
+
+
+async def test_damage_that_is_met_while_reading_is_mended_at_the_next_start(tmp_path: Path) -> None:
+    directory = directory_at(tmp_path)
+    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
+    await store.apply({b"p%d" % i: RECORD for i in range(1000)}, 7)
+    store._database.flush()
+    await store.close()
+    for file in store.path.glob("*.sst"):
+        data = bytearray(file.read_bytes())
+        data[10:200] = bytes(190)
+        file.write_bytes(data)
+    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
+    with pytest.raises(StateError, match="it is damaged and will be rebuilt"):
+        await store.get_many([b"p%d" % i for i in range(1000)])
+    await store.close()
+    directory.close()
+    assert await position(tmp_path) == 0
+
+
+async def test_a_directory_that_cannot_be_written_is_told_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StateError, match="name a directory that can be written in PROCESSOR_STATE_DIRECTORY"):
+        directory_at(tmp_path / "file")
+
+
+async def test_a_store_that_a_hanging_process_holds_costs_a_fresh_directory(tmp_path: Path) -> None:
+    path = await filled(tmp_path)
+    program = (
+        "import sys\nfrom rocksdict import Options, Rdict\n"
+        "held = Rdict(sys.argv[1], Options(raw_mode=True))\nprint('held', flush=True)\nsys.stdin.read()\n"
+    )
+    holder = subprocess.Popen(  # noqa: ASYNC220  nothing else runs on this loop
+        [sys.executable, "-c", program, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert holder.stdout is not None
+    assert holder.stdin is not None
+    assert holder.stdout.readline() == b"held\n"
+    try:
+        assert await position(tmp_path, lock_wait_ms=0) == 0
+    finally:
+        holder.stdin.close()
+        holder.wait()
+        holder.stdout.close()
+    assert len(list(path.parent.glob("0.*"))) == 1
+    assert await position(tmp_path) == 7
+    assert list(path.parent.glob("0.*")) == []
+
+
+async def test_a_store_can_be_looked_at_while_it_is_used(tmp_path: Path) -> None:
+    directory = directory_at(tmp_path)
+    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
+    await store.apply({b"p": RECORD}, 7)
+    looked_at = open_to_look(store.path)
+    assert looked_at.get(b"p") == RECORD
+    looked_at.close()
+    await store.close()
+    directory.close()
+
+
+async def test_names_cannot_lead_out_of_the_directory(tmp_path: Path) -> None:
+    settings = StateSettings.model_validate({"directory": tmp_path})
+    for name in ("..", ".", "../..", "a/b", ""):
+        assert place_of(settings, name, name).resolve().is_relative_to(tmp_path)
+        assert place_of(settings, name, "t") != place_of(settings, name + "x", "t")

@@ -1,0 +1,78 @@
+"""The overlay: the next batch sees every change, acknowledged or not."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processor.profile.record import StateRecord, encode_record
+from processor.state.cache import ENTRY_OVERHEAD_BYTES, HotRecords
+from processor.state.memory import MemoryStore
+from processor.state.overlay import Overlay
+from tests.virtual_time import run_in_virtual_time
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class SlowStore(MemoryStore):
+    """Answers with what it held at some moment between the question and the answer."""
+
+    def __init__(self, rng: random.Random) -> None:
+        super().__init__()
+        self._rng = rng
+
+    async def get_many(self, profiles: Sequence[bytes]) -> list[bytes | None]:
+        await asyncio.sleep(self._rng.random())
+        found = await super().get_many(profiles)
+        await asyncio.sleep(self._rng.random())
+        return found
+
+
+@given(st.integers())
+def test_a_look_up_sees_all_changes_whenever_they_are_acknowledged(seed: int) -> None:
+    rng = random.Random(seed)
+
+    async def live() -> None:
+        overlay = Overlay(SlowStore(rng))
+        latest: dict[bytes, bytes] = {}
+        unacknowledged: list[dict[bytes, bytes]] = []
+
+        async def acknowledge() -> None:
+            for position in range(30):
+                await asyncio.sleep(rng.random() * 2)
+                if unacknowledged:
+                    await overlay.acknowledge(unacknowledged.pop(0), position)
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(acknowledge())
+            for offset in range(30):
+                profiles = [b"%d" % rng.randrange(4) for _ in range(3)]
+                found = await overlay.get_many(profiles)
+                assert found == {profile: latest.get(profile) for profile in profiles}
+                changes = {p: encode_record(StateRecord(offset)) for p in profiles if rng.random() < 0.6}
+                latest |= changes
+                overlay.put(changes)
+                unacknowledged.append(changes)
+
+    run_in_virtual_time(live())
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 50))))
+def test_hot_records_are_never_stale_and_stay_within_their_bound(steps: list[tuple[int, int]]) -> None:
+    bound = 6 * (ENTRY_OVERHEAD_BYTES + 50)
+    hot, truth = HotRecords(bound), dict[bytes, bytes | None]()
+    for number, size in steps:
+        profile = b"%d" % number
+        found: dict[bytes, bytes | None] = {}
+        unknown = hot.find([profile], found)
+        assert found == ({} if unknown else {profile: truth[profile]})
+        truth[profile] = b"x" * size or None
+        hot.update({profile: truth[profile]})
+        held = {**hot._old, **hot._young}
+        assert len(hot._young) <= 4
+        assert len(held) <= 9

@@ -1,0 +1,121 @@
+"""The way back up: Kinesis, changelog, store; and what a gap in the changelog tells."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from processor.checkpoint import Checkpoint
+from processor.profile.record import encode_left
+from processor.state.memory import MemoryStore
+from processor.state.overlay import Overlay
+from processor.telemetry.status import Status
+from tests.kafka.model import MemoryChangelog
+from tests.test_restore import member, restored
+from tests.virtual_time import run_in_virtual_time
+
+
+class Owner:
+    """One owner of a partition."""
+
+    def __init__(self, changelog: MemoryChangelog) -> None:
+        self.store = MemoryStore()
+        self.overlay = Overlay(self.store)
+        self.status = Status()
+        self.checkpoint = Checkpoint(0, cast("Any", changelog), self.overlay, self.status)
+
+    async def keep(self, changes: dict[bytes, bytes]) -> None:
+        self.overlay.put(changes)
+        await self.checkpoint.keep(changes)
+
+
+def test_changes_reach_the_changelog_and_then_the_store() -> None:
+    async def live() -> None:
+        changelog = MemoryChangelog()
+        owner = Owner(changelog)
+        await owner.keep({b"p": member(1), b"q": member(2)})
+        assert [record.key for record in changelog.records] == [b"p", b"q"]
+        assert owner.store.records == {b"p": member(1), b"q": member(2)}
+        assert owner.store.position == 2
+
+    run_in_virtual_time(live())
+
+
+def test_a_changelog_that_fails_is_waited_for_and_told() -> None:
+    async def live() -> None:
+        changelog = MemoryChangelog()
+        owner = Owner(changelog)
+        changelog.failures = 3
+        await owner.keep({b"p": member(1)})
+        assert owner.store.records == {b"p": member(1)}
+        assert "changelog" not in owner.status.conditions
+
+    run_in_virtual_time(live())
+
+
+def test_what_an_intruder_wrote_is_overruled_even_after_compaction() -> None:
+    async def live() -> None:
+        changelog = MemoryChangelog()
+        owner = Owner(changelog)
+        await owner.keep({b"p": member(4), b"q": member(5)})
+        changelog.put({b"p": member(2), b"new": member(3)})
+        changelog.failures = 1
+        await owner.keep({b"q": member(6)})
+        assert owner.status.figures.intruder_records == 2
+        assert owner.store.position == len(changelog.records)
+        assert {r.key: r.value for r in changelog.compacted()} == {
+            b"q": member(6),
+            b"p": member(4),
+            b"new": None,
+        }
+
+    run_in_virtual_time(live())
+
+
+def test_an_intruder_between_the_repairs_is_overruled_too() -> None:
+    class Intruded(MemoryChangelog):
+        times = 2
+
+        async def append(self, partition: int, entries: Any) -> Any:
+            if self.times:
+                self.times -= 1
+                self.put({b"p": member(1)})
+            return await super().append(partition, entries)
+
+    async def live() -> MemoryChangelog:
+        changelog = Intruded()
+        owner = Owner(changelog)
+        await owner.keep({b"p": member(4)})
+        await owner.keep({b"q": member(5)})
+        assert owner.store.position == len(changelog.records)
+        return changelog
+
+    changelog = run_in_virtual_time(live())
+    assert {r.key: r.value for r in changelog.compacted()} == {b"p": member(4), b"q": member(5)}
+    assert restored(changelog).records == {b"p": member(4), b"q": member(5)}
+
+
+def test_profiles_that_left_are_deleted_once_their_offset_is_committed() -> None:
+    async def live() -> None:
+        changelog = MemoryChangelog()
+        owner = Owner(changelog)
+        await owner.keep({b"p": encode_left(4), b"q": encode_left(8)})
+        assert await owner.checkpoint.forget_left(4) is False
+        assert await owner.checkpoint.forget_left(5) is True
+        last = changelog.records[-1]
+        assert (last.key, last.value, last.headers) == (b"p", None, [("offset", b"4")])
+        assert owner.store.records == {b"q": encode_left(8)}
+        assert await owner.checkpoint.forget_left(5) is False
+
+    run_in_virtual_time(live())
+
+
+def test_a_profile_with_a_change_on_its_way_is_not_deleted() -> None:
+    async def live() -> None:
+        changelog = MemoryChangelog()
+        owner = Owner(changelog)
+        await owner.keep({b"p": encode_left(4)})
+        owner.overlay.put({b"p": member(6)})
+        assert await owner.checkpoint.forget_left(5) is False
+        assert len(changelog.records) == 1
+
+    run_in_virtual_time(live())
