@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
+import structlog
 import typer
 import uvloop
 from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
 from rich.text import Text
 
 from processor import __version__
@@ -27,14 +31,17 @@ from processor.errors import (
 )
 from processor.governance.plan import compile_plan
 from processor.profile.core import Core
+from processor.profile.record import ATTRIBUTE_BYTES
 from processor.replay import replay as replay_lines
 from processor.settings import load_file_settings, load_settings
+from processor.workers import Command, Workers, allowed_cpus, parent_is_gone, worker_environ
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from processor.errors import Problem
     from processor.governance.plan import Plan
+    from processor.settings import Settings
 
 app = typer.Typer(
     add_completion=False,
@@ -45,6 +52,14 @@ app = typer.Typer(
     epilog="Settings are environment variables, PROCESSOR_*: see docs/configuration.md. "
     "Exit code 78: the configuration is wrong.",
 )
+
+state_app = typer.Typer(
+    no_args_is_help=True, help="Look at what was last exported, and rebuild local stores."
+)
+app.add_typer(state_app, name="state")
+
+_LEAVE_S = 15.0
+"""What a worker may take beyond its drain: the last commit, and leaving the group."""
 
 _errors = Console(stderr=True, soft_wrap=True)
 
@@ -63,9 +78,23 @@ GovernanceOption = Annotated[
 
 
 @app.command()
-def run(destination: DestinationOption = None, governance: GovernanceOption = None) -> None:
+def run(
+    destination: DestinationOption = None,
+    governance: GovernanceOption = None,
+    *,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            help="Worker processes [PROCESSOR_WORKERS, the CPUs allowed].",
+            show_default=False,
+        ),
+    ] = None,
+    worker: Annotated[int | None, typer.Option("--worker", hidden=True)] = None,
+    restarted: Annotated[bool, typer.Option("--restarted", hidden=True)] = False,
+) -> None:
     """Run the service until SIGTERM or SIGINT."""
-    from processor.service import run_service, stop_on_signals
     from processor.telemetry.logs import configure_logs
 
     plan, problems = _plan(destination, governance)
@@ -76,27 +105,61 @@ def run(destination: DestinationOption = None, governance: GovernanceOption = No
     if plan is None:
         _refuse(problems)
     configure_logs(settings.service)
+    count = workers or settings.service.workers or allowed_cpus()
+    if worker is None and count > 1:
+        raise typer.Exit(_run_workers(count, settings, destination, governance))
+    _run_one(settings, plan, worker, restarted=restarted)
+
+
+def _run_one(settings: Settings, plan: Plan, worker: int | None, *, restarted: bool) -> None:
+    from processor.service import run_service, stop_on_signals
 
     async def serve() -> None:
         stop = asyncio.Event()
         stop_on_signals(stop)
-        await run_service(settings, plan, stop)
+        async with asyncio.TaskGroup() as tasks:
+            watching = None if worker is None else tasks.create_task(_stop_with_parent(stop))
+            await run_service(settings, plan, stop, restarted=restarted)
+            if watching is not None:
+                watching.cancel()
 
+    if worker is not None:
+        structlog.contextvars.bind_contextvars(worker=worker)
     try:
         uvloop.run(serve())
-    except ConfigurationError as error:
-        _refuse(error.problems)
-    except ProcessorError as error:
-        _tell(str(error))
-        raise typer.Exit(_exit_code([error])) from error
     except ExceptionGroup as failure:
-        # What is not ours is a bug, and its trace is what a report of it needs.
-        if failure.split(ProcessorError)[1] is not None:
-            raise
         leaves = list(_leaves(failure))
+        # What is not ours is a bug, and its trace is what a report of it needs.
+        if not all(isinstance(leaf, ProcessorError) for leaf in leaves):
+            raise
         for leaf in leaves:
-            _tell(str(leaf))
+            for told in leaf.problems if isinstance(leaf, ConfigurationError) else [leaf]:
+                _tell(str(told))
         raise typer.Exit(_exit_code(leaves)) from failure
+
+
+def _run_workers(count: int, settings: Settings, destination: Path | None, governance: Path | None) -> int:
+    from processor.service import stop_on_signals
+
+    arguments = ["run"]
+    if destination is not None:
+        arguments += ["--destination", str(destination)]
+    if governance is not None:
+        arguments += ["--governance", str(governance)]
+    commands = [Command(arguments, worker_environ(os.environ, settings, index)) for index in range(count)]
+    stop_timeout_s = settings.service.shutdown_timeout_ms / 1000 + _LEAVE_S
+
+    async def supervise() -> int:
+        stop = asyncio.Event()
+        stop_on_signals(stop)
+        return await Workers(commands, stop_timeout_s).run(stop)
+
+    return asyncio.run(supervise())
+
+
+async def _stop_with_parent(stop: asyncio.Event) -> None:
+    await parent_is_gone()
+    stop.set()
 
 
 @app.command()
@@ -177,6 +240,90 @@ def replay(
             raise typer.Exit(0) from None
 
 
+@state_app.command("show")
+def state_show(
+    profile_id: Annotated[str, typer.Argument(metavar="PROFILE_ID")],
+    *,
+    changelog: Annotated[
+        bool, typer.Option("--changelog", help="Read the changelog, though a local store has the profile.")
+    ] = False,
+) -> None:
+    """What was last exported for a profile, from this machine's stores or else from the changelog."""
+    from processor import inspection
+
+    settings = _settings()
+    with _told_plainly():
+        found = None if changelog else inspection.find_in_stores(settings, profile_id.encode())
+        if found is None:
+            with Progress(transient=True, console=_errors) as progress:
+                bar = progress.add_task("reading the changelog")
+
+                def show(done: int, total: int) -> None:
+                    progress.update(bar, completed=done, total=total)
+
+                found = asyncio.run(inspection.find_in_changelog(settings, profile_id.encode(), show))
+    if found is None:
+        _tell(f"nothing is exported for {profile_id}: it is in no mapped segment, or was not seen yet")
+        raise typer.Exit(1)
+    record = found.record
+    memberships = [
+        {"namespace": key.rpartition("\0")[0] or "ups", "segment": key.rpartition("\0")[2], "since": since}
+        for key, since in record.memberships.items()
+    ]
+    told = {
+        "profile": profile_id,
+        "partition": found.partition,
+        "foundIn": found.place,
+        "sourceOffset": record.offset,
+        "memberships": memberships,
+        "identityMap": json.loads(record.identities),
+        "exportedAttributes": len(record.attributes) // ATTRIBUTE_BYTES,
+    }
+    typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
+
+
+@state_app.command("stats")
+def state_stats() -> None:
+    """Changelog and local store of every partition."""
+    from processor import inspection
+
+    settings = _settings()
+    table = Table(title=f"changelog {settings.changelog_topic}")
+    for column in ("partition", "changelog from", "to", "local store at", "behind", "profiles, about", "MiB"):
+        table.add_column(column, justify="right")
+
+    async def collect() -> None:
+        async for each in inspection.figures(settings):
+            local = ["-"] * 4
+            if each.store_position is not None:
+                local = [
+                    str(each.store_position),
+                    str(max(each.changelog_end - each.store_position, 0)),
+                    str(each.store_profiles),
+                    f"{(each.store_bytes or 0) / 2**20:.1f}",
+                ]
+            table.add_row(str(each.partition), str(each.changelog_begin), str(each.changelog_end), *local)
+
+    with _told_plainly():
+        asyncio.run(collect())
+    Console().print(table)
+
+
+@state_app.command("rebuild")
+def state_rebuild(
+    partition: Annotated[
+        int | None, typer.Option("--partition", help="Only this one.", show_default=False)
+    ] = None,
+) -> None:
+    """Remove this machine's local stores; the next start restores them from the changelog."""
+    from processor import inspection
+
+    settings = _settings()
+    with _told_plainly():
+        removed = inspection.rebuild(settings, partition)
+    typer.echo(f"removed: {', '.join(map(str, removed)) or 'nothing, there was none'}")
+
+
 @app.command()
 def demo(
     events: Annotated[int, typer.Option("--events", min=1, help="How many events to produce.")] = 300,
@@ -199,6 +346,23 @@ def demo(
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)
+
+
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    """Our own errors as a line, not as a trace."""
+    try:
+        yield
+    except ProcessorError as error:
+        _tell(str(error))
+        raise typer.Exit(_exit_code([error])) from error
+
+
+def _settings() -> Settings:
+    try:
+        return load_settings()
+    except ConfigurationError as error:
+        _refuse(error.problems)
 
 
 def main() -> None:
@@ -229,7 +393,7 @@ def _refuse(problems: Sequence[Problem]) -> NoReturn:
 
 def _exit_code(errors: Iterable[BaseException]) -> int:
     """78 where a person must mend something first, so that a supervisor need not try again."""
-    refusals = KafkaRefused, KinesisRefused, StateRefused, InvalidStateRecord
+    refusals = ConfigurationError, KafkaRefused, KinesisRefused, StateRefused, InvalidStateRecord
     return EXIT_BAD_CONFIGURATION if any(isinstance(error, refusals) for error in errors) else 1
 
 

@@ -6,11 +6,17 @@ import asyncio
 import random
 import signal
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
 
 import structlog
 
-from processor.errors import KafkaUnavailable, KinesisUnavailable
+from processor.errors import (
+    KafkaRefused,
+    KafkaUnavailable,
+    KinesisRefused,
+    KinesisUnavailable,
+    ProcessorError,
+)
 from processor.fence import Fence
 from processor.health import serve_health
 from processor.kafka.changelog import Changelog
@@ -39,14 +45,26 @@ _RETRY_MAX_S: Final = 15.0
 _LEAVE_S: Final = 3.0
 
 _Result = TypeVar("_Result")
+_Patience: TypeAlias = tuple[type[ProcessorError], ...]
+
+_HOPEFUL: Final[_Patience] = (KafkaUnavailable, KinesisUnavailable)
+"""What is waited for at the first start."""
+_PATIENT: Final[_Patience] = (*_HOPEFUL, KafkaRefused, KinesisRefused)
+"""What is waited for once it has worked."""
 
 
 async def run_service(
-    settings: Settings, plan: Plan, stop: asyncio.Event, status: Status | None = None
+    settings: Settings,
+    plan: Plan,
+    stop: asyncio.Event,
+    status: Status | None = None,
+    *,
+    restarted: bool = False,
 ) -> None:
     """Run one worker until `stop` is set.
 
-    Waits for Kafka and Kinesis where they do not answer yet.
+    Waits for Kafka and Kinesis where they do not answer yet; one that is `restarted` by its parent waits as well
+    where they refuse, for it worked before.
 
     Raises:
         KafkaRefused, KinesisRefused, StateError: at the start, what no waiting cures.
@@ -54,6 +72,7 @@ async def run_service(
 
     """
     status = Status() if status is None else status
+    patience = _PATIENT if restarted else _HOPEFUL
     async with AsyncExitStack() as stack:
         life = _Life.begun(settings)
         writer = Writer(
@@ -63,7 +82,9 @@ async def run_service(
             life.fence,
         )
         await stack.enter_async_context(serve_health(settings.service, status, writer))
-        connecting = asyncio.create_task(_connected(settings, plan, status, writer, life=life, stack=stack))
+        connecting = asyncio.create_task(
+            _connected(settings, plan, status, writer, life=life, patience=patience, stack=stack)
+        )
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait([connecting, stopping], return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
@@ -94,15 +115,22 @@ def stop_on_signals(stop: asyncio.Event) -> None:
 
 
 async def _connected(
-    settings: Settings, plan: Plan, status: Status, writer: Writer, *, life: _Life, stack: AsyncExitStack
+    settings: Settings,
+    plan: Plan,
+    status: Status,
+    writer: Writer,
+    *,
+    life: _Life,
+    patience: _Patience,
+    stack: AsyncExitStack,
 ) -> Pipeline:
-    await _patiently(writer.connect, "kinesis", status)
-    prepared = await _patiently(lambda: _prepare_topics(settings), "kafka", status)
+    await _patiently(patience, writer.connect, "kinesis", status)
+    prepared = await _patiently(patience, lambda: _prepare_topics(settings), "kafka", status)
     dead_letters = DeadLetters(settings.kafka)
-    await _patiently(dead_letters.start, "kafka", status)
+    await _patiently(patience, dead_letters.start, "kafka", status)
     stack.push_async_callback(_within, _LEAVE_S, dead_letters.stop, "the dead-letter producer")
     changelog = Changelog(settings.kafka, settings.changelog_topic, life.fence)
-    await _patiently(changelog.start, "kafka", status)
+    await _patiently(patience, changelog.start, "kafka", status)
     stack.push_async_callback(_within, _LEAVE_S, changelog.stop, "the changelog producer")
     parts = Parts(
         core=Core(plan),
@@ -115,7 +143,7 @@ async def _connected(
         open_store=_opener(settings, prepared, stack),
     )
     pipeline = Pipeline(settings, parts, status)
-    await _patiently(pipeline.source.start, "kafka", status)
+    await _patiently(patience, pipeline.source.start, "kafka", status)
     stack.push_async_callback(_within, _LEAVE_S, pipeline.source.stop, "the consumer")
     return pipeline
 
@@ -178,13 +206,15 @@ def _opener(
     return open_store
 
 
-async def _patiently(action: Callable[[], Awaitable[_Result]], what: str, status: Status) -> _Result:
+async def _patiently(
+    patience: _Patience, action: Callable[[], Awaitable[_Result]], what: str, status: Status
+) -> _Result:
     """The result of `action`, tried again for as long as waiting may cure it."""
     wait_s = _RETRY_BASE_S
     while True:
         try:
             result = await action()
-        except (KafkaUnavailable, KinesisUnavailable) as error:
+        except patience as error:
             status.unhealthy(what, str(error))
             log.warning("not connected yet", to=what, reason=str(error), wait_s=wait_s)
             await asyncio.sleep(wait_s)

@@ -88,7 +88,7 @@ class KafkaSettings(_Group):
         None, description="Static membership: a name that outlives a restart, one a process."
     )
     session_timeout_ms: int = Field(
-        45_000, ge=6_000, le=1_800_000, description="A member that is silent for longer has left the group."
+        45_000, ge=1_000, le=1_800_000, description="A member that is silent for longer has left the group."
     )
     heartbeat_interval_ms: int = Field(
         3_000,
@@ -234,6 +234,9 @@ class ServiceSettings(_Group):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX)
 
+    workers: int = Field(
+        0, ge=0, le=1024, description="Worker processes, each a member of the group; 0: the CPUs allowed."
+    )
     in_flight_bytes: int = Field(
         64 * _MIB, ge=_MIB, description="Events taken from Kafka and not yet acknowledged, per worker."
     )
@@ -241,7 +244,12 @@ class ServiceSettings(_Group):
         25_000, ge=100, description="How long SIGTERM waits for what is in flight; below the grace period."
     )
     http_host: str = Field("127.0.0.1", min_length=1, description="Where health and metrics are served.")
-    http_port: int = Field(8080, ge=0, le=65_535, description="Their port; 0 takes any free one.")
+    http_port: int = Field(
+        8080,
+        ge=0,
+        le=65_535,
+        description="Their port, of the first worker; each further one has the next. 0 takes any free one.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least that is logged."
     )

@@ -57,23 +57,26 @@ class Changelog:
         self.topic = topic
         self._settings = settings
         self._fence = fence
-        self._producer = AIOKafkaProducer(
-            **client_options(settings), acks="all", enable_idempotence=True, max_batch_size=_BATCH_BYTES
-        )
+        self._producer: AIOKafkaProducer | None = None
 
     async def start(self) -> None:
-        """Connect.
+        """Connect, to append; reading needs no start.
 
         Raises:
             KafkaRefused, KafkaUnavailable: the connection did not come about.
 
         """
+        producer = AIOKafkaProducer(
+            **client_options(self._settings), acks="all", enable_idempotence=True, max_batch_size=_BATCH_BYTES
+        )
         with errors_mapped("connecting the changelog producer"):
-            await self._producer.start()
+            await producer.start()
+        self._producer = producer
 
     async def stop(self) -> None:
         """Disconnect."""
-        await self._producer.stop()
+        if self._producer is not None:
+            await self._producer.stop()
 
     async def append(self, partition: int, entries: Mapping[bytes, bytes | Deletion]) -> list[Span]:
         """Append entries, in order; where they stand, once all are kept.
@@ -83,11 +86,14 @@ class Changelog:
             KafkaUnavailable: Kafka does not answer in time; some may be kept nevertheless.
 
         """
+        producer = self._producer
+        if producer is None:
+            raise RuntimeError("the changelog was not started")
         spans = []
-        for builder in self._packed(entries):
+        for builder in _packed(producer, entries):
             await self._fence.passed()
             with errors_mapped(f"appending to changelog {self.topic}"):
-                kept = await (await self._producer.send_batch(builder, self.topic, partition=partition))
+                kept = await (await producer.send_batch(builder, self.topic, partition=partition))
             spans.append(await self._span(partition, kept.offset, builder.record_count()))
         return spans
 
@@ -160,20 +166,21 @@ class Changelog:
             await asyncio.sleep(0)
             await consumer.stop()
 
-    def _packed(self, entries: Mapping[bytes, bytes | Deletion]) -> list[BatchBuilder]:
-        if not entries:
-            return []
-        builder = self._producer.create_batch()
-        builders = [builder]
-        for profile, entry in entries.items():
-            if isinstance(entry, Deletion):
-                value, headers = None, [(OFFSET_HEADER, str(entry.offset).encode())]
-            else:
-                value, headers = entry, []
-            if builder.append(timestamp=None, key=profile, value=value, headers=headers) is None:
-                builder = self._producer.create_batch()
-                builders.append(builder)
-                builder.append(timestamp=None, key=profile, value=value, headers=headers)
-        for each in builders:
-            each.close()
-        return builders
+
+def _packed(producer: AIOKafkaProducer, entries: Mapping[bytes, bytes | Deletion]) -> list[BatchBuilder]:
+    if not entries:
+        return []
+    builder = producer.create_batch()
+    builders = [builder]
+    for profile, entry in entries.items():
+        if isinstance(entry, Deletion):
+            value, headers = None, [(OFFSET_HEADER, str(entry.offset).encode())]
+        else:
+            value, headers = entry, []
+        if builder.append(timestamp=None, key=profile, value=value, headers=headers) is None:
+            builder = producer.create_batch()
+            builders.append(builder)
+            builder.append(timestamp=None, key=profile, value=value, headers=headers)
+    for each in builders:
+        each.close()
+    return builders

@@ -16,7 +16,7 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote
 
 import structlog
@@ -201,7 +201,7 @@ class StateDirectory:
     def _remove_fresh(self) -> None:
         """Remove what stood in for a store that a hanging process held, where nobody holds it now."""
         for path in self.path.glob("*.*"):
-            if (path / _ROCKS_LOCK).exists() and not _is_held(path):
+            if not is_in_use(path):
                 shutil.rmtree(path, ignore_errors=True)
 
 
@@ -217,6 +217,36 @@ def open_to_look(path: Path) -> Rdict:
         return Rdict(str(path), Options(raw_mode=True), access_type=AccessType.read_only(False))
     except Exception as error:  # rocksdict raises plain Exception
         raise StateError(told(error, path)) from error
+
+
+class StoreFigures(NamedTuple):
+    """How far a store is, how many profiles it holds, about, and how large it is on disk."""
+
+    position: int
+    profiles: int
+    size_bytes: int
+
+
+def figures_of(path: Path) -> StoreFigures:
+    """Figures of a store, also while a service uses it.
+
+    Raises:
+        StateError: it cannot be read.
+
+    """
+    database = open_to_look(path)
+    try:
+        stored = database.get(POSITION_KEY)
+        profiles = int(database.property_int_value("rocksdb.estimate-num-keys") or 0)
+    finally:
+        database.close()
+    size_bytes = sum(file.stat().st_size for file in path.iterdir() if file.is_file())
+    return StoreFigures(int.from_bytes(stored[:8], "big", signed=True) if stored else 0, profiles, size_bytes)
+
+
+def is_in_use(path: Path) -> bool:
+    """Whether a process holds the store."""
+    return (path / _ROCKS_LOCK).exists() and _is_held(path)
 
 
 def _is_locked(error: Exception) -> bool:

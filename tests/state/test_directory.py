@@ -33,7 +33,7 @@ async def position(path: Path, cluster: str = "c", deletions_kept_ms: int = DAY_
     directory = directory_at(path, cluster, **changes)
     try:
         store = await directory.open(0, deletions_kept_ms=deletions_kept_ms, forgotten_kept_ms=0)
-        found = store.position
+        found: int = store.position
         assert await store.get_many([b"p"]) == [RECORD if found else None]
         await store.close()
         return found

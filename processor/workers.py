@@ -1,0 +1,179 @@
+"""Several workers on one machine: a parent that starts them, passes signals on, and starts a dead one again.
+
+Each worker is a process of its own with one event loop, and a member of the same consumer group; Kafka shares
+the partitions out. A worker holds the other end of a pipe: when the parent ends, however it ends, its workers
+drain and end too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from processor.errors import EXIT_BAD_CONFIGURATION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from processor.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+_CGROUP_CPU_MAX: Final = Path("/sys/fs/cgroup/cpu.max")
+
+
+@dataclass(frozen=True, slots=True)
+class RestartPolicy:
+    """When a dead worker is started again, and when that is given up."""
+
+    base_s: float = 1.0
+    max_s: float = 30.0
+    steady_after_s: float = 60.0
+    """A worker that lived for longer counts as one that worked."""
+    max_deaths: int = 5
+    """How many deaths in a row, none of them steady, are one too many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """How worker number `index` is started: its command less what this module adds, and its environment."""
+
+    arguments: Sequence[str]
+    environ: Mapping[str, str]
+
+
+class Workers:
+    """Runs a worker for each command until told to stop, or until one cannot work.
+
+    `stop_timeout_s` is how long workers may take to end by themselves.
+    """
+
+    def __init__(
+        self, commands: Sequence[Command], stop_timeout_s: float, policy: RestartPolicy | None = None
+    ) -> None:
+        self._commands = commands
+        self._stop_timeout_s = stop_timeout_s
+        self._policy = policy or RestartPolicy()
+        self._processes: dict[int, asyncio.subprocess.Process] = {}
+        self._ending = asyncio.Event()
+        self._exit_code = 0
+
+    async def run(self, stop: asyncio.Event) -> int:
+        """Run until `stop` is set, or all must end; the exit code: 0, 1, or 78."""
+        async with asyncio.TaskGroup() as tasks:
+            ending = tasks.create_task(self._end_all(stop), name="end-all")
+            workers = [
+                tasks.create_task(self._keep_running(index), name=f"worker-{index}")
+                for index in range(len(self._commands))
+            ]
+            await asyncio.wait(workers)
+            ending.cancel()
+        return self._exit_code
+
+    @property
+    def pids(self) -> dict[int, int]:
+        """The process id of each worker that runs now."""
+        return {index: process.pid for index, process in self._processes.items()}
+
+    async def _keep_running(self, index: int) -> None:
+        deaths, loop = 0, asyncio.get_running_loop()
+        while not self._ending.is_set():
+            began_s = loop.time()
+            code = await self._one_life(index, is_restart=deaths > 0)
+            if self._ending.is_set():
+                return
+            if code == EXIT_BAD_CONFIGURATION:
+                self._give_up(code, "a worker cannot work with this configuration", index)
+                return
+            deaths = 1 if loop.time() - began_s > self._policy.steady_after_s else deaths + 1
+            if deaths >= self._policy.max_deaths:
+                self._give_up(1, "a worker dies again and again", index)
+                return
+            wait_s = min(self._policy.max_s, self._policy.base_s * 2 ** (deaths - 1))
+            log.error("a worker died, starting it again", worker=index, exit_code=code, wait_s=wait_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._ending.wait()
+
+    async def _one_life(self, index: int, *, is_restart: bool) -> int:
+        command = self._commands[index]
+        arguments = [*command.arguments, "--worker", str(index), *(["--restarted"] if is_restart else [])]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "processor",
+            *arguments,
+            env=command.environ,
+            stdin=asyncio.subprocess.PIPE,
+            # Ctrl-C in a terminal is the parent's to pass on: a worker would take it and ours for two.
+            start_new_session=True,
+        )
+        self._processes[index] = process
+        try:
+            return await process.wait()
+        finally:
+            del self._processes[index]
+
+    def _give_up(self, code: int, reason: str, index: int) -> None:
+        log.error("giving up", reason=reason, worker=index)
+        self._exit_code = code
+        self._ending.set()
+
+    async def _end_all(self, stop: asyncio.Event) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            told = tasks.create_task(stop.wait())
+            gave_up = tasks.create_task(self._ending.wait())
+            await asyncio.wait([told, gave_up], return_when=asyncio.FIRST_COMPLETED)
+            told.cancel()
+            gave_up.cancel()
+        self._ending.set()
+        self._signal_all(signal.SIGTERM)
+        await asyncio.sleep(self._stop_timeout_s)
+        log.error("workers do not end, killing them", workers=sorted(self._processes))
+        self._exit_code = self._exit_code or 1
+        self._signal_all(signal.SIGKILL)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        for process in self._processes.values():
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(number)
+
+
+async def parent_is_gone() -> None:
+    """Wait until the parent that started this worker has ended."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    try:
+        await reader.read()
+    finally:
+        transport.close()
+
+
+def worker_environ(environ: Mapping[str, str], settings: Settings, index: int) -> dict[str, str]:
+    """A worker's environment: what must differ between the members of one machine does."""
+    own = dict(environ)
+    if settings.service.http_port:
+        own["PROCESSOR_HTTP_PORT"] = str(settings.service.http_port + index)
+    if settings.kafka.instance_id:
+        own["PROCESSOR_KAFKA_INSTANCE_ID"] = f"{settings.kafka.instance_id}-{index}"
+    return own
+
+
+def allowed_cpus() -> int:
+    """How many CPUs this process may use, by its affinity and its container's quota, rounded up."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = _CGROUP_CPU_MAX.read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return cpus
+    return cpus if quota == "max" else max(1, min(cpus, math.ceil(int(quota) / int(period))))
