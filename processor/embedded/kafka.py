@@ -224,6 +224,8 @@ def _write_properties(
         "transaction.state.log.num.partitions": "2",
         "share.coordinator.state.topic.replication.factor": "1",
         "share.coordinator.state.topic.min.isr": "1",
+        # Events bear the times of their profiles, which may be years ago: no reason to delete them.
+        "log.retention.ms": "-1",
         "group.initial.rebalance.delay.ms": "0",
         "group.min.session.timeout.ms": "1000",
         # After a kill the controller waits for the old incarnation's session before it takes the new one.
