@@ -107,6 +107,9 @@ class KafkaSettings(_Group):
         description="How long revoked partitions may drain; below half of the rebalance time-out.",
     )
     request_timeout_ms: int = Field(20_000, ge=1_000, description="How long one request to Kafka may take.")
+    metadata_max_age_ms: int = Field(
+        60_000, ge=100, description="How often the cluster is asked for new leaders and partitions."
+    )
     fetch_max_wait_ms: int = Field(
         100, ge=0, le=60_000, description="How long a broker may hold a fetch that finds nothing."
     )

@@ -45,6 +45,7 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
         "bootstrap_servers": ",".join(settings.servers),
         "client_id": settings.client_id,
         "request_timeout_ms": settings.request_timeout_ms,
+        "metadata_max_age_ms": settings.metadata_max_age_ms,
         "security_protocol": settings.security_protocol,
     }
     if settings.security_protocol.endswith("SSL"):

@@ -187,7 +187,7 @@ class RocksStore:
 def told(error: Exception, path: Path) -> str:
     """What RocksDB says, and what to do about it."""
     text = str(error)
-    if "No space left" in text:
+    if "No space left" in text or "File too large" in text or "Disk quota" in text:
         return (
             f"{path}: the disk is full: make room; what was not kept is restored from the changelog ({text})"
         )
