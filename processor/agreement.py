@@ -30,8 +30,9 @@ def check_changelog(
         if changelog.end > 0:
             raise StateRefused(
                 f"{where}: the group has no committed offset, but its changelog has records: the offset has "
-                "expired or was deleted. Set it with kafka-consumer-groups.sh --reset-offsets to where the "
-                f"service stopped, or {_NEW_GROUP}"
+                "expired or was deleted, or the source topic was made anew, which deletes it. Set it with "
+                "kafka-consumer-groups.sh --reset-offsets to where the service stopped, or, for a new topic, "
+                f"{_NEW_GROUP}"
             )
         return
     if changelog.end == 0 and not committed.is_start:
