@@ -118,6 +118,8 @@ class Workers:
             start_new_session=True,
         )
         self._processes[index] = process
+        if self._ending.is_set():  # it was told to all while this one was being started
+            process.terminate()
         try:
             return await process.wait()
         finally:

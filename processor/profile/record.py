@@ -93,7 +93,7 @@ def record_offset(state: bytes) -> int:
     """
     _check_version(state)
     try:
-        return _decode_offset(memoryview(state)[1:]).offset
+        return _decode_offset(state[1:]).offset
     except msgspec.MsgspecError as error:
         raise _damaged(error) from error
 
@@ -119,7 +119,7 @@ def split_attributes(attributes: bytes) -> dict[bytes, bytes]:
 
 
 def _check_version(state: bytes) -> None:
-    if state[:1] != _VERSION:
+    if not state.startswith(_VERSION):
         raise InvalidStateRecord(
             f"a state record has version {state[0] if state else 'none'}, this release reads version 1: "
             "run the release that wrote it, or start a new consumer group"

@@ -37,10 +37,17 @@ class HotRecords:
                 unknown.append(profile)
         return unknown
 
-    def update(self, records: Mapping[bytes, bytes | None]) -> None:
-        """Remember records, in place of what was known of their profiles."""
+    def remember(self, records: Mapping[bytes, bytes | None]) -> None:
+        """Remember what was looked up."""
         for profile, record in records.items():
             self._keep(profile, record)
+
+    def correct(self, records: Mapping[bytes, bytes | None]) -> None:
+        """Put changed records in the place of what is remembered of their profiles; a restore remembers nothing."""
+        young, old = self._young, self._old
+        for profile, record in records.items():
+            if profile in young or profile in old:
+                self._keep(profile, record)
 
     def _keep(self, profile: bytes, record: bytes | None) -> None:
         if profile not in self._young:

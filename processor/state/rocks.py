@@ -77,7 +77,7 @@ class RocksStore:
         unknown = self._hot.find(profiles, found)
         if unknown:
             read = dict(zip(unknown, await self._run(self._read, unknown), strict=True))
-            self._hot.update(read)
+            self._hot.remember(read)
             found.update(read)
         return [found[profile] for profile in profiles]
 
@@ -85,16 +85,18 @@ class RocksStore:
         """See `Store`."""
         highest = self.highest_offset
         batch = WriteBatch(raw_mode=True)
+        put = batch.put
         for profile, record in changes.items():
-            batch.put(profile, record)
+            put(profile, record)
+            offset = record_offset(record)
+            if offset > highest:
+                highest = offset
             if has_left(record):
-                batch.put(_LEFT_PREFIX + _NUMBER.pack(record_offset(record)) + profile, b"")
-        if changes:
-            highest = max(highest, *map(record_offset, changes.values()), -1)
+                put(_LEFT_PREFIX + _NUMBER.pack(offset) + profile, b"")
         if stream is not None:
             batch.put(STREAM_KEY, stream.encode())
         await self._write(batch, position, highest)
-        self._hot.update(changes)
+        self._hot.correct(changes)
         self.stream = stream or self.stream
 
     async def left_before(self, offset: int, limit: int) -> list[Left]:
@@ -110,7 +112,7 @@ class RocksStore:
             batch.put(_FORGOTTEN_PREFIX + _NUMBER.pack(now_ms) + profile, b"")
         await self._write(batch, position, self.highest_offset)
         purged = await self._run(self._purge, now_ms - self._forgotten_kept_ms)
-        self._hot.update(dict.fromkeys(purged))
+        self._hot.correct(dict.fromkeys(purged))
 
     async def clear(self) -> None:
         """See `Store`."""

@@ -72,7 +72,8 @@ def test_hot_records_are_never_stale_and_stay_within_their_bound(steps: list[tup
         unknown = hot.find([profile], found)
         assert found == ({} if unknown else {profile: truth[profile]})
         truth[profile] = b"x" * size or None
-        hot.update({profile: truth[profile]})
+        hot.remember({profile: found.get(profile)})
+        hot.correct({profile: truth[profile]})
         held = {**hot._old, **hot._young}
         assert len(hot._young) <= 4
         assert len(held) <= 9

@@ -1,0 +1,1 @@
+"""Benchmarks of the processor; see docs/performance.md. Not part of what is installed."""

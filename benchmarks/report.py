@@ -1,0 +1,45 @@
+"""What a benchmark leaves behind: figures with the machine and the versions that they hold for."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).with_name("results")
+_PACKAGES = ("aiokafka", "aiobotocore", "orjson", "msgspec", "rocksdict", "uvloop")
+
+
+def write(name: str, figures: dict[str, Any]) -> Path:
+    """Keep the figures of one run, in place of the run before; where."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    path.write_text(
+        json.dumps({"machine": _machine(), "figures": figures}, indent=2) + "\n", encoding="utf-8"
+    )
+    return path
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cpus": os.cpu_count(),
+        "cpu": _cpu_model(),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "packages": {package: importlib.metadata.version(package) for package in _PACKAGES},
+    }
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown"
+    )

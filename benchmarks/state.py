@@ -1,0 +1,196 @@
+"""Benchmarks of the state: restore from the changelog, look-ups among few and many profiles, hand-over.
+
+python -m benchmarks.state [--profiles 10000000] [--records 1000000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import resource
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import uvloop
+from aiokafka import ConsumerRecord
+from rich.console import Console
+from rich.progress import track
+
+from benchmarks import report
+from processor.batch import Limits, process
+from processor.configuration import parse_configuration
+from processor.embedded import start_kafka
+from processor.fence import Fence
+from processor.governance.plan import compile_plan
+from processor.kafka.changelog import Changelog
+from processor.kafka.topics import TopicShape, open_topics
+from processor.profile.core import Core
+from processor.profile.record import StateRecord, encode_record
+from processor.restore import restore
+from processor.settings import Settings, load_settings
+from processor.state.directory import StateDirectory
+from processor.state.overlay import Overlay
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from processor.state.store import Store
+
+_DESTINATION = """
+name: benchmark
+connection: {region: eu-west-1}
+stream: exports
+marketingActions: []
+segments: [{id: one}, {id: two}, {id: three}, {id: four}, {id: five}]
+attributes: [person.name, loyalty.points, homeAddress]
+"""
+_KEPT_MS = 86_400_000
+_BATCH = 500
+_console = Console()
+
+
+def main() -> None:
+    """Run all, print, and keep the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--profiles", type=int, default=10_000_000)
+    parser.add_argument("--records", type=int, default=1_000_000)
+    options = parser.parse_args()
+    figures: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(prefix="benchmark-state-") as home:
+        for profiles in (100_000, options.profiles):
+            figures[f"throughput with {profiles} profiles"] = uvloop.run(_throughput(Path(home), profiles))
+        few, many = (figures[f"throughput with {n} profiles"] for n in (100_000, options.profiles))
+        figures["many / few"] = round(many["events_per_s"] / few["events_per_s"], 3)
+        with start_kafka() as kafka:
+            settings = _settings(kafka.bootstrap_servers, Path(home) / "restored")
+            figures["restore"] = uvloop.run(_restore(settings, options.records))
+    _console.print(figures)
+    _console.print(f"kept in {report.write('state', figures)}")
+
+
+def _settings(servers: str, directory: Path) -> Settings:
+    return load_settings(
+        {
+            "PROCESSOR_KAFKA_SERVERS": servers,
+            "PROCESSOR_KAFKA_TOPIC": "events",
+            "PROCESSOR_KAFKA_GROUP": "benchmark",
+            "PROCESSOR_STATE_DIRECTORY": str(directory),
+        }
+    )
+
+
+def _state_record(rng: random.Random, offset: int) -> bytes:
+    memberships = {name: "2020-05-25T21:24:39Z" for name in ("one", "two", "three") if rng.random() < 0.5}
+    identities = b'{"ecid":[{"id":"%038d"}]}' % rng.randrange(10**30)
+    return encode_record(StateRecord(offset, rng.randbytes(36), identities, memberships or {"one": "t"}))
+
+
+def _event(rng: random.Random, profile: int, offset: int) -> ConsumerRecord:
+    key = b"profile-%010d" % profile
+    entries = ",".join(
+        f'"{name}":{{"status":"realized","lastQualificationTime":"2020-05-25T21:24:39Z"}}'
+        for name in ("one", "two", "four", "other", "another")
+        if rng.random() < 0.6
+    )
+    padding = "x" * 600
+    value = (
+        f'{{"person":{{"name":"{rng.random()}"}},"loyalty":{{"points":{rng.randrange(10**6)}}},'
+        f'"unmapped":"{padding}","segmentMembership":{{"ups":{{{entries}}}}},'
+        f'"identityMap":{{"ecid":[{{"id":"{profile:038d}"}}]}}}}'
+    ).encode()
+    return ConsumerRecord(
+        "events", 0, offset, 1_600_000_000_000, 0, key, value, None, len(key), len(value), ()
+    )
+
+
+async def _filled(store: Store, profiles: int) -> None:
+    rng = random.Random(1)
+    for start in track(range(0, profiles, 5000), description=f"{profiles} profiles", console=_console):
+        changes = {b"profile-%010d" % number: _state_record(rng, 0) for number in range(start, start + 5000)}
+        await store.apply(changes, start + 5000)
+
+
+async def _throughput(home: Path, profiles: int, seconds: float = 20) -> dict[str, float]:
+    """Events a second through look-up, core and write, one batch after the other."""
+    settings = _settings("unused:1", home / str(profiles))
+    directory = StateDirectory(settings.state, "benchmark", "events", "none", partitions=1)
+    store = await directory.open(0, deletions_kept_ms=_KEPT_MS, forgotten_kept_ms=_KEPT_MS)
+    await _filled(store, profiles)
+    core = Core(compile_plan(*parse_configuration((_DESTINATION, "destination.yaml"), None, {})))
+    overlay, rng, limits = Overlay(store), random.Random(2), Limits(1 << 20, 1 << 20)
+    events = exports = offset = 0
+    busy_s = 0.0
+    cpu_s = 0.0
+    while busy_s < seconds:
+        batches = [
+            [_event(rng, rng.randrange(profiles), offset + n) for n in range(at, at + _BATCH)]
+            for at in range(0, 20 * _BATCH, _BATCH)
+        ]
+        offset += 20 * _BATCH
+        began_s, began_cpu_s = time.perf_counter(), time.process_time()
+        for batch in batches:
+            exports += await _one_batch(core, overlay, batch, limits)
+            events += len(batch)
+        busy_s += time.perf_counter() - began_s
+        cpu_s += time.process_time() - began_cpu_s
+    began_s = time.perf_counter()
+    await store.close()
+    reopened = await directory.open(0, deletions_kept_ms=_KEPT_MS, forgotten_kept_ms=_KEPT_MS)
+    reopened_s = time.perf_counter() - began_s
+    await reopened.close()
+    memory = directory.memory_used_bytes
+    directory.close()
+    shutil.rmtree(home / str(profiles))
+    return {
+        "events_per_s": round(events / busy_s),
+        "events_per_cpu_s": round(events / cpu_s),
+        "exported_share": round(exports / events, 3),
+        "rocksdb_memory_mib": round(memory / 2**20, 1),
+        "peak_rss_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "close_and_open_again_s": round(reopened_s, 3),
+    }
+
+
+async def _one_batch(core: Core, overlay: Overlay, records: Sequence[ConsumerRecord], limits: Limits) -> int:
+    states = await overlay.get_many([record.key for record in records])
+    batch = process(core, states, records, limits)
+    overlay.put(batch.changes)
+    await overlay.acknowledge(batch.changes, overlay.store.position + len(batch.changes))
+    return len(batch.exports)
+
+
+async def _restore(settings: Settings, records: int) -> dict[str, float]:
+    """Records a second from a changelog on a real broker into an empty store."""
+    async with open_topics(settings.kafka) as topics:
+        await topics.create_if_absent(settings.changelog_topic, TopicShape(1, 1))
+    changelog = Changelog(settings.kafka, settings.changelog_topic, Fence(lambda: 0.0, 1.0))
+    await changelog.start()
+    rng = random.Random(3)
+    for start in track(range(0, records, 5000), description=f"{records} changelog records", console=_console):
+        changes: dict[bytes, Any] = {}
+        for offset in range(start, start + 5000):
+            profile = b"profile-%010d" % rng.randrange(records)
+            changes.pop(profile, None)  # in the order of offsets, as a partition's changes are
+            changes[profile] = _state_record(rng, offset)
+        await changelog.append(0, changes)
+    end = (await changelog.bounds(0)).end
+    directory = StateDirectory(settings.state, "benchmark", "events", "none", partitions=1)
+    store = await directory.open(0, deletions_kept_ms=_KEPT_MS, forgotten_kept_ms=_KEPT_MS)
+    began_s, began_cpu_s = time.perf_counter(), time.process_time()
+    await restore(changelog, 0, store, end, lambda _: None)
+    took_s, cpu_s = time.perf_counter() - began_s, time.process_time() - began_cpu_s
+    await store.close()
+    directory.close()
+    await changelog.stop()
+    return {
+        "records": end,
+        "records_per_s": round(end / took_s),
+        "records_per_cpu_s": round(end / cpu_s),
+    }
+
+
+if __name__ == "__main__":
+    main()
