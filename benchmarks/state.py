@@ -6,6 +6,7 @@ python -m benchmarks.state [--profiles 10000000] [--records 1000000]
 from __future__ import annotations
 
 import argparse
+import asyncio
 import random
 import resource
 import shutil
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvloop
+from aiobotocore.session import get_session
 from aiokafka import ConsumerRecord
 from rich.console import Console
 from rich.progress import track
@@ -22,7 +24,7 @@ from rich.progress import track
 from benchmarks import report
 from processor.batch import Limits, process
 from processor.configuration import parse_configuration
-from processor.embedded import start_kafka
+from processor.embedded import start_kafka, start_kinesis
 from processor.fence import Fence
 from processor.governance.plan import compile_plan
 from processor.kafka.changelog import Changelog
@@ -30,13 +32,16 @@ from processor.kafka.topics import TopicShape, open_topics
 from processor.profile.core import Core
 from processor.profile.record import StateRecord, encode_record
 from processor.restore import restore
+from processor.service import run_service
 from processor.settings import Settings, load_settings
 from processor.state.directory import StateDirectory
 from processor.state.overlay import Overlay
+from processor.telemetry.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from processor.governance.plan import Plan
     from processor.state.store import Store
 
 _DESTINATION = """
@@ -67,6 +72,9 @@ def main() -> None:
         with start_kafka() as kafka:
             settings = _settings(kafka.bootstrap_servers, Path(home) / "restored")
             figures["restore"] = uvloop.run(_restore(settings, options.records))
+        with start_kafka() as kafka, start_kinesis() as kinesis:
+            settings = _settings(kafka.bootstrap_servers, Path(home) / "handed-over")
+            figures["hand-over"] = uvloop.run(_hand_over(settings, kinesis.endpoint_url, options.records))
     _console.print(figures)
     _console.print(f"kept in {report.write('state', figures)}")
 
@@ -78,6 +86,8 @@ def _settings(servers: str, directory: Path) -> Settings:
             "PROCESSOR_KAFKA_TOPIC": "events",
             "PROCESSOR_KAFKA_GROUP": "benchmark",
             "PROCESSOR_STATE_DIRECTORY": str(directory),
+            "PROCESSOR_HTTP_PORT": "0",
+            "PROCESSOR_LOG_LEVEL": "error",
         }
     )
 
@@ -190,6 +200,54 @@ async def _restore(settings: Settings, records: int) -> dict[str, float]:
         "records_per_s": round(end / took_s),
         "records_per_cpu_s": round(end / cpu_s),
     }
+
+
+async def _hand_over(settings: Settings, kinesis_url: str, records: int) -> dict[str, float]:
+    """Seconds from the assignment of a partition until it is processed: its store absent, and warm."""
+    await _create_stream(kinesis_url)
+    async with open_topics(settings.kafka) as topics:
+        await topics.create_if_absent(settings.kafka.topic, TopicShape(1, 1))
+    text = _DESTINATION.replace(
+        "{region: eu-west-1}",
+        f"{{region: eu-west-1, accessKeyId: x, secretKey: y, connectionUrl: {kinesis_url!r}}}",
+    )
+    plan = compile_plan(*parse_configuration((text, "destination.yaml"), None, {}))
+    await _seconds_to_restore(settings, plan)
+    changelog = Changelog(settings.kafka, settings.changelog_topic, Fence(lambda: 0.0, 1.0))
+    await changelog.start()
+    rng = random.Random(4)
+    for start in range(0, records, 5000):
+        # Their events' offsets must not be beyond the source's end.
+        changes: dict[bytes, Any] = {
+            b"profile-%010d" % n: _state_record(rng, -1) for n in range(start, start + 5000)
+        }
+        await changelog.append(0, changes)
+    await changelog.stop()
+    absent_s = await _seconds_to_restore(settings, plan)
+    warm_s = await _seconds_to_restore(settings, plan)
+    return {"profiles": records, "store_absent_s": round(absent_s, 2), "store_warm_s": round(warm_s, 2)}
+
+
+async def _seconds_to_restore(settings: Settings, plan: Plan) -> float:
+    status, stop = Status(), asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(run_service(settings, plan, stop, status))
+        while not status.partitions:  # noqa: ASYNC110  nothing in the service waits for a benchmark
+            await asyncio.sleep(0.001)
+        began_s = time.perf_counter()
+        while status.restoration:  # noqa: ASYNC110  as above
+            await asyncio.sleep(0.001)
+        took_s = time.perf_counter() - began_s
+        stop.set()
+    return took_s
+
+
+async def _create_stream(url: str) -> None:
+    keys = {"aws_access_key_id": "x", "aws_secret_access_key": "y"}
+    creating = get_session().create_client("kinesis", region_name="eu-west-1", endpoint_url=url, **keys)
+    async with creating as client:
+        await client.create_stream(StreamName="exports", ShardCount=1)
+        await client.get_waiter("stream_exists").wait(StreamName="exports", WaiterConfig={"Delay": 1})
 
 
 if __name__ == "__main__":

@@ -113,15 +113,23 @@ def run(
 
 def _run_one(settings: Settings, plan: Plan, worker: int | None, *, restarted: bool) -> None:
     from processor.service import run_service, stop_on_signals
+    from processor.telemetry.restore_bar import show_restoration
+    from processor.telemetry.status import Status
+
+    status = Status()
 
     async def serve() -> None:
         stop = asyncio.Event()
         stop_on_signals(stop)
         async with asyncio.TaskGroup() as tasks:
-            watching = None if worker is None else tasks.create_task(_stop_with_parent(stop))
-            await run_service(settings, plan, stop, restarted=restarted)
-            if watching is not None:
-                watching.cancel()
+            beside = []
+            if worker is not None:
+                beside.append(tasks.create_task(_stop_with_parent(stop)))
+            elif _errors.is_terminal:
+                beside.append(tasks.create_task(show_restoration(status, _errors)))
+            await run_service(settings, plan, stop, status, restarted=restarted)
+            for task in beside:
+                task.cancel()
 
     if worker is not None:
         structlog.contextvars.bind_contextvars(worker=worker)

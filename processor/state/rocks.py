@@ -89,8 +89,7 @@ class RocksStore:
         for profile, record in changes.items():
             put(profile, record)
             offset = record_offset(record)
-            if offset > highest:
-                highest = offset
+            highest = max(highest, offset)
             if has_left(record):
                 put(_LEFT_PREFIX + _NUMBER.pack(offset) + profile, b"")
         if stream is not None:

@@ -25,6 +25,8 @@ METRICS = {
     "processor_events_in_flight": "Events taken and not yet acknowledged.",
     "processor_items_removed": "Items that governance kept back, by policy.",
     "processor_partitions_assigned": "Partitions that this worker owns now.",
+    "processor_state_restore_records_remaining": "Changelog records between a partition's store and its goal.",
+    "processor_state_intruder_records": "Records that a zombie appended to the changelog, and that were overruled.",
     "processor_ready": "1 while the worker is ready, else 0.",
     "processor_kinesis_records_stored": "Records that Kinesis has acknowledged.",
     "processor_kinesis_bytes_stored": "Their data and partition keys.",
@@ -55,6 +57,8 @@ class WorkerCollector(Collector):
         yield _gauge("processor_events_in_flight", events.in_flight)
         yield _counters("processor_items_removed", "policy", events.removed)
         yield _gauge("processor_partitions_assigned", len(self._status.partitions))
+        yield self._restoration()
+        yield _counter("processor_state_intruder_records", events.intruder_records)
         yield _gauge("processor_ready", int(self._status.is_ready))
         yield _counter("processor_kinesis_records_stored", records.stored)
         yield _counter("processor_kinesis_bytes_stored", records.stored_bytes)
@@ -63,6 +67,13 @@ class WorkerCollector(Collector):
         yield _counter("processor_kinesis_possible_duplicates", records.possible_duplicates)
         yield _counter("processor_kinesis_requests", records.requests)
         yield _gauge("processor_kinesis_buffered_bytes", records.buffered_bytes)
+
+    def _restoration(self) -> Metric:
+        name = "processor_state_restore_records_remaining"
+        family = GaugeMetricFamily(name, METRICS[name], labels=["partition"])
+        for partition, (position, end) in self._status.restoration.items():
+            family.add_metric([str(partition)], end - position)
+        return family
 
 
 def _counter(name: str, value: int) -> Metric:
