@@ -110,5 +110,5 @@ class Checkpoint:
         nothing = Deletion(store.highest_offset)
         return {
             profile: nothing if record is None else record
-            for profile, record in zip(names, await store.get_many(names), strict=True)
+            for profile, record in (await store.get_many(names)).items()
         }

@@ -59,6 +59,7 @@ state_app = typer.Typer(
 app.add_typer(state_app, name="state")
 
 _LEAVE_S = 15.0
+_SWITCH_INTERVAL_S = 0.0005
 """What a worker may take beyond its drain: the last commit, and leaving the group."""
 
 _errors = Console(stderr=True, soft_wrap=True)
@@ -133,6 +134,8 @@ def _run_one(settings: Settings, plan: Plan, worker: int | None, *, restarted: b
 
     if worker is not None:
         structlog.contextvars.bind_contextvars(worker=worker)
+    # Threads read the store while the loop works: at Python's 5 ms they would wait longer than they read.
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     try:
         uvloop.run(serve())
     except ExceptionGroup as failure:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from processor.kafka.dead_letters import DeadLetters
     from processor.kinesis.writer import Writer
     from processor.profile.core import Core
-    from processor.state.overlay import Overlay
+    from processor.state.overlay import LookUp, Overlay
     from processor.telemetry.status import Status
 
 log = structlog.get_logger(__name__)
@@ -83,7 +83,8 @@ class Partition:
 
     def offer(self, records: Sequence[Record]) -> None:
         """Take records, in order; how much fits is the caller's to decide, by `held_bytes`."""
-        self._taken.append(records)
+        for at in range(0, len(records), _RECORDS_AT_ONCE):
+            self._taken.append(records[at : at + _RECORDS_AT_ONCE])
         self.held_bytes += size_bytes(records)
         self._status.received(len(records))
         self._idle.clear()
@@ -97,7 +98,7 @@ class Partition:
 
         """
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._work(), name=f"work-{self.number}")
+            tasks.create_task(self._work(tasks), name=f"work-{self.number}")
             tasks.create_task(self._settle(), name=f"settle-{self.number}")
 
     async def drain(self) -> None:
@@ -131,20 +132,25 @@ class Partition:
         self._status.abandoned(records)
         self._rest_if_idle()
 
-    async def _work(self) -> None:
+    async def _work(self, tasks: asyncio.TaskGroup) -> None:
+        ahead: tuple[Sequence[Record], LookUp] | None = None
         while True:
             await self._stirred.wait()
             self._stirred.clear()
             while self._taken:
-                records = self._taken[0][:_RECORDS_AT_ONCE]
-                states = await self._stages.state.get_many([r.key for r in records if r.key is not None])
+                records, look_up = ahead or self._looked_up(0, tasks)
+                # The next records' states are read while these are worked on.
+                ahead = self._looked_up(1, tasks) if len(self._taken) > 1 else None
+                states = await self._stages.state.finish(look_up)
                 if not self._taken:  # given back meanwhile
                     break
-                rest = self._taken.popleft()[_RECORDS_AT_ONCE:]
-                if rest:
-                    self._taken.appendleft(rest)
+                self._taken.popleft()
                 await self._begin(records, states)
                 await asyncio.sleep(0)
+
+    def _looked_up(self, position: int, tasks: asyncio.TaskGroup) -> tuple[Sequence[Record], LookUp]:
+        records = self._taken[position]
+        return records, self._stages.state.begin([r.key for r in records if r.key is not None], tasks)
 
     async def _begin(self, records: Sequence[Record], states: dict[bytes, bytes | None]) -> None:
         stages = self._stages

@@ -62,7 +62,7 @@ async def _apply(store: Store, records: Sequence[ConsumerRecord[bytes, bytes]]) 
         elif key not in newest or offset >= record_offset(newest[key]):
             newest[key] = state
             doubtful.add(key)
-    for profile, stored in zip(doubtful, await store.get_many(list(doubtful)), strict=True):
+    for profile, stored in (await store.get_many(list(doubtful))).items():
         if stored is not None and record_offset(stored) > record_offset(newest[profile]):
             del newest[profile]
     await store.apply(newest, records[-1].offset + 1, stream)

@@ -38,20 +38,31 @@ class HotRecords:
         return unknown
 
     def remember(self, records: Mapping[bytes, bytes | None]) -> None:
-        """Remember what was looked up."""
-        for profile, record in records.items():
-            self._keep(profile, record)
+        """Remember what was looked up, none of which was known."""
+        self._young.update(records)
+        self._young_bytes += ENTRY_OVERHEAD_BYTES * len(records) + sum(map(len, records))
+        self._young_bytes += sum(map(len, filter(None, records.values())))
+        self._turn_if_full()
 
     def correct(self, records: Mapping[bytes, bytes | None]) -> None:
         """Put changed records in the place of what is remembered of their profiles; a restore remembers nothing."""
         young, old = self._young, self._old
+        grown_bytes = 0
         for profile, record in records.items():
-            if profile in young or profile in old:
-                self._keep(profile, record)
+            if profile in young:
+                grown_bytes += len(record or b"") - len(young[profile] or b"")
+                young[profile] = record
+            elif profile in old:
+                grown_bytes += ENTRY_OVERHEAD_BYTES + len(profile) + len(record or b"")
+                young[profile] = record
+        self._young_bytes += grown_bytes
+        self._turn_if_full()
 
     def _keep(self, profile: bytes, record: bytes | None) -> None:
-        if profile not in self._young:
-            self._young_bytes += ENTRY_OVERHEAD_BYTES + len(profile) + (len(record) if record else 0)
         self._young[profile] = record
+        self._young_bytes += ENTRY_OVERHEAD_BYTES + len(profile) + len(record or b"")
+        self._turn_if_full()
+
+    def _turn_if_full(self) -> None:
         if self._young_bytes > self._generation_bytes:
             self._old, self._young, self._young_bytes = self._young, {}, 0

@@ -21,9 +21,9 @@ class MemoryStore:
         self.stream: str | None = None
         self._left: dict[bytes, int] = {}
 
-    async def get_many(self, profiles: Sequence[bytes]) -> list[bytes | None]:
+    async def get_many(self, profiles: Sequence[bytes]) -> dict[bytes, bytes | None]:
         """See `Store`."""
-        return list(map(self.records.get, profiles))
+        return dict(zip(profiles, map(self.records.get, profiles), strict=True))
 
     async def apply(self, changes: Mapping[bytes, bytes], position: int, stream: str | None = None) -> None:
         """See `Store`."""

@@ -5,33 +5,52 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    import asyncio
+    from collections.abc import Iterable, Mapping
 
     from processor.state.store import Store
+
+
+class LookUp:
+    """Profiles whose records are being read from the store; `Overlay.finish` makes them current."""
+
+    def __init__(self, profiles: Iterable[bytes], reading: asyncio.Task[dict[bytes, bytes | None]]) -> None:
+        self.profiles = profiles
+        self.reading = reading
 
 
 class Overlay:
     """What the next batch must see: the latest change of each profile, then the store.
 
-    A change stays until it is applied to the store, unless a later one of the same profile took its place.
+    A change stays until it is applied to the store, unless a later one of the same profile took its place. The
+    store may be read ahead, while earlier batches are still worked on: what changes meanwhile is laid over it.
     """
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self._pending: dict[bytes, bytes] = {}
+        self._under_way = 0
+        self._acknowledged_meanwhile: dict[bytes, bytes] = {}
 
-    async def get_many(self, profiles: Sequence[bytes]) -> dict[bytes, bytes | None]:
-        """The records of `profiles` as of the latest change, acknowledged or not.
+    def begin(self, profiles: Iterable[bytes], tasks: asyncio.TaskGroup) -> LookUp:
+        """Read ahead the records of `profiles`."""
+        self._under_way += 1
+        distinct = list(dict.fromkeys(profiles))
+        stored = [profile for profile in distinct if profile not in self._pending]
+        return LookUp(distinct, tasks.create_task(self._read(stored), name="look-up"))
 
-        Changes of these profiles must not be put while this waits; they may be acknowledged.
-        """
-        # The pending ones are taken before the wait: what is acknowledged meanwhile leaves the overlay, and the
-        # store may have been asked before it got there.
-        pending = self._pending
-        found: dict[bytes, bytes | None] = {p: pending[p] for p in profiles if p in pending}
-        stored = [profile for profile in dict.fromkeys(profiles) if profile not in found]
-        if stored:
-            found.update(zip(stored, await self.store.get_many(stored), strict=True))
+    async def finish(self, look_up: LookUp) -> dict[bytes, bytes | None]:
+        """The records as of the latest change, acknowledged or not; no change may be put while this waits."""
+        found = await look_up.reading
+        pending, acknowledged = self._pending, self._acknowledged_meanwhile
+        for profile in look_up.profiles:
+            if profile in pending:
+                found[profile] = pending[profile]
+            elif profile in acknowledged:
+                found[profile] = acknowledged[profile]
+        self._under_way -= 1
+        if not self._under_way:
+            self._acknowledged_meanwhile = {}
         return found
 
     def put(self, changes: Mapping[bytes, bytes]) -> None:
@@ -45,7 +64,13 @@ class Overlay:
     async def acknowledge(self, changes: Mapping[bytes, bytes], position: int) -> None:
         """Changes that were put, and that the changelog has up to `position`; in the order in which they were put."""
         await self.store.apply(changes, position)
+        if self._under_way:
+            # A look-up may have asked the store before these were there.
+            self._acknowledged_meanwhile.update(changes)
         pending = self._pending
         for profile, record in changes.items():
             if pending.get(profile) is record:
                 del pending[profile]
+
+    async def _read(self, profiles: list[bytes]) -> dict[bytes, bytes | None]:
+        return await self.store.get_many(profiles) if profiles else {}

@@ -71,15 +71,15 @@ class RocksStore:
         stream = database.get(STREAM_KEY)
         self.stream: str | None = stream.decode() if stream else None
 
-    async def get_many(self, profiles: Sequence[bytes]) -> list[bytes | None]:
+    async def get_many(self, profiles: Sequence[bytes]) -> dict[bytes, bytes | None]:
         """See `Store`."""
         found: dict[bytes, bytes | None] = {}
         unknown = self._hot.find(profiles, found)
         if unknown:
-            read = dict(zip(unknown, await self._run(self._read, unknown), strict=True))
+            read = await self._run(self._read, unknown)
             self._hot.remember(read)
             found.update(read)
-        return [found[profile] for profile in profiles]
+        return found
 
     async def apply(self, changes: Mapping[bytes, bytes], position: int, stream: str | None = None) -> None:
         """See `Store`."""
@@ -143,9 +143,9 @@ class RocksStore:
                     (self.path / DAMAGED).touch()
                 raise StateError(told(error, self.path)) from error
 
-    def _read(self, profiles: Sequence[bytes]) -> list[bytes | None]:
-        records: Any = self._database.get(list(profiles))
-        return list(records)
+    def _read(self, profiles: list[bytes]) -> dict[bytes, bytes | None]:
+        records: Any = self._database.get(profiles)
+        return dict(zip(profiles, records, strict=True))
 
     def _clear(self) -> None:
         identity = self._database.get(IDENTITY_KEY)

@@ -36,8 +36,8 @@ class Store(Protocol):
     def stream(self) -> str | None:
         """The stream that this state was exported to; None before it is known."""
 
-    async def get_many(self, profiles: Sequence[bytes]) -> list[bytes | None]:
-        """The records of `profiles`, side by side with them; None where there is none."""
+    async def get_many(self, profiles: Sequence[bytes]) -> dict[bytes, bytes | None]:
+        """The record of each of `profiles`; None where there is none."""
 
     async def apply(self, changes: Mapping[bytes, bytes], position: int, stream: str | None = None) -> None:
         """Put records, and note the changelog offset that they reach to; `stream` where that is told anew."""

@@ -34,7 +34,7 @@ async def position(path: Path, cluster: str = "c", deletions_kept_ms: int = DAY_
     try:
         store = await directory.open(0, deletions_kept_ms=deletions_kept_ms, forgotten_kept_ms=0)
         found: int = store.position
-        assert await store.get_many([b"p"]) == [RECORD if found else None]
+        assert await store.get_many([b"p"]) == {b"p": RECORD if found else None}
         await store.close()
         return found
     finally:
@@ -80,6 +80,25 @@ async def test_damage_that_is_met_while_reading_is_mended_at_the_next_start(tmp_
     await store.close()
     directory.close()
     assert await position(tmp_path) == 0
+
+
+async def test_a_store_that_is_opened_again_reads_through_the_cache_that_all_stores_share(
+    tmp_path: Path,
+) -> None:
+    directory = directory_at(tmp_path)
+    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
+    records = {b"p%d" % i: encode_record(StateRecord(i)) for i in range(20_000)}
+    await store.apply(records, 7)
+    store._database.flush()
+    await store.close()
+    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
+    empty = directory.memory_used_bytes
+    assert await store.get_many(list(records)) == records
+    assert directory.memory_used_bytes > empty + sum(map(len, records.values()))
+    newest = max(store.path.glob("OPTIONS-*")).read_text()
+    assert "filter_policy=bloomfilter" in newest
+    await store.close()
+    directory.close()
 
 
 async def test_a_directory_that_cannot_be_written_is_told_at_the_start(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ class SlowStore(MemoryStore):
         super().__init__()
         self._rng = rng
 
-    async def get_many(self, profiles: Sequence[bytes]) -> list[bytes | None]:
+    async def get_many(self, profiles: Sequence[bytes]) -> dict[bytes, bytes | None]:
         await asyncio.sleep(self._rng.random())
         found = await super().get_many(profiles)
         await asyncio.sleep(self._rng.random())
@@ -50,9 +50,13 @@ def test_a_look_up_sees_all_changes_whenever_they_are_acknowledged(seed: int) ->
 
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(acknowledge())
-            for offset in range(30):
-                profiles = [b"%d" % rng.randrange(4) for _ in range(3)]
-                found = await overlay.get_many(profiles)
+            some: list[list[bytes]] = [[b"%d" % rng.randrange(4) for _ in range(3)] for _ in range(30)]
+            ahead = overlay.begin(some[0], tasks)
+            for offset, profiles in enumerate(some):
+                look_up = ahead
+                if offset + 1 < len(some):
+                    ahead = overlay.begin(some[offset + 1], tasks)
+                found = await overlay.finish(look_up)
                 assert found == {profile: latest.get(profile) for profile in profiles}
                 changes = {p: encode_record(StateRecord(offset)) for p in profiles if rng.random() < 0.6}
                 latest |= changes
@@ -72,7 +76,7 @@ def test_hot_records_are_never_stale_and_stay_within_their_bound(steps: list[tup
         unknown = hot.find([profile], found)
         assert found == ({} if unknown else {profile: truth[profile]})
         truth[profile] = b"x" * size or None
-        hot.remember({profile: found.get(profile)})
+        hot.remember({name: None for name in unknown})
         hot.correct({profile: truth[profile]})
         held = {**hot._old, **hot._young}
         assert len(hot._young) <= 4

@@ -45,12 +45,12 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 async def test_a_new_store_holds_nothing(store: Store) -> None:
     assert (store.position, store.highest_offset, store.stream) == (0, -1, None)
-    assert await store.get_many([b"p", b"q"]) == [None, None]
+    assert await store.get_many([b"p", b"q"]) == {b"p": None, b"q": None}
 
 
 async def test_records_are_found_side_by_side_with_their_profiles(store: Store) -> None:
     await store.apply({b"p": member(3), b"q": member(5)}, 7)
-    assert await store.get_many([b"q", b"x", b"p", b"q"]) == [member(5), None, member(3), member(5)]
+    assert await store.get_many([b"q", b"x", b"p", b"q"]) == {b"q": member(5), b"x": None, b"p": member(3)}
     assert (store.position, store.highest_offset) == (7, 5)
 
 
@@ -81,7 +81,7 @@ async def test_a_profile_that_came_back_is_not_told_as_left(store: Store) -> Non
     await store.apply({b"p": encode_left(3)}, 1)
     await store.apply({b"p": member(4)}, 2)
     assert await store.left_before(10, 10) == []
-    assert await store.get_many([b"p"]) == [member(4)]
+    assert await store.get_many([b"p"]) == {b"p": member(4)}
 
 
 async def test_a_profile_that_left_twice_is_told_once_and_latest(store: Store) -> None:
@@ -95,7 +95,7 @@ async def test_a_cleared_store_is_new(store: Store) -> None:
     await store.apply({b"p": member(3), b"q": encode_left(4)}, 7, "stream")
     await store.clear()
     assert (store.position, store.highest_offset, store.stream) == (0, -1, None)
-    assert await store.get_many([b"p", b"q"]) == [None, None]
+    assert await store.get_many([b"p", b"q"]) == {b"p": None, b"q": None}
     assert await store.left_before(100, 10) == []
 
 
@@ -106,7 +106,7 @@ async def test_a_store_on_disk_survives(tmp_path: Path) -> None:
     await store.close()
     store = await directory.open(1, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
     assert (store.position, store.highest_offset, store.stream) == (7, 4, "stream")
-    assert await store.get_many([b"p"]) == [member(3)]
+    assert await store.get_many([b"p"]) == {b"p": member(3)}
     assert await store.left_before(10, 10) == [Left(b"q", 4)]
     await store.close()
     directory.close()
@@ -117,11 +117,11 @@ async def test_a_forgotten_profile_stays_as_long_as_a_zombie_could_append(tmp_pa
     store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=DAY_MS)
     await store.apply({b"p": encode_left(3)}, 1)
     await store.forget([Left(b"p", 3)], 2)
-    assert await store.get_many([b"p"]) == [encode_left(3)]
+    assert await store.get_many([b"p"]) == {b"p": encode_left(3)}
     await store.close()
     store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=-1)
     await store.forget([], 3)
-    assert await store.get_many([b"p"]) == [None]
+    assert await store.get_many([b"p"]) == {b"p": None}
     await store.close()
     directory.close()
 
@@ -134,7 +134,7 @@ async def test_two_look_ups_at_once_do_not_meet_in_the_database(tmp_path: Path) 
     store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
     keys = [b"%d" % i for i in range(100)]
     one, other = await asyncio.gather(store.get_many(keys), store.get_many(keys[::-1]))
-    assert one == other[::-1] == [member(i) for i in range(100)]
+    assert one == other == {key: member(i) for i, key in enumerate(keys)}
     await store.close()
     directory.close()
 
@@ -149,6 +149,6 @@ async def test_a_cancelled_write_is_whole_before_the_store_may_be_closed(tmp_pat
         await writing
     await store.close()
     store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
-    assert (store.position, await store.get_many([b"p"])) in ((0, [None]), (1, [member(1)]))
+    assert (store.position, await store.get_many([b"p"])) in ((0, {b"p": None}), (1, {b"p": member(1)}))
     await store.close()
     directory.close()
