@@ -3,41 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import structlog
 import typer
 import uvloop
 from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table
-from rich.text import Text
 
 from processor import __version__
 from processor.configuration import load_configuration
+from processor.console import errors, exit_code, leaves, refuse, tell
 from processor.errors import (
-    EXIT_BAD_CONFIGURATION,
     ConfigurationError,
-    InvalidStateRecord,
-    KafkaRefused,
-    KinesisRefused,
     ProcessorError,
-    StateRefused,
 )
 from processor.governance.plan import compile_plan
 from processor.profile.core import Core
-from processor.profile.record import ATTRIBUTE_BYTES
 from processor.replay import replay as replay_lines
 from processor.settings import load_file_settings, load_settings
+from processor.state_commands import state_app
 from processor.workers import Command, Workers, allowed_cpus, parent_is_gone, worker_environ
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
     from processor.errors import Problem
     from processor.governance.plan import Plan
@@ -53,16 +45,12 @@ app = typer.Typer(
     "Exit code 78: the configuration is wrong.",
 )
 
-state_app = typer.Typer(
-    no_args_is_help=True, help="Look at what was last exported, and rebuild local stores."
-)
 app.add_typer(state_app, name="state")
 
 _LEAVE_S = 15.0
-_SWITCH_INTERVAL_S = 0.0005
 """What a worker may take beyond its drain: the last commit, and leaving the group."""
 
-_errors = Console(stderr=True, soft_wrap=True)
+_SWITCH_INTERVAL_S = 0.0005
 
 DestinationOption = Annotated[
     Path | None,
@@ -102,9 +90,9 @@ def run(
     try:
         settings = load_settings()
     except ConfigurationError as error:
-        _refuse([*problems, *error.problems])
+        refuse([*problems, *error.problems])
     if plan is None:
-        _refuse(problems)
+        refuse(problems)
     configure_logs(settings.service)
     count = workers or settings.service.workers or allowed_cpus()
     if worker is None and count > 1:
@@ -126,8 +114,8 @@ def _run_one(settings: Settings, plan: Plan, worker: int | None, *, restarted: b
             beside = []
             if worker is not None:
                 beside.append(tasks.create_task(_stop_with_parent(stop)))
-            elif _errors.is_terminal:
-                beside.append(tasks.create_task(show_restoration(status, _errors)))
+            elif errors.is_terminal:
+                beside.append(tasks.create_task(show_restoration(status, errors)))
             await run_service(settings, plan, stop, status, restarted=restarted)
             for task in beside:
                 task.cancel()
@@ -139,14 +127,14 @@ def _run_one(settings: Settings, plan: Plan, worker: int | None, *, restarted: b
     try:
         uvloop.run(serve())
     except ExceptionGroup as failure:
-        leaves = list(_leaves(failure))
+        failures = list(leaves(failure))
         # What is not ours is a bug, and its trace is what a report of it needs.
-        if not all(isinstance(leaf, ProcessorError) for leaf in leaves):
+        if not all(isinstance(leaf, ProcessorError) for leaf in failures):
             raise
-        for leaf in leaves:
+        for leaf in failures:
             for told in leaf.problems if isinstance(leaf, ConfigurationError) else [leaf]:
-                _tell(str(told))
-        raise typer.Exit(_exit_code(leaves)) from failure
+                tell(str(told))
+        raise typer.Exit(exit_code(failures)) from failure
 
 
 def _run_workers(count: int, settings: Settings, destination: Path | None, governance: Path | None) -> int:
@@ -187,9 +175,9 @@ def validate(
     try:
         settings = load_settings()
     except ConfigurationError as error:
-        _refuse([*problems, *error.problems])
+        refuse([*problems, *error.problems])
     if plan is None:
-        _refuse(problems)
+        refuse(problems)
     console = Console()
     console.print(plan_table(plan))
     for note in plan_notes(plan):
@@ -227,7 +215,7 @@ def replay(
     """Dry run: print what a file of events would export, one JSON line an export."""
     plan, problems = _plan(destination, governance)
     if plan is None:
-        _refuse(problems)
+        refuse(problems)
     with ExitStack() as stack:
         try:
             lines = sys.stdin.buffer if events == "-" else stack.enter_context(Path(events).open("rb"))
@@ -235,7 +223,7 @@ def replay(
                 sys.stderr.buffer if dead_letters is None else stack.enter_context(dead_letters.open("wb"))
             )
         except OSError as error:
-            _tell(f"{error.filename}: {error.strerror}")
+            tell(f"{error.filename}: {error.strerror}")
             raise typer.Exit(2) from error
         try:
             replay_lines(Core(plan), lines, events, sys.stdout.buffer, letters)
@@ -243,96 +231,12 @@ def replay(
         except ConfigurationError as error:
             sys.stdout.buffer.flush()
             for problem in error.problems:
-                _tell(str(problem))
+                tell(str(problem))
             raise typer.Exit(2) from error
         except BrokenPipeError:
             # The reader has seen enough; what is left in the buffer must not fail at the exit, too.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
-
-
-@state_app.command("show")
-def state_show(
-    profile_id: Annotated[str, typer.Argument(metavar="PROFILE_ID")],
-    *,
-    changelog: Annotated[
-        bool, typer.Option("--changelog", help="Read the changelog, though a local store has the profile.")
-    ] = False,
-) -> None:
-    """What was last exported for a profile, from this machine's stores or else from the changelog."""
-    from processor import inspection
-
-    settings = _settings()
-    with _told_plainly():
-        found = None if changelog else inspection.find_in_stores(settings, profile_id.encode())
-        if found is None:
-            with Progress(transient=True, console=_errors) as progress:
-                bar = progress.add_task("reading the changelog")
-
-                def show(done: int, total: int) -> None:
-                    progress.update(bar, completed=done, total=total)
-
-                found = asyncio.run(inspection.find_in_changelog(settings, profile_id.encode(), show))
-    if found is None:
-        _tell(f"nothing is exported for {profile_id}: it is in no mapped segment, or was not seen yet")
-        raise typer.Exit(1)
-    record = found.record
-    memberships = [
-        {"namespace": key.rpartition("\0")[0] or "ups", "segment": key.rpartition("\0")[2], "since": since}
-        for key, since in record.memberships.items()
-    ]
-    told = {
-        "profile": profile_id,
-        "partition": found.partition,
-        "foundIn": found.place,
-        "sourceOffset": record.offset,
-        "memberships": memberships,
-        "identityMap": json.loads(record.identities),
-        "exportedAttributes": len(record.attributes) // ATTRIBUTE_BYTES,
-    }
-    typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
-
-
-@state_app.command("stats")
-def state_stats() -> None:
-    """Changelog and local store of every partition."""
-    from processor import inspection
-
-    settings = _settings()
-    table = Table(title=f"changelog {settings.changelog_topic}")
-    for column in ("partition", "changelog from", "to", "local store at", "behind", "profiles, about", "MiB"):
-        table.add_column(column, justify="right")
-
-    async def collect() -> None:
-        async for each in inspection.figures(settings):
-            local = ["-"] * 4
-            if each.store_position is not None:
-                local = [
-                    str(each.store_position),
-                    str(max(each.changelog_end - each.store_position, 0)),
-                    str(each.store_profiles),
-                    f"{(each.store_bytes or 0) / 2**20:.1f}",
-                ]
-            table.add_row(str(each.partition), str(each.changelog_begin), str(each.changelog_end), *local)
-
-    with _told_plainly():
-        asyncio.run(collect())
-    Console().print(table)
-
-
-@state_app.command("rebuild")
-def state_rebuild(
-    partition: Annotated[
-        int | None, typer.Option("--partition", help="Only this one.", show_default=False)
-    ] = None,
-) -> None:
-    """Remove this machine's local stores; the next start restores them from the changelog."""
-    from processor import inspection
-
-    settings = _settings()
-    with _told_plainly():
-        removed = inspection.rebuild(settings, partition)
-    typer.echo(f"removed: {', '.join(map(str, removed)) or 'nothing, there was none'}")
 
 
 @app.command()
@@ -348,7 +252,7 @@ def demo(
     try:
         from processor.demo import run_demo
     except ModuleNotFoundError as error:
-        _tell(f"{error.name} is missing: install the extra `demo`, profile-export-processor[demo]")
+        tell(f"{error.name} is missing: install the extra `demo`, profile-export-processor[demo]")
         raise typer.Exit(1) from error
     raise typer.Exit(run_demo(events=events, rate=rate, follow=follow))
 
@@ -357,23 +261,6 @@ def demo(
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)
-
-
-@contextmanager
-def _told_plainly() -> Iterator[None]:
-    """Our own errors as a line, not as a trace."""
-    try:
-        yield
-    except ProcessorError as error:
-        _tell(str(error))
-        raise typer.Exit(_exit_code([error])) from error
-
-
-def _settings() -> Settings:
-    try:
-        return load_settings()
-    except ConfigurationError as error:
-        _refuse(error.problems)
 
 
 def main() -> None:
@@ -390,31 +277,3 @@ def _plan(destination: Path | None, governance: Path | None) -> tuple[Plan | Non
         return compile_plan(*load_configuration(destination_file, governance_file, os.environ)), ()
     except ConfigurationError as error:
         return None, error.problems
-
-
-def _refuse(problems: Sequence[Problem]) -> NoReturn:
-    for problem in problems:
-        _tell(str(problem))
-    count = len(problems)
-    _errors.print(
-        f"{count} {'problem' if count == 1 else 'problems'}; nothing was connected.", highlight=False
-    )
-    raise typer.Exit(EXIT_BAD_CONFIGURATION)
-
-
-def _exit_code(errors: Iterable[BaseException]) -> int:
-    """78 where a person must mend something first, so that a supervisor need not try again."""
-    refusals = ConfigurationError, KafkaRefused, KinesisRefused, StateRefused, InvalidStateRecord
-    return EXIT_BAD_CONFIGURATION if any(isinstance(error, refusals) for error in errors) else 1
-
-
-def _leaves(failure: BaseExceptionGroup) -> Iterator[BaseException]:
-    for error in failure.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
-
-
-def _tell(message: str) -> None:
-    _errors.print(Text.assemble(("error ", "red"), message))

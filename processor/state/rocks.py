@@ -144,7 +144,7 @@ class RocksStore:
                 raise StateError(told(error, self.path)) from error
 
     def _read(self, profiles: list[bytes]) -> dict[bytes, bytes | None]:
-        records: Any = self._database.get(profiles)
+        records: Any = self._database.get([*profiles])
         return dict(zip(profiles, records, strict=True))
 
     def _clear(self) -> None:

@@ -76,7 +76,7 @@ def test_hot_records_are_never_stale_and_stay_within_their_bound(steps: list[tup
         unknown = hot.find([profile], found)
         assert found == ({} if unknown else {profile: truth[profile]})
         truth[profile] = b"x" * size or None
-        hot.remember({name: None for name in unknown})
+        hot.remember(dict.fromkeys(unknown))
         hot.correct({profile: truth[profile]})
         held = {**hot._old, **hot._young}
         assert len(hot._young) <= 4

@@ -1,0 +1,78 @@
+"""What a command tells a person: errors as lines on standard error, and the exit code that says whose turn it is."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from processor.errors import (
+    EXIT_BAD_CONFIGURATION,
+    ConfigurationError,
+    InvalidStateRecord,
+    KafkaRefused,
+    KinesisRefused,
+    ProcessorError,
+    StateRefused,
+)
+from processor.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from processor.errors import Problem
+    from processor.settings import Settings
+
+errors = Console(stderr=True, soft_wrap=True)
+
+
+def tell(message: str) -> None:
+    """Print an error."""
+    errors.print(Text.assemble(("error ", "red"), message))
+
+
+def refuse(problems: Sequence[Problem]) -> NoReturn:
+    """Print what is wrong with the configuration, and exit with 78."""
+    for problem in problems:
+        tell(str(problem))
+    count = len(problems)
+    errors.print(
+        f"{count} {'problem' if count == 1 else 'problems'}; nothing was connected.", highlight=False
+    )
+    raise typer.Exit(EXIT_BAD_CONFIGURATION)
+
+
+def settings_or_refuse() -> Settings:
+    """The settings of the environment."""
+    try:
+        return load_settings()
+    except ConfigurationError as error:
+        refuse(error.problems)
+
+
+@contextmanager
+def told_plainly() -> Iterator[None]:
+    """Our own errors as a line, not as a trace."""
+    try:
+        yield
+    except ProcessorError as error:
+        tell(str(error))
+        raise typer.Exit(exit_code([error])) from error
+
+
+def exit_code(failures: Iterable[BaseException]) -> int:
+    """78 where a person must mend something first, so that a supervisor need not try again."""
+    refusals = ConfigurationError, KafkaRefused, KinesisRefused, StateRefused, InvalidStateRecord
+    return EXIT_BAD_CONFIGURATION if any(isinstance(error, refusals) for error in failures) else 1
+
+
+def leaves(failure: BaseExceptionGroup) -> Iterator[BaseException]:
+    """The errors in a group, and in the groups within it."""
+    for error in failure.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from leaves(error)
+        else:
+            yield error

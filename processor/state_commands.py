@@ -1,0 +1,103 @@
+"""The command line: `processor state show | stats | rebuild`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from processor.console import errors, settings_or_refuse, tell, told_plainly
+from processor.profile.record import ATTRIBUTE_BYTES
+
+state_app = typer.Typer(
+    no_args_is_help=True, help="Look at what was last exported, and rebuild local stores."
+)
+
+
+@state_app.command("show")
+def state_show(
+    profile_id: Annotated[str, typer.Argument(metavar="PROFILE_ID")],
+    *,
+    changelog: Annotated[
+        bool, typer.Option("--changelog", help="Read the changelog, though a local store has the profile.")
+    ] = False,
+) -> None:
+    """What was last exported for a profile, from this machine's stores or else from the changelog."""
+    from processor import inspection
+
+    settings = settings_or_refuse()
+    with told_plainly():
+        found = None if changelog else inspection.find_in_stores(settings, profile_id.encode())
+        if found is None:
+            with Progress(transient=True, console=errors) as progress:
+                bar = progress.add_task("reading the changelog")
+
+                def show(done: int, total: int) -> None:
+                    progress.update(bar, completed=done, total=total)
+
+                found = asyncio.run(inspection.find_in_changelog(settings, profile_id.encode(), show))
+    if found is None:
+        tell(f"nothing is exported for {profile_id}: it is in no mapped segment, or was not seen yet")
+        raise typer.Exit(1)
+    record = found.record
+    memberships = [
+        {"namespace": key.rpartition("\0")[0] or "ups", "segment": key.rpartition("\0")[2], "since": since}
+        for key, since in record.memberships.items()
+    ]
+    told = {
+        "profile": profile_id,
+        "partition": found.partition,
+        "foundIn": found.place,
+        "sourceOffset": record.offset,
+        "memberships": memberships,
+        "identityMap": json.loads(record.identities),
+        "exportedAttributes": len(record.attributes) // ATTRIBUTE_BYTES,
+    }
+    typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
+
+
+@state_app.command("stats")
+def state_stats() -> None:
+    """Changelog and local store of every partition."""
+    from processor import inspection
+
+    settings = settings_or_refuse()
+    table = Table(title=f"changelog {settings.changelog_topic}")
+    for column in ("partition", "changelog from", "to", "local store at", "behind", "profiles, about", "MiB"):
+        table.add_column(column, justify="right")
+
+    async def collect() -> None:
+        async for each in inspection.figures(settings):
+            local = ["-"] * 4
+            if each.store_position is not None:
+                local = [
+                    str(each.store_position),
+                    str(max(each.changelog_end - each.store_position, 0)),
+                    str(each.store_profiles),
+                    f"{(each.store_bytes or 0) / 2**20:.1f}",
+                ]
+            table.add_row(str(each.partition), str(each.changelog_begin), str(each.changelog_end), *local)
+
+    with told_plainly():
+        asyncio.run(collect())
+    Console().print(table)
+
+
+@state_app.command("rebuild")
+def state_rebuild(
+    partition: Annotated[
+        int | None, typer.Option("--partition", help="Only this one.", show_default=False)
+    ] = None,
+) -> None:
+    """Remove this machine's local stores; the next start restores them from the changelog."""
+    from processor import inspection
+
+    settings = settings_or_refuse()
+    with told_plainly():
+        removed = inspection.rebuild(settings, partition)
+    typer.echo(f"removed: {', '.join(map(str, removed)) or 'nothing, there was none'}")
