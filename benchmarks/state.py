@@ -169,7 +169,8 @@ async def _throughput(home: Path, profiles: int, seconds: float = 10) -> dict[st
     checkpoint = Checkpoint(0, cast("Any", _Changelog(store.position)), overlay, status)
     stages = Stages(core, overlay, writer, cast("Any", None), checkpoint)
     partition = Partition(0, stages, status, state_bytes_max=1 << 20, on_room=lambda: None)
-    rng, busy_s, cpu_s, offset = random.Random(2), 0.0, 0.0, 0
+    rng, busy_s, cpu_s = random.Random(2), 0.0, 0.0
+    first = offset = store.highest_offset + 1
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(writer.run()), tasks.create_task(partition.run())]
         while busy_s < seconds:
@@ -191,9 +192,9 @@ async def _throughput(home: Path, profiles: int, seconds: float = 10) -> dict[st
     memory = directory.memory_used_bytes
     directory.close()
     return {
-        "events_per_s": round(offset / busy_s),
-        "events_per_cpu_s": round(offset / cpu_s),
-        "exported_share": round(status.figures.exported / offset, 3),
+        "events_per_s": round((offset - first) / busy_s),
+        "events_per_cpu_s": round((offset - first) / cpu_s),
+        "exported_share": round(status.figures.exported / (offset - first), 3),
         "rocksdb_memory_mib": round(memory / 2**20, 1),
         "peak_rss_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
     }

@@ -16,7 +16,7 @@ import structlog
 from processor.batch import Batch, Limits, process, size_bytes
 from processor.errors import KafkaError, KafkaUnavailable, Reason
 from processor.kafka.dead_letters import DeadLetter
-from processor.kinesis.writer import Ticket
+from processor.kinesis.ticket import Ticket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -207,9 +207,22 @@ class KinesisSettings(_Group):
         le=10 * _MIB - 64 * 1024,
         description="Data and partition keys in one PutRecords call.",
     )
-    max_requests_in_flight: int = Field(16, ge=1, le=256, description="PutRecords calls at the same time.")
+    max_requests_in_flight: int = Field(
+        32,
+        ge=1,
+        le=256,
+        description="PutRecords calls at the same time, at most; latency decides how many there are.",
+    )
+    max_in_flight_bytes: int = Field(
+        32 * _MIB, ge=_MIB, description="No call begins while calls with as much are on their way."
+    )
     buffer_bytes: int = Field(
         64 * _MIB, ge=_MIB, description="All exports that wait or are on their way, retries included."
+    )
+    shard_buffer_bytes: int = Field(
+        8 * _MIB,
+        ge=64 * 1024,
+        description="What one shard may hold of that; where it takes nothing, the others go on until then.",
     )
     connect_timeout_ms: int = Field(5_000, ge=100, description="How long connecting may take.")
     request_timeout_ms: int = Field(
@@ -218,7 +231,7 @@ class KinesisSettings(_Group):
     retry_base_ms: int = Field(
         50, ge=1, description="The first back-off of a failed record; it doubles from there."
     )
-    retry_max_ms: int = Field(5_000, ge=1, description="The longest back-off while waiting helps.")
+    retry_max_ms: int = Field(3_000, ge=1, description="The longest back-off while waiting helps.")
     slow_retry_ms: int = Field(
         15_000,
         ge=100,

@@ -72,7 +72,7 @@ async def connection_checks(settings: Settings, plan: Plan) -> AsyncIterator[Che
         yield Check(f"Kafka at {', '.join(kafka.servers)}", str(error))
     try:
         async with open_stream(plan.destination, settings.kinesis) as stream:
-            limit = await stream.max_record_bytes()
+            limit = (await stream.facts()).max_record_bytes
             yield Check(f"Kinesis stream {stream.name}: records up to {limit} bytes", None)
     except KinesisError as error:
         yield Check(f"Kinesis stream {plan.destination.stream}", str(error))

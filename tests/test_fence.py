@@ -10,7 +10,8 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from processor.fence import Fence
 from processor.kafka.changelog import Changelog, Span
-from processor.kinesis.writer import Ticket, Writer
+from processor.kinesis.ticket import Ticket
+from processor.kinesis.writer import Writer
 from processor.settings import KafkaSettings, KinesisSettings
 from tests.kinesis.model import ScriptedKinesis
 from tests.kinesis.test_writer import export

@@ -1,24 +1,20 @@
-"""The connection to one stream: aiobotocore's client, and Kinesis' errors as this package's."""
+"""The connection to one stream: aiobotocore's credentials, endpoint rules, signer and connections."""
 
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from aiobotocore.awsrequest import AioAWSResponse
 from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
-from aiohttp import ClientError as HttpError
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectTimeoutError,
-    EndpointConnectionError,
-    HTTPClientError,
-    NoCredentialsError,
-    PartialCredentialsError,
-)
+from botocore.awsrequest import AWSRequest
+from botocore.exceptions import BotoCoreError
 
-from processor.errors import KinesisError, KinesisRefused, KinesisRejected, KinesisUnavailable
+from processor.errors import KinesisRefused, KinesisUnavailable
+from processor.kinesis.refusals import FOREIGN, from_code, from_foreign
+from processor.kinesis.shards import Shard
+from processor.kinesis.wire import Answer, read_answer, read_error_code, write_body
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -30,25 +26,16 @@ if TYPE_CHECKING:
 RECORD_BYTES_DEFAULT: Final = 1024 * 1024
 """A stream's record maximum, data and partition key, where it cannot be read."""
 
-_REJECTIONS: Final = {"ValidationException", "SerializationException", "InvalidArgumentException"}
-_REFUSALS: Final = {
-    "AccessDeniedException": "the IAM action kinesis:{action} is missing for this stream: grant it",
-    "ResourceNotFoundException": "there is no such stream in this region and account: create it, or see `stream`",
-    "ExpiredTokenException": "the credentials have expired: renew them",
-    "ExpiredToken": "the credentials have expired: renew them",
-    "UnrecognizedClientException": "AWS does not know the access key: see `connection` and the credential chain",
-    "InvalidClientTokenId": "AWS does not know the access key: see `connection` and the credential chain",
-    "MissingAuthenticationTokenException": "no credentials were sent: see `connection` and the credential chain",
-    "IncompleteSignature": "the credentials are incomplete: see `connection`",
-    "InvalidSignatureException": "the secret key does not fit the access key, or the clock is wrong",
-    "SignatureDoesNotMatch": "the secret key does not fit the access key, or the clock is wrong",
-    "OptInRequired": "the account is not subscribed to Kinesis in this region",
-    "KMSAccessDeniedException": "the IAM action kms:GenerateDataKey is missing for the stream's key: grant it",
-    "KMSDisabledException": "the stream's KMS key is disabled: enable it",
-    "KMSInvalidStateException": "the stream's KMS key is not usable: see its state",
-    "KMSNotFoundException": "the stream's KMS key does not exist: see the stream's encryption",
-    "KMSOptInRequired": "the account is not subscribed to KMS",
-}
+_BUFFERS_KEPT: Final = 32
+_OK: Final = 200
+_SIGNED_ANEW: Final = {"authorization", "x-amz-date", "x-amz-security-token", "content-length", "host"}
+
+
+class StreamFacts(NamedTuple):
+    """What of a stream's description matters: its record maximum, and whether it ignores partition keys."""
+
+    max_record_bytes: int
+    ignores_keys: bool
 
 
 class Stream:
@@ -58,42 +45,119 @@ class Stream:
         self.name = stream
         self._client = client
         self._address = {"StreamARN": stream} if stream.startswith("arn:") else {"StreamName": stream}
+        self._frame: tuple[str, dict[str, str]] | None = None
+        self._buffers: list[bytearray] = []
 
-    async def put(self, records: Sequence[Export]) -> list[str | None]:
-        """Put records in one call; for each its error code, None where it is stored.
+    async def put(self, records: Sequence[Export]) -> Answer:
+        """Put records in one call.
+
+        The body is built here and signed and sent by the client's own parts: what botocore does beside, for every
+        call alike, costs as much as all of this.
 
         Raises:
             KinesisUnavailable, KinesisRejected, KinesisRefused: none is stored, as far as is known.
 
         """
-        request = [{"Data": record.data, "PartitionKey": record.partition_key} for record in records]
-        answer = await self._call("PutRecords", self._client.put_records(Records=request, **self._address))
-        results = answer["Records"]
-        if len(results) != len(records):
+        # Buffers this large are mapped anew by every allocation, page by page; kept ones are not.
+        buffer = self._buffers.pop() if self._buffers else bytearray()
+        write_body(self._address, records, buffer)
+        try:
+            response = await self._sent(buffer)
+            body = await response.content
+        except FOREIGN as error:
+            raise from_foreign(error, "PutRecords", self.name) from error
+        if response.status_code != _OK:
+            code = read_error_code(response.headers.get("x-amzn-errortype"), body)
+            raise from_code(code, "PutRecords", self.name)
+        answer = read_answer(body)
+        if answer is None or len(answer.results) != len(records):
             raise KinesisUnavailable(
-                f"PutRecords on {self.name}: {len(results)} results for {len(records)} records",
+                f"PutRecords on {self.name}: the answer has no result for each of {len(records)} records",
                 outcome_unknown=True,
             )
-        return [result.get("ErrorCode") for result in results]
+        if len(self._buffers) < _BUFFERS_KEPT:
+            self._buffers.append(buffer)
+        return answer
 
-    async def max_record_bytes(self) -> int:
-        """The largest record that the stream takes.
+    async def facts(self) -> StreamFacts:
+        """Look at the stream.
 
         Raises:
-            KinesisUnavailable, KinesisRefused: it cannot be read.
+            KinesisUnavailable, KinesisRefused: it cannot be looked at.
 
         """
         answer = await self._call(
             "DescribeStreamSummary", self._client.describe_stream_summary(**self._address)
         )
-        kib = answer["StreamDescriptionSummary"].get("MaxRecordSizeInKiB")
-        return RECORD_BYTES_DEFAULT if kib is None else int(kib) * 1024
+        summary = answer["StreamDescriptionSummary"]
+        kib = summary.get("MaxRecordSizeInKiB")
+        return StreamFacts(
+            RECORD_BYTES_DEFAULT if kib is None else int(kib) * 1024,
+            summary.get("RecordDistributionStrategy") == "AUTO",
+        )
+
+    async def shards(self) -> list[Shard]:
+        """The open shards.
+
+        Raises:
+            KinesisUnavailable, KinesisRefused: they cannot be listed.
+
+        """
+        found, page = list[Shard](), self._address
+        while True:
+            answer = await self._call("ListShards", self._client.list_shards(**page))
+            for shard in answer["Shards"]:
+                if "EndingSequenceNumber" not in shard.get("SequenceNumberRange", {}):
+                    hashes = shard["HashKeyRange"]
+                    found.append(
+                        Shard(shard["ShardId"], int(hashes["StartingHashKey"]), int(hashes["EndingHashKey"]))
+                    )
+            if not answer.get("NextToken"):
+                return found
+            page = {"NextToken": answer["NextToken"]}
+
+    async def _sent(self, body: bytearray) -> AioAWSResponse:
+        if self._frame is None:
+            self._frame = await self._framed()
+        url, headers = self._frame
+        request = AWSRequest("POST", url, headers, data=body)
+        await self._client._request_signer.sign("PutRecords", request)  # noqa: SLF001  see `put`
+        response: AioAWSResponse = await self._client._endpoint.http_session.send(request.prepare())  # noqa: SLF001
+        return response
+
+    async def _framed(self) -> tuple[str, dict[str, str]]:
+        """The address and headers of a call, as the client makes them; it is kept from being sent."""
+        frames: list[tuple[str, dict[str, str]]] = []
+
+        def keep(request: Any, **_: object) -> AioAWSResponse:  # noqa: ANN401  botocore's requests have no type
+            headers = {
+                name: value.decode() if isinstance(value, bytes) else str(value)
+                for name, value in request.headers.items()
+                if name.lower() not in _SIGNED_ANEW and not name.lower().startswith("amz-sdk-")
+            }
+            frames.append((request.url, headers))
+            return _Nothing(request.url, _OK, {}, None)
+
+        events = self._client.meta.events
+        events.register("before-send.kinesis.PutRecords", keep)
+        try:
+            await self._client.put_records(Records=[], **self._address)
+        finally:
+            events.unregister("before-send.kinesis.PutRecords", keep)
+        return frames[0]
 
     async def _call(self, action: str, answer: Any) -> Any:  # noqa: ANN401  a response is a tree of JSON
         try:
             return await answer
-        except (BotoCoreError, ClientError, HttpError, OSError, TimeoutError) as error:
-            raise _mapped(error, action, self.name) from error
+        except FOREIGN as error:
+            raise from_foreign(error, action, self.name) from error
+
+
+class _Nothing(AioAWSResponse):  # type: ignore[misc]  # aiobotocore has no types
+    """The answer to a call that is not sent."""
+
+    async def _content_prop(self) -> bytes:
+        return b"{}"
 
 
 @asynccontextmanager
@@ -130,23 +194,3 @@ async def open_stream(destination: Destination, settings: KinesisSettings) -> As
         yield Stream(client, destination.stream)
     finally:
         await creating.__aexit__(None, None, None)
-
-
-def _mapped(error: Exception, action: str, stream: str) -> KinesisError:
-    doing = f"{action} on {stream}"
-    if isinstance(error, ClientError):
-        code = str(error.response.get("Error", {}).get("Code", ""))
-        if code in _REFUSALS:
-            return KinesisRefused(f"{doing}: {_REFUSALS[code].format(action=action)} ({code})")
-        if code in _REJECTIONS:
-            return KinesisRejected(f"{doing}: {code}")
-        # A 5xx, a throttle or something new: waiting is the only safe answer to what is not known.
-        return KinesisUnavailable(f"{doing}: {code or 'an answer without a code'}")
-    if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
-        return KinesisRefused(
-            f"{doing}: no credentials were found: see `connection` and the credential chain"
-        )
-    if isinstance(error, (EndpointConnectionError, ConnectTimeoutError)):
-        return KinesisUnavailable(f"{doing}: the endpoint cannot be reached ({type(error).__name__})")
-    unknown = isinstance(error, (HTTPClientError, HttpError, OSError, TimeoutError))
-    return KinesisUnavailable(f"{doing}: {type(error).__name__}", outcome_unknown=unknown)

@@ -9,99 +9,39 @@ not the cause.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 
-from processor.errors import KinesisError, KinesisRefused, KinesisRejected, KinesisUnavailable
-from processor.kinesis.connection import RECORD_BYTES_DEFAULT
+from processor.errors import KinesisRefused, KinesisRejected, KinesisUnavailable
+from processor.kinesis.in_flight import InFlightLimit
+from processor.kinesis.lanes import Call, Lane, Lanes
+from processor.kinesis.shards import ANY_SHARD
+from processor.kinesis.ticket import Item, Rejection, Ticket, size_of
+from processor.kinesis.watch import Described, StreamWatch
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Iterable, Sequence
 
     from processor.fence import Fence
+    from processor.kinesis.wire import Answer, Result
     from processor.profile.export import Export
     from processor.settings import KinesisSettings
 
 log = structlog.get_logger(__name__)
 
-_RECORD_BYTES_REFRESH_S = 300.0
+THROTTLED: Final = "ProvisionedThroughputExceededException"
 
 
-class Endpoint(Protocol):
+class Endpoint(Described, Protocol):
     """What the writer needs of Kinesis: the real stream, or the scripted one of the tests."""
 
-    async def put(self, records: Sequence[Export]) -> list[str | None]:
+    async def put(self, records: Sequence[Export]) -> Answer:
         """See `connection.Stream.put`."""
-
-    async def max_record_bytes(self) -> int:
-        """See `connection.Stream.max_record_bytes`."""
-
-
-class Rejection(NamedTuple):
-    """An export, by its position in its ticket, that Kinesis takes under no circumstances."""
-
-    position: int
-    code: str
-
-
-class Ticket:
-    """A batch of exports on its way; settled when each is stored or rejected.
-
-    A profile's order is kept among the tickets of one `partition`; keys of two partitions never meet.
-    """
-
-    __slots__ = (
-        "_settled",
-        "abandoned",
-        "exports",
-        "open",
-        "open_bytes",
-        "partition",
-        "rejections",
-        "unsettled",
-    )
-
-    def __init__(self, exports: Sequence[Export], partition: int = 0) -> None:
-        self.exports = exports
-        self.partition = partition
-        self.unsettled = len(exports)
-        self.open = 0
-        self.open_bytes = 0
-        self.rejections: list[Rejection] = []
-        self.abandoned = False
-        self._settled = asyncio.Event()
-        if not exports:
-            self._settled.set()
-
-    async def wait(self) -> Sequence[Rejection]:
-        """Wait until all exports are settled; those that were rejected."""
-        await self._settled.wait()
-        return self.rejections
-
-    def settle_one(self) -> None:
-        """Count one export as stored or rejected."""
-        self.unsettled -= 1
-        if self.unsettled == 0:
-            self._settled.set()
-
-
-class _Item:
-    """An export on its way."""
-
-    __slots__ = ("attempts", "export", "place", "position", "rejected_at", "size_bytes", "ticket")
-
-    def __init__(self, export: Export, ticket: Ticket, position: int) -> None:
-        self.place = ticket.partition, export.profile
-        self.export = export
-        self.ticket = ticket
-        self.position = position
-        self.attempts = 0
-        self.rejected_at: int | None = None
-        self.size_bytes = len(export.data) + len(export.partition_key.encode())
 
 
 @dataclass(slots=True)
@@ -117,6 +57,7 @@ class WriterFigures:
     buffered_bytes: int = 0
     requests: int = 0
     requests_in_flight: int = 0
+    request_bytes_in_flight: int = 0
     possible_duplicates: int = 0
     retried: Counter[str] = field(default_factory=Counter)
 
@@ -128,64 +69,91 @@ class Writer:
         self, endpoint: Endpoint, settings: KinesisSettings, rng: random.Random, fence: Fence
     ) -> None:
         self.figures = WriterFigures()
-        self.max_record_bytes = RECORD_BYTES_DEFAULT
         self.trouble: str | None = None
         """What a person must mend before anything can be written; None while all is well."""
         self._endpoint = endpoint
         self._settings = settings
         self._rng = rng
         self._fence = fence
-        self._ready: deque[_Item] = deque()
-        self._ready_bytes = 0
-        self._ready_since: float | None = None
-        self._groups: deque[list[_Item]] = deque()
-        self._behind: dict[tuple[int, bytes], deque[_Item]] = {}
-        self._suspects: list[_Item] = []
+        self.lanes = Lanes(0.0)
+        self.watch = StreamWatch(endpoint, self.lanes, self._shards_changed)
+        self._ready_since_s: float | None = None
+        self._alone: deque[list[Item]] = deque()
+        """Parts of a call that was rejected, to be sent by themselves."""
+        self._busy: dict[int, dict[bytes, deque[Item] | None]] = {}
+        """By partition, then profile: what queues behind the one that is on its way."""
+        self._suspects: list[Item] = []
         self._successes = 0
-        self._requests: dict[asyncio.Task[None], list[_Item]] = {}
+        self._calls: dict[asyncio.Task[None], Call] = {}
+        self._limit = InFlightLimit(settings.max_requests_in_flight)
+        self._outages = 0
+        self._paused_until_s = 0.0
         self._stirred = asyncio.Event()
         self._room = asyncio.Event()
 
+    @property
+    def max_record_bytes(self) -> int:
+        """The largest export, data and partition key, that the stream takes."""
+        return self.watch.max_record_bytes
+
     async def connect(self) -> None:
-        """Read the stream's record maximum; where that alone is not allowed, the default holds.
-
-        Raises:
-            KinesisRefused: there is no such stream, or the credentials are no good.
-            KinesisUnavailable: Kinesis does not answer.
-
-        """
-        try:
-            self.max_record_bytes = await self._endpoint.max_record_bytes()
-        except KinesisRefused as error:
-            if "DescribeStreamSummary" not in str(error) or "AccessDenied" not in str(error):
-                raise
-            log.warning("the stream's record maximum is unknown, 1 MiB is assumed", reason=str(error))
+        """See `StreamWatch.connect`."""
+        await self.watch.connect()
 
     async def submit(self, ticket: Ticket) -> None:
-        """Take a ticket's exports, in order; waits while the buffer is full."""
+        """Take a ticket's exports, in order; waits while the buffer, or what one shard may hold of it, is full."""
+        settings, figures, lane_of = self._settings, self.figures, self.lanes.lane_of
+        busy = self._busy.setdefault(ticket.partition, {})
+        add, items = self.lanes.add, ticket.items
         for position, export in enumerate(ticket.exports):
-            item = _Item(export, ticket, position)
-            while self._is_full(item):
+            size_bytes = size_of(export)
+            lane = lane_of(export.partition_key)
+            held_bytes = figures.buffered_bytes
+            while held_bytes and (
+                held_bytes + size_bytes > settings.buffer_bytes or self._is_full(lane, size_bytes)
+            ):
+                self._stir()
                 self._room.clear()
                 await self._room.wait()
-            self._take(item)
+                lane = lane_of(export.partition_key)
+                held_bytes = figures.buffered_bytes
+            figures.buffered_bytes = held_bytes + size_bytes
+            figures.submitted += 1
+            figures.in_flight += 1
+            lane.held_bytes += size_bytes
+            item = Item(export, ticket, position, lane, size_bytes)
+            items.append(item)
+            profile = export.profile
+            if profile in busy:
+                behind = busy[profile]
+                if behind is None:
+                    busy[profile] = behind = deque()
+                behind.append(item)
+            else:
+                busy[profile] = None
+                add(item)
+        self._stir()
 
     async def abandon(self, tickets: Iterable[Ticket]) -> None:
         """Forget what is not settled of `tickets`, which are all of their partition that are not settled.
 
-        Requests that carry any of it are cancelled and awaited; cancel what still submits them before.
+        Calls that carry any of it are cancelled and awaited; cancel what still submits them before.
         """
+        figures = self.figures
         for ticket in tickets:
             ticket.abandoned = True
-            self.figures.abandoned += ticket.open
-            self.figures.buffered_bytes -= ticket.open_bytes
-            self.figures.in_flight -= ticket.open
-            ticket.open = ticket.open_bytes = 0
-            for export in ticket.exports:
-                self._behind.pop((ticket.partition, export.profile), None)
+            self._busy.pop(ticket.partition, None)
+            for item in ticket.items:
+                if item.lane is not None:
+                    item.lane.held_bytes -= item.size_bytes
+                    item.lane = None
+                    figures.abandoned += 1
+                    figures.in_flight -= 1
+                    figures.buffered_bytes -= item.size_bytes
+        self.lanes.drop_abandoned()
         self._suspects = [item for item in self._suspects if not item.ticket.abandoned]
         doomed = [
-            task for task, items in self._requests.items() if any(item.ticket.abandoned for item in items)
+            task for task, call in self._calls.items() if any(item.ticket.abandoned for item in call.items)
         ]
         for task in doomed:
             task.cancel()
@@ -195,165 +163,220 @@ class Writer:
     async def run(self) -> None:
         """Send until cancelled; what is in flight then is cancelled and awaited."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._refresh_record_bytes(), name="record-bytes")
+            tasks.create_task(self.watch.run(), name="stream-watch")
             while True:
-                await self._company()
+                self._stirred.clear()
                 await self._fence.passed()
-                group = self._next_group() if self._groups else self._packed()
-                if group:
-                    request = tasks.create_task(self._send(group), name="put-records")
-                    self._requests[request] = group
-                    request.add_done_callback(self._forget_request)
-
-    def _is_full(self, item: _Item) -> bool:
-        held = self.figures.buffered_bytes
-        return held > 0 and held + item.size_bytes > self._settings.buffer_bytes
-
-    def _take(self, item: _Item) -> None:
-        figures = self.figures
-        figures.submitted += 1
-        figures.in_flight += 1
-        figures.buffered_bytes += item.size_bytes
-        item.ticket.open += 1
-        item.ticket.open_bytes += item.size_bytes
-        behind = self._behind.get(item.place)
-        if behind is not None:
-            behind.append(item)
-            return
-        self._behind[item.place] = deque()
-        self._make_ready(item)
-
-    def _make_ready(self, item: _Item) -> None:
-        self._ready.append(item)
-        self._ready_bytes += item.size_bytes
-        if self._ready_since is None:
-            self._ready_since = asyncio.get_running_loop().time()
-        self._stirred.set()
-
-    async def _company(self) -> None:
-        """Wait until something is to be sent: a full batch, or one that has waited long enough."""
-        settings, loop = self._settings, asyncio.get_running_loop()
-        while True:
-            self._stirred.clear()
-            if len(self._requests) < settings.max_requests_in_flight:
-                if self._groups:
-                    return
-                if self._ready_since is not None:
-                    wait_s = self._ready_since + settings.linger_ms / 1000 - loop.time()
-                    if wait_s <= 0 or self._is_batch_full():
-                        return
-                    timer = loop.call_later(wait_s, self._stirred.set)
-                    await self._stirred.wait()
+                wait_s = self._send_what_may_go(tasks)
+                timer = None
+                if wait_s < math.inf:
+                    timer = asyncio.get_running_loop().call_later(wait_s, self._stirred.set)
+                await self._stirred.wait()
+                if timer is not None:
                     timer.cancel()
-                    continue
-            await self._stirred.wait()
 
-    def _is_batch_full(self) -> bool:
-        settings = self._settings
+    def _is_full(self, lane: Lane, size_bytes: int) -> bool:
+        bound_bytes = self._settings.shard_buffer_bytes
         return (
-            len(self._ready) >= settings.max_records_per_request
-            or self._ready_bytes >= settings.max_request_bytes
+            lane.shard_id != ANY_SHARD and lane.held_bytes > 0 and lane.held_bytes + size_bytes > bound_bytes
         )
 
-    def _next_group(self) -> list[_Item]:
-        return [item for item in self._groups.popleft() if not item.ticket.abandoned]
+    def _stir(self) -> None:
+        if self._ready_since_s is None:
+            self._ready_since_s = asyncio.get_running_loop().time()
+        self._stirred.set()
 
-    def _packed(self) -> list[_Item]:
-        settings, group, size_bytes = self._settings, list[_Item](), 0
-        while self._ready and len(group) < settings.max_records_per_request:
-            item = self._ready[0]
-            if group and size_bytes + item.size_bytes > settings.max_request_bytes:
-                break
-            self._ready.popleft()
-            self._ready_bytes -= item.size_bytes
-            if not item.ticket.abandoned:
-                group.append(item)
-                size_bytes += item.size_bytes
-        self._ready_since = asyncio.get_running_loop().time() if self._ready else None
-        return group
+    def _send_what_may_go(self, tasks: asyncio.TaskGroup) -> float:
+        """Begin calls; how long until there may be another, if nothing happens before."""
+        loop, settings = asyncio.get_running_loop(), self._settings
+        while True:
+            now_s = loop.time()
+            if now_s < self._paused_until_s:
+                return self._paused_until_s - now_s
+            if not self._may_begin():
+                return math.inf
+            if self._alone:
+                items = [item for item in self._alone.popleft() if not item.ticket.abandoned]
+                if items:
+                    self._begin(Call(items, [], sum(item.size_bytes for item in items)), tasks)
+                continue
+            if self._ready_since_s is None:
+                return math.inf
+            linger_s = self._ready_since_s + settings.linger_ms / 1000 - now_s
+            if linger_s > 0 and not self._is_call_full():
+                return linger_s
+            call = self.lanes.packed(now_s, settings.max_records_per_request, settings.max_request_bytes)
+            if not call.items:
+                if not self.lanes.ready_records:
+                    self._ready_since_s = None
+                return self.lanes.wait_s(now_s)
+            self._ready_since_s = now_s
+            self._begin(call, tasks)
 
-    async def _send(self, group: list[_Item]) -> None:
+    def _may_begin(self) -> bool:
+        # While calls fail, one alone finds out when they no longer do.
+        limit = 1 if self._outages else self._limit.limit
+        figures = self.figures
+        return figures.requests_in_flight < limit and (
+            figures.request_bytes_in_flight < self._settings.max_in_flight_bytes
+        )
+
+    def _is_call_full(self) -> bool:
+        settings = self._settings
+        ready, figures = self.lanes.ready_records, self.figures
+        mean_bytes = figures.buffered_bytes / max(figures.in_flight, 1)
+        return ready >= settings.max_records_per_request or ready * mean_bytes >= settings.max_request_bytes
+
+    def _begin(self, call: Call, tasks: asyncio.TaskGroup) -> None:
         self.figures.requests += 1
+        self.figures.requests_in_flight += 1
+        self.figures.request_bytes_in_flight += call.size_bytes
+        task = tasks.create_task(self._send(call), name="put-records")
+        self._calls[task] = call
+        task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        call = self._calls.pop(task)
+        self.figures.requests_in_flight -= 1
+        self.figures.request_bytes_in_flight -= call.size_bytes
+        self._stirred.set()
+
+    async def _send(self, call: Call) -> None:
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
         try:
-            codes = await self._endpoint.put([item.export for item in group])
+            answer = await self._endpoint.put([item.export for item in call.items])
         except KinesisRejected as error:
-            self._bisect(group, str(error))
+            self._release_probes(call)
+            self._bisect(call.items, str(error))
         except KinesisRefused as error:
             self._notice(str(error))
-            self._send_again(
-                group, "refused", self._settings.slow_retry_ms / 1000 * self._rng.uniform(0.5, 1.0)
-            )
+            slow_s = self._settings.slow_retry_ms / 1000
+            self._send_whole_again(call, "refused", slow_s * self._rng.uniform(0.5, 1.0))
         except KinesisUnavailable as error:
-            self.figures.possible_duplicates += len(group) if error.outcome_unknown else 0
-            log.warning("put failed, sending again", reason=str(error), records=len(group))
-            self._send_again(group, "unavailable")
+            self.figures.possible_duplicates += len(call.items) if error.outcome_unknown else 0
+            if not self._outages:
+                log.warning("a call failed, sending again", reason=str(error), records=len(call.items))
+            self._send_whole_again(call, "unavailable", self._backoff_s(self._outages + 1))
         except asyncio.CancelledError:
-            self.figures.possible_duplicates += len(group)
-            self._send_again([item for item in group if not item.ticket.abandoned], "cancelled")
+            self.figures.possible_duplicates += len(call.items)
+            self._release_probes(call)
+            self._retry_now(call.items, "cancelled")
             raise
         else:
-            self._settle(group, codes)
+            self._limit.answered(loop.time() - began_s, self.figures.requests_in_flight)
+            self._settle(call, answer, loop.time())
 
-    def _settle(self, group: list[_Item], codes: list[str | None]) -> None:
-        failed: dict[str, list[_Item]] = {}
-        for item, code in zip(group, codes, strict=True):
-            if code is None:
-                self._stored(item)
-            else:
-                failed.setdefault(code, []).append(item)
-        for code, items in failed.items():
-            self._send_again(items, code)
-        if len(failed) == 0 or sum(map(len, failed.values())) < len(group):
+    def _settle(self, call: Call, answer: Answer, now_s: float) -> None:
+        if answer.failed:
+            self._settle_some(call, answer.results, now_s)
+        else:
+            self._stored(call.items)
+            for run in call.runs:
+                run.lane.answered(now_s, run.end - run.start, 0, 0)
+        for run in call.runs:
+            self.watch.saw(run.lane, answer.results[run.start].shard_id)
+        if answer.failed < len(call.items):
             self.trouble = None
+            self._outages, self._paused_until_s = 0, 0.0
             self._successes += 1
             self._retry_alone(list(self._suspects))
         self._room.set()
 
-    def _stored(self, item: _Item) -> None:
-        if item.ticket.abandoned:
-            return
-        self.figures.stored += 1
-        self.figures.stored_bytes += item.size_bytes
-        self._done(item)
+    def _settle_some(self, call: Call, results: Sequence[Result], now_s: float) -> None:
+        items = call.items
+        whole: list[tuple[Lane | None, int, int]] = [(None, 0, len(items))]
+        for lane, start, end in call.runs or whole:
+            failed: dict[str, list[Item]] = {}
+            stored = []
+            for item, result in zip(items[start:end], results[start:end], strict=True):
+                if result.error_code is None:
+                    stored.append(item)
+                else:
+                    failed.setdefault(result.error_code, []).append(item)
+            self._stored(stored)
+            if lane is not None:
+                lane.answered(now_s, len(stored), len(failed.get(THROTTLED, ())), end - start - len(stored))
+                if lane.is_failing:
+                    lane.not_before_s = now_s + self._backoff_s(lane.failures)
+            for code, again in failed.items():
+                if lane is not None and lane.is_failing:
+                    self._retry_now(again, code)
+                else:
+                    self._retry_later(again, code)
 
-    def _done(self, item: _Item) -> None:
-        self.figures.in_flight -= 1
-        self.figures.buffered_bytes -= item.size_bytes
-        item.ticket.open -= 1
-        item.ticket.open_bytes -= item.size_bytes
-        behind = self._behind[item.place]
+    def _stored(self, items: Sequence[Item]) -> None:
+        count = size_bytes = 0
+        for item in items:
+            if not item.ticket.abandoned:
+                count += 1
+                size_bytes += item.size_bytes
+                self._done(item)
+        figures = self.figures
+        figures.stored += count
+        figures.stored_bytes += size_bytes
+        figures.in_flight -= count
+        figures.buffered_bytes -= size_bytes
+
+    def _done(self, item: Item) -> None:
+        lane, ticket, profile = item.lane, item.ticket, item.export.profile
+        if lane is not None:
+            lane.held_bytes -= item.size_bytes
+            item.lane = None
+        busy = self._busy[ticket.partition]
+        behind = busy[profile]
         if behind:
-            self._make_ready(behind.popleft())
+            self.lanes.add(behind.popleft())
+            self._stir()
         else:
-            del self._behind[item.place]
-        item.ticket.settle_one()
+            del busy[profile]
+        ticket.unsettled -= 1
+        if not ticket.unsettled:
+            ticket.settle_last()
 
-    def _send_again(self, items: list[_Item], code: str, wait_s: float | None = None) -> None:
-        if not items:
-            return
+    def _backoff_s(self, attempts: int) -> float:
+        settings = self._settings
+        most_ms = min(settings.retry_max_ms, settings.retry_base_ms * 2 ** min(attempts - 1, 30))
+        return self._rng.uniform(0, most_ms) / 1000
+
+    def _retry_later(self, items: list[Item], code: str) -> None:
         self.figures.retried[code] += len(items)
         for item in items:
             item.attempts += 1
-        if wait_s is None:
-            settings = self._settings
-            doublings = min(max(item.attempts for item in items) - 1, 30)
-            wait_s = (
-                self._rng.uniform(0, min(settings.retry_max_ms, settings.retry_base_ms * 2**doublings)) / 1000
-            )
+        wait_s = self._backoff_s(max(item.attempts for item in items))
         asyncio.get_running_loop().call_later(wait_s, self._rejoin, items)
 
-    def _rejoin(self, items: list[_Item]) -> None:
-        for item in items:
-            if not item.ticket.abandoned:
-                self._make_ready(item)
+    def _retry_now(self, items: list[Item], code: str) -> None:
+        again = [item for item in items if not item.ticket.abandoned]
+        self.figures.retried[code] += len(again)
+        self._rejoin(again)
 
-    def _bisect(self, group: list[_Item], reason: str) -> None:
-        if len(group) > 1:
-            half = len(group) // 2
-            self._groups.extend([group[:half], group[half:]])
+    def _rejoin(self, items: list[Item]) -> None:
+        for item in reversed(items):
+            if not item.ticket.abandoned:
+                self.lanes.put_back(item)
+        self._stir()
+
+    def _send_whole_again(self, call: Call, code: str, wait_s: float) -> None:
+        now_s = asyncio.get_running_loop().time()
+        if now_s >= self._paused_until_s:
+            # Calls that were in flight together fail together; they count once.
+            self._outages += 1
+            self._paused_until_s = now_s + wait_s
+        self._release_probes(call)
+        self._retry_now(call.items, code)
+
+    def _release_probes(self, call: Call) -> None:
+        for run in call.runs:
+            run.lane.probing = False
+
+    def _bisect(self, items: list[Item], reason: str) -> None:
+        if len(items) > 1:
+            half = len(items) // 2
+            self._alone.extend([items[:half], items[half:]])
             self._stirred.set()
             return
-        (item,) = group
+        (item,) = items
         if item.rejected_at is not None and item.rejected_at < self._successes:
             # Kinesis took others since it refused this one, and refuses it still.
             self._convict(item)
@@ -361,35 +384,30 @@ class Writer:
         item.rejected_at = self._successes
         self._suspects.append(item)
         self._notice(f"{reason}: no record is taken, so the records may not be the cause")
-        asyncio.get_running_loop().call_later(self._settings.slow_retry_ms / 1000, self._retry_alone, group)
+        asyncio.get_running_loop().call_later(self._settings.slow_retry_ms / 1000, self._retry_alone, items)
 
-    def _retry_alone(self, items: Iterable[_Item]) -> None:
+    def _retry_alone(self, items: Iterable[Item]) -> None:
         for item in items:
             if item in self._suspects:
                 self._suspects.remove(item)
                 if not item.ticket.abandoned:
-                    self._groups.append([item])
+                    self._alone.append([item])
         self._stirred.set()
 
-    def _convict(self, item: _Item) -> None:
+    def _convict(self, item: Item) -> None:
         if not item.ticket.abandoned:
             self.figures.rejected += 1
+            self.figures.in_flight -= 1
+            self.figures.buffered_bytes -= item.size_bytes
             item.ticket.rejections.append(Rejection(item.position, "ValidationException"))
             self._done(item)
+            self._room.set()
+
+    def _shards_changed(self) -> None:
+        self._room.set()
+        self._stir()
 
     def _notice(self, trouble: str) -> None:
         if self.trouble != trouble:
             log.error("nothing can be written until this is mended", reason=trouble)
         self.trouble = trouble
-
-    def _forget_request(self, request: asyncio.Task[None]) -> None:
-        del self._requests[request]
-        self._stirred.set()
-
-    async def _refresh_record_bytes(self) -> None:
-        while True:
-            await asyncio.sleep(_RECORD_BYTES_REFRESH_S)
-            try:
-                self.max_record_bytes = await self._endpoint.max_record_bytes()
-            except KinesisError as error:
-                log.debug("the stream's record maximum could not be read again", reason=str(error))

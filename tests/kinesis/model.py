@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from processor.errors import KinesisRefused, KinesisRejected, KinesisUnavailable
-from processor.kinesis.connection import RECORD_BYTES_DEFAULT
+from processor.kinesis.connection import RECORD_BYTES_DEFAULT, StreamFacts
+from processor.kinesis.shards import Shard
+from processor.kinesis.wire import Answer, Result
 
 if TYPE_CHECKING:
     import random
@@ -21,6 +23,8 @@ RECORDS_MAX = 500
 REQUEST_BYTES_MAX = 10 * 1024 * 1024
 THROTTLED = "ProvisionedThroughputExceededException"
 FAILED = "InternalFailure"
+SHARD_RECORDS_PER_S = 1000.0
+SHARD_BYTES_PER_S = 1024 * 1024.0
 
 
 class Stored(NamedTuple):
@@ -28,6 +32,31 @@ class Stored(NamedTuple):
 
     partition_key: str
     data: bytes
+
+
+@dataclass
+class ModelShard:
+    """A range of hash keys, what was stored in it, and what it may still take in this second."""
+
+    id: str
+    first_hash: int
+    last_hash: int
+    records: list[Stored] = field(default_factory=list)
+    is_open: bool = True
+    records_left: float = SHARD_RECORDS_PER_S
+    bytes_left: float = SHARD_BYTES_PER_S
+    filled_at_s: float = 0.0
+
+    def takes(self, size_bytes: int, now_s: float) -> bool:
+        """Whether the published limits leave room for a record."""
+        passed_s, self.filled_at_s = now_s - self.filled_at_s, now_s
+        self.records_left = min(SHARD_RECORDS_PER_S, self.records_left + passed_s * SHARD_RECORDS_PER_S)
+        self.bytes_left = min(SHARD_BYTES_PER_S, self.bytes_left + passed_s * SHARD_BYTES_PER_S)
+        if self.records_left < 1 or self.bytes_left < size_bytes:
+            return False
+        self.records_left -= 1
+        self.bytes_left -= size_bytes
+        return True
 
 
 @dataclass
@@ -43,7 +72,11 @@ class Faults:
     refused: str | None = None
     """Why every request is refused."""
     unavailable: float = 0
-    dead_shards: set[int] = field(default_factory=set)
+    dead_shards: set[str] = field(default_factory=set)
+    limited: bool = False
+    """Shards keep to their published limits."""
+    unlisted: str | None = None
+    """Why the shards cannot be listed."""
     is_poison: Callable[[bytes], bool] = lambda _: False
     """Data that Kinesis rejects, with the whole request that it is in."""
     black_hole: bool = False
@@ -52,12 +85,18 @@ class Faults:
 
 
 class ScriptedKinesis:
-    """One stream. `put` is what the writer sees; `shards` is what consumers see."""
+    """One stream. `put` is what the writer sees; `stored` is what consumers see."""
 
     def __init__(self, rng: random.Random, shards: int = 4, faults: Faults | None = None) -> None:
         self.faults = faults or Faults()
         self.record_bytes = RECORD_BYTES_DEFAULT
-        self.shards: list[list[Stored]] = [[] for _ in range(shards)]
+        self.ignores_keys = False
+        self.all_shards: list[ModelShard] = []
+        """The closed ones, too, parents before their children."""
+        for n in range(shards):
+            self._open(HASH_KEYS * n // shards, HASH_KEYS * (n + 1) // shards - 1)
+        self.listings = 0
+        self.throttled = 0
         self.requests: list[int] = []
         self.in_flight: list[Sequence[Export]] = []
         self.unknown_outcomes = 0
@@ -65,11 +104,21 @@ class ScriptedKinesis:
         """Whether two records of one profile must never be in flight; writers of two members may overlap."""
         self._rng = rng
 
-    async def max_record_bytes(self) -> int:
+    async def facts(self) -> StreamFacts:
         """See `connection.Stream`."""
-        return self.record_bytes
+        if self.faults.refused:
+            raise KinesisRefused(f"DescribeStreamSummary: {self.faults.refused}")
+        return StreamFacts(self.record_bytes, self.ignores_keys)
 
-    async def put(self, records: Sequence[Export]) -> list[str | None]:
+    async def shards(self) -> list[Shard]:
+        """See `connection.Stream`."""
+        await asyncio.sleep(self._rng.uniform(*self.faults.latency_ms) / 1000)
+        if self.faults.unlisted:
+            raise KinesisRefused(f"ListShards: {self.faults.unlisted}")
+        self.listings += 1
+        return [Shard(each.id, each.first_hash, each.last_hash) for each in self.open_shards]
+
+    async def put(self, records: Sequence[Export]) -> Answer:
         """See `connection.Stream`."""
         self._check_limits(records)
         self.in_flight.append(records)
@@ -81,14 +130,35 @@ class ScriptedKinesis:
     @property
     def stored(self) -> list[Stored]:
         """All records, shard by shard, each in order."""
-        return [record for shard in self.shards for record in shard]
+        return [record for shard in self.all_shards for record in shard.records]
 
-    def shard_of(self, partition_key: str) -> int:
+    @property
+    def open_shards(self) -> list[ModelShard]:
+        """Those that take records."""
+        return [shard for shard in self.all_shards if shard.is_open]
+
+    def shard_of(self, partition_key: str) -> ModelShard:
         """The shard whose range of hash keys the key falls into."""
         hashed = int.from_bytes(hashlib.md5(partition_key.encode(), usedforsecurity=False).digest(), "big")
-        return hashed * len(self.shards) // HASH_KEYS
+        return next(each for each in self.open_shards if each.first_hash <= hashed <= each.last_hash)
 
-    async def _answered(self, records: Sequence[Export]) -> list[str | None]:
+    def split(self, shard: ModelShard) -> None:
+        """Close a shard, and open two for its range."""
+        shard.is_open = False
+        middle = (shard.first_hash + shard.last_hash) // 2
+        self._open(shard.first_hash, middle)
+        self._open(middle + 1, shard.last_hash)
+
+    def merge(self, one: ModelShard, next_one: ModelShard) -> None:
+        """Close two shards that touch, and open one for their range."""
+        one.is_open = next_one.is_open = False
+        self._open(one.first_hash, next_one.last_hash)
+
+    def _open(self, first_hash: int, last_hash: int) -> None:
+        shard_id = f"shardId-{len(self.all_shards):012d}"
+        self.all_shards.append(ModelShard(shard_id, first_hash, last_hash))
+
+    async def _answered(self, records: Sequence[Export]) -> Answer:
         faults, chance = self.faults, self._rng.random
         await asyncio.sleep(self._rng.uniform(*faults.latency_ms) / 1000)
         if faults.black_hole:
@@ -102,21 +172,24 @@ class ScriptedKinesis:
             raise KinesisUnavailable("PutRecords: the connection was reset", outcome_unknown=True)
         if any(faults.is_poison(record.data) for record in records):
             raise KinesisRejected("PutRecords: ValidationException")
-        codes = [self._store(record) for record in records]
+        results = [self._store(record) for record in records]
         await asyncio.sleep(self._rng.uniform(*faults.latency_ms) / 1000)
         if chance() < faults.lost_after:
             self.unknown_outcomes += len(records)
             raise KinesisUnavailable("PutRecords: the answer timed out", outcome_unknown=True)
-        return codes
+        return Answer(results, sum(result.error_code is not None for result in results))
 
-    def _store(self, record: Export) -> str | None:
+    def _store(self, record: Export) -> Result:
         shard, faults = self.shard_of(record.partition_key), self.faults
-        if shard in faults.dead_shards or self._rng.random() < faults.failed:
-            return FAILED
-        if self._rng.random() < faults.throttled:
-            return THROTTLED
-        self.shards[shard].append(Stored(record.partition_key, record.data))
-        return None
+        if shard.id in faults.dead_shards or self._rng.random() < faults.failed:
+            return Result(FAILED)
+        size_bytes = len(record.data) + len(record.partition_key.encode())
+        is_over = faults.limited and not shard.takes(size_bytes, asyncio.get_running_loop().time())
+        if is_over or self._rng.random() < faults.throttled:
+            self.throttled += 1
+            return Result(THROTTLED)
+        shard.records.append(Stored(record.partition_key, record.data))
+        return Result(None, shard.id)
 
     def _check_limits(self, records: Sequence[Export]) -> None:
         sizes = [len(record.data) + len(record.partition_key.encode()) for record in records]

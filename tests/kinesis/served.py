@@ -30,8 +30,12 @@ async def served(kinesis: ScriptedKinesis) -> AsyncIterator[str]:
         if action == "DescribeStreamSummary":
             if kinesis.faults.refused:
                 return _error(400, kinesis.faults.refused)
-            kib = kinesis.record_bytes // 1024
-            return _json({"StreamDescriptionSummary": {"MaxRecordSizeInKiB": kib}})
+            summary: dict[str, Any] = {"MaxRecordSizeInKiB": kinesis.record_bytes // 1024}
+            if kinesis.ignores_keys:
+                summary["RecordDistributionStrategy"] = "AUTO"
+            return _json({"StreamDescriptionSummary": summary})
+        if action == "ListShards":
+            return _shards(kinesis, int(body.get("NextToken", 0)))
         return _error(400, "InvalidArgumentException")
 
     app = web.Application(client_max_size=32 * 1024 * 1024)
@@ -45,6 +49,27 @@ async def served(kinesis: ScriptedKinesis) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
+def _shards(kinesis: ScriptedKinesis, page: int) -> web.Response:
+    """Two a page, the closed ones included, as Kinesis lists them until their records have expired."""
+    if kinesis.faults.unlisted:
+        return _error(400, kinesis.faults.unlisted)
+    kinesis.listings += 1
+    listed = [
+        {
+            "ShardId": shard.id,
+            "HashKeyRange": {
+                "StartingHashKey": str(shard.first_hash),
+                "EndingHashKey": str(shard.last_hash),
+            },
+            "SequenceNumberRange": {"StartingSequenceNumber": "1"}
+            | ({} if shard.is_open else {"EndingSequenceNumber": "2"}),
+        }
+        for shard in kinesis.all_shards
+    ]
+    shown, rest = listed[2 * page : 2 * page + 2], listed[2 * page + 2 :]
+    return _json({"Shards": shown} | ({"NextToken": str(page + 1)} if rest else {}))
+
+
 async def _put(kinesis: ScriptedKinesis, entries: list[dict[str, str]]) -> web.Response:
     records = [
         # What tells profiles apart is not on the wire; a partition key stands for one here.
@@ -52,7 +77,7 @@ async def _put(kinesis: ScriptedKinesis, entries: list[dict[str, str]]) -> web.R
         for entry in entries
     ]
     try:
-        codes = await kinesis.put(records)
+        answer = await kinesis.put(records)
     except KinesisRejected:
         return _error(400, "ValidationException")
     except KinesisRefused as error:
@@ -61,14 +86,13 @@ async def _put(kinesis: ScriptedKinesis, entries: list[dict[str, str]]) -> web.R
         if error.outcome_unknown:
             return _error(504, "the connection was lost")
         return _error(500, "InternalFailure")
-    failed = sum(code is not None for code in codes)
     results = [
-        {"SequenceNumber": "1", "ShardId": f"shardId-{kinesis.shard_of(record.partition_key):012d}"}
-        if code is None
-        else {"ErrorCode": code, "ErrorMessage": "as scripted"}
-        for record, code in zip(records, codes, strict=True)
+        {"SequenceNumber": "1", "ShardId": result.shard_id}
+        if result.error_code is None
+        else {"ErrorCode": result.error_code, "ErrorMessage": "as scripted"}
+        for result in answer.results
     ]
-    return _json({"FailedRecordCount": failed, "Records": results})
+    return _json({"FailedRecordCount": answer.failed, "Records": results})
 
 
 def _json(tree: Any, status: int = 200) -> web.Response:

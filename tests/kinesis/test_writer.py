@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.fence import Fence
-from processor.kinesis.writer import Ticket, Writer
+from processor.kinesis.ticket import Ticket
+from processor.kinesis.writer import Writer
 from processor.profile.export import Export
 from processor.settings import KinesisSettings
 from tests.kinesis.model import Faults, ScriptedKinesis
@@ -141,9 +142,11 @@ def test_a_record_waits_for_company_as_long_as_linger_says(linger_ms: int, expec
 
 
 def test_profiles_on_other_shards_do_not_wait_for_a_dead_one() -> None:
-    kinesis = ScriptedKinesis(random.Random(5), faults=Faults(dead_shards={0}))
+    kinesis = ScriptedKinesis(random.Random(5), faults=Faults(dead_shards={"shardId-000000000000"}))
     profiles = range(200)
-    alive = [profile for profile in profiles if kinesis.shard_of(f"key-{profile}") != 0]
+    alive = [
+        profile for profile in profiles if kinesis.shard_of(f"key-{profile}") is not kinesis.all_shards[0]
+    ]
 
     async def world() -> None:
         async with writing(kinesis) as writer:

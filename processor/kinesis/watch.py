@@ -1,0 +1,128 @@
+"""What is known of the stream beside what is written to it: its record maximum and its open shards, kept current."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, Protocol
+
+import structlog
+
+from processor.errors import KinesisError, KinesisRefused
+from processor.kinesis.connection import RECORD_BYTES_DEFAULT
+from processor.kinesis.shards import ShardMap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from processor.kinesis.connection import StreamFacts
+    from processor.kinesis.lanes import Lane, Lanes
+    from processor.kinesis.shards import Shard
+
+log = structlog.get_logger(__name__)
+
+_FACTS_REFRESH_S: Final = 300.0
+_SHARDS_REFRESH_S: Final = 1.0
+_FAILED_REFRESH_S: Final = 10.0
+
+
+class Described(Protocol):
+    """What tells about a stream: the real one, or the scripted one of the tests."""
+
+    async def facts(self) -> StreamFacts:
+        """See `connection.Stream.facts`."""
+
+    async def shards(self) -> list[Shard]:
+        """See `connection.Stream.shards`."""
+
+
+class StreamWatch:
+    """Keeps `lanes` by the shards of the stream; `on_change` is called when they were renewed."""
+
+    def __init__(self, stream: Described, lanes: Lanes, on_change: Callable[[], None]) -> None:
+        self.max_record_bytes = RECORD_BYTES_DEFAULT
+        self.refreshes = 0
+        """How often the shards were read."""
+        self._stream = stream
+        self._lanes = lanes
+        self._on_change = on_change
+        self._is_stale = asyncio.Event()
+        self._ignores_keys = False
+
+    async def connect(self) -> None:
+        """Read the record maximum and the shards; what alone is not allowed is told, and done without.
+
+        Raises:
+            KinesisRefused: there is no such stream, or the credentials are no good.
+            KinesisUnavailable: Kinesis does not answer.
+
+        """
+        try:
+            await self._read_facts()
+        except KinesisRefused as error:
+            if not _is_lack_of_permission(error, "DescribeStreamSummary"):
+                raise
+            log.warning("the stream's record maximum is unknown, 1 MiB is assumed", reason=str(error))
+        if self._ignores_keys:
+            return
+        try:
+            await self._read_shards()
+        except KinesisRefused as error:
+            if not _is_lack_of_permission(error, "ListShards"):
+                raise
+            log.warning(
+                "the stream's shards are unknown: one hot or dead shard holds back all others",
+                reason=str(error),
+            )
+
+    async def run(self) -> None:
+        """Keep what is known current, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._follow_facts(), name="stream-facts")
+            tasks.create_task(self._follow_shards(), name="shards")
+
+    def saw(self, lane: Lane, shard_id: str | None) -> None:
+        """A record of `lane` went to this shard: where that is another one, the shards have changed."""
+        if shard_id != lane.shard_id and shard_id is not None and not lane.closed and self._lanes.are_known:
+            self._is_stale.set()
+
+    async def _follow_shards(self) -> None:
+        """Read the shards anew, once for all answers that told of another one."""
+        while True:
+            await self._is_stale.wait()
+            wait_s = _SHARDS_REFRESH_S
+            try:
+                await self._read_shards()
+            except KinesisError as error:
+                log.warning("the stream's shards could not be read again", reason=str(error))
+                wait_s = _FAILED_REFRESH_S
+            await asyncio.sleep(wait_s)
+            # What was told meanwhile is told again by the next answers, if it still holds.
+            self._is_stale.clear()
+
+    async def _read_shards(self) -> None:
+        shards = await self._stream.shards()
+        self.refreshes += 1
+        self._lanes.use(ShardMap(shards), asyncio.get_running_loop().time())
+        log.info("the stream's shards are known", open=len(shards))
+        self._on_change()
+
+    async def _follow_facts(self) -> None:
+        while True:
+            await asyncio.sleep(_FACTS_REFRESH_S)
+            try:
+                await self._read_facts()
+            except KinesisError as error:
+                log.debug("the stream could not be looked at again", reason=str(error))
+
+    async def _read_facts(self) -> None:
+        self.max_record_bytes, ignores_keys = await self._stream.facts()
+        if ignores_keys and not self._ignores_keys:
+            log.warning(
+                "the stream spreads records by itself (RecordDistributionStrategy=AUTO): partition keys are "
+                "ignored, the exports of a profile have no order in it, and consumers may see them in any"
+            )
+        self._ignores_keys = ignores_keys
+
+
+def _is_lack_of_permission(error: KinesisRefused, action: str) -> bool:
+    return action in str(error) and "AccessDenied" in str(error)
