@@ -49,6 +49,7 @@ class Lane:
         "closed",
         "failures",
         "held_bytes",
+        "held_bytes_max",
         "limiter",
         "not_before_s",
         "probing",
@@ -59,8 +60,9 @@ class Lane:
         "throttled",
     )
 
-    def __init__(self, shard_id: str, now_s: float) -> None:
+    def __init__(self, shard_id: str, now_s: float, held_bytes_max: float) -> None:
         self.shard_id = shard_id
+        self.held_bytes_max = held_bytes_max
         self.limiter = Limiter(now_s, _UNLIMITED_SCALE if shard_id == ANY_SHARD else 1.0)
         self.ready: deque[Item] = deque()
         self.held_bytes = 0
@@ -98,12 +100,15 @@ class Lane:
         ready, limiter, start = self.ready, self.limiter, len(items)
         count = min(limiter.records_allowed(now_s), records_max, len(ready))
         budget_bytes, size_bytes = limiter.bytes_allowed, 0
+        next_one, taken = ready.popleft, items.append
         while count and size_bytes < budget_bytes:
-            item = ready[0]
-            if size_bytes + item.size_bytes > bytes_max and (size_bytes or items):
-                break
+            item = next_one()
             size_bytes += item.size_bytes
-            items.append(ready.popleft())
+            if size_bytes > bytes_max and (len(items) > start or start):
+                size_bytes -= item.size_bytes
+                ready.appendleft(item)
+                break
+            taken(item)
             count -= 1
         if size_bytes:
             limiter.spend(len(items) - start, size_bytes)
@@ -122,9 +127,11 @@ class Lane:
 class Lanes:
     """All lanes, by the shards of a map."""
 
-    def __init__(self, now_s: float) -> None:
+    def __init__(self, now_s: float, lane_bytes_max: float) -> None:
+        self._lane_bytes_max = lane_bytes_max
         self._map = UNKNOWN_SHARDS
-        self._lanes = {ANY_SHARD: Lane(ANY_SHARD, now_s)}
+        self._lanes = {ANY_SHARD: Lane(ANY_SHARD, now_s, math.inf)}
+        self._in_order = list(self._lanes.values())
         self._queue: deque[Lane] = deque()
 
     def __iter__(self) -> Iterator[Lane]:
@@ -140,32 +147,34 @@ class Lanes:
         """What is ready in all lanes."""
         return sum(len(lane.ready) for lane in self._queue)
 
-    def lane_of(self, partition_key: str) -> Lane:
+    def lane_of(self, partition_key: bytes) -> Lane:
         """The lane of a record."""
-        return self._lanes[self._map.shard_of(partition_key)]
+        return self._in_order[self._map.place_of(partition_key)]
 
     def add(self, item: Item) -> None:
         """Queue an item at the end of its lane."""
         lane = self._current_lane(item)
         lane.ready.append(item)
-        self.queue(lane)
+        if not lane.queued:
+            self.queue(lane)
 
     def put_back(self, item: Item) -> None:
         """Queue an item that failed before all others of its lane."""
         lane = self._current_lane(item)
         lane.ready.appendleft(item)
-        self.queue(lane)
+        if not lane.queued:
+            self.queue(lane)
 
     def queue(self, lane: Lane) -> None:
-        """Have a lane take its turns."""
-        if not lane.queued:
-            lane.queued = True
-            self._queue.append(lane)
+        """Have a lane that has something take its turns."""
+        lane.queued = True
+        self._queue.append(lane)
 
     def use(self, shards: ShardMap, now_s: float) -> None:
         """Go by another map. Lanes of shards that stay keep what they learned; what waits for others moves."""
         former, self._map = self._lanes, shards
-        self._lanes = {name: former.get(name) or Lane(name, now_s) for name in shards.ids}
+        self._lanes = {name: former.get(name) or self._opened(name, now_s) for name in shards.ids}
+        self._in_order = list(self._lanes.values())
         for name, lane in former.items():
             if name not in self._lanes:
                 lane.closed = True
@@ -206,11 +215,14 @@ class Lanes:
         """How long until any lane has something for a call; infinite where something else must happen first."""
         return min((lane.wait_s(now_s) for lane in self._queue), default=math.inf)
 
+    def _opened(self, shard_id: str, now_s: float) -> Lane:
+        return Lane(shard_id, now_s, math.inf if shard_id == ANY_SHARD else self._lane_bytes_max)
+
     def _current_lane(self, item: Item) -> Lane:
         lane = item.lane
         assert lane is not None, "a settled item is not sent again"  # noqa: S101  for the type checker
         if lane.closed:
             lane.held_bytes -= item.size_bytes
-            lane = item.lane = self.lane_of(item.export.partition_key)
+            lane = item.lane = self.lane_of(item.export.partition_key.encode())
             lane.held_bytes += item.size_bytes
         return lane

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Sequence
 
     from processor.kinesis.lanes import Lane
@@ -25,7 +28,16 @@ class Ticket:
     A profile's order is kept among the tickets of one `partition`; keys of two partitions never meet.
     """
 
-    __slots__ = ("_settled", "abandoned", "exports", "items", "partition", "rejections", "unsettled")
+    __slots__ = (
+        "_settled",
+        "abandoned",
+        "busy",
+        "exports",
+        "items",
+        "partition",
+        "rejections",
+        "unsettled",
+    )
 
     def __init__(self, exports: Sequence[Export], partition: int = 0) -> None:
         self.exports = exports
@@ -33,6 +45,8 @@ class Ticket:
         self.unsettled = len(exports)
         self.items: list[Item] = []
         """Those that were taken."""
+        self.busy: dict[bytes, deque[Item] | None] = {}
+        """By profile of the ticket's partition: what queues behind the one that is on its way."""
         self.rejections: list[Rejection] = []
         self.abandoned = False
         self._settled = asyncio.Event()
@@ -46,25 +60,20 @@ class Ticket:
 
     def settle_last(self) -> None:
         """All exports are settled: say so."""
+        self.items.clear()  # they refer to this ticket, and would need the garbage collector to go
         self._settled.set()
 
 
-class Item:
-    """An export on its way; `lane` is None when it is settled."""
+class Item(msgspec.Struct, gc=False, eq=False):
+    """An export on its way; `lane` is None when it is settled.
 
-    __slots__ = ("attempts", "export", "lane", "position", "rejected_at", "size_bytes", "ticket")
+    The garbage collector need not look at it: a ticket lets go of its items when it is settled or abandoned.
+    """
 
-    def __init__(self, export: Export, ticket: Ticket, position: int, lane: Lane, size_bytes: int) -> None:
-        self.export = export
-        self.ticket = ticket
-        self.position = position
-        self.lane: Lane | None = lane
-        self.size_bytes = size_bytes
-        self.attempts = 0
-        self.rejected_at: int | None = None
-
-
-def size_of(export: Export) -> int:
-    """What Kinesis counts: data and partition key."""
-    key = export.partition_key
-    return len(export.data) + (len(key) if key.isascii() else len(key.encode()))
+    export: Export
+    ticket: Ticket
+    position: int
+    lane: Lane | None
+    size_bytes: int
+    attempts: int = 0
+    rejected_at: int | None = None

@@ -19,8 +19,7 @@ import structlog
 from processor.errors import KinesisRefused, KinesisRejected, KinesisUnavailable
 from processor.kinesis.in_flight import InFlightLimit
 from processor.kinesis.lanes import Call, Lane, Lanes
-from processor.kinesis.shards import ANY_SHARD
-from processor.kinesis.ticket import Item, Rejection, Ticket, size_of
+from processor.kinesis.ticket import Item, Rejection, Ticket
 from processor.kinesis.watch import Described, StreamWatch
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ class Writer:
         self._settings = settings
         self._rng = rng
         self._fence = fence
-        self.lanes = Lanes(0.0)
+        self.lanes = Lanes(0.0, settings.shard_buffer_bytes)
         self.watch = StreamWatch(endpoint, self.lanes, self._shards_changed)
         self._ready_since_s: float | None = None
         self._alone: deque[list[Item]] = deque()
@@ -102,27 +101,24 @@ class Writer:
 
     async def submit(self, ticket: Ticket) -> None:
         """Take a ticket's exports, in order; waits while the buffer, or what one shard may hold of it, is full."""
-        settings, figures, lane_of = self._settings, self.figures, self.lanes.lane_of
-        busy = self._busy.setdefault(ticket.partition, {})
-        add, items = self.lanes.add, ticket.items
+        figures, lanes, buffer_bytes = self.figures, self.lanes, self._settings.buffer_bytes
+        busy = ticket.busy = self._busy.setdefault(ticket.partition, {})
+        taken, lane_of, held_bytes, counted = ticket.items.append, lanes.lane_of, figures.buffered_bytes, 0
         for position, export in enumerate(ticket.exports):
-            size_bytes = size_of(export)
-            lane = lane_of(export.partition_key)
-            held_bytes = figures.buffered_bytes
-            while held_bytes and (
-                held_bytes + size_bytes > settings.buffer_bytes or self._is_full(lane, size_bytes)
+            key = export.partition_key.encode()
+            size_bytes = len(export.data) + len(key)
+            lane = lane_of(key)
+            while (held_bytes and held_bytes + size_bytes > buffer_bytes) or (
+                lane.held_bytes and lane.held_bytes + size_bytes > lane.held_bytes_max
             ):
-                self._stir()
-                self._room.clear()
-                await self._room.wait()
-                lane = lane_of(export.partition_key)
-                held_bytes = figures.buffered_bytes
-            figures.buffered_bytes = held_bytes + size_bytes
-            figures.submitted += 1
-            figures.in_flight += 1
+                self._count(position - counted, held_bytes)
+                counted = position
+                await self._wait_for_room()
+                held_bytes, lane = figures.buffered_bytes, lane_of(key)
+            held_bytes += size_bytes
             lane.held_bytes += size_bytes
             item = Item(export, ticket, position, lane, size_bytes)
-            items.append(item)
+            taken(item)
             profile = export.profile
             if profile in busy:
                 behind = busy[profile]
@@ -131,7 +127,10 @@ class Writer:
                 behind.append(item)
             else:
                 busy[profile] = None
-                add(item)
+                lane.ready.append(item)
+                if not lane.queued:
+                    lanes.queue(lane)
+        self._count(len(ticket.exports) - counted, held_bytes)
         self._stir()
 
     async def abandon(self, tickets: Iterable[Ticket]) -> None:
@@ -150,6 +149,7 @@ class Writer:
                     figures.abandoned += 1
                     figures.in_flight -= 1
                     figures.buffered_bytes -= item.size_bytes
+            ticket.items.clear()
         self.lanes.drop_abandoned()
         self._suspects = [item for item in self._suspects if not item.ticket.abandoned]
         doomed = [
@@ -175,11 +175,15 @@ class Writer:
                 if timer is not None:
                     timer.cancel()
 
-    def _is_full(self, lane: Lane, size_bytes: int) -> bool:
-        bound_bytes = self._settings.shard_buffer_bytes
-        return (
-            lane.shard_id != ANY_SHARD and lane.held_bytes > 0 and lane.held_bytes + size_bytes > bound_bytes
-        )
+    def _count(self, taken: int, held_bytes: int) -> None:
+        self.figures.submitted += taken
+        self.figures.in_flight += taken
+        self.figures.buffered_bytes = held_bytes
+
+    async def _wait_for_room(self) -> None:
+        self._stir()
+        self._room.clear()
+        await self._room.wait()
 
     def _stir(self) -> None:
         if self._ready_since_s is None:
@@ -308,28 +312,26 @@ class Writer:
     def _stored(self, items: Sequence[Item]) -> None:
         count = size_bytes = 0
         for item in items:
-            if not item.ticket.abandoned:
+            lane = item.lane
+            if lane is not None:
                 count += 1
                 size_bytes += item.size_bytes
-                self._done(item)
+                self._done(item, lane)
         figures = self.figures
         figures.stored += count
         figures.stored_bytes += size_bytes
         figures.in_flight -= count
         figures.buffered_bytes -= size_bytes
 
-    def _done(self, item: Item) -> None:
-        lane, ticket, profile = item.lane, item.ticket, item.export.profile
-        if lane is not None:
-            lane.held_bytes -= item.size_bytes
-            item.lane = None
-        busy = self._busy[ticket.partition]
-        behind = busy[profile]
+    def _done(self, item: Item, lane: Lane) -> None:
+        lane.held_bytes -= item.size_bytes
+        item.lane = None
+        ticket, profile = item.ticket, item.export.profile
+        behind = ticket.busy.pop(profile)
         if behind:
+            ticket.busy[profile] = behind
             self.lanes.add(behind.popleft())
             self._stir()
-        else:
-            del busy[profile]
         ticket.unsettled -= 1
         if not ticket.unsettled:
             ticket.settle_last()
@@ -395,12 +397,12 @@ class Writer:
         self._stirred.set()
 
     def _convict(self, item: Item) -> None:
-        if not item.ticket.abandoned:
+        if item.lane is not None:
             self.figures.rejected += 1
             self.figures.in_flight -= 1
             self.figures.buffered_bytes -= item.size_bytes
             item.ticket.rejections.append(Rejection(item.position, "ValidationException"))
-            self._done(item)
+            self._done(item, item.lane)
             self._room.set()
 
     def _shards_changed(self) -> None:
