@@ -25,15 +25,17 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 
-def environ(servers: str, topic: str, **changes: str) -> dict[str, str]:
+def environ(servers: str, topic: str, home: Path) -> dict[str, str]:
+    """Settings for one worker, whose state is in `home`."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PROCESSOR_")}
     return {
         **ours,
+        "PROCESSOR_WORKERS": "1",
+        "PROCESSOR_STATE_DIRECTORY": str(home / "state"),
         "PROCESSOR_KAFKA_SERVERS": servers,
         "PROCESSOR_KAFKA_TOPIC": topic,
         "PROCESSOR_KAFKA_GROUP": f"group-{topic}",
         "PROCESSOR_HTTP_PORT": "0",
-        **changes,
     }
 
 
@@ -89,13 +91,21 @@ async def url_of(lines: list[str]) -> str:
         await asyncio.sleep(0.02)
 
 
+async def metric_reaches(http: aiohttp.ClientSession, url: str, line: str) -> None:
+    """Wait for a line of the metrics; the test's own deadline is that of the wait."""
+    while True:
+        async with http.get(f"{url}/metrics") as answer:
+            if line in (await answer.text()).splitlines():
+                return
+
+
 async def test_run_serves_its_health_exports_and_ends_on_a_signal(
     kafka: str, topic: str, kinesis: EmbeddedKinesis, kinesis_client: Any, stream: str, tmp_path: Path
 ) -> None:
     case = vector("seed-example")
     path = destination_file(tmp_path, case, stream, kinesis.endpoint_url)
     await produce(kafka, topic, case["events"])
-    running = processor("run", "--destination", str(path), environ=environ(kafka, topic))
+    running = processor("run", "--destination", str(path), environ=environ(kafka, topic, tmp_path))
     async with running as (child, lines), aiohttp.ClientSession() as http:
         url = await url_of(lines)
         found = await stored_when(kinesis_client, stream, len(case["exports"]))
@@ -108,8 +118,8 @@ async def test_run_serves_its_health_exports_and_ends_on_a_signal(
                 assert answer.status == 503
         async with http.get(f"{url}/livez") as answer:
             assert answer.status == 200
-        async with http.get(f"{url}/metrics") as answer:
-            assert f"processor_events_received_total {len(case['events'])}.0" in await answer.text()
+        await metric_reaches(http, url, f"processor_events_received_total {len(case['events'])}.0")
+        await metric_reaches(http, url, "processor_events_in_flight 0.0")
         child.send_signal(signal.SIGTERM)
         assert await child.wait() == 0
     assert await committed(kafka, f"group-{topic}", topic) == len(case["events"])
@@ -120,7 +130,7 @@ async def test_a_missing_topic_ends_run_with_78_and_a_remedy(
     kafka: str, kinesis: EmbeddedKinesis, stream: str, tmp_path: Path
 ) -> None:
     path = destination_file(tmp_path, vector("seed-example"), stream, kinesis.endpoint_url)
-    running = processor("run", "--destination", str(path), environ=environ(kafka, "nowhere"))
+    running = processor("run", "--destination", str(path), environ=environ(kafka, "nowhere", tmp_path))
     async with running as (child, lines):
         assert await child.wait() == 78
     assert "topic nowhere does not exist: create it" in "".join(lines)
@@ -131,7 +141,7 @@ async def test_a_missing_stream_ends_run_with_78_and_a_remedy(
     kafka: str, topic: str, kinesis: EmbeddedKinesis, tmp_path: Path
 ) -> None:
     path = destination_file(tmp_path, vector("seed-example"), "nowhere", kinesis.endpoint_url)
-    running = processor("run", "--destination", str(path), environ=environ(kafka, topic))
+    running = processor("run", "--destination", str(path), environ=environ(kafka, topic, tmp_path))
     async with running as (child, lines):
         assert await child.wait() == 78
     assert "there is no such stream" in "".join(lines)
@@ -142,7 +152,7 @@ async def test_a_signal_ends_a_service_that_waits_for_kafka(
     kinesis: EmbeddedKinesis, stream: str, tmp_path: Path
 ) -> None:
     path = destination_file(tmp_path, vector("seed-example"), stream, kinesis.endpoint_url)
-    running = processor("run", "--destination", str(path), environ=environ("127.0.0.1:1", "events"))
+    running = processor("run", "--destination", str(path), environ=environ("127.0.0.1:1", "events", tmp_path))
     async with running as (child, lines):
         while not any("not connected yet" in line for line in lines):
             await asyncio.sleep(0.02)
@@ -154,12 +164,16 @@ async def test_validate_connect_tries_both_ends(
     kafka: str, topic: str, kinesis: EmbeddedKinesis, stream: str, tmp_path: Path
 ) -> None:
     path = destination_file(tmp_path, vector("seed-example"), stream, kinesis.endpoint_url)
-    checking = processor("validate", "--connect", "--destination", str(path), environ=environ(kafka, topic))
+    checking = processor(
+        "validate", "--connect", "--destination", str(path), environ=environ(kafka, topic, tmp_path)
+    )
     async with checking as (child, lines):
         assert await child.wait() == 0
     assert "".join(lines).count("✓") >= 4
     path = destination_file(tmp_path, vector("seed-example"), "nowhere", kinesis.endpoint_url)
-    checking = processor("validate", "--connect", "--destination", str(path), environ=environ(kafka, topic))
+    checking = processor(
+        "validate", "--connect", "--destination", str(path), environ=environ(kafka, topic, tmp_path)
+    )
     async with checking as (child, lines):
         assert await child.wait() == 1
     assert "there is no such stream" in "".join(lines)
