@@ -101,8 +101,9 @@ async def _writer(url: str, seconds: float) -> dict[str, float]:
         submitting = [tasks.create_task(partition(n)) for n in range(_CALLS_AT_ONCE)]
         # The limits of the shards must be found first.
         await asyncio.sleep(_WARM_UP_S)
+        stored, calls = writer.figures.stored, writer.figures.requests
         figures = await _measured(lambda: writer.figures.stored, lambda: asyncio.sleep(seconds))
-        figures["records_a_call"] = writer.figures.stored / writer.figures.requests
+        figures["records_a_call"] = (writer.figures.stored - stored) / (writer.figures.requests - calls)
         for task in [running_writer, *submitting]:
             task.cancel()
     return figures

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError
 from processor.errors import KinesisRefused, KinesisUnavailable
 from processor.kinesis.refusals import FOREIGN, from_code, from_foreign
 from processor.kinesis.shards import Shard
-from processor.kinesis.wire import Answer, read_answer, read_error_code, write_body
+from processor.kinesis.wire import Answer, read_answer, read_error_code, request_body
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 RECORD_BYTES_DEFAULT: Final = 1024 * 1024
 """A stream's record maximum, data and partition key, where it cannot be read."""
 
-_BUFFERS_KEPT: Final = 32
 _OK: Final = 200
 _SIGNED_ANEW: Final = {"authorization", "x-amz-date", "x-amz-security-token", "content-length", "host"}
 
@@ -46,7 +45,6 @@ class Stream:
         self._client = client
         self._address = {"StreamARN": stream} if stream.startswith("arn:") else {"StreamName": stream}
         self._frame: tuple[str, dict[str, str]] | None = None
-        self._buffers: list[bytearray] = []
 
     async def put(self, records: Sequence[Export]) -> Answer:
         """Put records in one call.
@@ -58,11 +56,8 @@ class Stream:
             KinesisUnavailable, KinesisRejected, KinesisRefused: none is stored, as far as is known.
 
         """
-        # Buffers this large are mapped anew by every allocation, page by page; kept ones are not.
-        buffer = self._buffers.pop() if self._buffers else bytearray()
-        write_body(self._address, records, buffer)
         try:
-            response = await self._sent(buffer)
+            response = await self._sent(request_body(self._address, records))
             body = await response.content
         except FOREIGN as error:
             raise from_foreign(error, "PutRecords", self.name) from error
@@ -75,8 +70,6 @@ class Stream:
                 f"PutRecords on {self.name}: the answer has no result for each of {len(records)} records",
                 outcome_unknown=True,
             )
-        if len(self._buffers) < _BUFFERS_KEPT:
-            self._buffers.append(buffer)
         return answer
 
     async def facts(self) -> StreamFacts:
@@ -116,7 +109,7 @@ class Stream:
                 return found
             page = {"NextToken": answer["NextToken"]}
 
-    async def _sent(self, body: bytearray) -> AioAWSResponse:
+    async def _sent(self, body: bytes) -> AioAWSResponse:
         if self._frame is None:
             self._frame = await self._framed()
         url, headers = self._frame

@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+import orjson
+from pybase64 import b64encode_as_string as _base64
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,24 +33,18 @@ class Answer(msgspec.Struct, frozen=True, rename={"failed": "FailedRecordCount",
     failed: int = 0
 
 
-class _Entry(msgspec.Struct, gc=False, rename={"data": "Data", "partition_key": "PartitionKey"}):
-    data: bytes
-    partition_key: str
-
-
 class _Error(msgspec.Struct, rename={"type": "__type"}):
     type: str = ""
 
 
-_encoder: Final = msgspec.json.Encoder()
 _decode_answer: Final = msgspec.json.Decoder(Answer).decode
 _decode_error: Final = msgspec.json.Decoder(_Error).decode
 
 
-def write_body(address: dict[str, str], records: Sequence[Export], buffer: bytearray) -> None:
-    """Put a request's body in the place of what `buffer` holds."""
-    entries = [_Entry(record.data, record.partition_key) for record in records]
-    _encoder.encode_into({**address, "Records": entries}, buffer)
+def request_body(address: dict[str, str], records: Sequence[Export]) -> bytes:
+    """A request's body."""
+    entries = [{"Data": _base64(record.data), "PartitionKey": record.partition_key} for record in records]
+    return orjson.dumps({**address, "Records": entries})
 
 
 def read_answer(body: bytes) -> Answer | None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+_GATHER_S: Final = 0.005
 THROTTLED: Final = "ProvisionedThroughputExceededException"
 
 
@@ -85,6 +86,7 @@ class Writer:
         self._successes = 0
         self._calls: dict[asyncio.Task[None], Call] = {}
         self._limit = InFlightLimit(settings.max_requests_in_flight)
+        self._gathering_until_s = 0.0
         self._outages = 0
         self._paused_until_s = 0.0
         self._stirred = asyncio.Event()
@@ -207,6 +209,8 @@ class Writer:
             if self._ready_since_s is None:
                 return math.inf
             linger_s = self._ready_since_s + settings.linger_ms / 1000 - now_s
+            if now_s < self._gathering_until_s:
+                return self._gathering_until_s - now_s
             if linger_s > 0 and not self._is_call_full():
                 return linger_s
             call = self.lanes.packed(now_s, settings.max_records_per_request, settings.max_request_bytes)
@@ -215,6 +219,9 @@ class Writer:
                     self._ready_since_s = None
                 return self.lanes.wait_s(now_s)
             self._ready_since_s = now_s
+            if self._is_call_full() and len(call.items) < settings.max_records_per_request // 2:
+                # What is ready may not go yet: calls of a few records, as limits let them go, would cost more.
+                self._gathering_until_s = now_s + _GATHER_S
             self._begin(call, tasks)
 
     def _may_begin(self) -> bool:
@@ -312,29 +319,29 @@ class Writer:
     def _stored(self, items: Sequence[Item]) -> None:
         count = size_bytes = 0
         for item in items:
-            lane = item.lane
-            if lane is not None:
+            if item.lane is not None:
                 count += 1
                 size_bytes += item.size_bytes
-                self._done(item, lane)
+                item.lane.held_bytes -= item.size_bytes
+                item.lane = None
+                ticket = item.ticket
+                behind = ticket.busy.pop(item.export.profile)
+                if behind:
+                    self._next_of_profile(ticket, behind)
+                ticket.unsettled -= 1
+                if not ticket.unsettled:
+                    ticket.settle_last()
         figures = self.figures
         figures.stored += count
         figures.stored_bytes += size_bytes
         figures.in_flight -= count
         figures.buffered_bytes -= size_bytes
 
-    def _done(self, item: Item, lane: Lane) -> None:
-        lane.held_bytes -= item.size_bytes
-        item.lane = None
-        ticket, profile = item.ticket, item.export.profile
-        behind = ticket.busy.pop(profile)
-        if behind:
-            ticket.busy[profile] = behind
-            self.lanes.add(behind.popleft())
-            self._stir()
-        ticket.unsettled -= 1
-        if not ticket.unsettled:
-            ticket.settle_last()
+    def _next_of_profile(self, ticket: Ticket, behind: deque[Item]) -> None:
+        item = behind.popleft()
+        ticket.busy[item.export.profile] = behind
+        self.lanes.add(item)
+        self._stir()
 
     def _backoff_s(self, attempts: int) -> float:
         settings = self._settings
@@ -397,13 +404,14 @@ class Writer:
         self._stirred.set()
 
     def _convict(self, item: Item) -> None:
-        if item.lane is not None:
-            self.figures.rejected += 1
-            self.figures.in_flight -= 1
-            self.figures.buffered_bytes -= item.size_bytes
-            item.ticket.rejections.append(Rejection(item.position, "ValidationException"))
-            self._done(item, item.lane)
-            self._room.set()
+        if item.lane is None:
+            return
+        item.ticket.rejections.append(Rejection(item.position, "ValidationException"))
+        self._stored([item])
+        self.figures.stored -= 1
+        self.figures.stored_bytes -= item.size_bytes
+        self.figures.rejected += 1
+        self._room.set()
 
     def _shards_changed(self) -> None:
         self._room.set()
