@@ -44,6 +44,9 @@ _BATCH = 200
 _CALL = 500
 _CALLS_AT_ONCE = 8
 _SHARDS = 64
+_BATCHES = 48
+"""So few that they stay in the processor's caches, as exports that were just made are."""
+_TICKETS_AT_ONCE = 4
 _WARM_UP_S = 8.0
 _console = Console()
 
@@ -87,7 +90,7 @@ def _compared(name: str, certificate: Path | None, seconds: float, rounds: int) 
 async def _writer(url: str, seconds: float) -> dict[str, float]:
     async with _stream(url) as writer, asyncio.TaskGroup() as tasks:
         running_writer = tasks.create_task(writer.run())
-        batches = [_exports(random.Random(n), n * _BATCH) for n in range(200)]
+        batches = [_exports(random.Random(n), n * _BATCH) for n in range(_BATCHES)]
 
         async def partition(number: int) -> None:
             tickets: list[Ticket] = []
@@ -95,7 +98,7 @@ async def _writer(url: str, seconds: float) -> dict[str, float]:
                 ticket = Ticket(batches[n % len(batches)], number)
                 await writer.submit(ticket)
                 tickets.append(ticket)
-                if len(tickets) >= 2 * _CALLS_AT_ONCE:
+                if len(tickets) >= _TICKETS_AT_ONCE:
                     await tickets.pop(0).wait()
 
         submitting = [tasks.create_task(partition(n)) for n in range(_CALLS_AT_ONCE)]
@@ -111,7 +114,7 @@ async def _writer(url: str, seconds: float) -> dict[str, float]:
 
 async def _put_records(url: str, seconds: float) -> dict[str, float]:
     """As most would write it: entries from the records, calls of 500, several at once."""
-    exports = [record for n in range(20) for record in _exports(random.Random(n), n * _BATCH)]
+    exports = [record for n in range(_BATCHES) for record in _exports(random.Random(n), n * _BATCH)]
     calls = [exports[at : at + _CALL] for at in range(0, len(exports), _CALL)]
     stored = 0
     config = AioConfig(max_pool_connections=_CALLS_AT_ONCE)

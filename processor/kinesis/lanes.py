@@ -13,13 +13,14 @@ from processor.kinesis.limiter import SHARD_RECORDS_PER_S, Limiter
 from processor.kinesis.shards import ANY_SHARD, UNKNOWN_SHARDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from processor.kinesis.shards import ShardMap
     from processor.kinesis.ticket import Item
 
 _UNLIMITED_SCALE: Final = 10_000.0
-_SHARE_MIN: Final = 16
+_SHARE_MIN: Final = 50
+"""A run costs as much as some ten records: shares of a call that are smaller would not pay."""
 _FAILING: Final = 2
 _PROBE_RECORDS: Final = 10
 _GATHER_S: Final = 0.02
@@ -32,6 +33,7 @@ class Run(NamedTuple):
     lane: Lane
     start: int
     end: int
+    size_bytes: int
 
 
 class Call(NamedTuple):
@@ -40,6 +42,12 @@ class Call(NamedTuple):
     items: list[Item]
     runs: list[Run]
     size_bytes: int
+
+
+def call_of_each(items: list[Item]) -> Call:
+    """A call of what did not come from the lanes' queues: every item is a run."""
+    runs = [Run(item.lane, at, at + 1, item.size_bytes) for at, item in enumerate(items)]
+    return Call(items, runs, sum(item.size_bytes for item in items))
 
 
 class Lane:
@@ -97,21 +105,17 @@ class Lane:
             if self.probing or now_s < self.not_before_s:
                 return 0
             records_max = min(records_max, _PROBE_RECORDS)
-        ready, limiter, start = self.ready, self.limiter, len(items)
-        count = min(limiter.records_allowed(now_s), records_max, len(ready))
-        budget_bytes, size_bytes = limiter.bytes_allowed, 0
-        next_one, taken = ready.popleft, items.append
-        while count and size_bytes < budget_bytes:
-            item = next_one()
-            size_bytes += item.size_bytes
-            if size_bytes > bytes_max and (len(items) > start or start):
-                size_bytes -= item.size_bytes
-                ready.appendleft(item)
-                break
-            taken(item)
-            count -= 1
-        if size_bytes:
-            limiter.spend(len(items) - start, size_bytes)
+        count = min(self.limiter.records_allowed(now_s), records_max, len(self.ready))
+        if not count:
+            return 0
+        next_one = self.ready.popleft
+        run = [next_one() for _ in range(count)]
+        size_bytes = sum([item.size_bytes for item in run])
+        if size_bytes > bytes_max or size_bytes > self.limiter.bytes_allowed:
+            size_bytes = self._shortened(run, size_bytes, bytes_max, is_first=not items)
+        if run:
+            items += run
+            self.limiter.spend(len(run), size_bytes)
             self.probing = self.is_failing
         return size_bytes
 
@@ -122,6 +126,18 @@ class Lane:
         paused_s = self.not_before_s - now_s if self.is_failing else 0.0
         gathered = int(self.limiter.scale * SHARD_RECORDS_PER_S * _GATHER_S)
         return max(paused_s, self.limiter.wait_s(max(1, min(len(self.ready), gathered))))
+
+    def _shortened(self, run: list[Item], size_bytes: int, bytes_max: int, *, is_first: bool) -> int:
+        """Give back what is too much; the bytes that are left. The last one may pass what the limiter allows."""
+        allowed = self.limiter.bytes_allowed
+        while run:
+            last = run[-1]
+            is_alone = is_first and len(run) == 1
+            if is_alone or (size_bytes <= bytes_max and size_bytes - last.size_bytes < allowed):
+                break
+            self.ready.appendleft(run.pop())
+            size_bytes -= last.size_bytes
+        return size_bytes
 
 
 class Lanes:
@@ -147,9 +163,10 @@ class Lanes:
         """What is ready in all lanes."""
         return sum(len(lane.ready) for lane in self._queue)
 
-    def lane_of(self, partition_key: bytes) -> Lane:
-        """The lane of a record."""
-        return self._in_order[self._map.place_of(partition_key)]
+    def of(self, partition_keys: Sequence[bytes]) -> list[Lane]:
+        """The lane of each key."""
+        in_order = self._in_order
+        return [in_order[place] for place in self._map.places_of(partition_keys)]
 
     def add(self, item: Item) -> None:
         """Queue an item at the end of its lane."""
@@ -198,12 +215,13 @@ class Lanes:
             for _ in range(len(queue)):
                 lane = queue.popleft()
                 start = len(items)
+                taken_bytes = 0
                 if start < records_max:
-                    size_bytes += lane.take(
-                        now_s, min(share, records_max - start), bytes_max - size_bytes, items
-                    )
-                if len(items) > start:
-                    runs.append(Run(lane, start, len(items)))
+                    room = min(share, records_max - start)
+                    taken_bytes = lane.take(now_s, room, bytes_max - size_bytes, items)
+                if taken_bytes:
+                    size_bytes += taken_bytes
+                    runs.append(Run(lane, start, len(items), taken_bytes))
                     progress = True
                 if lane.ready:
                     queue.append(lane)
@@ -220,9 +238,8 @@ class Lanes:
 
     def _current_lane(self, item: Item) -> Lane:
         lane = item.lane
-        assert lane is not None, "a settled item is not sent again"  # noqa: S101  for the type checker
         if lane.closed:
             lane.held_bytes -= item.size_bytes
-            lane = item.lane = self.lane_of(item.export.partition_key.encode())
+            lane = item.lane = self.of([item.export.partition_key.encode()])[0]
             lane.held_bytes += item.size_bytes
         return lane

@@ -41,10 +41,13 @@ class ShardMap:
         # first's, whatever its start.
         self._starts = [shard.first_hash.to_bytes(_HASH_BYTES, "big") for shard in in_order[1:]]
 
-    def place_of(self, partition_key: bytes) -> int:
-        """Which of `ids` a key, in UTF-8, goes to."""
+    def places_of(self, partition_keys: Sequence[bytes]) -> list[int]:
+        """Which of `ids` each key, in UTF-8, goes to."""
+        starts = self._starts
+        if not starts:
+            return [0] * len(partition_keys)
         # Kinesis says MD5; no secret depends on it.
-        return bisect_right(self._starts, md5(partition_key).digest()) if self._starts else 0  # noqa: S324
+        return [bisect_right(starts, md5(key).digest()) for key in partition_keys]  # noqa: S324
 
 
 UNKNOWN_SHARDS: Final = ShardMap(())

@@ -33,9 +33,9 @@ class Ticket:
         "abandoned",
         "busy",
         "exports",
-        "items",
         "partition",
         "rejections",
+        "taken",
         "unsettled",
     )
 
@@ -43,8 +43,8 @@ class Ticket:
         self.exports = exports
         self.partition = partition
         self.unsettled = len(exports)
-        self.items: list[Item] = []
-        """Those that were taken."""
+        self.taken = 0
+        """How many of them the writer has."""
         self.busy: dict[bytes, deque[Item] | None] = {}
         """By profile of the ticket's partition: what queues behind the one that is on its way."""
         self.rejections: list[Rejection] = []
@@ -60,20 +60,20 @@ class Ticket:
 
     def settle_last(self) -> None:
         """All exports are settled: say so."""
-        self.items.clear()  # they refer to this ticket, and would need the garbage collector to go
         self._settled.set()
 
 
 class Item(msgspec.Struct, gc=False, eq=False):
-    """An export on its way; `lane` is None when it is settled.
+    """An export on its way.
 
-    The garbage collector need not look at it: a ticket lets go of its items when it is settled or abandoned.
+    The garbage collector need not look at it: nothing that it refers to leads back to it once it is settled or
+    abandoned.
     """
 
     export: Export
     ticket: Ticket
     position: int
-    lane: Lane | None
+    lane: Lane
     size_bytes: int
     attempts: int = 0
     rejected_at: int | None = None

@@ -9,6 +9,7 @@ not the cause.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 from collections import Counter, deque
 from dataclasses import dataclass, field
@@ -17,14 +18,15 @@ from typing import TYPE_CHECKING, Final, Protocol
 import structlog
 
 from processor.errors import KinesisRefused, KinesisRejected, KinesisUnavailable
+from processor.kinesis.bisection import Bisection
 from processor.kinesis.in_flight import InFlightLimit
-from processor.kinesis.lanes import Call, Lane, Lanes
+from processor.kinesis.lanes import Call, Lanes, call_of_each
 from processor.kinesis.ticket import Item, Rejection, Ticket
 from processor.kinesis.watch import Described, StreamWatch
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from processor.fence import Fence
     from processor.kinesis.wire import Answer, Result
@@ -46,20 +48,24 @@ class Endpoint(Described, Protocol):
 
 @dataclass(slots=True)
 class WriterFigures:
-    """Counters since the start, and gauges: `submitted = stored + rejected + abandoned + in_flight`."""
+    """Counters since the start, and gauges."""
 
     submitted: int = 0
     stored: int = 0
     stored_bytes: int = 0
     rejected: int = 0
     abandoned: int = 0
-    in_flight: int = 0
     buffered_bytes: int = 0
     requests: int = 0
     requests_in_flight: int = 0
     request_bytes_in_flight: int = 0
     possible_duplicates: int = 0
     retried: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def in_flight(self) -> int:
+        """Records that wait or are on their way."""
+        return self.submitted - self.stored - self.rejected - self.abandoned
 
 
 class Writer:
@@ -78,12 +84,12 @@ class Writer:
         self.lanes = Lanes(0.0, settings.shard_buffer_bytes)
         self.watch = StreamWatch(endpoint, self.lanes, self._shards_changed)
         self._ready_since_s: float | None = None
-        self._alone: deque[list[Item]] = deque()
-        """Parts of a call that was rejected, to be sent by themselves."""
+        self._bisection = Bisection()
+        self._delayed: dict[int, list[Item]] = {}
+        """Groups that wait to be sent again."""
+        self._delays = itertools.count()
         self._busy: dict[int, dict[bytes, deque[Item] | None]] = {}
         """By partition, then profile: what queues behind the one that is on its way."""
-        self._suspects: list[Item] = []
-        self._successes = 0
         self._calls: dict[asyncio.Task[None], Call] = {}
         self._limit = InFlightLimit(settings.max_requests_in_flight)
         self._gathering_until_s = 0.0
@@ -103,37 +109,12 @@ class Writer:
 
     async def submit(self, ticket: Ticket) -> None:
         """Take a ticket's exports, in order; waits while the buffer, or what one shard may hold of it, is full."""
-        figures, lanes, buffer_bytes = self.figures, self.lanes, self._settings.buffer_bytes
-        busy = ticket.busy = self._busy.setdefault(ticket.partition, {})
-        taken, lane_of, held_bytes, counted = ticket.items.append, lanes.lane_of, figures.buffered_bytes, 0
-        for position, export in enumerate(ticket.exports):
-            key = export.partition_key.encode()
-            size_bytes = len(export.data) + len(key)
-            lane = lane_of(key)
-            while (held_bytes and held_bytes + size_bytes > buffer_bytes) or (
-                lane.held_bytes and lane.held_bytes + size_bytes > lane.held_bytes_max
-            ):
-                self._count(position - counted, held_bytes)
-                counted = position
-                await self._wait_for_room()
-                held_bytes, lane = figures.buffered_bytes, lane_of(key)
-            held_bytes += size_bytes
-            lane.held_bytes += size_bytes
-            item = Item(export, ticket, position, lane, size_bytes)
-            taken(item)
-            profile = export.profile
-            if profile in busy:
-                behind = busy[profile]
-                if behind is None:
-                    busy[profile] = behind = deque()
-                behind.append(item)
-            else:
-                busy[profile] = None
-                lane.ready.append(item)
-                if not lane.queued:
-                    lanes.queue(lane)
-        self._count(len(ticket.exports) - counted, held_bytes)
-        self._stir()
+        ticket.busy = self._busy.setdefault(ticket.partition, {})
+        self._take(ticket)
+        while ticket.taken < len(ticket.exports):
+            self._room.clear()
+            await self._room.wait()
+            self._take(ticket)
 
     async def abandon(self, tickets: Iterable[Ticket]) -> None:
         """Forget what is not settled of `tickets`, which are all of their partition that are not settled.
@@ -143,17 +124,18 @@ class Writer:
         figures = self.figures
         for ticket in tickets:
             ticket.abandoned = True
-            self._busy.pop(ticket.partition, None)
-            for item in ticket.items:
-                if item.lane is not None:
-                    item.lane.held_bytes -= item.size_bytes
-                    item.lane = None
-                    figures.abandoned += 1
-                    figures.in_flight -= 1
-                    figures.buffered_bytes -= item.size_bytes
-            ticket.items.clear()
+        for item in self._unsettled():
+            if item.ticket.abandoned:
+                item.lane.held_bytes -= item.size_bytes
+                figures.abandoned += 1
+                figures.buffered_bytes -= item.size_bytes
         self.lanes.drop_abandoned()
-        self._suspects = [item for item in self._suspects if not item.ticket.abandoned]
+        self._bisection.drop_abandoned()
+        for delayed in self._delayed.values():
+            delayed[:] = [item for item in delayed if not item.ticket.abandoned]
+        for ticket in tickets:
+            # Cleared, for what queues in it refers to its ticket, and that to it.
+            self._busy.pop(ticket.partition, {}).clear()
         doomed = [
             task for task, call in self._calls.items() if any(item.ticket.abandoned for item in call.items)
         ]
@@ -177,15 +159,50 @@ class Writer:
                 if timer is not None:
                     timer.cancel()
 
-    def _count(self, taken: int, held_bytes: int) -> None:
-        self.figures.submitted += taken
-        self.figures.in_flight += taken
-        self.figures.buffered_bytes = held_bytes
-
-    async def _wait_for_room(self) -> None:
+    def _take(self, ticket: Ticket) -> None:
+        """Take as much of a ticket as there is room for."""
+        figures, lanes, busy = self.figures, self.lanes, ticket.busy
+        held_bytes, buffer_bytes, position = figures.buffered_bytes, self._settings.buffer_bytes, ticket.taken
+        rest = ticket.exports[position:] if position else ticket.exports
+        keys = [export.partition_key.encode() for export in rest]
+        for export, key, lane in zip(rest, keys, lanes.of(keys), strict=True):
+            size_bytes = len(export.data) + len(key)
+            lane_bytes = lane.held_bytes
+            if (held_bytes + size_bytes > buffer_bytes and held_bytes) or (
+                lane_bytes + size_bytes > lane.held_bytes_max and lane_bytes
+            ):
+                break
+            held_bytes += size_bytes
+            lane.held_bytes = lane_bytes + size_bytes
+            item = Item(export, ticket, position, lane, size_bytes)
+            position += 1
+            profile = export.profile
+            if profile in busy:
+                queue = busy[profile]
+                if queue is None:
+                    busy[profile] = queue = deque()
+                queue.append(item)
+            else:
+                busy[profile] = None
+                lane.ready.append(item)
+                if not lane.queued:
+                    lanes.queue(lane)
+        figures.submitted += position - ticket.taken
+        figures.buffered_bytes = held_bytes
+        ticket.taken = position
         self._stir()
-        self._room.clear()
-        await self._room.wait()
+
+    def _unsettled(self) -> Iterator[Item]:
+        for call in self._calls.values():
+            yield from call.items
+        for lane in self.lanes:
+            yield from lane.ready
+        for delayed in self._delayed.values():
+            yield from delayed
+        yield from self._bisection
+        for busy in self._busy.values():
+            for queue in busy.values():
+                yield from queue or ()
 
     def _stir(self) -> None:
         if self._ready_since_s is None:
@@ -194,35 +211,43 @@ class Writer:
 
     def _send_what_may_go(self, tasks: asyncio.TaskGroup) -> float:
         """Begin calls; how long until there may be another, if nothing happens before."""
-        loop, settings = asyncio.get_running_loop(), self._settings
+        loop = asyncio.get_running_loop()
         while True:
             now_s = loop.time()
             if now_s < self._paused_until_s:
                 return self._paused_until_s - now_s
             if not self._may_begin():
                 return math.inf
-            if self._alone:
-                items = [item for item in self._alone.popleft() if not item.ticket.abandoned]
-                if items:
-                    self._begin(Call(items, [], sum(item.size_bytes for item in items)), tasks)
+            if part := self._bisection.next_part():
+                self._begin(call_of_each(part), tasks)
                 continue
-            if self._ready_since_s is None:
-                return math.inf
-            linger_s = self._ready_since_s + settings.linger_ms / 1000 - now_s
-            if now_s < self._gathering_until_s:
-                return self._gathering_until_s - now_s
-            if linger_s > 0 and not self._is_call_full():
-                return linger_s
-            call = self.lanes.packed(now_s, settings.max_records_per_request, settings.max_request_bytes)
+            wait_s = self._linger_s(now_s)
+            if wait_s > 0:
+                return wait_s
+            call = self._packed(now_s)
             if not call.items:
-                if not self.lanes.ready_records:
-                    self._ready_since_s = None
                 return self.lanes.wait_s(now_s)
+            self._begin(call, tasks)
+
+    def _linger_s(self, now_s: float) -> float:
+        """How long what is ready waits for company yet."""
+        if self._ready_since_s is None:
+            return math.inf
+        if now_s < self._gathering_until_s:
+            return self._gathering_until_s - now_s
+        return 0.0 if self._is_call_full() else self._ready_since_s + self._settings.linger_ms / 1000 - now_s
+
+    def _packed(self, now_s: float) -> Call:
+        settings = self._settings
+        call = self.lanes.packed(now_s, settings.max_records_per_request, settings.max_request_bytes)
+        if call.items:
             self._ready_since_s = now_s
             if self._is_call_full() and len(call.items) < settings.max_records_per_request // 2:
                 # What is ready may not go yet: calls of a few records, as limits let them go, would cost more.
                 self._gathering_until_s = now_s + _GATHER_S
-            self._begin(call, tasks)
+        elif not self.lanes.ready_records:
+            self._ready_since_s = None
+        return call
 
     def _may_begin(self) -> bool:
         # While calls fail, one alone finds out when they no longer do.
@@ -246,20 +271,35 @@ class Writer:
         self._calls[task] = call
         task.add_done_callback(self._end)
 
-    def _end(self, task: asyncio.Task[None]) -> None:
+    def _landed(self, task: asyncio.Task[None]) -> Call:
         call = self._calls.pop(task)
         self.figures.requests_in_flight -= 1
         self.figures.request_bytes_in_flight -= call.size_bytes
         self._stirred.set()
+        return call
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        if task in self._calls:  # cancelled before it began
+            call = self._landed(task)
+            self._release_probes(call)
+            self._retry_now(call.items, "cancelled")
+
+    async def _put(self, call: Call) -> Answer:
+        task = asyncio.current_task()
+        try:
+            return await self._endpoint.put([item.export for item in call.items])
+        finally:
+            if task is not None:
+                self._landed(task)
 
     async def _send(self, call: Call) -> None:
         loop = asyncio.get_running_loop()
         began_s = loop.time()
         try:
-            answer = await self._endpoint.put([item.export for item in call.items])
+            answer = await self._put(call)
         except KinesisRejected as error:
             self._release_probes(call)
-            self._bisect(call.items, str(error))
+            self._rejected(call, str(error))
         except KinesisRefused as error:
             self._notice(str(error))
             slow_s = self._settings.slow_retry_ms / 1000
@@ -275,71 +315,65 @@ class Writer:
             self._retry_now(call.items, "cancelled")
             raise
         else:
-            self._limit.answered(loop.time() - began_s, self.figures.requests_in_flight)
+            self._limit.answered(loop.time() - began_s, self.figures.requests_in_flight + 1)
             self._settle(call, answer, loop.time())
 
     def _settle(self, call: Call, answer: Answer, now_s: float) -> None:
         if answer.failed:
             self._settle_some(call, answer.results, now_s)
         else:
-            self._stored(call.items)
+            self._stored(call.items, call.size_bytes)
             for run in call.runs:
+                run.lane.held_bytes -= run.size_bytes
                 run.lane.answered(now_s, run.end - run.start, 0, 0)
         for run in call.runs:
             self.watch.saw(run.lane, answer.results[run.start].shard_id)
         if answer.failed < len(call.items):
             self.trouble = None
             self._outages, self._paused_until_s = 0, 0.0
-            self._successes += 1
-            self._retry_alone(list(self._suspects))
+            self._bisection.others_were_taken()
         self._room.set()
 
     def _settle_some(self, call: Call, results: Sequence[Result], now_s: float) -> None:
-        items = call.items
-        whole: list[tuple[Lane | None, int, int]] = [(None, 0, len(items))]
-        for lane, start, end in call.runs or whole:
+        for lane, start, end, _ in call.runs:
             failed: dict[str, list[Item]] = {}
             stored = []
-            for item, result in zip(items[start:end], results[start:end], strict=True):
+            for item, result in zip(call.items[start:end], results[start:end], strict=True):
                 if result.error_code is None:
                     stored.append(item)
                 else:
                     failed.setdefault(result.error_code, []).append(item)
-            self._stored(stored)
-            if lane is not None:
-                lane.answered(now_s, len(stored), len(failed.get(THROTTLED, ())), end - start - len(stored))
-                if lane.is_failing:
-                    lane.not_before_s = now_s + self._backoff_s(lane.failures)
+            stored_bytes = sum(item.size_bytes for item in stored)
+            lane.held_bytes -= stored_bytes
+            self._stored(stored, stored_bytes)
+            lane.answered(now_s, len(stored), len(failed.get(THROTTLED, ())), end - start - len(stored))
+            if lane.is_failing:
+                lane.not_before_s = now_s + self._backoff_s(lane.failures)
             for code, again in failed.items():
-                if lane is not None and lane.is_failing:
+                if lane.is_failing:
                     self._retry_now(again, code)
                 else:
                     self._retry_later(again, code)
 
-    def _stored(self, items: Sequence[Item]) -> None:
-        count = size_bytes = 0
-        for item in items:
-            if item.lane is not None:
-                count += 1
-                size_bytes += item.size_bytes
-                item.lane.held_bytes -= item.size_bytes
-                item.lane = None
-                ticket = item.ticket
-                behind = ticket.busy.pop(item.export.profile)
-                if behind:
-                    self._next_of_profile(ticket, behind)
-                ticket.unsettled -= 1
-                if not ticket.unsettled:
-                    ticket.settle_last()
-        figures = self.figures
-        figures.stored += count
-        figures.stored_bytes += size_bytes
-        figures.in_flight -= count
-        figures.buffered_bytes -= size_bytes
+    def _stored(self, items: Sequence[Item], size_bytes: int) -> None:
+        self.figures.stored += len(items)
+        self.figures.stored_bytes += size_bytes
+        self.figures.buffered_bytes -= size_bytes
+        self._settled(items)
 
-    def _next_of_profile(self, ticket: Ticket, behind: deque[Item]) -> None:
-        item = behind.popleft()
-        ticket.busy[item.export.profile] = behind
+    def _settled(self, items: Iterable[Item]) -> None:
+        for item in items:
+            ticket = item.ticket
+            queue = ticket.busy.pop(item.export.profile)
+            if queue:
+                self._next_of_profile(ticket, queue)
+            ticket.unsettled -= 1
+            if not ticket.unsettled:
+                ticket.settle_last()
+
+    def _next_of_profile(self, ticket: Ticket, queue: deque[Item]) -> None:
+        item = queue.popleft()
+        ticket.busy[item.export.profile] = queue
         self.lanes.add(item)
         self._stir()
 
@@ -353,12 +387,17 @@ class Writer:
         for item in items:
             item.attempts += 1
         wait_s = self._backoff_s(max(item.attempts for item in items))
-        asyncio.get_running_loop().call_later(wait_s, self._rejoin, items)
+        number = next(self._delays)
+        self._delayed[number] = items
+        asyncio.get_running_loop().call_later(wait_s, self._rejoin_delayed, number)
 
     def _retry_now(self, items: list[Item], code: str) -> None:
         again = [item for item in items if not item.ticket.abandoned]
         self.figures.retried[code] += len(again)
         self._rejoin(again)
+
+    def _rejoin_delayed(self, number: int) -> None:
+        self._rejoin(self._delayed.pop(number))
 
     def _rejoin(self, items: list[Item]) -> None:
         for item in reversed(items):
@@ -379,38 +418,26 @@ class Writer:
         for run in call.runs:
             run.lane.probing = False
 
-    def _bisect(self, items: list[Item], reason: str) -> None:
-        if len(items) > 1:
-            half = len(items) // 2
-            self._alone.extend([items[:half], items[half:]])
-            self._stirred.set()
-            return
-        (item,) = items
-        if item.rejected_at is not None and item.rejected_at < self._successes:
-            # Kinesis took others since it refused this one, and refuses it still.
-            self._convict(item)
-            return
-        item.rejected_at = self._successes
-        self._suspects.append(item)
-        self._notice(f"{reason}: no record is taken, so the records may not be the cause")
-        asyncio.get_running_loop().call_later(self._settings.slow_retry_ms / 1000, self._retry_alone, items)
-
-    def _retry_alone(self, items: Iterable[Item]) -> None:
-        for item in items:
-            if item in self._suspects:
-                self._suspects.remove(item)
-                if not item.ticket.abandoned:
-                    self._alone.append([item])
+    def _rejected(self, call: Call, reason: str) -> None:
+        convicted, suspect = self._bisection.rejected(call.items)
+        if convicted is not None:
+            self._give_up(convicted)
+        elif suspect is not None:
+            self._notice(f"{reason}: no record is taken, so the records may not be the cause")
+            wait_s = self._settings.slow_retry_ms / 1000
+            asyncio.get_running_loop().call_later(wait_s, self._try_again, suspect)
         self._stirred.set()
 
-    def _convict(self, item: Item) -> None:
-        if item.lane is None:
-            return
+    def _try_again(self, suspect: Item) -> None:
+        self._bisection.try_again(suspect)
+        self._stirred.set()
+
+    def _give_up(self, item: Item) -> None:
         item.ticket.rejections.append(Rejection(item.position, "ValidationException"))
-        self._stored([item])
-        self.figures.stored -= 1
-        self.figures.stored_bytes -= item.size_bytes
+        item.lane.held_bytes -= item.size_bytes
         self.figures.rejected += 1
+        self.figures.buffered_bytes -= item.size_bytes
+        self._settled([item])
         self._room.set()
 
     def _shards_changed(self) -> None:

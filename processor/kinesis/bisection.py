@@ -1,0 +1,65 @@
+"""Finding the record that Kinesis rejects: parts of a rejected call go by themselves, half by half.
+
+A record that is rejected alone is a suspect. It is convicted when Kinesis, which has taken others since, rejects
+it again: where it takes none, the records are not the cause.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from processor.kinesis.ticket import Item
+
+
+class Bisection:
+    """The parts that are to be sent alone, and the suspects, which wait."""
+
+    def __init__(self) -> None:
+        self._parts: deque[list[Item]] = deque()
+        self._suspects: list[Item] = []
+        self._successes = 0
+
+    def __iter__(self) -> Iterator[Item]:
+        for part in self._parts:
+            yield from part
+        yield from self._suspects
+
+    def next_part(self) -> list[Item]:
+        """What is to be sent alone now; empty where nothing is."""
+        return self._parts.popleft() if self._parts else []
+
+    def rejected(self, part: list[Item]) -> tuple[Item | None, Item | None]:
+        """Kinesis rejected a part: the item that is convicted by that, or the one that is a suspect now."""
+        if len(part) > 1:
+            half = len(part) // 2
+            self._parts.extend([part[:half], part[half:]])
+            return None, None
+        (item,) = part
+        if item.rejected_at is not None and item.rejected_at < self._successes:
+            return item, None
+        item.rejected_at = self._successes
+        self._suspects.append(item)
+        return None, item
+
+    def others_were_taken(self) -> None:
+        """Kinesis takes records: the suspects may be tried."""
+        self._successes += 1
+        if self._suspects:
+            self._parts.extend([item] for item in self._suspects)
+            self._suspects.clear()
+
+    def try_again(self, suspect: Item) -> None:
+        """A suspect has waited for long; perhaps what made Kinesis reject it is mended."""
+        if suspect in self._suspects:
+            self._suspects.remove(suspect)
+            self._parts.append([suspect])
+
+    def drop_abandoned(self) -> None:
+        """Forget what was abandoned."""
+        parts = ([item for item in part if not item.ticket.abandoned] for part in self._parts)
+        self._parts = deque(part for part in parts if part)
+        self._suspects = [item for item in self._suspects if not item.ticket.abandoned]
