@@ -161,7 +161,7 @@ class Lanes:
     @property
     def ready_records(self) -> int:
         """What is ready in all lanes."""
-        return sum(len(lane.ready) for lane in self._queue)
+        return sum([len(lane.ready) for lane in self._queue])
 
     def of(self, partition_keys: Sequence[bytes]) -> list[Lane]:
         """The lane of each key."""

@@ -19,6 +19,8 @@ _CUT_EVERY_S: Final = 0.5
 _CUT_MIN, _CUT_MAX = 0.3, 0.97
 _PROBE, _RETURN, _FEEL = 1.5, 1.1, 1.01
 """Growth a second: where no limit is near, on the way back to one, and around it."""
+_FEEL_S: Final = 6.0
+"""After so long without a throttle the limit is no longer where it was found."""
 _NEAR_BELOW, _NEAR_ABOVE = 0.95, 1.2
 _USED: Final = 0.8
 _SCALE_MIN: Final = 0.001
@@ -34,6 +36,7 @@ class Limiter:
         "_limit",
         "_records",
         "_stored",
+        "_stored_before",
         "_throttled",
         "_used",
         "_window_at_s",
@@ -47,7 +50,7 @@ class Limiter:
         self._bytes = SHARD_BYTES_PER_S * scale * _BURST_S
         self._limit: float | None = None
         self._cut_at_s = now_s - _CUT_EVERY_S
-        self._stored = self._throttled = 0
+        self._stored = self._stored_before = self._throttled = 0
         self._used = 0.0
         self._window_at_s = now_s
 
@@ -85,11 +88,17 @@ class Limiter:
         self._throttled += throttled
         if not self._throttled or now_s < self._cut_at_s + _CUT_EVERY_S:
             return
-        share = self._stored / (self._stored + self._throttled)
+        # With the window before: the first answers of a window are too few to tell a share by.
+        stored = self._stored_before + self._stored
+        if not stored:
+            # An outage, which says nothing about the limit.
+            self._throttled = 0
+            return
+        share = stored / (stored + self._throttled)
         self._limit = self.scale * max(share, _CUT_MIN)
         self.scale = max(self.scale * min(max(share, _CUT_MIN), _CUT_MAX), _SCALE_MIN)
         self._cut_at_s = now_s
-        self._stored = self._throttled = 0
+        self._stored = self._stored_before = self._throttled = 0
         self._used = 0.0
 
     def _grow(self, now_s: float) -> None:
@@ -100,8 +109,9 @@ class Limiter:
         if self._used >= _USED * self.scale * passed_s:
             growth = _PROBE
             if self._limit is not None and self.scale < self._limit * _NEAR_ABOVE:
-                growth = _RETURN if self.scale < self._limit * _NEAR_BELOW else _FEEL
+                is_near = self.scale >= self._limit * _NEAR_BELOW and now_s < self._cut_at_s + _FEEL_S
+                growth = _FEEL if is_near else _RETURN
             self.scale *= growth ** min(passed_s, 1.0)
         self._window_at_s, self._used = now_s, 0.0
         if not self._throttled:
-            self._stored = 0
+            self._stored_before, self._stored = self._stored, 0

@@ -43,6 +43,8 @@ class ModelShard:
     last_hash: int
     records: list[Stored] = field(default_factory=list)
     is_open: bool = True
+    share: float = 1.0
+    """What other producers leave of the limits."""
     records_left: float = SHARD_RECORDS_PER_S
     bytes_left: float = SHARD_BYTES_PER_S
     filled_at_s: float = 0.0
@@ -50,8 +52,9 @@ class ModelShard:
     def takes(self, size_bytes: int, now_s: float) -> bool:
         """Whether the published limits leave room for a record."""
         passed_s, self.filled_at_s = now_s - self.filled_at_s, now_s
-        self.records_left = min(SHARD_RECORDS_PER_S, self.records_left + passed_s * SHARD_RECORDS_PER_S)
-        self.bytes_left = min(SHARD_BYTES_PER_S, self.bytes_left + passed_s * SHARD_BYTES_PER_S)
+        records_per_s, bytes_per_s = self.share * SHARD_RECORDS_PER_S, self.share * SHARD_BYTES_PER_S
+        self.records_left = min(records_per_s, self.records_left + passed_s * records_per_s)
+        self.bytes_left = min(bytes_per_s, self.bytes_left + passed_s * bytes_per_s)
         if self.records_left < 1 or self.bytes_left < size_bytes:
             return False
         self.records_left -= 1
