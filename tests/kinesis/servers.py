@@ -1,0 +1,85 @@
+"""Kinesis' API as others have written it: moto's server, kinesis-local, and the scripted stream behind HTTP."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from processor.configuration import parse_configuration
+from processor.embedded.server import ServerProcess, free_ports
+from processor.kinesis.connection import Stream, open_stream
+from processor.settings import KinesisSettings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+KINESIS_LOCAL = Path(__file__).parent.parent / "node" / "node_modules" / "kinesis-local"
+REGION = "eu-west-1"
+
+
+def client(url: str) -> Any:
+    """A synchronous client, for what a test prepares and looks at."""
+    return boto3.client(
+        "kinesis",
+        region_name=REGION,
+        endpoint_url=url,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+
+
+@asynccontextmanager
+async def opened(url: str, stream: str, *, keys: bool = True, **changes: float) -> AsyncIterator[Stream]:
+    """The stream at an endpoint, as the service opens it; without `keys` by the credential chain."""
+    given = ", accessKeyId: test, secretKey: test" if keys else ""
+    text = f"""
+name: test
+connection: {{region: {REGION}, connectionUrl: "{url}"{given}}}
+stream: "{stream}"
+marketingActions: []
+segments: [{{id: one}}]
+"""
+    destination = parse_configuration((text, "destination.yaml"), None, {})[0]
+    async with open_stream(destination, KinesisSettings.model_validate(changes)) as found:
+        yield found
+
+
+@contextmanager
+def start_kinesis_local(directory: Path) -> Iterator[str]:
+    """kinesis-local from npm, by its URL; where it is not installed the test is skipped, or fails if it may not be."""
+    if not KINESIS_LOCAL.is_dir() or shutil.which("node") is None:
+        reason = "kinesis-local is not installed: npm ci --prefix tests/node --ignore-scripts"
+        if os.environ.get("PROCESSOR_TEST_SKIP_NOTHING"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    plain, tls = free_ports(2)
+    command = 'cd "$0" && KINESIS_MOCK_PLAIN_PORT=$1 KINESIS_MOCK_TLS_PORT=$2 exec node main.js'
+    server = ServerProcess(
+        "kinesis-local",
+        ["sh", "-c", command, str(KINESIS_LOCAL), str(plain), str(tls)],
+        directory / "kinesis-local.log",
+    )
+    url = f"http://127.0.0.1:{plain}"
+    try:
+        server.wait_until(lambda: _answers(url), 60)
+        yield url
+    finally:
+        server.kill()
+
+
+def _answers(url: str) -> bool:
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    try:
+        client(url).list_streams()
+    except (BotoCoreError, ClientError):
+        return False
+    return True

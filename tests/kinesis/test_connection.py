@@ -1,0 +1,227 @@
+"""What goes wrong between here and Kinesis, as the errors that the writer tells apart."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from processor.embedded.server import free_ports
+from processor.errors import KinesisError, KinesisRefused, KinesisRejected, KinesisUnavailable
+from tests.kinesis.servers import opened
+from tests.kinesis.test_writer import export
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from processor.kinesis.connection import Stream
+
+GOOD = {"FailedRecordCount": 0, "Records": [{"SequenceNumber": "1", "ShardId": "shardId-000000000000"}]}
+
+
+def http(status: int, tree: object, headers: str = "") -> bytes:
+    body = tree if isinstance(tree, bytes) else json.dumps(tree).encode()
+    return (
+        f"HTTP/1.1 {status} X\r\nContent-Type: application/x-amz-json-1.1\r\n{headers}"
+        f"Content-Length: {len(body)}\r\n\r\n".encode()
+        + body
+    )
+
+
+async def request(reader: asyncio.StreamReader) -> tuple[str, bytes]:
+    """The head and the body of one request."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode()
+    length = re.search(r"(?i)\r\ncontent-length: *(\d+)", head)
+    return head, await reader.readexactly(int(length[1]) if length else 0)
+
+
+@asynccontextmanager
+async def endpoint(
+    answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[str]:
+    """A server that treats each connection as `answer` does; its URL."""
+
+    async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await answer(reader, writer)
+        except asyncio.IncompleteReadError:
+            return
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(connection, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@asynccontextmanager
+async def answering(answer: bytes) -> AsyncIterator[Stream]:
+    async def each(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            await request(reader)
+            writer.write(answer)
+
+    async with endpoint(each) as url, opened(url, "exports") as stream:
+        yield stream
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected", "told"),
+    [
+        (400, "AccessDeniedException", KinesisRefused, "the IAM action kinesis:PutRecords is missing"),
+        (400, "ResourceNotFoundException", KinesisRefused, "there is no such stream"),
+        (400, "UnrecognizedClientException", KinesisRefused, "does not know the access key"),
+        (403, "InvalidSignatureException", KinesisRefused, "the secret key does not fit"),
+        (400, "ExpiredTokenException", KinesisRefused, "have expired"),
+        (400, "KMSDisabledException", KinesisRefused, "KMS key is disabled"),
+        (400, "KMSAccessDeniedException", KinesisRefused, "kms:GenerateDataKey is missing"),
+        (400, "ValidationException", KinesisRejected, "ValidationException"),
+        (400, "SerializationException", KinesisRejected, "SerializationException"),
+        (400, "InvalidArgumentException", KinesisRejected, "InvalidArgumentException"),
+        (400, "ProvisionedThroughputExceededException", KinesisUnavailable, "Provisioned"),
+        (400, "KMSThrottlingException", KinesisUnavailable, "KMSThrottling"),
+        (400, "LimitExceededException", KinesisUnavailable, "LimitExceeded"),
+        (500, "InternalFailureException", KinesisUnavailable, "InternalFailure"),
+        (503, "ServiceUnavailable", KinesisUnavailable, "ServiceUnavailable"),
+        (400, "SomethingOfTheFuture", KinesisUnavailable, "SomethingOfTheFuture"),
+    ],
+)
+@pytest.mark.parametrize("place", ["body", "namespace", "header"])
+async def test_an_answers_code_tells_what_to_do(
+    status: int, code: str, expected: type[KinesisError], told: str, place: str
+) -> None:
+    if place == "header":
+        answer = http(status, {}, f"x-amzn-errortype: {code}:http://internal.amazon.com/\r\n")
+    else:
+        answer = http(status, {"__type": f"com.amazonaws.kinesis#{code}" if place == "namespace" else code})
+    async with answering(answer) as stream:
+        with pytest.raises(expected, match=re.escape(told)) as raised:
+            await stream.put([export(1, 0)])
+    assert not getattr(raised.value, "outcome_unknown", False)
+    assert "PutRecords on exports" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        http(200, b"<html>a proxy's page</html>"),
+        http(200, {"FailedRecordCount": 0, "Records": []}),
+        http(200, {**GOOD, "Records": GOOD["Records"] * 2}),  # type: ignore[operator]
+        http(200, b""),
+    ],
+    ids=["no JSON", "too few results", "too many results", "nothing"],
+)
+async def test_an_answer_that_says_nothing_of_the_records_leaves_their_outcome_unknown(answer: bytes) -> None:
+    async with answering(answer) as stream:
+        with pytest.raises(KinesisUnavailable) as raised:
+            await stream.put([export(1, 0)])
+    assert raised.value.outcome_unknown
+
+
+@pytest.mark.parametrize("when", ["in the answer", "before the answer"])
+async def test_a_connection_that_breaks_after_the_request_leaves_the_outcome_unknown(when: str) -> None:
+    async def broken(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request(reader)
+        if when == "in the answer":
+            writer.write(http(200, GOOD)[:-10])
+
+    async with endpoint(broken) as url, opened(url, "exports") as stream:
+        with pytest.raises(KinesisUnavailable) as raised:
+            await stream.put([export(1, 0)])
+    assert raised.value.outcome_unknown
+
+
+async def test_an_answer_that_does_not_come_in_time_leaves_the_outcome_unknown() -> None:
+    released = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request(reader)
+        await released.wait()
+        writer.close()
+
+    async with endpoint(silent) as url, opened(url, "exports", request_timeout_ms=100) as stream:
+        with pytest.raises(KinesisUnavailable) as raised:
+            await stream.put([export(1, 0)])
+        released.set()
+    assert raised.value.outcome_unknown
+
+
+async def test_where_nothing_listens_nothing_was_stored() -> None:
+    (port,) = free_ports(1)
+    async with opened(f"http://127.0.0.1:{port}", "exports") as stream:
+        with pytest.raises(KinesisUnavailable, match="cannot be reached") as raised:
+            await stream.put([export(1, 0)])
+    assert not raised.value.outcome_unknown
+
+
+async def test_connections_are_kept_and_bounded() -> None:
+    connections = 0
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        while True:
+            await request(reader)
+            await asyncio.sleep(0)
+            writer.write(http(200, GOOD))
+
+    async with endpoint(slow) as url, opened(url, "exports", max_requests_in_flight=4) as stream:
+        await asyncio.gather(*(stream.put([export(n, 0)]) for n in range(60)))
+    assert connections <= 6, "four for calls, two for looking at the stream"
+
+
+async def test_credentials_that_run_out_are_renewed_through_the_chain(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = 0
+    seen: list[str] = []
+
+    async def both(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal given
+        while True:
+            head, _ = await request(reader)
+            if head.startswith("GET"):
+                given += 1
+                # The first are about to run out: botocore renews what has less than ten minutes.
+                until = datetime.now(UTC) + timedelta(minutes=1 if given == 1 else 600)
+                keys = {
+                    "AccessKeyId": f"KEY{given}",
+                    "SecretAccessKey": "secret",
+                    "Token": f"token{given}",
+                    "Expiration": until.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                }
+                writer.write(http(200, keys))
+            else:
+                seen.append(re.findall(r"Credential=(\w+)/", head)[0])
+                assert f"token{seen[-1][3:]}" in head
+                writer.write(http(200, GOOD))
+
+    async with endpoint(both) as url:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{url}/credentials")
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+        monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+        async with opened(url, "exports", keys=False) as stream:
+            for _ in range(3):
+                await stream.put([export(1, 0)])
+    assert seen[-1] == "KEY2"
+    assert given == 2
+
+
+async def test_no_credentials_at_all_are_a_refusal_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    async with opened("http://127.0.0.1:9", "exports", keys=False) as stream:
+        with pytest.raises(KinesisRefused, match="no credentials were found"):
+            await stream.put([export(1, 0)])
+        with pytest.raises(KinesisRefused, match="no credentials were found"):
+            await stream.facts()
