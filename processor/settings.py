@@ -233,7 +233,7 @@ class KinesisSettings(_Group):
     )
     retry_max_ms: int = Field(3_000, ge=1, description="The longest back-off while waiting helps.")
     slow_retry_ms: int = Field(
-        15_000,
+        4_000,
         ge=100,
         description="The back-off while something must be mended first: permission, stream, key.",
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from aiobotocore.awsrequest import AioAWSResponse
 from aiobotocore.config import AioConfig
-from aiobotocore.session import get_session
+from aiobotocore.session import AioSession, get_session
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
 
@@ -153,6 +153,13 @@ class _Nothing(AioAWSResponse):  # type: ignore[misc]  # aiobotocore has no type
         return b"{}"
 
 
+async def _regions(session: AioSession) -> set[str]:
+    found: set[str] = set()
+    for partition in session.get_available_partitions():
+        found.update(await session.get_available_regions("kinesis", partition_name=partition))
+    return found
+
+
 @asynccontextmanager
 async def open_stream(destination: Destination, settings: KinesisSettings) -> AsyncIterator[Stream]:
     """Connect to the destination's stream; nothing is sent yet.
@@ -171,8 +178,15 @@ async def open_stream(destination: Destination, settings: KinesisSettings) -> As
         retries={"total_max_attempts": 1},
         parameter_validation=False,
     )
+    session = get_session()
+    known = connection.connection_url or connection.region in await _regions(session)
+    if not known:
+        raise KinesisRefused(
+            f"connecting to {destination.stream}: no region {connection.region} with Kinesis is known: correct "
+            "`connection.region`; for one that is newer than this version give `connection.connectionUrl`"
+        )
     try:
-        creating = get_session().create_client(
+        creating = session.create_client(
             "kinesis",
             region_name=connection.region,
             endpoint_url=connection.connection_url,

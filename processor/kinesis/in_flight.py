@@ -10,7 +10,7 @@ import math
 from typing import Final
 
 _START: Final = 8
-_LONG, _LATE = 0.02, 0.3
+_LONG, _LATE = 0.002, 0.3
 """The share of a new latency in the two moving means."""
 _TOLERANCE: Final = 2.0
 """Calls differ in size: only a latency that is twice the usual one counts as queueing."""

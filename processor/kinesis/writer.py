@@ -11,14 +11,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-from collections import Counter, deque
-from dataclasses import dataclass, field
+from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 
 from processor.errors import KinesisRefused, KinesisRejected, KinesisUnavailable
 from processor.kinesis.bisection import Bisection
+from processor.kinesis.figures import WriterFigures
 from processor.kinesis.in_flight import InFlightLimit
 from processor.kinesis.lanes import Call, Lanes, call_of_each
 from processor.kinesis.ticket import Item, Rejection, Ticket
@@ -44,28 +45,6 @@ class Endpoint(Described, Protocol):
 
     async def put(self, records: Sequence[Export]) -> Answer:
         """See `connection.Stream.put`."""
-
-
-@dataclass(slots=True)
-class WriterFigures:
-    """Counters since the start, and gauges."""
-
-    submitted: int = 0
-    stored: int = 0
-    stored_bytes: int = 0
-    rejected: int = 0
-    abandoned: int = 0
-    buffered_bytes: int = 0
-    requests: int = 0
-    requests_in_flight: int = 0
-    request_bytes_in_flight: int = 0
-    possible_duplicates: int = 0
-    retried: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def in_flight(self) -> int:
-        """Records that wait or are on their way."""
-        return self.submitted - self.stored - self.rejected - self.abandoned
 
 
 class Writer:
@@ -104,8 +83,16 @@ class Writer:
         return self.watch.max_record_bytes
 
     async def connect(self) -> None:
-        """See `StreamWatch.connect`."""
+        """Look at the stream, and try what an empty call says: where writing is not allowed, it says so.
+
+        Raises:
+            KinesisRefused: the stream cannot be written to; a person must change something.
+            KinesisUnavailable: Kinesis does not answer.
+
+        """
         await self.watch.connect()
+        with suppress(KinesisRejected, KinesisUnavailable):
+            await self._endpoint.put([])
 
     async def submit(self, ticket: Ticket) -> None:
         """Take a ticket's exports, in order; waits while the buffer, or what one shard may hold of it, is full."""

@@ -9,6 +9,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from processor.embedded import start_kafka
 from processor.errors import KafkaRefused, KinesisRefused
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
+MIB = 1024 * 1024
 PROFILES = [f"profile-{number}" for number in range(20)]
 
 
@@ -113,6 +115,32 @@ async def test_nothing_is_committed_while_kinesis_takes_nothing(
     assert numbers(kinesis) == expected(80)
 
 
+async def test_an_outage_longer_than_the_session_stops_polling_within_bounds_and_keeps_the_membership(
+    kafka: str, topic: str, scripted: tuple[ScriptedKinesis, str]
+) -> None:
+    kinesis, url = scripted
+    settings = settings_for(kafka, topic, in_flight_bytes=str(MIB), kinesis_buffer_bytes=str(MIB))
+    events = changes(400)
+    for event in events:
+        event["value"]["unmapped"] = "x" * 8_000
+    async with running(settings, plan_for(case(), "s", url)) as status:
+        with capture_logs() as told:
+            kinesis.faults = Faults(unavailable=1.0)
+            await produce(kafka, topic, events)
+            began_s = asyncio.get_running_loop().time()
+            outage_s = 1.3 * settings.kafka.session_timeout_ms / 1000
+            await until(lambda: asyncio.get_running_loop().time() > began_s + outage_s)
+            in_flight = status.figures.in_flight
+            # One poll of each partition may pass the bound before it is seen.
+            assert 100 < in_flight < 350
+            assert status.figures.received == in_flight
+            assert "kafka" not in status.conditions
+            kinesis.faults = Faults()
+            await until(lambda: status.figures.exported == 400)
+        assert not [each for each in told if each["event"] in {"partitions assigned", "partitions revoked"}]
+    assert numbers(kinesis) == expected(400)
+
+
 async def test_a_stop_with_a_black_hole_ends_in_time_and_loses_nothing(
     kafka: str, topic: str, scripted: tuple[ScriptedKinesis, str]
 ) -> None:
@@ -191,6 +219,7 @@ async def test_a_topic_that_does_not_exist_is_an_error_at_the_start(
 @pytest.mark.parametrize(
     ("code", "remedy"),
     [
+        ("AccessDeniedException", "the IAM action kinesis:PutRecords is missing"),
         ("ResourceNotFoundException", "there is no such stream"),
         ("UnrecognizedClientException", "AWS does not know the access key"),
         ("ExpiredTokenException", "the credentials have expired"),

@@ -122,7 +122,11 @@ class ScriptedKinesis:
         return [Shard(each.id, each.first_hash, each.last_hash) for each in self.open_shards]
 
     async def put(self, records: Sequence[Export]) -> Answer:
-        """See `connection.Stream`."""
+        """See `connection.Stream`. A call without records is only refused or rejected."""
+        if not records:
+            if self.faults.refused:
+                raise KinesisRefused(f"PutRecords: {self.faults.refused}")
+            raise KinesisRejected("PutRecords: ValidationException")
         self._check_limits(records)
         self.in_flight.append(records)
         try:

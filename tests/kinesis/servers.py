@@ -37,12 +37,15 @@ def client(url: str) -> Any:
 
 
 @asynccontextmanager
-async def opened(url: str, stream: str, *, keys: bool = True, **changes: float) -> AsyncIterator[Stream]:
-    """The stream at an endpoint, as the service opens it; without `keys` by the credential chain."""
+async def opened(
+    url: str | None, stream: str, *, region: str = REGION, keys: bool = True, **changes: float
+) -> AsyncIterator[Stream]:
+    """The stream at an endpoint, or at AWS, as the service opens it; without `keys` by the credential chain."""
     given = ", accessKeyId: test, secretKey: test" if keys else ""
+    given += f', connectionUrl: "{url}"' if url else ""
     text = f"""
 name: test
-connection: {{region: {REGION}, connectionUrl: "{url}"{given}}}
+connection: {{region: {region}{given}}}
 stream: "{stream}"
 marketingActions: []
 segments: [{{id: one}}]

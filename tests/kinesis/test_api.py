@@ -70,7 +70,7 @@ async def api(request: pytest.FixtureRequest) -> AsyncIterator[Api]:
         scripted = ScriptedKinesis(random.Random(5), shards=2)
         async with served(scripted) as url:
             arn = "arn:aws:kinesis:eu-west-1:123456789012:stream/exports"
-            yield Api(url, "exports", arn, lambda: [tuple(record) for record in scripted.stored])
+            yield Api(url, "exports", arn, lambda: [(r.partition_key, r.data) for r in scripted.stored])
     elif request.param == "moto":
         emulator: EmbeddedKinesis = request.getfixturevalue("kinesis")
         yield emulated(emulator.endpoint_url)

@@ -225,3 +225,9 @@ async def test_no_credentials_at_all_are_a_refusal_with_a_remedy(monkeypatch: py
             await stream.put([export(1, 0)])
         with pytest.raises(KinesisRefused, match="no credentials were found"):
             await stream.facts()
+
+
+async def test_a_region_that_does_not_exist_is_a_refusal_with_a_remedy() -> None:
+    with pytest.raises(KinesisRefused, match=r"no region eu-wset-1 .* correct `connection.region`"):
+        async with opened(None, "exports", region="eu-wset-1"):
+            pass

@@ -310,7 +310,7 @@ def test_after_a_long_outage_the_throughput_is_back_within_five_seconds(outage: 
     async def world() -> None:
         load = by_partition(range(2_000), 4)
         async with (
-            connected(kinesis, buffer_bytes=4 * MIB, slow_retry_ms=5_000) as writer,
+            connected(kinesis, buffer_bytes=4 * MIB, slow_retry_ms=4_000) as writer,
             under_load(writer, load, size_bytes=500),
         ):
             await asyncio.sleep(10)
