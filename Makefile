@@ -16,7 +16,8 @@ test: $(READY) ## all tests; the servers that they need are started by themselve
 	$(BIN)/pytest $(TEST_OPTIONS)
 
 bench: $(READY) ## all benchmarks, on this machine; the figures go to benchmarks/results
-	$(BIN)/python -m benchmarks.state $(BENCH_OPTIONS)
+	$(BIN)/python -m benchmarks.writer
+	$(BIN)/python -m benchmarks.state
 
 lint: $(READY) ## style and types
 	$(BIN)/ruff check .

@@ -115,6 +115,25 @@ async def test_nothing_is_committed_while_kinesis_takes_nothing(
     assert numbers(kinesis) == expected(80)
 
 
+async def test_an_export_that_the_stream_does_not_take_is_a_dead_letter_and_its_neighbours_go(
+    kafka: str, topic: str, scripted: tuple[ScriptedKinesis, str]
+) -> None:
+    kinesis, url = scripted
+    kinesis.record_bytes = 64 * 1024
+    settings = settings_for(kafka, topic)
+    events = changes(21)
+    path = case()["destination"]["attributes"][0].split(".")
+    place = events[20]["value"]
+    for name in path[:-1]:
+        place = place[name]
+    place[path[-1]] = "x" * 64 * 1024
+    await produce(kafka, topic, [*events[:10], events[20], *events[10:20]])
+    async with running(settings, plan_for(case(), "s", url)) as status:
+        await until(lambda: status.figures.exported == 20 and status.figures.in_flight == 0)
+        assert status.figures.dead_lettered == {"too-large": 1}
+    assert numbers(kinesis) == expected(20)
+
+
 async def test_an_outage_longer_than_the_session_stops_polling_within_bounds_and_keeps_the_membership(
     kafka: str, topic: str, scripted: tuple[ScriptedKinesis, str]
 ) -> None:
