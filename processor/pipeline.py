@@ -67,6 +67,8 @@ class Pipeline:
         self._parts = parts
         self._owned: dict[int, asyncio.Task[None]] = {}
         self._committing = asyncio.Lock()
+        self._letting_go = asyncio.Lock()
+        self._is_ending = False
         self._tasks: asyncio.TaskGroup | None = None
         self._stirred = asyncio.Event()
 
@@ -87,6 +89,7 @@ class Pipeline:
             ]
             polling = tasks.create_task(self._poll(), name="poll")
             await stop.wait()
+            self._is_ending = True
             self.status.unhealthy("draining", "shutting down")
             polling.cancel()
             await self._let_go(list(self._owned), self._settings.service.shutdown_timeout_ms)
@@ -97,6 +100,8 @@ class Pipeline:
         """See `Assignment`."""
         if self._tasks is None:
             raise RuntimeError("partitions were assigned before the pipeline runs")
+        if self._is_ending:
+            return  # a rebalance met the end: what is not begun is the next owner's, once this member has left
         self.source.hold(partitions)
         for number in partitions:
             self.status.assigned(number)
@@ -249,13 +254,19 @@ class Pipeline:
 
     async def _let_go(self, numbers: Collection[int], timeout_ms: int) -> None:
         """Drain partitions, together, within one deadline; commit what is acknowledged; close them."""
+        deadline_s = asyncio.get_running_loop().time() + timeout_ms / 1000
+        # The end may come while a rebalance lets partitions go; each is let go of once.
+        async with self._letting_go:
+            await self._let_go_by(deadline_s, [number for number in numbers if number in self._owned])
+
+    async def _let_go_by(self, deadline_s: float, numbers: Collection[int]) -> None:
         leaving = [self.partitions.pop(number) for number in numbers if number in self.partitions]
         try:
-            async with asyncio.timeout(timeout_ms / 1000):
+            async with asyncio.timeout_at(deadline_s):
                 await asyncio.gather(*(partition.drain() for partition in leaving))
         except TimeoutError:
-            log.warning("draining took too long", timeout_ms=timeout_ms, partitions=sorted(numbers))
-        await self._end([self._owned.pop(number) for number in numbers if number in self._owned])
+            log.warning("draining took too long", partitions=sorted(numbers))
+        await self._end([self._owned.pop(number) for number in numbers])
         for partition in leaving:
             await partition.abandon()
         try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from aiokafka.protocol.group import SyncGroupRequest
+
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer
 
@@ -13,7 +15,7 @@ class Heartbeats:
     """Counts from when an answered heartbeat was *sent*: the coordinator's own count begins no earlier."""
 
     def __init__(self) -> None:
-        self._answered_at_s = asyncio.get_running_loop().time()
+        self._answered_at_s = self._synced_at_s = asyncio.get_running_loop().time()
         self.is_expelled = False
         """Whether the last answer was that the group knows no such member, or has moved on without it."""
 
@@ -23,15 +25,23 @@ class Heartbeats:
         return asyncio.get_running_loop().time() - self._answered_at_s
 
     def answered(self) -> None:
-        """The coordinator has just taken this member in."""
-        self._answered_at_s = asyncio.get_running_loop().time()
+        """The coordinator has taken this member in: as of when its assignment was asked for, not of now.
+
+        A member that was frozen meanwhile would take an old assignment for a sign of life.
+        """
+        self._answered_at_s = self._synced_at_s
         self.is_expelled = False
 
     def watch(self, consumer: AIOKafkaConsumer) -> None:
         """Note every answer from now on; the consumer is started."""
         # aiokafka has no hook for this, and its own time of the last answer is a local variable.
         coordinator = consumer._coordinator  # noqa: SLF001  see above
-        beat = coordinator._do_heartbeat  # noqa: SLF001  see above
+        beat, send = coordinator._do_heartbeat, coordinator._send_req  # noqa: SLF001  see above
+
+        async def noted_send(request: object) -> object:
+            if isinstance(request, SyncGroupRequest):
+                self._synced_at_s = asyncio.get_running_loop().time()
+            return await send(request)
 
         async def noted_beat() -> bool:
             sent_at_s = asyncio.get_running_loop().time()
@@ -42,4 +52,4 @@ class Heartbeats:
                 self.is_expelled = True
             return success
 
-        coordinator._do_heartbeat = noted_beat  # noqa: SLF001  see above
+        coordinator._do_heartbeat, coordinator._send_req = noted_beat, noted_send  # noqa: SLF001  see above
