@@ -48,8 +48,20 @@ class Checkpoint:
             StateError: the store cannot be written.
 
         """
-        position = await self._appended(changes)
+        position = await self._appended(changes, self._state.store.position)
         await self._state.acknowledge(changes, position)
+
+    async def overrule(self, profiles: Collection[bytes], position: int) -> None:
+        """Append the state of `profiles` again, of which a restore up to `position` found older records behind it.
+
+        Raises:
+            StateError: the store cannot be read or written.
+
+        """
+        log.warning("an intruder appended to the changelog", partition=self._partition, records=len(profiles))
+        self._status.figures.intruder_records += len(profiles)
+        reached = await self._appended(await self._own_state(profiles), position)
+        await self._state.store.apply({}, reached)
 
     async def forget_left(self, committed_offset: int) -> bool:
         """Delete profiles that left before `committed_offset`: no replay comes back to them.
@@ -64,13 +76,13 @@ class Checkpoint:
         found = await store.left_before(committed_offset, _FORGOTTEN_AT_ONCE)
         left = [each for each in found if not self._state.holds(each.profile)]
         if left:
-            position = await self._appended({each.profile: Deletion(each.offset) for each in left})
+            deletions = {each.profile: Deletion(each.offset) for each in left}
+            position = await self._appended(deletions, store.position)
             await store.forget(left, position)
         return bool(left)
 
-    async def _appended(self, entries: Mapping[bytes, bytes | Deletion]) -> int:
-        """The changelog offset after `entries`, and after what a gap before them made necessary."""
-        position = self._state.store.position
+    async def _appended(self, entries: Mapping[bytes, bytes | Deletion], position: int) -> int:
+        """The changelog offset after `entries`, and after what a gap between `position` and them made necessary."""
         while True:
             foreign: set[bytes] = set()
             for span in await self._patiently(partial(self._changelog.append, self._partition, entries)):

@@ -164,6 +164,7 @@ class Pipeline:
     async def _taken_over(self, number: int, store: Store) -> int:
         loop = asyncio.get_running_loop()
         told_at_s = loop.time()
+        checkpoint = Checkpoint(number, self._parts.changelog, Overlay(store), self.status)
 
         def progress(position: int, end: int) -> None:
             nonlocal told_at_s
@@ -182,6 +183,7 @@ class Pipeline:
                     stream=self._parts.stream,
                     offset_reset=self._settings.kafka.offset_reset,
                     on_progress=progress,
+                    overrule=checkpoint.overrule,
                 )
             except KafkaUnavailable as error:
                 log.warning("restoring failed, trying again", partition=number, reason=str(error))
@@ -261,12 +263,15 @@ class Pipeline:
 
     async def _let_go_by(self, deadline_s: float, numbers: Collection[int]) -> None:
         leaving = [self.partitions.pop(number) for number in numbers if number in self.partitions]
+        begun = {partition.number for partition in leaving}
+        # What is not restored yet must not begin while the others are drained.
+        await self._end([self._owned.pop(number) for number in numbers if number not in begun])
         try:
             async with asyncio.timeout_at(deadline_s):
                 await asyncio.gather(*(partition.drain() for partition in leaving))
         except TimeoutError:
             log.warning("draining took too long", partitions=sorted(numbers))
-        await self._end([self._owned.pop(number) for number in numbers])
+        await self._end([self._owned.pop(number) for number in begun])
         for partition in leaving:
             await partition.abandon()
         try:

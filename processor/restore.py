@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 
 async def restore(
     changelog: Changelog, partition: int, store: Store, end: int, on_progress: Callable[[int], None]
-) -> None:
+) -> set[bytes]:
     """Apply what `store` has not seen of the changelog before offset `end`.
 
     `on_progress` is told the offset that is reached, again and again. Broken off at any point, it may be begun again.
+
+    Returns the profiles whose last record is not their newest: compaction would let the older one win, so they must
+    be appended again. Until that is done the store's position stays before the first of them.
 
     Raises:
         KafkaRefused, KafkaUnavailable: the changelog cannot be read.
@@ -34,18 +37,22 @@ async def restore(
         StateError: the store cannot be written.
 
     """
+    overruled: dict[bytes, int] = {}
     async with aclosing(changelog.read(partition, store.position, end)) as batches:
         async for records in batches:
-            await _apply(store, records)
-            on_progress(store.position)
-    if store.position < end:
+            await _apply(store, records, overruled)
+            on_progress(records[-1].offset + 1)
+    if store.position < end and not overruled:
         await store.apply({}, end)
+    return set(overruled)
 
 
-async def _apply(store: Store, records: Sequence[ConsumerRecord[bytes, bytes]]) -> None:
+async def _apply(
+    store: Store, records: Sequence[ConsumerRecord[bytes, bytes]], overruled: dict[bytes, int]
+) -> None:
     highest = store.highest_offset
     newest: dict[bytes, bytes] = {}
-    doubtful: set[bytes] = set()
+    doubtful: dict[bytes, int] = {}
     stream = None
     for record in records:
         key = record.key or b""
@@ -55,17 +62,21 @@ async def _apply(store: Store, records: Sequence[ConsumerRecord[bytes, bytes]]) 
             continue
         state = _state(record)
         offset = record_offset(state)
-        if offset >= highest:
+        if key in newest and offset < record_offset(newest[key]):
+            overruled[key] = record.offset
+            continue
+        if offset < highest:
+            doubtful[key] = record.offset
+        else:
             highest = offset
-            newest[key] = state
-            doubtful.discard(key)
-        elif key not in newest or offset >= record_offset(newest[key]):
-            newest[key] = state
-            doubtful.add(key)
+            doubtful.pop(key, None)
+        newest[key] = state
+        overruled.pop(key, None)
     for profile, stored in (await store.get_many(list(doubtful))).items():
         if stored is not None and record_offset(stored) > record_offset(newest[profile]):
             del newest[profile]
-    await store.apply(newest, records[-1].offset + 1, stream)
+            overruled[profile] = doubtful[profile]
+    await store.apply(newest, min(overruled.values(), default=records[-1].offset + 1), stream)
 
 
 def _state(record: ConsumerRecord[bytes, bytes]) -> bytes:

@@ -11,7 +11,7 @@ from processor.kafka.changelog import STREAM_KEY
 from processor.restore import restore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Collection
 
     from processor.kafka.changelog import Changelog
     from processor.kafka.positions import Committed
@@ -30,10 +30,12 @@ async def take_over(
     stream: str,
     offset_reset: Literal["earliest", "latest"],
     on_progress: Callable[[int, int], None],
+    overrule: Callable[[Collection[bytes], int], Awaitable[None]],
 ) -> int:
     """Bring `store` up to the changelog's end; the source offset to go on from.
 
-    `on_progress` is told the changelog offset that is reached, and the one to reach.
+    `on_progress` is told the changelog offset that is reached, and the one to reach; `overrule`, the profiles whose
+    state must be appended again, and the offset that is reached.
 
     Raises:
         StateRefused: going on would lie to the destination.
@@ -51,7 +53,9 @@ async def take_over(
     def progress(position: int) -> None:
         on_progress(position, log_bounds.end)
 
-    await restore(changelog, partition, store, log_bounds.end, progress)
+    overruled = await restore(changelog, partition, store, log_bounds.end, progress)
+    if overruled:
+        await overrule(overruled, log_bounds.end)
     check_stream(partition, store.stream, stream)
     start = await _start(partition, source, committed, store, offset_reset)
     if store.stream is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,25 +16,26 @@ from processor.state.memory import MemoryStore
 from tests.kafka.model import MemoryChangelog
 from tests.virtual_time import run_in_virtual_time
 
-if TYPE_CHECKING:
-    from processor.state.store import Store
-
 
 def member(offset: int) -> bytes:
     return encode_record(StateRecord(offset, memberships={"one": "t"}))
 
 
-def restored(changelog: Any, store: Store | None = None, *breaks: int) -> MemoryStore:
+def restored(changelog: Any, *breaks: int) -> MemoryStore:
     """A store after restores that stop at `breaks`, and then at the end."""
-    store = MemoryStore() if store is None else store
+    return restored_and_overruled(changelog, *breaks)[0]
+
+
+def restored_and_overruled(changelog: Any, *breaks: int) -> tuple[MemoryStore, set[bytes]]:
+    store, overruled = MemoryStore(), set[bytes]()
 
     async def run() -> None:
+        nonlocal overruled
         for end in (*breaks, len(changelog.records)):
-            await restore(changelog, 0, store, end, lambda _: None)
+            overruled = await restore(changelog, 0, store, end, lambda _: None)
 
     run_in_virtual_time(run())
-    assert isinstance(store, MemoryStore)
-    return store
+    return store, overruled
 
 
 def test_an_empty_changelog_restores_nothing() -> None:
@@ -52,7 +53,8 @@ def test_a_record_that_a_zombie_appended_late_does_not_win() -> None:
     changelog = MemoryChangelog()
     changelog.put({b"p": member(7)})
     changelog.put({b"p": member(5)})
-    assert restored(changelog).records == {b"p": member(7)}
+    store, overruled = restored_and_overruled(changelog)
+    assert (store.records, overruled) == ({b"p": member(7)}, {b"p"})
 
 
 def test_a_deletion_does_not_win_over_a_later_event() -> None:
@@ -105,6 +107,14 @@ def test_in_any_order_and_with_any_interruption_the_highest_offset_wins(
         profile: member(offset) if kinds[profile, offset] == "member" else encode_left(offset)
         for profile, offset in highest.items()
     }
-    store = restored(changelog, None, *stops)
+    store, overruled = restored_and_overruled(changelog, *stops)
     assert store.records == expected
-    assert store.position == len(entries)
+    last = {profile: offset for profile, offset, _ in entries}
+    assert overruled == {profile for profile, offset in last.items() if offset < highest[profile]}
+    if overruled:
+        late = [at for at, (profile, _, _) in enumerate(entries) if profile in overruled]
+        assert late[0] <= store.position < len(entries), (
+            "a crash before they are appended again finds them again"
+        )
+    else:
+        assert store.position == len(entries)
