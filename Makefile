@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test bench lint format docs lock clean
+.PHONY: help demo test simulate bench lint format docs lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -14,6 +14,9 @@ demo: $(READY) ## a real Kafka, a Kinesis emulator and the processor between the
 
 test: $(READY) ## all tests; the servers that they need are started by themselves
 	$(BIN)/pytest $(TEST_OPTIONS)
+
+simulate: $(READY) ## SEEDS=… lives of the workers in a simulated world, or one: SEED=…
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000))
 
 bench: $(READY) ## all benchmarks, on this machine; the figures go to benchmarks/results
 	$(BIN)/python -m benchmarks.writer

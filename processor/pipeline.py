@@ -88,8 +88,10 @@ class Pipeline:
                 tasks.create_task(self._tend_health(), name="health"),
             ]
             polling = tasks.create_task(self._poll(), name="poll")
-            await stop.wait()
-            self._is_ending = True
+            try:
+                await stop.wait()
+            finally:
+                self._is_ending = True
             self.status.unhealthy("draining", "shutting down")
             polling.cancel()
             await self._let_go(list(self._owned), self._settings.service.shutdown_timeout_ms)

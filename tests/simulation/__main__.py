@@ -1,0 +1,103 @@
+"""`python -m tests.simulation --seeds 10000`: many lives on all cores; `--seed N`: one, told in detail, and shrunk."""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import track
+
+from tests.simulation.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.simulation.faults import Fault
+
+_SEEDS_AT_ONCE = 20
+_console = Console(highlight=False)
+
+
+def main() -> int:
+    """1 where a life failed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=1000, help="how many lives")
+    parser.add_argument("--first", type=int, default=0, help="the seed of the first")
+    parser.add_argument("--seed", type=int, help="one life, with its trace; one that fails is shrunk")
+    options = parser.parse_args()
+    if options.seed is not None:
+        return _replay(options.seed)
+    return _many(range(options.first, options.first + options.seeds))
+
+
+def failure(seed: int, events: int | None = None, faults: Sequence[Fault] | None = None) -> str | None:
+    """What was wrong in a life; None where nothing was."""
+    try:
+        World(seed, events=events, faults=faults).run()
+    except Exception as error:  # noqa: BLE001  whatever it is, it is what this looks for
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _many(seeds: range) -> int:
+    began_s, failed = time.monotonic(), []
+    with multiprocessing.Pool(len(os.sched_getaffinity(0))) as pool:
+        told = pool.imap_unordered(_failure_of, seeds, _SEEDS_AT_ONCE)
+        for seed, wrong in track(told, "simulating", total=len(seeds), console=_console):
+            if wrong is not None:
+                failed.append(seed)
+                _console.print(f"seed {seed}: {wrong}\n  make simulate SEED={seed}", markup=False)
+    minutes = (time.monotonic() - began_s) / 60
+    _console.print(f"{len(seeds)} lives, {len(failed)} failed, {len(seeds) / minutes:,.0f} a minute")
+    return 1 if failed else 0
+
+
+def _failure_of(seed: int) -> tuple[int, str | None]:
+    return seed, failure(seed)
+
+
+def _replay(seed: int) -> int:
+    world = World(seed)
+    wrong = _told(world)
+    if wrong is None:
+        _console.print(f"seed {seed}: all that must hold does")
+        return 0
+    events, faults = _shrunk(seed, world)
+    _console.print(f"\nshrunk to {events} events and {len(faults)} faults:\n")
+    _told(World(seed, events=events, faults=faults))
+    return 1
+
+
+def _told(world: World) -> str | None:
+    wrong = None
+    try:
+        world.run()
+    except Exception as error:  # noqa: BLE001  see `failure`
+        wrong = f"{type(error).__name__}: {error}"
+    for line in world.trace:
+        _console.print(line, markup=False)
+    if wrong is not None:
+        _console.print(wrong, markup=False)
+    return wrong
+
+
+def _shrunk(seed: int, world: World) -> tuple[int, list[Fault]]:
+    """Fewer faults, then fewer events, for as long as it fails."""
+    events, faults = len(world.workload.events), world.faults
+    for fault in list(faults):
+        fewer = [each for each in faults if each != fault]
+        if failure(seed, faults=fewer):
+            faults = fewer
+    for count in (10, 20, 40, 80, 160):
+        if failure(seed, events=count, faults=faults):
+            return count, faults
+    return events, faults
+
+
+if __name__ == "__main__":
+    sys.exit(main())

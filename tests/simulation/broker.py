@@ -1,0 +1,313 @@
+"""Kafka's side: logs of partitions, compaction, and a group with generations. It acts at once; the way to it takes time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+from aiokafka import ConsumerRecord
+from aiokafka import errors as kafka
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Mapping, Sequence
+
+    from tests.simulation.loop import Simulation
+
+Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
+
+LATEST_APPEND_S = 4.0
+"""How long an append may be on its way."""
+
+
+class Offset(NamedTuple):
+    """A committed offset, as a coordinator hands it out."""
+
+    offset: int
+    metadata: str
+
+
+class Committed(dict[int, Offset]):
+    """The group's offsets by partition; they never go back."""
+
+    def keep(self, offsets: Mapping[int, Offset]) -> None:
+        """Commit."""
+        for partition, offset in offsets.items():
+            before = self.get(partition)
+            assert before is None or offset.offset >= before.offset, (
+                f"partition {partition}: the committed offset went back from {before} to {offset}"
+            )
+            self[partition] = offset
+
+
+class Log:
+    """One partition."""
+
+    def __init__(self, topic: str, partition: int) -> None:
+        self.topic, self.partition = topic, partition
+        self.records: list[Record] = []
+        self.end = 0
+
+    def append(
+        self, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]], at_s: float
+    ) -> int:
+        """Keep a record; its offset."""
+        offset, self.end = self.end, self.end + 1
+        sizes = len(key or b""), len(value or b"")
+        at_ms = int(at_s * 1000)
+        self.records.append(
+            ConsumerRecord(
+                self.topic, self.partition, offset, at_ms, 0, key, value, None, *sizes, tuple(headers)
+            )
+        )
+        return offset
+
+    def read(self, position: int, count: int) -> tuple[list[Record], int]:
+        """Up to `count` records from `position` on, and the position after them."""
+        found: list[Record] = []
+        for record in self.records[self._index(position) :]:
+            if len(found) == count:
+                return found, found[-1].offset + 1
+            found.append(record)
+        return found, self.end
+
+    def compact(self, before_s: float) -> None:
+        """Of the records that are older than `before_s`, leave those that are the last of their keys."""
+        last = {record.key: record.offset for record in self.records}
+        self.records = [
+            record
+            for record in self.records
+            if last[record.key] == record.offset or record.timestamp >= before_s * 1000
+        ]
+
+    def _index(self, position: int) -> int:
+        low, high = 0, len(self.records)
+        while low < high:
+            middle = (low + high) // 2
+            if self.records[middle].offset < position:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+
+@dataclass
+class _Member:
+    """A member of the group, as the coordinator knows it."""
+
+    id: str
+    session_s: float
+    rebalance_s: float
+    heard_at_s: float
+    joining: asyncio.Future[tuple[int, list[int]]] | None = None
+
+
+@dataclass
+class Group:
+    """One consumer group on one topic; assigns ranges."""
+
+    partitions: int
+    loop: Simulation
+    members: dict[str, _Member] = field(default_factory=dict)
+    generation: int = 0
+    committed: Committed = field(default_factory=Committed)
+    commits_refused: int = 0
+    """How many of the next commits are refused, for no reason that the member could know."""
+    is_rebalancing: bool = False
+    _named: int = 0
+    _round: int = 0
+
+    def join(
+        self, member_id: str, session_s: float, rebalance_s: float
+    ) -> tuple[str, asyncio.Future[tuple[int, list[int]]]]:
+        """Join, or join anew; the future is set when all have."""
+        if member_id and member_id not in self.members:
+            raise kafka.UnknownMemberIdError
+        if not member_id:
+            self._named += 1
+            member_id = f"member-{self._named}"
+            self.members[member_id] = _Member(member_id, session_s, rebalance_s, self.loop.time())
+        member = self.members[member_id]
+        if member.joining is not None:
+            member.joining.cancel()
+        member.joining = self.loop.create_future()
+        self._rebalance()
+        joined = member.joining
+        self._end_round_if_all_joined()
+        return member_id, joined
+
+    def sync(self, member_id: str, generation: int) -> None:
+        """Hear of a member that asks for its assignment."""
+        member = self._known(member_id, generation)
+        member.heard_at_s = self.loop.time()
+        self._expire_later(member)
+
+    def heartbeat(self, member_id: str, generation: int) -> None:
+        """Hear of a member."""
+        member = self._known(member_id, generation)
+        member.heard_at_s = self.loop.time()
+        self._expire_later(member)
+        if self.is_rebalancing:
+            raise kafka.RebalanceInProgressError
+
+    def commit(self, member_id: str, generation: int, offsets: dict[int, Offset]) -> None:
+        """Keep offsets of a member of this generation."""
+        self._known(member_id, generation)
+        if self.commits_refused:
+            self.commits_refused -= 1
+            raise kafka.CommitFailedError("as scripted")
+        self.committed.keep(offsets)
+
+    def leave(self, member_id: str) -> None:
+        """Let a member go."""
+        if self.members.pop(member_id, None) is not None:
+            self._rebalance()
+            self._end_round_if_all_joined()
+
+    def rebalance(self) -> None:
+        """Have all join anew, as a change of the topic's metadata would."""
+        self._rebalance()
+
+    def _known(self, member_id: str, generation: int) -> _Member:
+        if member_id not in self.members:
+            raise kafka.UnknownMemberIdError
+        if generation != self.generation:
+            raise kafka.IllegalGenerationError
+        return self.members[member_id]
+
+    def _expire_later(self, member: _Member) -> None:
+        self.loop.call_later(member.session_s, self._expire, member, member.heard_at_s)
+
+    def _expire(self, member: _Member, heard_at_s: float) -> None:
+        is_silent = member.heard_at_s == heard_at_s and member.joining is None
+        if is_silent and self.members.get(member.id) is member:
+            self.leave(member.id)
+
+    def _rebalance(self) -> None:
+        if self.is_rebalancing or not self.members:
+            return
+        self.is_rebalancing = True
+        self._round += 1
+        patience_s = max(member.rebalance_s for member in self.members.values())
+        self.loop.call_later(patience_s, self._give_up_waiting, self._round)
+
+    def _give_up_waiting(self, round_number: int) -> None:
+        if self.is_rebalancing and self._round == round_number:
+            self.members = {name: each for name, each in self.members.items() if each.joining is not None}
+            self._end_round_if_all_joined()
+
+    def _end_round_if_all_joined(self) -> None:
+        if not self.members:
+            self.is_rebalancing = False
+            return
+        if not self.is_rebalancing or any(member.joining is None for member in self.members.values()):
+            return
+        self.is_rebalancing = False
+        self.generation += 1
+        in_order = sorted(self.members.values(), key=lambda member: member.id)
+        share, more = divmod(self.partitions, len(in_order))
+        first = 0
+        for place, member in enumerate(in_order):
+            count = share + (place < more)
+            assert member.joining is not None
+            if not member.joining.done():
+                member.joining.set_result((self.generation, list(range(first, first + count))))
+            member.joining = None
+            first += count
+            member.heard_at_s = self.loop.time()
+            self._expire_later(member)
+
+
+class Broker:
+    """The cluster. `ask` is the way to it and back."""
+
+    def __init__(self, rng: random.Random, loop: Simulation, partitions: int) -> None:
+        self.loop = loop
+        self.partitions = partitions
+        self.group = Group(partitions, loop)
+        self.logs: dict[tuple[str, int], Log] = {}
+        self.away_until_s = 0.0
+        self.coordinator_away_until_s = 0.0
+        self.slow = 1.0
+        """How much longer than usual every way takes."""
+        self.lost_answers = 0.0
+        """The share of appends that are kept and whose answer does not come in time."""
+        self.repeated_appends = 0.0
+        """The share of appends that the producer repeats, and Kafka knows already."""
+        self.late_appends = 0.0
+        """The share of appends that take seconds to arrive."""
+        self.rng = rng
+
+    def log(self, topic: str, partition: int) -> Log:
+        """A partition, made when it is first asked for."""
+        found = self.logs.get((topic, partition))
+        if found is None:
+            found = self.logs[topic, partition] = Log(topic, partition)
+        return found
+
+    def mend(self) -> None:
+        """All is well from now on."""
+        self.away_until_s = self.coordinator_away_until_s = 0.0
+        self.slow, self.lost_answers, self.repeated_appends, self.late_appends = 1.0, 0.0, 0.0, 0.0
+        self.group.commits_refused = 0
+
+    def way_s(self) -> float:
+        """How long one way takes."""
+        return self.rng.uniform(0.0002, 0.003) * self.slow
+
+    async def ask(
+        self, action: Callable[[], Any], *, timeout_s: float, of_group: bool = False, late_s: float = 0.0
+    ) -> Any:
+        """What `action` gives at the broker.
+
+        Raises:
+            KafkaConnectionError, KafkaTimeoutError, GroupCoordinatorNotAvailableError: the cluster is away.
+            KafkaError: what `action` raises.
+
+        """
+        answer: asyncio.Future[Any] = self.loop.create_future()
+        self.loop.call_later(self.way_s() + late_s, self._arrived, action, answer, of_group, context=NOWHERE)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await answer
+        except TimeoutError as error:
+            raise kafka.KafkaTimeoutError from error
+
+    def _arrived(self, action: Callable[[], Any], answer: asyncio.Future[Any], of_group: bool) -> None:
+        now_s = self.loop.time()
+        if now_s < self.away_until_s:
+            if self.rng.random() < 0.5:
+                self._answer(answer, None, kafka.KafkaConnectionError("as scripted"))
+            return  # or no answer at all
+        if of_group and now_s < self.coordinator_away_until_s:
+            self._answer(answer, None, kafka.GroupCoordinatorNotAvailableError())
+            return
+        try:
+            result = action()
+        except kafka.KafkaError as error:
+            self._answer(answer, None, error)
+            return
+        if isinstance(result, asyncio.Future):
+            result.add_done_callback(
+                lambda done: None if done.cancelled() else self._answer(answer, done.result(), None)
+            )
+        else:
+            self._answer(answer, result, None)
+
+    def _answer(self, answer: asyncio.Future[Any], result: Any, error: Exception | None) -> None:
+        def arrive() -> None:
+            if answer.done():
+                return
+            if error is None:
+                answer.set_result(result)
+            else:
+                answer.set_exception(error)
+                answer.exception()  # nobody may be there any more to look at it
+
+        self.loop.call_later(self.way_s(), arrive, context=NOWHERE)
+
+
+NOWHERE = contextvars.Context()
+"""The context of what belongs to no process."""

@@ -1,0 +1,145 @@
+"""A worker's disk: stores that outlive it, or lose what was not synced, or are gone."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from processor.state.memory import MemoryStore
+from tests.simulation.broker import NOWHERE
+from tests.simulation.loop import PROCESS
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Mapping, Sequence
+
+    from processor.state.store import Left
+
+_SYNCED = 0.2
+"""The share of writes after which the disk has all of them for good."""
+
+
+class Disk:
+    """What one machine keeps of its partitions' stores."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._synced: dict[int, MemoryStore] = {}
+        self._writes: dict[int, list[Callable[[MemoryStore], None]]] = {}
+
+    def open(self, partition: int) -> Store:
+        """The store as the disk has it."""
+        store = Store(self, partition, self._rng)
+        _copy(self._synced.setdefault(partition, MemoryStore()), store)
+        for write in self._writes.setdefault(partition, []):
+            write(store)
+        return store
+
+    def write(self, partition: int, write: Callable[[MemoryStore], None]) -> None:
+        """Keep a write; for good after the next sync."""
+        self._writes[partition].append(write)
+        if self._rng.random() < _SYNCED:
+            self._sync(partition)
+
+    def lose_power(self) -> None:
+        """Of what was not synced the first writes are left, as many as it happens."""
+        for partition, writes in self._writes.items():
+            del writes[self._rng.randrange(len(writes) + 1) :]
+            self._sync(partition)
+
+    def lose_all(self) -> None:
+        """A new disk."""
+        self._synced.clear()
+        self._writes.clear()
+
+    def _sync(self, partition: int) -> None:
+        for write in self._writes[partition]:
+            write(self._synced[partition])
+        self._writes[partition].clear()
+
+
+class Store(MemoryStore):
+    """One partition's store, opened: what is written reaches the disk a little later, unless the worker dies."""
+
+    def __init__(self, disk: Disk, partition: int, rng: random.Random) -> None:
+        super().__init__()
+        self._disk = disk
+        self._partition = partition
+        self._rng = rng
+        self.is_open = True
+
+    async def get_many(self, profiles: Sequence[bytes]) -> dict[bytes, bytes | None]:
+        found = await super().get_many(profiles)
+        await self._turn()
+        return found
+
+    async def apply(self, changes: Mapping[bytes, bytes], position: int, stream: str | None = None) -> None:
+        await self._written(lambda store: _applied(store, changes, position, stream))
+
+    async def left_before(self, offset: int, limit: int) -> list[Left]:
+        await self._turn()
+        return await super().left_before(offset, limit)
+
+    async def forget(self, left: Sequence[Left], position: int) -> None:
+        await self._written(lambda store: _forgotten(store, left, position))
+
+    async def clear(self) -> None:
+        await self._written(_cleared)
+
+    async def close(self) -> None:
+        await self._turn()
+        self.is_open = False
+
+    async def _turn(self) -> None:
+        await asyncio.sleep(self._rng.uniform(0.0, 0.001))
+
+    async def _written(self, write: Callable[[MemoryStore], None]) -> None:
+        process, loop = PROCESS.get(), asyncio.get_running_loop()
+        done = loop.create_future()
+
+        def land() -> None:
+            # A thread writes: it goes on when its task is cancelled, and ends when its process dies.
+            if process is None or not process.is_dead:
+                assert self.is_open, "a store was written after it was closed"
+                write(self)
+                self._disk.write(self._partition, write)
+                if not done.done():
+                    done.set_result(None)
+
+        loop.call_later(self._rng.uniform(0.0, 0.001), land, context=NOWHERE)
+        try:
+            await asyncio.shield(done)
+        except asyncio.CancelledError:
+            await asyncio.wait([done])
+            raise
+
+
+def _copy(of: MemoryStore, to: MemoryStore) -> None:
+    to.records = dict(of.records)
+    to._left = dict(of._left)
+    to.position, to.highest_offset, to.stream = of.position, of.highest_offset, of.stream
+
+
+def _applied(store: MemoryStore, changes: Mapping[bytes, bytes], position: int, stream: str | None) -> None:
+    _run(MemoryStore.apply(store, changes, position, stream))
+
+
+def _forgotten(store: MemoryStore, left: Sequence[Left], position: int) -> None:
+    # As RocksDB's, it keeps what it knows of them for a while: an older record may come late.
+    for profile, offset in left:
+        if store._left.get(profile) == offset:
+            del store._left[profile]
+    store.position = position
+
+
+def _cleared(store: MemoryStore) -> None:
+    _run(MemoryStore.clear(store))
+
+
+def _run(coroutine: object) -> None:
+    """Run a coroutine that waits for nothing."""
+    try:
+        coroutine.send(None)  # type: ignore[attr-defined]  # a coroutine
+    except StopIteration:
+        return
+    raise AssertionError("it waited")

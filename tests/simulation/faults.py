@@ -1,0 +1,223 @@
+"""What goes wrong in a life: each fault acts on the world at its moment, by chance numbers of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from tests.kinesis.model import Faults
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
+    from tests.simulation.worker import Worker
+    from tests.simulation.world import World
+
+_WITHIN_S: Final = 6.0
+
+
+class Fault(NamedTuple):
+    """When, what, and the seed of its own chance."""
+
+    at_s: float
+    name: str
+    number: int
+
+
+def planned(rng: random.Random) -> list[Fault]:
+    """Three to seven faults, in the order of their moments."""
+    names = list(FAULTS)
+    return sorted(
+        Fault(rng.uniform(0.05, _WITHIN_S), rng.choice(names), rng.randrange(2**32))
+        for _ in range(rng.randrange(3, 8))
+    )
+
+
+def calm(rng: random.Random) -> Faults:
+    """Kinesis on a usual day."""
+    return Faults(throttled=rng.choice([0, 0, 0.05]), failed=rng.choice([0, 0, 0.02]))
+
+
+def _crash(world: World, rng: random.Random) -> None:
+    slot, worker = _one(world, rng)
+    if worker.process.is_dead:
+        return
+    world.in_doubt(worker)
+    worker.kill()
+    what = rng.choice(["keeps", "keeps", "lost power of", "lost"])
+    if what == "lost power of":
+        worker.disk.lose_power()
+    elif what == "lost":
+        worker.disk.lose_all()
+    world.note(f"{worker.process.name} is killed, and {what} its disk")
+    world.ended.append(worker)
+    _later(world, world.restart_later(slot, rng.uniform(0.05, 5.0)))
+
+
+def _freeze(world: World, rng: random.Random) -> None:
+    _, worker = _one(world, rng)
+    for_s = rng.uniform(0.1, 12.0)
+    world.in_doubt(worker)
+    worker.process.frozen_until_s = world.loop.time() + for_s
+    world.note(f"{worker.process.name} is frozen for {for_s:.1f} s")
+
+
+def _freeze_in_rebalance(world: World, rng: random.Random) -> None:
+    world.broker.group.rebalance()
+    _, worker = _one(world, rng)
+    after_s, for_s = rng.uniform(0.0, 1.0), rng.uniform(3.0, 8.0)
+
+    def freeze() -> None:
+        world.in_doubt(worker)
+        worker.process.frozen_until_s = world.loop.time() + for_s
+        world.note(f"{worker.process.name} is frozen for {for_s:.1f} s")
+
+    asyncio.get_running_loop().call_later(after_s, freeze)
+
+
+def _stop(world: World, rng: random.Random) -> None:
+    slot, worker = _one(world, rng)
+    if worker.process.is_dead or worker.stop.is_set():
+        return
+    worker.stop.set()
+    world.note(f"{worker.process.name} is told to stop")
+
+    async def start_again() -> None:
+        dying = asyncio.create_task(worker.died.wait())
+        await asyncio.wait([worker.task, dying], return_when=asyncio.FIRST_COMPLETED)
+        dying.cancel()
+        if not worker.process.is_dead:
+            worker.task.result()
+            world.ended.append(worker)
+            worker.kill()
+            await world.restart_later(slot, rng.uniform(0.05, 2.0))
+
+    _later(world, start_again())
+
+
+def _stop_in_rebalance(world: World, rng: random.Random) -> None:
+    world.broker.group.rebalance()
+    asyncio.get_running_loop().call_later(rng.uniform(0.0, 0.6), _stop, world, rng)
+
+
+def _kinesis(**shares: float) -> Callable[[World, random.Random], None]:
+    def begin(world: World, rng: random.Random) -> None:
+        world.kinesis.faults = Faults(**shares)  # type: ignore[arg-type]  # shares only
+        if rng.random() < 0.3:
+            world.kinesis.faults.latency_ms = (50, 400)
+        _end_later(world, rng, lambda: setattr(world.kinesis, "faults", calm(rng)))
+
+    return begin
+
+
+def _dead_shard(world: World, rng: random.Random) -> None:
+    world.kinesis.faults = Faults(dead_shards={rng.choice(world.kinesis.open_shards).id})
+    _end_later(world, rng, lambda: setattr(world.kinesis, "faults", calm(rng)))
+
+
+def _refused(world: World, rng: random.Random) -> None:
+    world.kinesis.faults = Faults(refused="ExpiredTokenException")
+    _end_later(world, rng, lambda: setattr(world.kinesis, "faults", calm(rng)))
+
+
+def _black_hole(world: World, rng: random.Random) -> None:
+    world.kinesis.faults = Faults(black_hole=True)
+    _end_later(world, rng, lambda: setattr(world.kinesis, "faults", calm(rng)))
+
+
+def _reshard(world: World, rng: random.Random) -> None:
+    shards = sorted(world.kinesis.open_shards, key=lambda shard: shard.first_hash)
+    at = rng.randrange(len(shards))
+    if rng.random() < 0.5 or at + 1 == len(shards):
+        world.kinesis.split(shards[at])
+    else:
+        world.kinesis.merge(shards[at], shards[at + 1])
+
+
+def _rebalance(world: World, _: random.Random) -> None:
+    world.broker.group.rebalance()
+
+
+def _kafka_away(world: World, rng: random.Random) -> None:
+    world.broker.away_until_s = world.loop.time() + rng.uniform(0.1, 6.0)
+
+
+def _coordinator_away(world: World, rng: random.Random) -> None:
+    world.broker.coordinator_away_until_s = world.loop.time() + rng.uniform(0.1, 5.0)
+
+
+def _kafka_slow(world: World, rng: random.Random) -> None:
+    world.broker.slow = rng.choice([10.0, 100.0])
+    _end_later(world, rng, lambda: setattr(world.broker, "slow", 1.0))
+
+
+def _appends_unanswered(world: World, rng: random.Random) -> None:
+    world.broker.lost_answers = rng.uniform(0.1, 0.6)
+    _end_later(world, rng, lambda: setattr(world.broker, "lost_answers", 0.0))
+
+
+def _appends_repeated(world: World, rng: random.Random) -> None:
+    world.broker.repeated_appends = rng.uniform(0.1, 0.6)
+    _end_later(world, rng, lambda: setattr(world.broker, "repeated_appends", 0.0))
+
+
+def _appends_late(world: World, rng: random.Random) -> None:
+    world.broker.late_appends = rng.uniform(0.1, 0.6)
+    _end_later(world, rng, lambda: setattr(world.broker, "late_appends", 0.0))
+
+
+def _commits_refused(world: World, rng: random.Random) -> None:
+    world.broker.group.commits_refused += rng.randrange(1, 4)
+
+
+def _compact(world: World, _: random.Random) -> None:
+    # No record is compacted before any zombie could have appended: min.compaction.lag.ms.
+    for log in world.broker.logs.values():
+        if log.topic == world.settings.changelog_topic:
+            log.compact(world.loop.time() - _COMPACTION_LAG_S)
+
+
+_COMPACTION_LAG_S: Final = 4.0
+
+
+def _one(world: World, rng: random.Random) -> tuple[int, Worker]:
+    slot = rng.randrange(len(world.workers))
+    return slot, world.workers[slot]
+
+
+def _later(world: World, doing: Coroutine[Any, Any, None]) -> None:
+    world.background.append(asyncio.create_task(doing))
+
+
+def _end_later(world: World, rng: random.Random, end: Callable[[], None]) -> None:
+    asyncio.get_running_loop().call_later(rng.uniform(0.1, 5.0), end)
+
+
+FAULTS: Final[dict[str, Callable[[World, random.Random], None]]] = {
+    "crash": _crash,
+    "crash again": _crash,
+    "freeze": _freeze,
+    "freeze in a rebalance": _freeze_in_rebalance,
+    "stop": _stop,
+    "stop in a rebalance": _stop_in_rebalance,
+    "Kinesis throttles": _kinesis(throttled=0.6),
+    "Kinesis fails": _kinesis(failed=0.5, throttled=0.2),
+    "Kinesis loses requests": _kinesis(lost_before=0.5),
+    "Kinesis loses answers": _kinesis(lost_after=0.5),
+    "Kinesis is away": _kinesis(unavailable=1.0),
+    "a shard is dead": _dead_shard,
+    "Kinesis refuses": _refused,
+    "Kinesis is a black hole": _black_hole,
+    "shards are split or merged": _reshard,
+    "the group rebalances": _rebalance,
+    "Kafka is away": _kafka_away,
+    "the coordinator is away": _coordinator_away,
+    "Kafka is slow": _kafka_slow,
+    "appends are kept and not answered": _appends_unanswered,
+    "appends are repeated": _appends_repeated,
+    "appends are late": _appends_late,
+    "commits are refused": _commits_refused,
+    "the changelog is compacted": _compact,
+}

@@ -1,0 +1,254 @@
+"""Mistakes that somebody could make in the worker, each of which the simulation must find."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+from unittest import mock
+
+from aiokafka import errors as kafka
+
+from processor import restore as restoring
+from processor import takeover
+from processor.checkpoint import Checkpoint
+from processor.errors import KafkaError
+from processor.fence import Fence
+from processor.kafka.changelog import OWN_KEYS, STREAM_KEY
+from processor.kafka.dead_letters import DeadLetters
+from processor.kafka.source import Source
+from processor.kinesis.lanes import Lanes
+from processor.kinesis.writer import Writer
+from processor.partition import Partition
+from processor.pipeline import Pipeline
+from processor.state.overlay import Overlay
+from tests.simulation.broker import Group
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
+
+def _instead(owner: Any, name: str, made: Callable[[Any], Any]) -> Callable[[], AbstractContextManager[Any]]:
+    """`made` of the original takes the place of `owner.name`."""
+    return lambda: mock.patch.object(owner, name, made(getattr(owner, name)))
+
+
+def _offsets_before_changelog(settle: Any) -> Any:
+    async def mistaken(self: Partition) -> None:
+        for batch, ticket in self._in_flight:
+            if ticket.unsettled:
+                break
+            self.next_offset = batch.next_offset
+        await settle(self)
+
+    return mistaken
+
+
+def _store_before_kinesis(begin: Any) -> Any:
+    async def mistaken(self: Partition, records: Any, states: Any) -> None:
+        submit, store = self._stages.writer.submit, self._stages.state.store
+
+        async def applied_first(ticket: Any) -> None:
+            await store.apply(self._in_flight[-1][0].changes, store.position)
+            await submit(ticket)
+
+        with mock.patch.object(self._stages.writer, "submit", applied_first):
+            await begin(self, records, states)
+
+    return mistaken
+
+
+def _failed_after_later(retry: Any) -> Any:
+    def mistaken(self: Writer, items: Any, code: str) -> None:
+        for item in items:
+            queue = item.ticket.busy.get(item.export.profile)
+            if queue:
+                queue.append(item)
+                self.lanes.add(queue.popleft())
+            else:
+                retry(self, [item], code)
+
+    return mistaken
+
+
+def _no_overlay(_: Any) -> Any:
+    def mistaken(self: Overlay, changes: Any) -> None:
+        """What is under way is not seen by the next batch."""
+
+    return mistaken
+
+
+def _acknowledged_too_early(acknowledged: Any) -> Any:
+    async def mistaken(self: Partition) -> None:
+        if self._in_flight[0][1].unsettled == 1:
+            self._in_flight[0][1].settle_last()
+            self._in_flight[0][1].unsettled = 0
+        await acknowledged(self)
+
+    return mistaken
+
+
+def _any_generation(_: Any) -> Any:
+    def mistaken(self: Group, member_id: str, generation: int, offsets: Any) -> None:
+        self.committed.keep(offsets)
+
+    return mistaken
+
+
+def _one_record_short(restore: Any) -> Any:
+    async def mistaken(changelog: Any, partition: int, store: Any, end: int, on_progress: Any) -> set[bytes]:
+        overruled: set[bytes] = await restore(changelog, partition, store, max(end - 1, 0), on_progress)
+        if store.position < end:
+            await store.apply({}, end)
+        return overruled
+
+    return mistaken
+
+
+def _gaps_overlooked(_: Any) -> Any:
+    async def mistaken(self: Checkpoint, entries: Any, position: int) -> int:
+        for span in await self._patiently(lambda: self._changelog.append(self._partition, entries)):
+            position = span.end
+        return position
+
+    return mistaken
+
+
+def _last_record_wins(_: Any) -> Any:
+    async def mistaken(store: Any, records: Any, _overruled: Any) -> None:
+        newest = {r.key: restoring._state(r) for r in records if not (r.key or b"").startswith(OWN_KEYS)}
+        markers = [r.value.decode() for r in records if r.key == STREAM_KEY]
+        await store.apply(newest, records[-1].offset + 1, markers[-1] if markers else None)
+
+    return mistaken
+
+
+def _unanswered_is_kept(patiently: Any) -> Any:
+    async def mistaken(self: Checkpoint, action: Any) -> Any:
+        try:
+            return await action()
+        except KafkaError:
+            return [] if "append" in repr(action) else await patiently(self, action)
+
+    return mistaken
+
+
+def _failures_overlooked(_: Any) -> Any:
+    def mistaken(self: Writer, call: Any, results: Any, now_s: float) -> None:
+        self._stored(call.items, call.size_bytes)
+        for run in call.runs:
+            run.lane.held_bytes -= run.size_bytes
+            run.lane.answered(now_s, run.end - run.start, 0, 0)
+
+    return mistaken
+
+
+def _whole_call_again(settle: Any) -> Any:
+    def mistaken(self: Writer, call: Any, answer: Any, now_s: float) -> None:
+        if answer.failed:
+            self._release_probes(call)
+            self._retry_later(list(call.items), "whole")
+        else:
+            settle(self, call, answer, now_s)
+
+    return mistaken
+
+
+def _letters_dropped(_: Any) -> Any:
+    async def mistaken(self: DeadLetters, letters: Any) -> None:
+        """They are acknowledged, and nowhere."""
+
+    return mistaken
+
+
+def _commit_one_too_far(commit: Any) -> Any:
+    async def mistaken(self: Any, offsets: Any) -> bool:
+        committed: bool = await commit(self, {n: offset + 1 for n, offset in offsets.items()})
+        return committed
+
+    return mistaken
+
+
+def _drained_means_done(_: Any) -> Any:
+    async def mistaken(self: Partition) -> None:
+        self._give_back()
+        for batch, _ticket in self._in_flight:
+            self.next_offset = batch.next_offset
+
+    return mistaken
+
+
+def _cancelled_calls_are_lost(_: Any) -> Any:
+    def mistaken(self: Writer, items: Any, code: str) -> None:
+        if code != "unavailable":
+            self._rejoin(items)
+
+    return mistaken
+
+
+def _moved_records_are_lost(use: Any) -> Any:
+    def mistaken(self: Lanes, shards: Any, now_s: float) -> None:
+        for lane in self:
+            if lane.shard_id not in shards.ids:
+                lane.ready.clear()
+        use(self, shards, now_s)
+
+    return mistaken
+
+
+def _commit_failure_is_success(_: Any) -> Any:
+    async def mistaken(self: Any, partitions: Any) -> None:
+        offsets = {p.number: p.next_offset for p in partitions if p.next_offset is not None}
+        try:
+            await self.source.commit(offsets)
+        except (KafkaError, kafka.KafkaError):
+            return
+        finally:
+            for partition in partitions:
+                if partition.next_offset is not None:
+                    partition.committed(partition.next_offset)
+
+    return mistaken
+
+
+def _overruled_is_left(_: Any) -> Any:
+    async def mistaken(self: Checkpoint, profiles: Any, position: int) -> None:
+        await self._state.store.apply({}, position)
+
+    return mistaken
+
+
+@contextmanager
+def _no_fence() -> Iterator[None]:
+    with mock.patch.object(Fence, "is_open", property(lambda _: True)):
+        yield
+
+
+MISTAKES: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
+    "offsets are committed before the changelog has the states": _instead(
+        Partition, "_settle_some", _offsets_before_changelog
+    ),
+    "the store is written before Kinesis acknowledges": _instead(Partition, "_begin", _store_before_kinesis),
+    "a failed record goes again after a later one of its profile": _instead(
+        Writer, "_retry_later", _failed_after_later
+    ),
+    "the next batch does not see what is under way": _instead(Overlay, "put", _no_overlay),
+    "a batch is acknowledged with one record still in flight": _instead(
+        Partition, "_settle_some", _acknowledged_too_early
+    ),
+    "a zombie's commit is accepted": _instead(Group, "commit", _any_generation),
+    "a restore stops one record short": _instead(takeover, "restore", _one_record_short),
+    "a restore takes the last record, not the newest": _instead(restoring, "_apply", _last_record_wins),
+    "an append that was not answered counts as kept": _instead(Checkpoint, "_patiently", _unanswered_is_kept),
+    "failures inside an answer are overlooked": _instead(Writer, "_settle_some", _failures_overlooked),
+    "a whole call goes again for one record": _instead(Writer, "_settle", _whole_call_again),
+    "dead letters are dropped": _instead(DeadLetters, "write", _letters_dropped),
+    "offsets are committed one too far": _instead(Source, "commit", _commit_one_too_far),
+    "what is drained counts as acknowledged": _instead(Partition, "drain", _drained_means_done),
+    "a call that was cut off is forgotten": _instead(Writer, "_retry_now", _cancelled_calls_are_lost),
+    "what waits for a shard that closes is dropped": _instead(Lanes, "use", _moved_records_are_lost),
+    "a refused commit counts as committed": _instead(Pipeline, "_commit", _commit_failure_is_success),
+    "a zombie begins calls": _no_fence,
+    "what a restore finds overruled is left so": _instead(Checkpoint, "overrule", _overruled_is_left),
+    "an intruder is overlooked": _instead(Checkpoint, "_appended", _gaps_overlooked),
+}

@@ -1,0 +1,177 @@
+"""One worker: the pipeline with all that is behind it, as the service puts it together, on simulated clients."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from processor.errors import KinesisRejected, KinesisUnavailable
+from processor.fence import Fence
+from processor.kafka.changelog import Changelog
+from processor.kafka.dead_letters import DeadLetters
+from processor.kafka.heartbeats import Heartbeats
+from processor.kafka.topics import ChangelogShape
+from processor.kinesis.writer import Writer
+from processor.pipeline import Parts, Pipeline
+from processor.profile.core import Core
+from processor.service import _HOPEFUL, _LEAVE_S, _PATIENT, _patiently, _within
+from processor.telemetry.status import Status
+from tests.simulation.broker import NOWHERE
+from tests.simulation.loop import Process
+from tests.simulation.workload import PARTITIONS, plan
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from processor.kinesis.connection import StreamFacts
+    from processor.kinesis.shards import Shard
+    from processor.kinesis.wire import Answer
+    from processor.partition import Partition
+    from processor.profile.export import Export
+    from processor.settings import Settings
+    from processor.state.store import Store
+    from tests.simulation.disk import Disk
+    from tests.simulation.world import World
+
+_SHAPE = ChangelogShape(
+    partitions=PARTITIONS,
+    max_message_bytes=1 << 20,
+    delete_retention_ms=1 << 40,
+    min_compaction_lag_ms=1 << 40,
+)
+
+
+class Worker:
+    """A process of the world. `task` is its main task."""
+
+    def __init__(self, world: World, name: str, settings: Settings, disk: Disk, *, restarted: bool) -> None:
+        self.process = Process(name)
+        self.process.world = world
+        self.disk = disk
+        self.settings = settings
+        self._patience = _PATIENT if restarted else _HOPEFUL
+        self.stop = asyncio.Event()
+        self.died = asyncio.Event()
+        self.status = Status()
+        self.writer: Writer | None = None
+        self.pipeline: Pipeline | None = None
+        self._partitions: list[Partition] = []
+        """All that it ever had: those that are being let go of are no longer the pipeline's."""
+        self.task = self.process.start(self._live(), name)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.process.is_dead = True
+        self.died.set()
+
+    def in_doubt(self) -> set[bytes]:
+        """The exports of batches that are not acknowledged: after a crash now, they may come again."""
+        return {
+            export.data
+            for partition in self._partitions
+            for batch, _ in partition._in_flight
+            for export in batch.exports
+        }
+
+    async def _live(self) -> None:
+        settings, world = self.settings, self.process.world
+        status, kafka = self.status, settings.kafka
+        heartbeats = Heartbeats()
+        fence = Fence(lambda: heartbeats.silence_s, settings.fence_s)
+        writer = Writer(
+            Endpoint(world, self.process), settings.kinesis, random.Random(world.rng.random()), fence
+        )
+        await _patiently(self._patience, writer.connect, "kinesis", status)
+        dead_letters = DeadLetters(kafka)
+        await _patiently(self._patience, dead_letters.start, "kafka", status)
+        changelog = Changelog(kafka, settings.changelog_topic, fence)
+        await _patiently(self._patience, changelog.start, "kafka", status)
+
+        async def open_store(partition: int) -> Any:
+            await asyncio.sleep(world.rng.uniform(0.0, 0.005))
+            return self.disk.open(partition)
+
+        parts = Parts(
+            core=Core(plan()),
+            writer=writer,
+            dead_letters=dead_letters,
+            changelog=changelog,
+            changelog_shape=_SHAPE,
+            heartbeats=heartbeats,
+            stream="eu-west-1/exports",
+            open_store=open_store,
+        )
+        pipeline = Pipeline(settings, parts, status)
+        make = pipeline._partition
+
+        def noted(number: int, store: Store) -> Partition:
+            self._partitions.append(make(number, store))
+            return self._partitions[-1]
+
+        pipeline._partition = noted  # type: ignore[method-assign]  # to look into it
+        await _patiently(self._patience, pipeline.source.start, "kafka", status)
+        self.writer, self.pipeline = writer, pipeline
+        await pipeline.run(self.stop)
+        await _within(_LEAVE_S, pipeline.source.stop, "the consumer")
+        await _within(_LEAVE_S, changelog.stop, "the changelog producer")
+        await _within(_LEAVE_S, dead_letters.stop, "the dead-letter producer")
+
+
+class Endpoint:
+    """The stream as one worker sees it: calls go on at Kinesis when the worker has given them up, or died."""
+
+    def __init__(self, world: World, process: Process) -> None:
+        self._world = world
+        self._process = process
+        self._profiles: set[bytes] = set()
+
+    async def facts(self) -> StreamFacts:
+        return await self._world.kinesis.facts()
+
+    async def shards(self) -> list[Shard]:
+        return await self._world.kinesis.shards()
+
+    async def put(self, records: Sequence[Export]) -> Answer:
+        if not records:
+            raise KinesisRejected("PutRecords: ValidationException")
+        world, loop = self._world, asyncio.get_running_loop()
+        profiles = {record.profile for record in records}
+        assert len(profiles) == len(records), "two records of one profile in one call"
+        assert not profiles & self._profiles, "two records of one profile in flight"
+        self._profiles |= profiles
+        answer: asyncio.Future[Answer] = loop.create_future()
+        serving = loop.create_task(world.kinesis.put(list(records)), name="kinesis", context=NOWHERE.copy())
+        serving.add_done_callback(lambda done: _passed_on(done, answer), context=NOWHERE)
+        try:
+            async with asyncio.timeout(_CALL_S):
+                return await answer
+        except TimeoutError as error:
+            world.excused.update(record.data for record in records)
+            raise KinesisUnavailable("PutRecords: no answer in time", outcome_unknown=True) from error
+        except KinesisUnavailable as error:
+            if error.outcome_unknown:
+                world.excused.update(record.data for record in records)
+            raise
+        except asyncio.CancelledError:
+            world.excused.update(record.data for record in records)
+            raise
+        finally:
+            self._profiles -= profiles
+
+
+_CALL_S = 4.0
+
+
+def _passed_on(done: asyncio.Task[Answer], answer: asyncio.Future[Answer]) -> None:
+    if answer.done():
+        with suppress(Exception):
+            done.result()
+        return
+    error = done.exception()
+    if error is None:
+        answer.set_result(done.result())
+    else:
+        answer.set_exception(error)
+        answer.exception()  # nobody may be there any more to look at it

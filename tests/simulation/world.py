@@ -1,0 +1,339 @@
+"""A life: events are produced, workers process them, faults happen; then all is mended, and what came out is checked."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import random
+from collections import Counter, defaultdict
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Final
+from unittest import mock
+
+import structlog
+
+from processor.kafka.changelog import OFFSET_HEADER, OWN_KEYS
+from processor.profile.record import encode_left, has_left, record_offset
+from processor.settings import load_settings
+from tests.kinesis.model import Faults, ScriptedKinesis
+from tests.simulation import clients
+from tests.simulation.broker import LATEST_APPEND_S, Broker
+from tests.simulation.disk import Disk
+from tests.simulation.faults import FAULTS, calm, planned
+from tests.simulation.loop import Simulation
+from tests.simulation.worker import Worker
+from tests.simulation.workload import PARTITIONS, exports_of, states_of, workload
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from processor.settings import Settings
+    from tests.simulation.broker import Record
+    from tests.simulation.faults import Fault
+
+PRODUCE_S: Final = 6.0
+_CATCH_UP_S: Final = 180.0
+_PROBE_EVERY_S: Final = 0.25
+_RESTART_S: Final = 0.5
+_SHUTDOWN_MS: Final = 3000
+_LEAVE_S: Final = 3 * 3.0 + 3.0
+"""The last commit, and the three clients' farewells."""
+
+
+_SILENT: Final = structlog.make_filtering_bound_logger(logging.CRITICAL)
+
+
+class Violation(AssertionError):
+    """Something that must hold did not."""
+
+
+class World:
+    """One life, from one seed."""
+
+    def __init__(
+        self, seed: int, *, events: int | None = None, faults: Sequence[Fault] | None = None
+    ) -> None:
+        self.seed = seed
+        self.rng = random.Random(seed)
+        self.loop = Simulation(self.rng)  # type: ignore[abstract]  # what a worker has no use for is left out
+        self.workload = workload(seed)
+        self.events = self.workload.events if events is None else self.workload.shortened(events)
+        self.faults = planned(random.Random(seed + 1)) if faults is None else list(faults)
+        self.trace: list[str] = []
+        self.excused: set[bytes] = set()
+        """Exports that may come more than once."""
+        self.workers: list[Worker] = []
+        self.ended: list[Worker] = []
+        """Those that died; kept to the end, for what is collected runs its `finally`."""
+        self.settings = _settings()
+
+    def run(self) -> World:
+        """Live it.
+
+        Raises:
+            Violation: what must hold did not; `trace` tells what happened.
+
+        """
+        with ExitStack() as stack:
+            logs = structlog.get_config()
+            stack.callback(structlog.configure, **logs)
+            structlog.configure(wrapper_class=_SILENT)
+            for module in ("source", "changelog"):
+                stack.enter_context(
+                    mock.patch(f"processor.kafka.{module}.AIOKafkaConsumer", clients.Consumer)
+                )
+            for module in ("changelog", "dead_letters"):
+                stack.enter_context(
+                    mock.patch(f"processor.kafka.{module}.AIOKafkaProducer", clients.Producer)
+                )
+            self.loop.run(self._live())
+        return self
+
+    def note(self, what: str) -> None:
+        """For the trace."""
+        self.trace.append(f"{self.loop.time():9.3f} s  {what}")
+
+    def start(self, slot: int) -> None:
+        """A worker on the disk of this slot."""
+        is_first = slot == len(self.workers)
+        worker = Worker(self, f"worker-{slot}", self.settings, self.disks[slot], restarted=not is_first)
+        self.workers[slot : slot + 1] = [worker]
+        self.note(f"{worker.process.name} starts")
+
+    async def restart_later(self, slot: int, wait_s: float) -> None:
+        """As the parent of a worker that died does."""
+        await asyncio.sleep(wait_s)
+        self.start(slot)
+
+    def in_doubt(self, worker: Worker) -> None:
+        """What a worker has under way may come again."""
+        self.excused |= worker.in_doubt()
+
+    async def _live(self) -> None:
+        # Both run on the loop that runs now.
+        self.broker = Broker(self.rng, self.loop, PARTITIONS)
+        self.kinesis = ScriptedKinesis(self.rng, shards=self.rng.randrange(1, 4))
+        self.kinesis.check_order = False
+        self.kinesis.faults = calm(self.rng)
+        count = self.rng.choice([1, 2, 2, 3])
+        self.disks = [Disk(self.rng) for _ in range(count)]
+        self.background: list[asyncio.Task[Any]] = []
+        for slot in range(count):
+            self.start(slot)
+        with mock.patch("processor.partition.Partition.abandon", _noting_abandon(self)):
+            producing = asyncio.create_task(self._produce())
+            probing = asyncio.create_task(self._probe())
+            for at_s, name, number in self.faults:
+                await asyncio.sleep(max(0.0, at_s - self.loop.time()))
+                self.note(f"fault: {name}")
+                FAULTS[name](self, random.Random(number))
+            await producing
+            await self._mend()
+            await asyncio.sleep(LATEST_APPEND_S)
+            self._produce_at_once(self.events[-PARTITIONS:])
+            await self._caught_up()
+            probing.cancel()
+            await self._shut_down()
+        self._check()
+
+    async def _produce(self) -> None:
+        for event in self.events[:-PARTITIONS]:
+            self._produce_at_once([event])
+            if self.rng.random() < 0.2:
+                await asyncio.sleep(self.rng.expovariate(0.2 * len(self.events) / PRODUCE_S))
+
+    def _produce_at_once(self, events: Sequence[Record]) -> None:
+        for event in events:
+            log = self.broker.log(event.topic, event.partition)
+            log.records.append(event)
+            log.end = event.offset + 1
+
+    async def _mend(self) -> None:
+        """No fault from here on; what died is started again."""
+        for task in self.background:
+            await task
+        self.kinesis.faults = Faults()
+        self.broker.mend()
+        for slot, worker in enumerate(self.workers):
+            if worker.process.is_dead:
+                self.start(slot)
+
+    async def _caught_up(self) -> None:
+        """All events are committed."""
+        deadline_s = self.loop.time() + _CATCH_UP_S
+        ends = {n: self.broker.log("events", n).end for n in range(PARTITIONS)}
+        while True:
+            committed = self.broker.group.committed
+            if all(end == 0 or (n in committed and committed[n].offset == end) for n, end in ends.items()):
+                self.note("caught up")
+                return
+            if self.loop.time() > deadline_s:
+                told = {n: committed[n].offset if n in committed else None for n in ends}
+                raise Violation(f"not caught up: committed {told} of {ends}")
+            for worker in self.workers:
+                if worker.task.done():
+                    worker.task.result()
+                    raise Violation(f"{worker.process.name} ended by itself")
+            await asyncio.sleep(0.1)
+
+    async def _shut_down(self) -> None:
+        began_s = self.loop.time()
+        for worker in self.workers:
+            # One after the other: those that leave have those that stay rebalance.
+            worker.stop.set()
+            await asyncio.sleep(self.rng.choice([0.0, 0.5]) * self.rng.random())
+        await asyncio.wait([worker.task for worker in self.workers])
+        took_s = self.loop.time() - began_s
+        if took_s > _SHUTDOWN_MS / 1000 + _LEAVE_S:
+            raise Violation(f"the shutdown took {took_s:.1f} s")
+        for worker in self.workers:
+            worker.task.result()
+            self._balanced(worker)
+            for task in worker.process.tasks:
+                if not task.done():
+                    raise Violation(f"a task outlived its worker: {task.get_name()}")
+
+    async def _probe(self) -> None:
+        while True:
+            await asyncio.sleep(_PROBE_EVERY_S)
+            for worker in self.workers:
+                self._balanced(worker)
+
+    def _balanced(self, worker: Worker) -> None:
+        figures = worker.status.figures
+        gone = figures.exported + figures.unchanged + figures.skipped + figures.dead_lettered.total()
+        # A rejected export counts as exported and as dead-lettered; here none is.
+        if figures.received != gone + figures.abandoned + figures.in_flight:
+            raise Violation(f"{worker.process.name}: received is not the sum of what became of it: {figures}")
+        writer = worker.writer
+        if writer is not None:
+            counted = writer.figures
+            if not 0 <= counted.buffered_bytes <= self.settings.kinesis.buffer_bytes or counted.in_flight < 0:
+                raise Violation(f"{worker.process.name}: the writer's figures cannot be: {counted}")
+
+    def _check(self) -> None:
+        self._check_exports()
+        self._check_state()
+        self._check_letters()
+
+    def _check_exports(self) -> None:
+        found: dict[bytes, list[bytes]] = defaultdict(list)
+        counts = Counter(record.data for record in self.kinesis.stored)
+        seen = set()
+        for record in self.kinesis.stored:
+            if record.data not in seen:
+                seen.add(record.data)
+                found[record.partition_key.encode()].append(record.data)
+        expected = self.workload.exports if len(self.events) == len(self.workload.events) else None
+        if expected is None:
+            expected = exports_of(self.events)
+        for profile in {**expected, **found}:
+            if found.get(profile, []) != expected.get(profile, []):
+                raise Violation(_difference(profile, found.get(profile, []), expected.get(profile, [])))
+        repeated = {data for data, count in counts.items() if count > 1} - self.excused
+        if repeated:
+            raise Violation(f"repeated without need: {min(repeated).decode()[:200]}")
+
+    def _check_state(self) -> None:
+        expected = self.workload.states
+        if len(self.events) != len(self.workload.events):
+            expected = states_of(self.events)
+        for partition in range(PARTITIONS):
+            restored = self._restored(partition)
+            log = self.broker.log(self.settings.changelog_topic, partition)
+            kept = {key: state for key, state in restored.items() if not has_left(state)}
+            if kept != expected[partition]:
+                wrong = {
+                    key
+                    for key in {**kept, **expected[partition]}
+                    if kept.get(key) != expected[partition].get(key)
+                }
+                raise Violation(f"partition {partition}: the changelog's state of {sorted(wrong)} is wrong")
+            log.compact(math.inf)
+            if self._restored(partition) != restored:
+                raise Violation(f"partition {partition}: compaction loses state")
+            for disk in self.disks:
+                store = disk.open(partition)
+                if store.position > log.end:
+                    raise Violation(f"partition {partition}: a store is ahead of the changelog")
+                if store.position == log.end:
+                    held = {key: state for key, state in store.records.items() if not has_left(state)}
+                    if held != kept:
+                        raise Violation(f"partition {partition}: store and changelog differ")
+
+    def _restored(self, partition: int) -> dict[bytes, bytes]:
+        """As the naive reader of a changelog would have it: the highest source offset wins, the last among equals."""
+        newest: dict[bytes, bytes] = {}
+        for record in self.broker.log(self.settings.changelog_topic, partition).records:
+            if record.key is None or record.key.startswith(OWN_KEYS):
+                continue
+            if record.value is None:
+                state = encode_left(
+                    next(int(value) for name, value in record.headers if name == OFFSET_HEADER)
+                )
+            else:
+                state = record.value
+            if record.key not in newest or record_offset(state) >= record_offset(newest[record.key]):
+                newest[record.key] = state
+        return newest
+
+    def _check_letters(self) -> None:
+        found = set()
+        for log in list(self.broker.logs.values()):
+            if log.topic == self.settings.kafka.dead_letter_topic:
+                for record in log.records:
+                    told = dict(record.headers)
+                    place = told["processor.dead-letter.partition"], told["processor.dead-letter.offset"]
+                    found.add((int(place[0]), int(place[1])))
+        produced = {(event.partition, event.offset) for event in self.events}
+        if found != self.workload.poisoned & produced:
+            raise Violation(f"dead letters {found}, expected {self.workload.poisoned & produced}")
+
+
+def _difference(profile: bytes, found: list[bytes], expected: list[bytes]) -> str:
+    for place, (one, other) in enumerate(zip(found, expected, strict=False)):
+        if one != other:
+            kind = "out of order" if one in expected else "invented"
+            return f"{profile.decode()}: export {place} is {kind}: {one.decode()[:150]} and not {other.decode()[:150]}"
+    return f"{profile.decode()}: {len(found)} exports, expected {len(expected)}"
+
+
+def _noting_abandon(world: World) -> Any:
+    from processor.partition import Partition  # noqa: PLC0415
+
+    abandon = Partition.abandon
+
+    async def noting(self: Partition) -> None:
+        world.excused.update(export.data for batch, _ in self._in_flight for export in batch.exports)
+        await abandon(self)
+
+    return noting
+
+
+_cached: list[Settings] = []
+
+
+def _settings() -> Settings:
+    if not _cached:
+        _cached.append(
+            load_settings(
+                {
+                    "PROCESSOR_KAFKA_SERVERS": "simulated:9092",
+                    "PROCESSOR_KAFKA_TOPIC": "events",
+                    "PROCESSOR_KAFKA_GROUP": "group",
+                    "PROCESSOR_KAFKA_COMMIT_INTERVAL_MS": "200",
+                    "PROCESSOR_KAFKA_SESSION_TIMEOUT_MS": "3000",
+                    "PROCESSOR_KAFKA_HEARTBEAT_INTERVAL_MS": "500",
+                    "PROCESSOR_KAFKA_REQUEST_TIMEOUT_MS": "2000",
+                    "PROCESSOR_KAFKA_REBALANCE_TIMEOUT_MS": "6000",
+                    "PROCESSOR_KAFKA_DRAIN_TIMEOUT_MS": "2000",
+                    "PROCESSOR_KINESIS_RETRY_BASE_MS": "5",
+                    "PROCESSOR_KINESIS_RETRY_MAX_MS": "500",
+                    "PROCESSOR_KINESIS_SLOW_RETRY_MS": "500",
+                    "PROCESSOR_SHUTDOWN_TIMEOUT_MS": str(_SHUTDOWN_MS),
+                    "PROCESSOR_HTTP_PORT": "0",
+                }
+            )
+        )
+    return _cached[0]
