@@ -69,12 +69,13 @@ def _freeze_in_rebalance(world: World, rng: random.Random) -> None:
     _, worker = _one(world, rng)
     after_s, for_s = rng.uniform(0.0, 1.0), rng.uniform(3.0, 8.0)
 
-    def freeze() -> None:
+    async def freeze() -> None:
+        await asyncio.sleep(after_s)
         world.in_doubt(worker)
         worker.process.frozen_until_s = world.loop.time() + for_s
         world.note(f"{worker.process.name} is frozen for {for_s:.1f} s")
 
-    asyncio.get_running_loop().call_later(after_s, freeze)
+    _later(world, freeze())
 
 
 def _stop(world: World, rng: random.Random) -> None:
@@ -99,7 +100,12 @@ def _stop(world: World, rng: random.Random) -> None:
 
 def _stop_in_rebalance(world: World, rng: random.Random) -> None:
     world.broker.group.rebalance()
-    asyncio.get_running_loop().call_later(rng.uniform(0.0, 0.6), _stop, world, rng)
+
+    async def stop() -> None:
+        await asyncio.sleep(rng.uniform(0.0, 0.6))
+        _stop(world, rng)
+
+    _later(world, stop())
 
 
 def _kinesis(**shares: float) -> Callable[[World, random.Random], None]:
