@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.protocol.group import SyncGroupRequest
 
 from processor.fence import Fence
 from processor.kafka.changelog import Changelog, Span
+from processor.kafka.heartbeats import Heartbeats
 from processor.kinesis.ticket import Ticket
 from processor.kinesis.writer import Writer
 from processor.settings import KafkaSettings, KinesisSettings
@@ -106,6 +109,36 @@ def test_the_changelog_begins_no_append_while_the_fence_is_shut() -> None:
         assert producer.sent == [("g-t-state", 3, 1), ("g-t-state", 3, 1)]
 
     run_in_virtual_time(live())
+
+
+def test_an_assignment_is_a_sign_of_life_as_of_when_it_was_asked_for() -> None:
+    """A member that was frozen between its question and the answer knows nothing of the time between."""
+
+    async def live() -> None:
+        coordinator = _GroupCoordinator()
+        heartbeats = Heartbeats()
+        heartbeats.watch(cast("Any", SimpleNamespace(_coordinator=coordinator)))
+        await asyncio.sleep(LONG_S)
+        await coordinator._send_req(object.__new__(SyncGroupRequest))
+        await asyncio.sleep(LIMIT_S)
+        heartbeats.answered()
+        assert heartbeats.silence_s == LIMIT_S
+        assert await coordinator._do_heartbeat()
+        assert heartbeats.silence_s == 0
+
+    run_in_virtual_time(live())
+
+
+class _GroupCoordinator:
+    """What `Heartbeats` watches of aiokafka's."""
+
+    generation = 1
+
+    async def _send_req(self, request: object) -> None:
+        assert isinstance(request, SyncGroupRequest)
+
+    async def _do_heartbeat(self) -> bool:
+        return True
 
 
 class _Kept(NamedTuple):
