@@ -52,7 +52,6 @@ def _crash(world: World, rng: random.Random) -> None:
     elif what == "lost":
         worker.disk.lose_all()
     world.note(f"{worker.process.name} is killed, and {what} its disk")
-    world.ended.append(worker)
     _later(world, world.restart_later(slot, rng.uniform(0.05, 5.0)))
 
 
@@ -91,7 +90,6 @@ def _stop(world: World, rng: random.Random) -> None:
         dying.cancel()
         if not worker.process.is_dead:
             worker.task.result()
-            world.ended.append(worker)
             worker.kill()
             await world.restart_later(slot, rng.uniform(0.05, 2.0))
 

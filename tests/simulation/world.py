@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 PRODUCE_S: Final = 6.0
 _CATCH_UP_S: Final = 180.0
 _PROBE_EVERY_S: Final = 0.25
-_RESTART_S: Final = 0.5
 _SHUTDOWN_MS: Final = 3000
 _LEAVE_S: Final = 3 * 3.0 + 3.0
 """The last commit, and the three clients' farewells."""
@@ -64,8 +63,6 @@ class World:
         self.excused: set[bytes] = set()
         """Exports that may come more than once."""
         self.workers: list[Worker] = []
-        self.ended: list[Worker] = []
-        """Those that died; kept to the end, for what is collected runs its `finally`."""
         self.settings = _settings()
 
     def run(self) -> World:
