@@ -35,7 +35,8 @@ from processor.kinesis.wire import Answer, Result
 from processor.kinesis.writer import Writer
 from processor.partition import Partition, Stages
 from processor.profile.core import Core
-from processor.profile.record import StateRecord, encode_record
+from processor.profile.record import encode_record
+from processor.profile.structs import StateRecord
 from processor.restore import restore
 from processor.service import run_service
 from processor.settings import Settings, load_settings
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 
     from processor.governance.plan import Plan
     from processor.kinesis.shards import Shard
-    from processor.profile.export import Export
+    from processor.profile.structs import Export
     from processor.state.store import Store
 
 _DESTINATION = """

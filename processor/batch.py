@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from processor.errors import InvalidEvent, Reason
 from processor.kafka.dead_letters import DeadLetter
 from processor.profile.record import has_left
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping, Sequence
-
-    from aiokafka import ConsumerRecord
+    from collections.abc import Sequence
 
     from processor.governance.plan import Removal
+    from processor.kafka.records import Record
     from processor.profile.core import Core
-    from processor.profile.export import Export
-
-Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
-"""aiokafka's record; its key and value may be None all the same."""
+    from processor.profile.structs import Export
 
 RECORD_OVERHEAD_BYTES: Final = 256
 """What a record costs in memory beside its key and value, about."""
 
 
-@dataclass(slots=True)
 class Batch:
     """What became of some consecutive records of a partition.
 
@@ -33,15 +27,28 @@ class Batch:
     latest state record of each profile that changed. `next_offset` is what to commit once all is acknowledged.
     """
 
-    next_offset: int
-    received: int
-    size_bytes: int
-    exports: list[Export] = field(default_factory=list)
-    exported: list[Record] = field(default_factory=list)
-    letters: list[DeadLetter] = field(default_factory=list)
-    changes: dict[bytes, bytes] = field(default_factory=dict)
-    removed: list[Removal] = field(default_factory=list)
-    skipped: int = 0
+    __slots__ = (
+        "changes",
+        "exported",
+        "exports",
+        "letters",
+        "next_offset",
+        "received",
+        "removed",
+        "size_bytes",
+        "skipped",
+    )
+
+    def __init__(self, next_offset: int, received: int, size_bytes: int) -> None:
+        self.next_offset = next_offset
+        self.received = received
+        self.size_bytes = size_bytes
+        self.exports: list[Export] = []
+        self.exported: list[Record] = []
+        self.letters: list[DeadLetter] = []
+        self.changes: dict[bytes, bytes] = {}
+        self.removed: list[Removal] = []
+        self.skipped = 0
 
     @property
     def unchanged(self) -> int:
@@ -51,27 +58,27 @@ class Batch:
     @property
     def has_left(self) -> bool:
         """Whether a profile left its last segment: its record is kept only until the offset is committed."""
-        return any(map(has_left, self.changes.values()))
+        return any(has_left(record) for record in self.changes.values())
 
 
 def size_bytes(records: Sequence[Record]) -> int:
     """What `records` hold in memory, about."""
-    return sum(
-        RECORD_OVERHEAD_BYTES + max(record.serialized_key_size, 0) + max(record.serialized_value_size, 0)
-        for record in records
-    )
+    values = sum([len(record.value or b"") for record in records])
+    return values + sum([len(record.key or b"") for record in records]) + RECORD_OVERHEAD_BYTES * len(records)
 
 
-@dataclass(frozen=True, slots=True)
 class Limits:
     """What the two ends take of one record, its key included."""
 
-    export_bytes: int
-    state_bytes: int
+    __slots__ = ("export_bytes", "state_bytes")
+
+    def __init__(self, export_bytes: int, state_bytes: int) -> None:
+        self.export_bytes = export_bytes
+        self.state_bytes = state_bytes
 
 
 def process(
-    core: Core, states: MutableMapping[bytes, bytes | None], records: Sequence[Record], limits: Limits
+    core: Core, states: dict[bytes, bytes | None], records: Sequence[Record], limits: Limits
 ) -> Batch:
     """Apply `records`, in order, to the states of their profiles, each of which must be there.
 
@@ -83,11 +90,12 @@ def process(
 
     """
     batch = Batch(records[-1].offset + 1, len(records), size_bytes(records))
-    apply, changes, letters = core.apply, batch.changes, batch.letters
+    changes, letters, exports, exported = batch.changes, batch.letters, batch.exports, batch.exported
+    export_bytes_max, state_bytes_max = limits.export_bytes, limits.state_bytes
     for record in records:
         key = record.key
         try:
-            transition = apply(
+            transition = core.apply(
                 key,
                 record.value,
                 record.headers,
@@ -101,25 +109,25 @@ def process(
         export = transition.export
         if export is not None:
             export_bytes = len(export.data) + len(export.partition_key.encode())
-            if export_bytes > limits.export_bytes:
-                letters.append(_too_large(record, "export", export_bytes, "stream", limits.export_bytes))
+            if export_bytes > export_bytes_max:
+                letters.append(_too_large(record, "export", export_bytes, "stream", export_bytes_max))
                 continue
         new_state = transition.state
         if new_state is not None and key is not None:
             state_bytes = len(new_state) + len(key)
-            if state_bytes > limits.state_bytes:
-                letters.append(_too_large(record, "state", state_bytes, "changelog", limits.state_bytes))
+            if state_bytes > state_bytes_max:
+                letters.append(_too_large(record, "state", state_bytes, "changelog", state_bytes_max))
                 continue
             # Changes stand in the order of their offsets, which a restore relies on.
             changes.pop(key, None)
             states[key] = changes[key] = new_state
         if export is not None:
-            batch.exports.append(export)
-            batch.exported.append(record)
+            exports.append(export)
+            exported.append(record)
         if transition.skipped:
             batch.skipped += 1
         if transition.removed:
-            batch.removed.extend(transition.removed)
+            batch.removed += transition.removed
     return batch
 
 

@@ -13,13 +13,14 @@ from processor.errors import StateRefused
 from processor.fence import Fence
 from processor.kafka.changelog import OFFSET_HEADER, OWN_KEYS, Changelog
 from processor.kafka.topics import open_topics
-from processor.profile.record import StateRecord, decode_record, record_offset
+from processor.profile.record import decode_record, record_offset
 from processor.state.directory import figures_of, is_in_use, open_to_look, place_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from processor.profile.structs import StateRecord
     from processor.settings import Settings
 
 

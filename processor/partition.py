@@ -21,9 +21,9 @@ from processor.kinesis.ticket import Ticket
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from processor.batch import Record
     from processor.checkpoint import Checkpoint
     from processor.kafka.dead_letters import DeadLetters
+    from processor.kafka.records import Record
     from processor.kinesis.writer import Writer
     from processor.profile.core import Core
     from processor.state.overlay import LookUp, Overlay
@@ -212,7 +212,7 @@ class Partition:
     async def _write_letters(self, letters: Sequence[DeadLetter]) -> None:
         while letters:
             try:
-                await self._stages.dead_letters.write(letters)
+                await self._stages.dead_letters.write(self.number, letters)
             except KafkaError as error:
                 self._status.unhealthy("dead letters", str(error))
                 wait_s = _LETTERS_RETRY_S if isinstance(error, KafkaUnavailable) else 5 * _LETTERS_RETRY_S

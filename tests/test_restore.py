@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from processor.errors import InvalidStateRecord
 from processor.kafka.changelog import STREAM_KEY, Deletion
-from processor.profile.record import StateRecord, encode_left, encode_record, has_left
+from processor.profile.record import encode_left, encode_record, has_left
+from processor.profile.structs import StateRecord
 from processor.restore import restore
 from processor.state.memory import MemoryStore
 from tests.kafka.model import MemoryChangelog

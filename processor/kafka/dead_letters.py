@@ -12,9 +12,8 @@ from processor.kafka.client import client_options, errors_mapped
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aiokafka import ConsumerRecord
-
     from processor.errors import Reason
+    from processor.kafka.records import Record
     from processor.settings import KafkaSettings
 
 HEADER_PREFIX: Final = "processor.dead-letter."
@@ -24,7 +23,7 @@ _REQUEST_BYTES_MAX: Final = 128 * 1024 * 1024
 class DeadLetter(NamedTuple):
     """An event, the word for what is wrong with it, and a sentence without any of its data."""
 
-    record: ConsumerRecord[bytes, bytes]
+    record: Record
     reason: Reason
     detail: str
 
@@ -34,6 +33,7 @@ class DeadLetters:
 
     def __init__(self, settings: KafkaSettings) -> None:
         self.topic = settings.dead_letter_topic
+        self._source_topic = settings.topic
         self._producer = AIOKafkaProducer(
             **client_options(settings),
             acks="all",
@@ -57,8 +57,8 @@ class DeadLetters:
         """Disconnect; letters that are still on their way are waited for."""
         await self._producer.stop()
 
-    async def write(self, letters: Sequence[DeadLetter]) -> None:
-        """Write letters, in order, and wait until all of them are kept.
+    async def write(self, partition: int, letters: Sequence[DeadLetter]) -> None:
+        """Write letters of a partition, in order, and wait until all of them are kept.
 
         Raises:
             KafkaRefused: the topic is gone, may not be written, or refuses a letter for its size.
@@ -68,21 +68,26 @@ class DeadLetters:
         with errors_mapped(f"writing to dead-letter topic {self.topic}"):
             kept = [
                 await self._producer.send(
-                    self.topic, key=letter.record.key, value=letter.record.value, headers=_headers(letter)
+                    self.topic,
+                    key=letter.record.key,
+                    value=letter.record.value,
+                    headers=self._headers(partition, letter),
                 )
                 for letter in letters
             ]
             await asyncio.gather(*kept)
 
-
-def _headers(letter: DeadLetter) -> list[tuple[str, bytes | None]]:
-    record = letter.record
-    told = {
-        "topic": record.topic,
-        "partition": record.partition,
-        "offset": record.offset,
-        "timestamp": record.timestamp,
-        "reason": letter.reason.value,
-        "error": letter.detail,
-    }
-    return [*record.headers, *((HEADER_PREFIX + name, str(value).encode()) for name, value in told.items())]
+    def _headers(self, partition: int, letter: DeadLetter) -> list[tuple[str, bytes | None]]:
+        record = letter.record
+        told = {
+            "topic": self._source_topic,
+            "partition": partition,
+            "offset": record.offset,
+            "timestamp": record.timestamp,
+            "reason": letter.reason.value,
+            "error": letter.detail,
+        }
+        return [
+            *record.headers,
+            *((HEADER_PREFIX + name, str(value).encode()) for name, value in told.items()),
+        ]

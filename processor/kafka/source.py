@@ -20,16 +20,16 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from processor.errors import KafkaUnavailable
 from processor.kafka.client import client_options, errors_mapped, mapped
 from processor.kafka.positions import Bounds, Committed
+from processor.kafka.records import unpack_whole_batches
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
-    from aiokafka import ConsumerRecord
-
     from processor.kafka.heartbeats import Heartbeats
+    from processor.kafka.records import Record
     from processor.settings import KafkaSettings
 
-    Records = Sequence[ConsumerRecord[bytes, bytes]]
+    Records = Sequence[Record]
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +56,7 @@ class Source:
     """A member of the consumer group on one topic."""
 
     def __init__(self, settings: KafkaSettings, assignment: Assignment, heartbeats: Heartbeats) -> None:
+        unpack_whole_batches()
         self.topic = settings.topic
         self._max_poll_records = settings.max_poll_records
         self._consumer = AIOKafkaConsumer(

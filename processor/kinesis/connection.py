@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from processor.destination import Destination
-    from processor.profile.export import Export
+    from processor.profile.structs import Export
     from processor.settings import KinesisSettings
 
 RECORD_BYTES_DEFAULT: Final = 1024 * 1024

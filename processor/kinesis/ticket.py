@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from processor.kinesis.lanes import Lane
-    from processor.profile.export import Export
+    from processor.profile.structs import Export
 
 
 class Rejection(NamedTuple):

@@ -14,7 +14,7 @@ from pybase64 import b64encode_as_string as _base64
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from processor.profile.export import Export
+    from processor.profile.structs import Export
 
 
 class Result(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from processor.fence import Fence
     from processor.kinesis.wire import Answer, Result
-    from processor.profile.export import Export
+    from processor.profile.structs import Export
     from processor.settings import KinesisSettings
 
 log = structlog.get_logger(__name__)

@@ -51,18 +51,21 @@ def _canonical_container(raw: bytes) -> bytes:
     return _written(exact).encode()
 
 
-class _Number(str):
+class _Number:
     """A number's own digits."""
 
-    __slots__ = ()
+    __slots__ = ("digits",)
+
+    def __init__(self, digits: str) -> None:
+        self.digits = digits
 
 
 def _written(tree: _JsonTree) -> str:
     """As orjson writes with sorted keys, but for numbers."""
     if isinstance(tree, _Number):
-        return _canonical_number(tree)
+        return _canonical_number(tree.digits)
     if isinstance(tree, dict):
-        members = (f"{_quoted(name)}:{_written(tree[name])}" for name in sorted(tree))
+        members = [f"{_quoted(name)}:{_written(tree[name])}" for name in sorted(tree)]
         return "{" + ",".join(members) + "}"
     if isinstance(tree, list):
         return "[" + ",".join(map(_written, tree)) + "]"

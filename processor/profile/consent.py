@@ -27,6 +27,11 @@ class Consent:
         self.paths = tuple(dict.fromkeys(path for rule in rules for path in _paths(rule)))
         self._questions = [_compiled(rule, self.paths) for rule in rules]
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether there is any policy to ask."""
+        return bool(self._questions)
+
     def given(self, leaves: Sequence[Leaf]) -> bool:
         """Whether every policy's `requires` is true; `leaves` run beside `paths`."""
         return all(question(leaves) for question in self._questions)

@@ -5,7 +5,7 @@ No I/O, no clock. The steps stand in the order of the semantics: event, view, di
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import xxhash
 from msgspec import UNSET
@@ -14,8 +14,8 @@ from processor.errors import InvalidEvent, Reason
 from processor.governance.plan import Item, Removal, segment_name
 from processor.profile.canonical import canonical
 from processor.profile.consent import Consent
-from processor.profile.event import Entry, EventDecoder
-from processor.profile.export import Export, SegmentText, Shape, membership_text
+from processor.profile.event import EventDecoder
+from processor.profile.export import SegmentText, Shape, membership_text
 from processor.profile.identity import (
     NO_IDENTITIES,
     check_identities,
@@ -26,14 +26,15 @@ from processor.profile.identity import (
 )
 from processor.profile.record import (
     NOTHING_EXPORTED,
-    StateRecord,
     decode_record,
     encode_left,
     encode_record,
+    have_same_paths,
     path_digest,
     segment_key,
     split_attributes,
 )
+from processor.profile.structs import Export, StateRecord
 from processor.profile.times import is_date_time, is_later_than
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
     from processor.governance.plan import Plan, Verdict
     from processor.profile.event import Leaf
+    from processor.profile.structs import Entry
 
     Headers = Sequence[tuple[str, bytes | None]]
 
@@ -53,40 +55,56 @@ KEY_CHARACTERS_MAX: Final = 256
 _VERDICTS_MAX: Final = 4096
 
 
-class Transition(NamedTuple):
+class Transition:
     """What an event did.
 
     `state` is the profile's next state record, None where it stays as it was. `removed` tells what governance
     kept back. `skipped` says that the state reflects this event already.
     """
 
-    export: Export | None
-    state: bytes | None
-    removed: Sequence[Removal] = ()
-    skipped: bool = False
+    __slots__ = ("export", "removed", "skipped", "state")
+
+    def __init__(
+        self,
+        export: Export | None,
+        state: bytes | None,
+        removed: Sequence[Removal] = (),
+        *,
+        skipped: bool = False,
+    ) -> None:
+        self.export = export
+        self.state = state
+        self.removed = removed
+        self.skipped = skipped
 
 
 SKIPPED: Final = Transition(export=None, state=None, skipped=True)
 
 
-class _View(NamedTuple):
+class _View:
     """What of the profile this destination may see now, less the memberships.
 
     `mask` has a bit for each attribute that is present, `texts` their values, `digests` their digests.
     """
 
-    mask: int
-    texts: Sequence[bytes]
-    digests: bytes
-    identities: bytes
+    __slots__ = ("digests", "identities", "mask", "texts")
+
+    def __init__(self, mask: int, texts: list[bytes], digests: bytes, identities: bytes) -> None:
+        self.mask = mask
+        self.texts = texts
+        self.digests = digests
+        self.identities = identities
 
 
-class _Diff(NamedTuple):
+class _Diff:
     """Memberships of now by segment key, the export's entries by namespace, and whether a status changed."""
 
-    memberships: dict[str, str]
-    entries: dict[str, list[str]]
-    moved: bool
+    __slots__ = ("entries", "memberships", "moved")
+
+    def __init__(self, memberships: dict[str, str], entries: dict[str, list[str]], *, moved: bool) -> None:
+        self.memberships = memberships
+        self.entries = entries
+        self.moved = moved
 
 
 class Core:
@@ -101,7 +119,6 @@ class Core:
         self._segments = [
             (
                 segment_key(segment),
-                segment.namespace,
                 SegmentText(segment, name=segment.name if destination.include_segment_names else None),
             )
             for segment in destination.segments
@@ -142,7 +159,7 @@ class Core:
         if value is None:
             verdict = self._verdict(headers)
             identities = _permitted(previous.identities, verdict, removed)
-            view = _View(0, (), b"", identities)
+            view = _View(0, [], b"", identities)
             diff = self._diff(self._no_entries, verdict.segments, previous, timestamp_ms, removed)
         else:
             view, diff = self._seen(value, headers, timestamp_ms, previous, removed)
@@ -163,25 +180,28 @@ class Core:
         view = self._attributes(event.leaves, verdict, removed)
         identities = NO_IDENTITIES if event.identities is UNSET else bytes(event.identities)
         # The identities of a member rarely change, and what equals the state's was checked when it came.
-        tree = UNSET if identities == previous.identities else parse_identities(identities)
+        is_known = identities == previous.identities
+        tree = None if is_known else parse_identities(identities)
         if event.fault is not None:
             raise event.fault
-        if self._consent.given(event.leaves[len(self._path_digests) :]):
+        if not self._consent.is_asked or self._consent.given(event.leaves[len(self._path_digests) :]):
             diff = self._diff(event.entries, verdict.segments, previous, timestamp_ms, removed)
         else:
             diff = self._diff(event.entries, self._without_consent, previous, timestamp_ms, removed)
-            view = _View(0, (), b"", b"")
-        if tree is not UNSET:
+            view = _View(0, [], b"", b"")
+        if not is_known:
             check_identities(tree)
         if fault is not None:
             raise fault
-        return view._replace(identities=_permitted(identities, verdict, removed)), diff
+        view.identities = _permitted(identities, verdict, removed)
+        return view, diff
 
     def _attributes(self, leaves: Sequence[Leaf], verdict: Verdict, removed: list[Removal]) -> _View:
-        mask, texts, digests = 0, [], []
-        attributes = zip(leaves, verdict.attributes, self._path_digests, strict=False)
-        for index, (leaf, removal, path) in enumerate(attributes):
-            if leaf is UNSET:
+        unset, digest, removals = UNSET, xxhash.xxh3_64_digest, verdict.attributes
+        mask, texts, digests = 0, list[bytes](), list[bytes]()
+        for index, path in enumerate(self._path_digests):
+            leaf = leaves[index]
+            if leaf is unset:
                 continue
             text = bytes(leaf)
             try:
@@ -189,13 +209,14 @@ class Core:
             except (ValueError, RecursionError) as error:
                 detail = f"the attribute {self._plan.destination.attributes[index]} cannot be read"
                 raise InvalidEvent(Reason.BAD_JSON, detail) from error
+            removal = removals[index]
             if removal is not None:
                 removed.append(removal)
                 continue
             mask |= 1 << index
             texts.append(text)
             digests.append(path)
-            digests.append(xxhash.xxh3_64_digest(value))
+            digests.append(digest(value))
         return _View(mask, texts, b"".join(digests), b"")
 
     def _diff(
@@ -206,18 +227,19 @@ class Core:
         timestamp_ms: int,
         removed: list[Removal],
     ) -> _Diff:
-        before, now = previous.memberships, {}
+        unset, before = UNSET, previous.memberships
+        now: dict[str, str] = {}
         texts: dict[str, list[str]] = {}
         moved = False
-        for entry, removal, (key, namespace, text) in zip(entries, hidden, self._segments, strict=True):
-            was = before.get(key)
-            if entry is UNSET:
+        for index, (key, text) in enumerate(self._segments):
+            was, entry, removal = before.get(key), entries[index], hidden[index]
+            if entry is unset:
                 if was is not None:
                     moved = True
-                    texts.setdefault(namespace, []).append(f"{text.prefix}{was}{text.exited}")
+                    texts.setdefault(text.namespace, []).append(f"{text.prefix}{was}{text.exited}")
                 continue
             time = entry.lastQualificationTime
-            is_member = _is_member(entry, was, timestamp_ms)
+            is_member = _is_member(entry, time, was, timestamp_ms)
             if is_member and removal is not None:
                 removed.append(removal)
                 is_member = False
@@ -225,11 +247,11 @@ class Core:
                 now[key] = time
                 moved = moved or was is None
                 status = text.realized if was is None else text.existing
-                texts.setdefault(namespace, []).append(f"{text.prefix}{time}{status}")
+                texts.setdefault(text.namespace, []).append(f"{text.prefix}{time}{status}")
             elif was is not None:
                 moved = True
-                texts.setdefault(namespace, []).append(f"{text.prefix}{time}{text.exited}")
-        return _Diff(now, texts, moved)
+                texts.setdefault(text.namespace, []).append(f"{text.prefix}{time}{text.exited}")
+        return _Diff(now, texts, moved=moved)
 
     def _transition(
         self,
@@ -264,6 +286,8 @@ class Core:
             return True
         if view.digests == previous.attributes:
             return False
+        if have_same_paths(view.digests, previous.attributes):
+            return True
         before, now = split_attributes(previous.attributes), split_attributes(view.digests)
         # What is not mapped any more is no change; what governance removes now is one.
         return {path: before[path] for path in self._path_digests if path in before} != now
@@ -296,8 +320,8 @@ def _labels(raw: Sequence[bytes | None]) -> frozenset[str]:
         texts = [value.decode() for value in raw if value is not None]
     except UnicodeDecodeError as error:
         raise InvalidEvent(Reason.BAD_LABELS, f"the header {LABELS_HEADER} is not UTF-8") from error
-    labels = (label.strip() for text in texts for label in text.split(","))
-    return frozenset(label for label in labels if label)
+    labels = [label.strip() for text in texts for label in text.split(",")]
+    return frozenset([label for label in labels if label])
 
 
 def _profile_id(key: bytes | None) -> str:
@@ -314,8 +338,8 @@ def _profile_id(key: bytes | None) -> str:
     return profile_id
 
 
-def _is_member(entry: Entry, was: str | None, timestamp_ms: int) -> bool:
-    time, until = entry.lastQualificationTime, entry.validUntil
+def _is_member(entry: Entry, time: str, was: str | None, timestamp_ms: int) -> bool:
+    until = entry.validUntil
     # A time that the state holds was checked when it came.
     if time != was and not is_date_time(time):
         raise InvalidEvent(Reason.BAD_MEMBERSHIP, "lastQualificationTime is not an RFC 3339 date-time")

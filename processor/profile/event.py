@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 import orjson
 from msgspec import UNSET, Raw, UnsetType
 
 from processor.errors import InvalidEvent, Reason
+from processor.profile.structs import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,25 +35,26 @@ _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 
 
-class Entry(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """A profile's entry for one segment."""
-
-    status: Literal["realized", "existing", "exited"]
-    lastQualificationTime: str  # noqa: N815  the event's own member
-    validUntil: str | UnsetType = UNSET  # noqa: N815  the event's own member
-
-
-class Event(NamedTuple):
+class Event:
     """What the plan wants of an event.
 
     `leaves` run beside the decoder's paths, `entries` beside its segments. `fault` is the first thing wrong
     with the membership, told apart because a worse fault elsewhere (`bad-json`) goes before it.
     """
 
-    leaves: Sequence[Leaf]
-    entries: Sequence[Entry | UnsetType]
-    identities: Leaf
-    fault: InvalidEvent | None
+    __slots__ = ("entries", "fault", "identities", "leaves")
+
+    def __init__(
+        self,
+        leaves: Sequence[Leaf],
+        entries: Sequence[Entry | UnsetType],
+        identities: Leaf,
+        fault: InvalidEvent | None,
+    ) -> None:
+        self.leaves = leaves
+        self.entries = entries
+        self.identities = identities
+        self.fault = fault
 
 
 class EventDecoder:
@@ -61,7 +63,7 @@ class EventDecoder:
     def __init__(self, paths: Sequence[str], segments: Sequence[Segment]) -> None:
         self._paths = [tuple(path.split(".")) for path in paths]
         self._segments = [(segment.namespace, segment.id) for segment in segments]
-        self._quick = _compile(self._paths, self._segments)
+        self._quick = _quick(self._paths, self._segments)
 
     def decode(self, value: bytes) -> Event:
         """Decode an event's value.
@@ -73,11 +75,11 @@ class EventDecoder:
         try:
             if not value.isascii():
                 value.decode()  # the decoder looks for UTF-8 only in the strings that it builds
-            if _SURROGATE_ESCAPE.search(value) is not None and _has_lone_surrogate(value):
+            if b"\\" in value and _SURROGATE_ESCAPE.search(value) is not None and _has_lone_surrogate(value):
                 raise InvalidEvent(Reason.BAD_JSON, "an escaped surrogate stands alone")
             if self._quick is not None:
                 try:
-                    return self._quick(value)
+                    return self._quick.decode(value)
                 except msgspec.ValidationError:
                     pass
             return self._decode_patiently(value)
@@ -132,36 +134,43 @@ def _has_lone_surrogate(value: bytes) -> bool:
     return False
 
 
-def _compile(
-    paths: Sequence[tuple[str, ...]], segments: Sequence[tuple[str, str]]
-) -> Callable[[bytes], Event] | None:
+class _Quick:
+    """The quick way: `outer` has, for each path that lies in another, that one's index and the rest of the way."""
+
+    def __init__(
+        self,
+        paths: Sequence[tuple[str, ...]],
+        top: type[msgspec.Struct],
+        leaves: list[str],
+        entries: list[str],
+    ) -> None:
+        self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(top).decode
+        self._leaves_of, self._entries_of = _getter(leaves), _getter(entries)
+        outermost = {index: _outermost(path, paths) for index, path in enumerate(paths)}
+        self._outer = {index: (outer, rest) for index, (outer, rest) in outermost.items() if rest}
+
+    def decode(self, value: bytes) -> Event:
+        """Decode what has the expected shape; `msgspec.ValidationError` where it has not."""
+        typed = self._decode(value)
+        leaves = self._leaves_of(typed)
+        if self._outer:
+            leaves = self._dug(list(leaves))
+        return Event(leaves, self._entries_of(typed), typed.identities, None)
+
+    def _dug(self, leaves: list[Leaf]) -> tuple[Leaf, ...]:
+        for index, (outer, rest) in self._outer.items():
+            leaf = leaves[outer]
+            leaves[index] = UNSET if leaf is UNSET else _dig({"": leaf}, ("", *rest))
+        return tuple(leaves)
+
+
+def _quick(paths: Sequence[tuple[str, ...]], segments: Sequence[tuple[str, str]]) -> _Quick | None:
     """The quick way for these paths; None where a member's name cannot be a field of the typed decoder."""
     try:
         top, leaf_places, entry_places = _typed_event(paths, segments)
     except ValueError:
         return None
-    decode: Callable[[bytes], Any] = msgspec.json.Decoder(top).decode
-    leaves_of, entries_of = _getter(leaf_places), _getter(entry_places)
-
-    def quick(value: bytes) -> Event:
-        event = decode(value)
-        return Event(leaves_of(event), entries_of(event), event.identities, None)
-
-    if not any(_inside(path, other) for path in paths for other in paths if path is not other):
-        return quick
-
-    outer = {index: _outermost(path, paths) for index, path in enumerate(paths)}
-
-    def quick_with_nested_paths(value: bytes) -> Event:
-        event = quick(value)
-        leaves = list(event.leaves)
-        for index, (outer_index, rest) in outer.items():
-            if rest:
-                leaf = event.leaves[outer_index]
-                leaves[index] = UNSET if leaf is UNSET else _dig({"": leaf}, ("", *rest))
-        return event._replace(leaves=leaves)
-
-    return quick_with_nested_paths
+    return _Quick(paths, top, leaf_places, entry_places)
 
 
 def _inside(path: tuple[str, ...], other: tuple[str, ...]) -> bool:

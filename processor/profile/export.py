@@ -4,31 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-import msgspec
 import orjson
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from processor.destination import Segment
 
 _TEMPLATES_MAX: Final = 4096
 _Tree: TypeAlias = "dict[str, _Tree | int]"
-_Template: TypeAlias = tuple[bytes, "tuple[int, ...] | None"]
-"""A text with a `%b` for each attribute, the membership and the identities, and the order of the attributes
-where it is not the destination's: members of one parent stand together."""
-
-
-class Export(msgspec.Struct, frozen=True, gc=False):
-    """One JSON record for Kinesis.
-
-    `profile` is the Kafka key, by which order is kept; `partition_key` has 1 to 256 characters; `data` is the
-    record's JSON in UTF-8, one line, final to the byte.
-    """
-
-    profile: bytes
-    partition_key: str
-    data: bytes
+_PLACE: Final = b"\0"
+"""Where a text is filled in; no JSON holds it."""
+_BEFORE_IDENTITIES: Final = b',"identityMap":'
 
 
 class Shape:
@@ -41,56 +28,70 @@ class Shape:
         self._paths = [tuple(path.split(".")) for path in attributes]
         self._templates: dict[int, _Template] = {}
 
-    def filled(self, mask: int, values: Sequence[bytes], membership: bytes, identities: bytes) -> bytes:
+    def filled(self, mask: int, values: list[bytes], membership: bytes, identities: bytes) -> bytes:
         """An export's bytes; `values` are the texts of the attributes in `mask`, in the destination's order."""
         template = self._templates.get(mask)
         if template is None:
             if len(self._templates) >= _TEMPLATES_MAX:
                 self._templates.clear()
             template = self._templates[mask] = self._made(mask)
-        text, order = template
-        if order is not None:
-            values = [values[i] for i in order]
-        return text % (*values, membership, identities)
+        if template.order is not None:
+            values = [values[i] for i in template.order]
+        parts: list[bytes] = []
+        for value, text in zip(values, template.before_values, strict=True):
+            parts.append(text)
+            parts.append(value)
+        parts += (template.before_membership, membership, _BEFORE_IDENTITIES, identities, b"}")
+        return b"".join(parts)
 
     def _made(self, mask: int) -> _Template:
         tree: _Tree = {}
         present = [path for index, path in enumerate(self._paths) if mask >> index & 1]
         for index, path in enumerate(present):
             _put(tree, path, index)
-        members = [*_members(tree), b'"segmentMembership":%b', b'"identityMap":%b']
-        order = _leaves(tree)
-        in_order = order == sorted(order)
-        return b"{" + b",".join(members) + b"}", None if in_order else tuple(order)
+        text = b"{" + b",".join([*_members(tree), b'"segmentMembership":'])
+        *before_values, before_membership = text.split(_PLACE)
+        return _Template(before_values, before_membership, _leaves(tree))
+
+
+class _Template:
+    """The texts before each value, and the order of the values where it is not the destination's.
+
+    Members of one parent stand together, wherever the destination names them.
+    """
+
+    def __init__(self, before_values: list[bytes], before_membership: bytes, order: list[int]) -> None:
+        self.before_values = before_values
+        self.before_membership = before_membership
+        self.order = None if order == sorted(order) else order
 
 
 class SegmentText:
     """The texts around a `lastQualificationTime`, by status; made once a segment."""
 
-    __slots__ = ("existing", "exited", "prefix", "realized")
+    __slots__ = ("existing", "exited", "namespace", "prefix", "realized")
 
     def __init__(self, segment: Segment, *, name: str | None) -> None:
         suffix = f',"name":{_quoted(name)}}}' if name is not None else "}"
+        self.namespace = f"{_quoted(segment.namespace)}:"
         self.prefix = f'{_quoted(segment.id)}:{{"lastQualificationTime":"'
         self.realized = f'","status":"realized"{suffix}'
         self.existing = f'","status":"existing"{suffix}'
         self.exited = f'","status":"exited"{suffix}'
 
 
-def membership_text(entries: Mapping[str, Sequence[str]]) -> bytes:
-    """`segmentMembership`: the entries by namespace, in the order given."""
-    members = [f"{_quoted(namespace)}:{{{','.join(texts)}}}" for namespace, texts in entries.items()]
+def membership_text(entries: dict[str, list[str]]) -> bytes:
+    """`segmentMembership`: the entries by `SegmentText.namespace`, in the order given."""
+    members = [f"{namespace}{{{','.join(texts)}}}" for namespace, texts in entries.items()]
     return f"{{{','.join(members)}}}".encode()
 
 
 def _members(tree: _Tree) -> list[bytes]:
-    return [
-        _quoted(name).encode().replace(b"%", b"%%") + b":" + _value(child) for name, child in tree.items()
-    ]
+    return [_quoted(name).encode() + b":" + _value(child) for name, child in tree.items()]
 
 
 def _value(child: _Tree | int) -> bytes:
-    return b"%b" if isinstance(child, int) else b"{" + b",".join(_members(child)) + b"}"
+    return _PLACE if isinstance(child, int) else b"{" + b",".join(_members(child)) + b"}"
 
 
 def _put(tree: _Tree, path: tuple[str, ...], index: int) -> None:

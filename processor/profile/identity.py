@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 import orjson
@@ -67,11 +67,14 @@ def first_id(raw: bytes, namespace: str) -> str | None:
     return identities[0]["id"] if identities else None
 
 
-class Permitted(NamedTuple):
+class Permitted:
     """What is left of an `identityMap`, and the namespaces that were removed from it."""
 
-    text: bytes
-    removed: Sequence[str]
+    __slots__ = ("removed", "text")
+
+    def __init__(self, text: bytes, removed: Sequence[str]) -> None:
+        self.text = text
+        self.removed = removed
 
 
 def without_namespaces(raw: bytes, forbidden: Collection[str]) -> Permitted:
@@ -80,7 +83,7 @@ def without_namespaces(raw: bytes, forbidden: Collection[str]) -> Permitted:
     removed = [name for name in namespaces if name in forbidden]
     if not removed:
         return Permitted(raw, removed)
-    kept = (
+    kept = [
         orjson.dumps(name) + b":" + bytes(text) for name, text in namespaces.items() if name not in forbidden
-    )
+    ]
     return Permitted(b"{" + b",".join(kept) + b"}", removed)

@@ -23,6 +23,7 @@ import xxhash
 
 from processor.destination import PLATFORM_NAMESPACE
 from processor.errors import InvalidStateRecord
+from processor.profile.structs import OffsetOnly, StateRecord
 
 if TYPE_CHECKING:
     from processor.destination import Segment
@@ -33,24 +34,11 @@ _VERSION: Final = b"\x01"
 _LEFT: Final = b"\x01\x91"  # an array of one
 
 
-class StateRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A state record, decoded; without memberships it only remembers its offset."""
-
-    offset: int
-    attributes: bytes = b""
-    identities: bytes = b"{}"
-    memberships: dict[str, str] = {}
-
-
 NOTHING_EXPORTED: Final = StateRecord(offset=-1)
 """The state of a profile that has none."""
 
 
-class _OffsetOnly(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    offset: int
-
-
-_decode_offset = msgspec.msgpack.Decoder(_OffsetOnly).decode
+_decode_offset = msgspec.msgpack.Decoder(OffsetOnly).decode
 _decode = msgspec.msgpack.Decoder(StateRecord).decode
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -79,7 +67,7 @@ def decode_record(state: bytes) -> StateRecord:
     """
     _check_version(state)
     try:
-        return _decode(memoryview(state)[1:])
+        return _decode(state[1:])
     except msgspec.MsgspecError as error:
         raise _damaged(error) from error
 
@@ -110,6 +98,14 @@ def path_digest(path: str) -> bytes:
     return xxhash.xxh3_64_digest(path.encode())[:_PATH_BYTES]
 
 
+def have_same_paths(attributes: bytes, others: bytes) -> bool:
+    """Whether both hold digests for the same paths, in the same order."""
+    return len(attributes) == len(others) and all(
+        attributes[i : i + _PATH_BYTES] == others[i : i + _PATH_BYTES]
+        for i in range(0, len(attributes), ATTRIBUTE_BYTES)
+    )
+
+
 def split_attributes(attributes: bytes) -> dict[bytes, bytes]:
     """Value digests by path digest."""
     return {
@@ -119,7 +115,7 @@ def split_attributes(attributes: bytes) -> dict[bytes, bytes]:
 
 
 def _check_version(state: bytes) -> None:
-    if not state.startswith(_VERSION):
+    if state[:1] != _VERSION:
         raise InvalidStateRecord(
             f"a state record has version {state[0] if state else 'none'}, this release reads version 1: "
             "run the release that wrote it, or start a new consumer group"

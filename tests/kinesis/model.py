@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Sequence
 
-    from processor.profile.export import Export
+    from processor.profile.structs import Export
 
 HASH_KEYS = 2**128
 RECORDS_MAX = 500

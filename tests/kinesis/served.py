@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from processor.errors import KinesisRefused, KinesisRejected, KinesisUnavailable
-from processor.profile.export import Export
+from processor.profile.structs import Export
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from processor.fence import Fence
 from processor.kinesis.ticket import Ticket
 from processor.kinesis.writer import Writer
-from processor.profile.export import Export
+from processor.profile.structs import Export
 from processor.settings import KinesisSettings
 from tests.kinesis.model import Faults, ScriptedKinesis
 from tests.virtual_time import run_in_virtual_time

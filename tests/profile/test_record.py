@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from processor.destination import Segment
 from processor.errors import InvalidStateRecord
 from processor.profile.record import (
-    StateRecord,
     decode_record,
     encode_left,
     encode_record,
@@ -17,6 +16,7 @@ from processor.profile.record import (
     segment_key,
     split_attributes,
 )
+from processor.profile.structs import StateRecord
 
 RECORDS = st.builds(
     StateRecord,

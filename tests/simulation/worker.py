@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from processor.kinesis.shards import Shard
     from processor.kinesis.wire import Answer
     from processor.partition import Partition
-    from processor.profile.export import Export
+    from processor.profile.structs import Export
     from processor.settings import Settings
     from processor.state.store import Store
     from tests.simulation.disk import Disk

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from processor.errors import StateError
-from processor.profile.record import StateRecord, encode_record
+from processor.profile.record import encode_record
+from processor.profile.structs import StateRecord
 from processor.settings import StateSettings
 from processor.state.directory import open_to_look, place_of
 from tests.state.test_stores import DAY_MS, directory_at

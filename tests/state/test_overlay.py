@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.profile.record import StateRecord, encode_record
+from processor.profile.record import encode_record
+from processor.profile.structs import StateRecord
 from processor.state.cache import ENTRY_OVERHEAD_BYTES, HotRecords
 from processor.state.memory import MemoryStore
 from processor.state.overlay import Overlay

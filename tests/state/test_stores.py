@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from processor.profile.record import StateRecord, encode_left, encode_record
+from processor.profile.record import encode_left, encode_record
+from processor.profile.structs import StateRecord
 from processor.settings import StateSettings
 from processor.state.directory import StateDirectory
 from processor.state.memory import MemoryStore

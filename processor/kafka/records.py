@@ -1,0 +1,124 @@
+"""What a fetch returned of a partition, unpacked a batch of Kafka's at a time.
+
+aiokafka unpacks record by record, through a generator and an object of twelve members for each; here a batch's
+records are handed on as its C extension makes them. Measured on events of 1.2 KB: 1.3 µs a record instead of 3.9
+(`benchmarks/results/stages.json`, stage `poll`).
+
+Its fetcher has no place to hand in another way, so `unpack_whole_batches` puts two classes of its module in the
+place of the ones there. They keep their interface and their promises: a record is returned once, in order, and
+the position never passes one that was not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from aiokafka import errors as kafka
+from aiokafka.consumer import fetcher
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Record(Protocol):
+    """A record as aiokafka's parsers make it, for the old message formats and the new one."""
+
+    @property
+    def offset(self) -> int:
+        """Its offset in the partition."""
+
+    @property
+    def timestamp(self) -> int:
+        """The event's time, in ms since the epoch."""
+
+    @property
+    def key(self) -> bytes | None:
+        """The key's bytes."""
+
+    @property
+    def value(self) -> bytes | None:
+        """The value's bytes; None for a tombstone."""
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]:
+        """The headers, in order; a name may stand more than once."""
+
+
+def unpack_whole_batches() -> None:
+    """Have all consumers of this process unpack by whole batches; harmless to call again."""
+    fetcher.PartitionRecords = _WholeBatches
+    fetcher.FetchResult = _Fetched
+
+
+class _WholeBatches(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka has no types
+    """Kafka's batches of one partition. Transactions are not looked at: the consumers here read uncommitted."""
+
+    def __init__(self, *arguments: Any) -> None:  # noqa: ANN401  passed on
+        super().__init__(*arguments)
+        self.next_fetch_offset: int
+        self._unpacked: list[Record] = []
+        self._unpacked_end = self.next_fetch_offset
+        self._is_corrupt = False
+
+    def __next__(self) -> Record:
+        taken = self.take(1)
+        if not taken:
+            raise StopIteration
+        return taken[0]
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether there is nothing more to take."""
+        return not self._unpacked and self._is_read
+
+    @property
+    def _is_read(self) -> bool:
+        return self._is_corrupt or not self._records.has_next()
+
+    def take(self, count: int) -> list[Record]:
+        """The next records, up to `count`.
+
+        Raises:
+            CorruptRecordException: the next batch is not as it was sent; it is to be fetched again.
+
+        """
+        taken = self._unpacked
+        while len(taken) < count and not self._is_read:
+            batch = self._records.next_batch()
+            if self._check_crcs and not batch.validate_crc():
+                self._is_corrupt = True
+                if not taken:
+                    raise kafka.CorruptRecordException(f"Invalid CRC - {self._tp}")
+                # What came before is whole; the corrupt one is met again when it is fetched again.
+                break
+            if not batch.is_control_batch:
+                taken += self._from_position(list(batch))
+            self._unpacked_end = batch.next_offset
+        self._unpacked = taken[count:]
+        del taken[count:]
+        self.next_fetch_offset = taken[-1].offset + 1 if self._unpacked else self._unpacked_end
+        return taken
+
+    def _from_position(self, records: list[Record]) -> list[Record]:
+        """A batch is sent whole, also where the position lies within it."""
+        position = self._unpacked_end
+        if records and records[0].offset < position:
+            return [record for record in records if record.offset >= position]
+        return records
+
+
+class _Fetched(fetcher.FetchResult):  # type: ignore[misc]  # aiokafka has no types
+    """A partition's part of a fetch."""
+
+    _partition_records: _WholeBatches | None
+
+    def getall(self, max_records: int) -> list[Record]:
+        """See `FetchResult`."""
+        records = self._partition_records
+        if records is None or not self.check_assignment(self._topic_partition):
+            return []
+        taken = records.take(max_records)
+        self._update_position()
+        if records.is_exhausted:
+            self._partition_records = None
+        return taken

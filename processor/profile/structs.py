@@ -1,0 +1,43 @@
+"""What msgspec decodes into and encodes from; apart from the code, which mypyc can compile and these it cannot."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """A profile's entry for one segment."""
+
+    status: Literal["realized", "existing", "exited"]
+    lastQualificationTime: str  # noqa: N815  the event's own member
+    validUntil: str | UnsetType = UNSET  # noqa: N815  the event's own member
+
+
+class StateRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A state record, decoded; without memberships it only remembers its offset."""
+
+    offset: int
+    attributes: bytes = b""
+    identities: bytes = b"{}"
+    memberships: dict[str, str] = {}
+
+
+class OffsetOnly(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Of a state record, what a restore looks at."""
+
+    offset: int
+
+
+class Export(msgspec.Struct, frozen=True, gc=False):
+    """One JSON record for Kinesis.
+
+    `profile` is the Kafka key, by which order is kept; `partition_key` has 1 to 256 characters; `data` is the
+    record's JSON in UTF-8, one line, final to the byte.
+    """
+
+    profile: bytes
+    partition_key: str
+    data: bytes
