@@ -22,6 +22,7 @@ from processor.errors import (
     ProcessorError,
 )
 from processor.governance.plan import compile_plan
+from processor.letter_commands import letter_app
 from processor.profile.core import Core
 from processor.replay import replay as replay_lines
 from processor.settings import load_file_settings, load_settings
@@ -46,6 +47,7 @@ app = typer.Typer(
 )
 
 app.add_typer(state_app, name="state")
+app.add_typer(letter_app, name="dead-letters")
 
 _LEAVE_S = 15.0
 """What a worker may take beyond its drain: the last commit, and leaving the group."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from processor.checkpoint import Checkpoint
+from processor.dead_letter_limit import DeadLetterLimit
 from processor.errors import KafkaError, KafkaUnavailable, StateRefused
 from processor.kafka.changelog import RECORD_OVERHEAD_BYTES
 from processor.kafka.source import Source
@@ -64,6 +65,7 @@ class Pipeline:
         self.source = Source(settings.kafka, self, parts.heartbeats)
         self.status = status
         self.partitions: dict[int, Partition] = {}
+        self.dead_letter_limit = DeadLetterLimit(settings.service, status)
         self._settings = settings
         self._parts = parts
         self._owned: dict[int, asyncio.Task[None]] = {}
@@ -160,7 +162,7 @@ class Pipeline:
         checkpoint = Checkpoint(number, parts.changelog, state, self.status)
         return Partition(
             number,
-            Stages(parts.core, state, parts.writer, parts.dead_letters, checkpoint),
+            Stages(parts.core, state, parts.writer, parts.dead_letters, checkpoint, self.dead_letter_limit),
             self.status,
             state_bytes_max=parts.changelog_shape.max_message_bytes - RECORD_OVERHEAD_BYTES,
             on_room=self._stirred.set,
