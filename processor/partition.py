@@ -88,6 +88,10 @@ class Partition:
         self._idle = asyncio.Event()
         self._idle.set()
 
+    def follow(self, core: Core) -> None:
+        """Have the next batch, and all after it, worked on by another core."""
+        self._stages = self._stages._replace(core=core)
+
     def offer(self, records: Sequence[Record]) -> None:
         """Take records, in order; how much fits is the caller's to decide, by `held_bytes`."""
         for at in range(0, len(records), _RECORDS_AT_ONCE):

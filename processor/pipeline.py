@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -128,6 +128,12 @@ class Pipeline:
         else:
             await self._let_go(partitions, self._settings.kafka.drain_timeout_ms)
         log.info("partitions revoked", partitions=sorted(partitions))
+
+    def follow(self, core: Core) -> None:
+        """Have every partition's next batch worked on by another core."""
+        self._parts = replace(self._parts, core=core)
+        for partition in self.partitions.values():
+            partition.follow(core)
 
     async def _own(self, number: int) -> None:
         """Restore a partition, then work on it, until cancelled."""
