@@ -24,7 +24,8 @@ class Batch:
     """What became of some consecutive records of a partition.
 
     `exports` and `exported` run side by side: each export and the record that caused it. `changes` holds the
-    latest state record of each profile that changed. `next_offset` is what to commit once all is acknowledged.
+    latest state record of each profile that changed. `next_offset` is what to commit once all is acknowledged,
+    `timestamp_ms` the time of the first record.
     """
 
     __slots__ = (
@@ -37,12 +38,14 @@ class Batch:
         "removed",
         "size_bytes",
         "skipped",
+        "timestamp_ms",
     )
 
-    def __init__(self, next_offset: int, received: int, size_bytes: int) -> None:
+    def __init__(self, next_offset: int, received: int, size_bytes: int, timestamp_ms: int = 0) -> None:
         self.next_offset = next_offset
         self.received = received
         self.size_bytes = size_bytes
+        self.timestamp_ms = timestamp_ms
         self.exports: list[Export] = []
         self.exported: list[Record] = []
         self.letters: list[DeadLetter] = []
@@ -89,7 +92,7 @@ def process(
         InvalidStateRecord: the state was written by a release that this one does not understand.
 
     """
-    batch = Batch(records[-1].offset + 1, len(records), size_bytes(records))
+    batch = Batch(records[-1].offset + 1, len(records), size_bytes(records), records[0].timestamp)
     changes, letters, exports, exported = batch.changes, batch.letters, batch.exports, batch.exported
     export_bytes_max, state_bytes_max = limits.export_bytes, limits.state_bytes
     for record in records:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,14 +23,15 @@ from processor.errors import (
     ProcessorError,
 )
 from processor.governance.plan import compile_plan
+from processor.letter_commands import letter_app
 from processor.profile.core import Core
 from processor.replay import replay as replay_lines
 from processor.settings import load_file_settings, load_settings
 from processor.state_commands import state_app
-from processor.workers import Command, Workers, allowed_cpus, parent_is_gone, worker_environ
+from processor.workers import Command, RestartPolicy, Workers, allowed_cpus, worker_environ
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from processor.errors import Problem
     from processor.governance.plan import Plan
@@ -46,6 +48,7 @@ app = typer.Typer(
 )
 
 app.add_typer(state_app, name="state")
+app.add_typer(letter_app, name="dead-letters")
 
 _LEAVE_S = 15.0
 """What a worker may take beyond its drain: the last commit, and leaving the group."""
@@ -97,11 +100,15 @@ def run(
     count = workers or settings.service.workers or allowed_cpus()
     if worker is None and count > 1:
         raise typer.Exit(_run_workers(count, settings, destination, governance))
-    _run_one(settings, plan, worker, restarted=restarted)
+    _run_one(settings, plan, worker, lambda: _loaded(destination, governance), restarted=restarted)
 
 
-def _run_one(settings: Settings, plan: Plan, worker: int | None, *, restarted: bool) -> None:
-    from processor.service import run_service, stop_on_signals
+def _run_one(
+    settings: Settings, plan: Plan, worker: int | None, load: Callable[[], Plan], *, restarted: bool
+) -> None:
+    from processor.link import line_to_parent
+    from processor.reload import Reloading
+    from processor.service import Parent, run_service, stop_on_signals
     from processor.telemetry.restore_bar import show_restoration
     from processor.telemetry.status import Status
 
@@ -110,13 +117,16 @@ def _run_one(settings: Settings, plan: Plan, worker: int | None, *, restarted: b
     async def serve() -> None:
         stop = asyncio.Event()
         stop_on_signals(stop)
+        reloading = Reloading(asyncio.Event(), load)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloading.told.set)
+        parent = None if worker is None else Parent(worker, line_to_parent())
         async with asyncio.TaskGroup() as tasks:
             beside = []
-            if worker is not None:
-                beside.append(tasks.create_task(_stop_with_parent(stop)))
-            elif errors.is_terminal:
+            if parent is None and errors.is_terminal:
                 beside.append(tasks.create_task(show_restoration(status, errors)))
-            await run_service(settings, plan, stop, status, restarted=restarted)
+            await run_service(
+                settings, plan, stop, status, restarted=restarted, parent=parent, reloading=reloading
+            )
             for task in beside:
                 task.cancel()
 
@@ -139,6 +149,7 @@ def _run_one(settings: Settings, plan: Plan, worker: int | None, *, restarted: b
 
 def _run_workers(count: int, settings: Settings, destination: Path | None, governance: Path | None) -> int:
     from processor.service import stop_on_signals
+    from processor.web.server import serve
 
     arguments = ["run"]
     if destination is not None:
@@ -146,19 +157,24 @@ def _run_workers(count: int, settings: Settings, destination: Path | None, gover
     if governance is not None:
         arguments += ["--governance", str(governance)]
     commands = [Command(arguments, worker_environ(os.environ, settings, index)) for index in range(count)]
-    stop_timeout_s = settings.service.shutdown_timeout_ms / 1000 + _LEAVE_S
+    service = settings.service
+    stop_timeout_s = service.shutdown_timeout_ms / 1000 + _LEAVE_S
+    policy = RestartPolicy(silence_s=service.stall_timeout_ms / 1000)
 
     async def supervise() -> int:
         stop = asyncio.Event()
         stop_on_signals(stop)
-        return await Workers(commands, stop_timeout_s).run(stop)
+        parent = Workers(commands, stop_timeout_s, policy)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, parent.pass_on, signal.SIGHUP)
+        async with serve(service, parent.ask):
+            return await parent.run(stop)
 
-    return asyncio.run(supervise())
-
-
-async def _stop_with_parent(stop: asyncio.Event) -> None:
-    await parent_is_gone()
-    stop.set()
+    try:
+        return asyncio.run(supervise())
+    except ConfigurationError as error:
+        for problem in error.problems:
+            tell(str(problem))
+        return exit_code([error])
 
 
 @app.command()
@@ -271,9 +287,13 @@ def main() -> None:
 def _plan(destination: Path | None, governance: Path | None) -> tuple[Plan | None, Sequence[Problem]]:
     """The compiled plan, or why there is none."""
     try:
-        files = load_file_settings()
-        destination_file = destination or files.destination_file
-        governance_file = governance or files.governance_file
-        return compile_plan(*load_configuration(destination_file, governance_file, os.environ)), ()
+        return _loaded(destination, governance), ()
     except ConfigurationError as error:
         return None, error.problems
+
+
+def _loaded(destination: Path | None, governance: Path | None) -> Plan:
+    files = load_file_settings()
+    destination_file = destination or files.destination_file
+    governance_file = governance or files.governance_file
+    return compile_plan(*load_configuration(destination_file, governance_file, os.environ))

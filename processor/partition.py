@@ -8,12 +8,13 @@ changelog and the local store; then its offset may be committed.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
-from processor.batch import Batch, Limits, process, size_bytes
+from processor.batch import RECORD_OVERHEAD_BYTES, Batch, Limits, process, size_bytes
 from processor.errors import KafkaError, KafkaUnavailable, Reason
 from processor.kafka.dead_letters import DeadLetter
 from processor.kinesis.ticket import Ticket
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from processor.checkpoint import Checkpoint
+    from processor.dead_letter_limit import DeadLetterLimit
     from processor.kafka.dead_letters import DeadLetters
     from processor.kafka.records import Record
     from processor.kinesis.writer import Writer
@@ -48,6 +50,7 @@ class Stages(NamedTuple):
     writer: Writer
     dead_letters: DeadLetters
     checkpoint: Checkpoint
+    limit: DeadLetterLimit
 
 
 class Partition:
@@ -66,6 +69,10 @@ class Partition:
         self.next_offset: int | None = None
         """The offset to commit: all before it is acknowledged. None before the first."""
         self.committed_offset: int | None = None
+        self.start_offset = 0
+        """Where it was begun."""
+        self.reached_timestamp_ms: int | None = None
+        """The time of the event that was acknowledged last, about."""
         self.held_bytes = 0
         """Of records taken and not yet acknowledged."""
         self._stages = stages
@@ -81,14 +88,26 @@ class Partition:
         self._idle = asyncio.Event()
         self._idle.set()
 
+    def follow(self, core: Core) -> None:
+        """Have the next batch, and all after it, worked on by another core."""
+        self._stages = self._stages._replace(core=core)
+
     def offer(self, records: Sequence[Record]) -> None:
         """Take records, in order; how much fits is the caller's to decide, by `held_bytes`."""
         for at in range(0, len(records), _RECORDS_AT_ONCE):
             self._taken.append(records[at : at + _RECORDS_AT_ONCE])
-        self.held_bytes += size_bytes(records)
-        self._status.received(len(records))
+        held_bytes = size_bytes(records)
+        self.held_bytes += held_bytes
+        self._status.received(len(records), held_bytes - RECORD_OVERHEAD_BYTES * len(records))
         self._idle.clear()
         self._stirred.set()
+
+    @property
+    def oldest_timestamp_ms(self) -> int | None:
+        """The time of the oldest event that is taken and not acknowledged; None where there is none."""
+        if self._in_flight:
+            return self._in_flight[0][0].timestamp_ms
+        return self._taken[0][0].timestamp if self._taken else None
 
     async def run(self) -> None:
         """Work until cancelled.
@@ -155,7 +174,9 @@ class Partition:
     async def _begin(self, records: Sequence[Record], states: dict[bytes, bytes | None]) -> None:
         stages = self._stages
         limits = Limits(stages.writer.max_record_bytes, self._state_bytes_max)
+        began_s = time.perf_counter()
         batch = process(stages.core, states, records, limits)
+        self._status.processed(batch, time.perf_counter() - began_s)
         stages.state.put(batch.changes)
         ticket = Ticket(batch.exports, self.number)
         self._in_flight.append((batch, ticket))
@@ -187,7 +208,9 @@ class Partition:
             if pair[1].unsettled or len(settled) == _BATCHES_AT_ONCE:
                 break
             settled.append(pair)
-        await self._write_letters([letter for batch, ticket in settled for letter in _letters(batch, ticket)])
+        letters = [letter for batch, ticket in settled for letter in _letters(batch, ticket)]
+        await self._stages.limit.passed(len(letters), sum(batch.received for batch, _ in settled))
+        await self._write_letters(letters)
         changes: dict[bytes, bytes] = {}
         for batch, _ in settled:
             for profile, record in batch.changes.items():
@@ -204,6 +227,7 @@ class Partition:
     def _acknowledge(self, batch: Batch, rejected: int) -> None:
         self._in_flight.popleft()
         self.next_offset = batch.next_offset
+        self.reached_timestamp_ms = batch.timestamp_ms
         if batch.has_left:
             self._left_until = batch.next_offset
         self.held_bytes -= batch.size_bytes
@@ -214,11 +238,11 @@ class Partition:
             try:
                 await self._stages.dead_letters.write(self.number, letters)
             except KafkaError as error:
-                self._status.unhealthy("dead letters", str(error))
+                self._status.unhealthy("dead letters", str(error), self.number)
                 wait_s = _LETTERS_RETRY_S if isinstance(error, KafkaUnavailable) else 5 * _LETTERS_RETRY_S
                 await asyncio.sleep(wait_s)
             else:
-                self._status.healthy("dead letters")
+                self._status.healthy("dead letters", self.number)
                 return
 
     def _rest_if_idle(self) -> None:

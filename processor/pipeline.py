@@ -7,12 +7,14 @@ committed here, and only for partitions that are still owned.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from processor.checkpoint import Checkpoint
+from processor.dead_letter_limit import DeadLetterLimit
 from processor.errors import KafkaError, KafkaUnavailable, StateRefused
 from processor.kafka.changelog import RECORD_OVERHEAD_BYTES
 from processor.kafka.source import Source
@@ -63,6 +65,7 @@ class Pipeline:
         self.source = Source(settings.kafka, self, parts.heartbeats)
         self.status = status
         self.partitions: dict[int, Partition] = {}
+        self.dead_letter_limit = DeadLetterLimit(settings.service, status)
         self._settings = settings
         self._parts = parts
         self._owned: dict[int, asyncio.Task[None]] = {}
@@ -108,6 +111,7 @@ class Pipeline:
         for number in partitions:
             self.status.assigned(number)
             self._owned[number] = self._tasks.create_task(self._own(number), name=f"partition-{number}")
+        self.status.figures.rebalances += 1
         self.status.healthy("starting")
         self.status.healthy("rebalancing")
         log.info("partitions assigned", partitions=sorted(partitions))
@@ -125,6 +129,12 @@ class Pipeline:
             await self._let_go(partitions, self._settings.kafka.drain_timeout_ms)
         log.info("partitions revoked", partitions=sorted(partitions))
 
+    def follow(self, core: Core) -> None:
+        """Have every partition's next batch worked on by another core."""
+        self._parts = replace(self._parts, core=core)
+        for partition in self.partitions.values():
+            partition.follow(core)
+
     async def _own(self, number: int) -> None:
         """Restore a partition, then work on it, until cancelled."""
         if number >= self._parts.changelog_shape.partitions:
@@ -137,6 +147,7 @@ class Pipeline:
         try:
             start = await self._taken_over(number, store)
             partition = self._partition(number, store)
+            partition.start_offset = start
             self.partitions[number] = partition
             self.status.restored(number)
             log.info("partition restored", partition=number, offset=start, changelog_offset=store.position)
@@ -157,7 +168,7 @@ class Pipeline:
         checkpoint = Checkpoint(number, parts.changelog, state, self.status)
         return Partition(
             number,
-            Stages(parts.core, state, parts.writer, parts.dead_letters, checkpoint),
+            Stages(parts.core, state, parts.writer, parts.dead_letters, checkpoint, self.dead_letter_limit),
             self.status,
             state_bytes_max=parts.changelog_shape.max_message_bytes - RECORD_OVERHEAD_BYTES,
             on_room=self._stirred.set,
@@ -198,6 +209,8 @@ class Pipeline:
             wanted = [number for number, p in self.partitions.items() if p.held_bytes < room]
             if not wanted:
                 self._stirred.clear()
+                if self.partitions:
+                    self.status.held_back()
                 await self._stirred.wait()
                 continue
             try:
@@ -252,7 +265,9 @@ class Pipeline:
                 for partition in partitions
                 if partition.next_offset is not None and partition.next_offset != partition.committed_offset
             }
+            began_s = time.perf_counter()
             if offsets and await self.source.commit({p.number: offset for p, offset in offsets.items()}):
+                self.status.durations.commit.observe(time.perf_counter() - began_s)
                 for partition, offset in offsets.items():
                     partition.committed(offset)
 

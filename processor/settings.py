@@ -259,12 +259,28 @@ class ServiceSettings(_Group):
     shutdown_timeout_ms: int = Field(
         25_000, ge=100, description="How long SIGTERM waits for what is in flight; below the grace period."
     )
-    http_host: str = Field("127.0.0.1", min_length=1, description="Where health and metrics are served.")
+    dead_letter_limit_count: int = Field(
+        1_000,
+        ge=0,
+        description="More dead letters of a worker in the window, if they are the share too, and no more are written; 0: no limit.",
+    )
+    dead_letter_limit_share: float = Field(
+        0.5, ge=0, le=1, description="Their share of all events that were processed in the window."
+    )
+    dead_letter_limit_window_ms: int = Field(300_000, ge=1_000, description="The window.")
+    stall_timeout_ms: int = Field(
+        120_000,
+        ge=2_000,
+        description="A worker that has work and makes no progress for so long, while both ends answer, is ended.",
+    )
+    http_host: str = Field(
+        "127.0.0.1", min_length=1, description="Where health, metrics and the status page are served."
+    )
     http_port: int = Field(
         8080,
         ge=0,
         le=65_535,
-        description="Their port, of the first worker; each further one has the next. 0 takes any free one.",
+        description="Their port; one answers for all workers. 0 takes any free one.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least that is logged."

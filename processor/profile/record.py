@@ -26,6 +26,8 @@ from processor.errors import InvalidStateRecord
 from processor.profile.structs import OffsetOnly, StateRecord
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from processor.destination import Segment
 
 ATTRIBUTE_BYTES: Final = 12
@@ -84,6 +86,24 @@ def record_offset(state: bytes) -> int:
         return _decode_offset(state[1:]).offset
     except msgspec.MsgspecError as error:
         raise _damaged(error) from error
+
+
+def highest_offset(records: Mapping[bytes, bytes]) -> int:
+    """The highest source offset of some records, by profile; -1 of none.
+
+    Raises:
+        InvalidStateRecord: another version's record, or no record at all.
+
+    """
+    highest = -1
+    for state in records.values():
+        highest = max(highest, record_offset(state))
+    return highest
+
+
+def left_in(records: Mapping[bytes, bytes]) -> list[tuple[bytes, int]]:
+    """Of some records, by profile, those of `encode_left`, with their source offsets."""
+    return [(profile, record_offset(state)) for profile, state in records.items() if state[:2] == _LEFT]
 
 
 def segment_key(segment: Segment) -> str:

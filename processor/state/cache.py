@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
 ENTRY_OVERHEAD_BYTES: Final = 200
 """What a profile and its record cost in a dictionary beside their own bytes, about."""
@@ -24,9 +24,10 @@ class HotRecords:
         self._old: dict[bytes, bytes | None] = {}
         self._young_bytes = 0
 
-    def find(self, profiles: Sequence[bytes], found: dict[bytes, bytes | None]) -> list[bytes]:
-        """Put what is known into `found`; the profiles that are not known."""
-        young, old, unknown = self._young, self._old, []
+    def find(self, profiles: Iterable[bytes], found: dict[bytes, bytes | None]) -> list[bytes]:
+        """Put what is known into `found`; the profiles, each once, that are not known."""
+        young, old = self._young, self._old
+        unknown: dict[bytes, None] = {}
         for profile in profiles:
             if profile in young:
                 found[profile] = young[profile]
@@ -34,8 +35,8 @@ class HotRecords:
                 found[profile] = record = old[profile]
                 self._keep(profile, record)
             else:
-                unknown.append(profile)
-        return unknown
+                unknown[profile] = None
+        return list(unknown)
 
     def remember(self, records: Mapping[bytes, bytes | None]) -> None:
         """Remember what was looked up, none of which was known."""

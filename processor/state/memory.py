@@ -8,7 +8,7 @@ from processor.profile.record import has_left, record_offset
 from processor.state.store import Left
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 class MemoryStore:
@@ -20,6 +20,11 @@ class MemoryStore:
         self.highest_offset = -1
         self.stream: str | None = None
         self._left: dict[bytes, int] = {}
+
+    def recall(self, profiles: Iterable[bytes], found: dict[bytes, bytes | None]) -> list[bytes]:
+        """See `Store`."""
+        found.update({profile: self.records.get(profile) for profile in profiles})
+        return []
 
     async def get_many(self, profiles: Sequence[bytes]) -> dict[bytes, bytes | None]:
         """See `Store`."""

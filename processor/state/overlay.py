@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 class LookUp:
     """Profiles whose records are being read from the store; `Overlay.finish` makes them current."""
 
-    def __init__(self, profiles: Iterable[bytes], reading: asyncio.Task[dict[bytes, bytes | None]]) -> None:
-        self.profiles = profiles
+    def __init__(
+        self, found: dict[bytes, bytes | None], reading: asyncio.Task[dict[bytes, bytes | None]] | None
+    ) -> None:
+        self.found = found
         self.reading = reading
 
 
@@ -35,19 +37,24 @@ class Overlay:
     def begin(self, profiles: Iterable[bytes], tasks: asyncio.TaskGroup) -> LookUp:
         """Read ahead the records of `profiles`."""
         self._under_way += 1
-        distinct = list(dict.fromkeys(profiles))
-        stored = [profile for profile in distinct if profile not in self._pending]
-        return LookUp(distinct, tasks.create_task(self._read(stored), name="look-up"))
+        found: dict[bytes, bytes | None] = {}
+        unknown = []
+        for profile in self.store.recall(profiles, found):
+            if profile in self._pending:
+                found[profile] = None  # its change is laid over it, acknowledged by then or not
+            else:
+                unknown.append(profile)
+        reading = tasks.create_task(self.store.get_many(unknown), name="look-up") if unknown else None
+        return LookUp(found, reading)
 
     async def finish(self, look_up: LookUp) -> dict[bytes, bytes | None]:
         """The records as of the latest change, acknowledged or not; no change may be put while this waits."""
-        found = await look_up.reading
-        pending, acknowledged = self._pending, self._acknowledged_meanwhile
-        for profile in look_up.profiles:
-            if profile in pending:
-                found[profile] = pending[profile]
-            elif profile in acknowledged:
-                found[profile] = acknowledged[profile]
+        found = look_up.found
+        if look_up.reading is not None:
+            found.update(await look_up.reading)
+        for changes in (self._acknowledged_meanwhile, self._pending):
+            for profile in changes.keys() & found.keys():
+                found[profile] = changes[profile]
         self._under_way -= 1
         if not self._under_way:
             self._acknowledged_meanwhile = {}
@@ -71,6 +78,3 @@ class Overlay:
         for profile, record in changes.items():
             if pending.get(profile) is record:
                 del pending[profile]
-
-    async def _read(self, profiles: list[bytes]) -> dict[bytes, bytes | None]:
-        return await self.store.get_many(profiles) if profiles else {}

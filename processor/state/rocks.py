@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from rocksdict import WriteBatch
 
 from processor.errors import StateError
-from processor.profile.record import has_left, record_offset
+from processor.profile.record import has_left, highest_offset, left_in, record_offset
 from processor.state.cache import HotRecords
 from processor.state.store import Left
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Executor
     from pathlib import Path
 
@@ -71,6 +71,10 @@ class RocksStore:
         stream = database.get(STREAM_KEY)
         self.stream: str | None = stream.decode() if stream else None
 
+    def recall(self, profiles: Iterable[bytes], found: dict[bytes, bytes | None]) -> list[bytes]:
+        """See `Store`."""
+        return self._hot.find(profiles, found)
+
     async def get_many(self, profiles: Sequence[bytes]) -> dict[bytes, bytes | None]:
         """See `Store`."""
         found: dict[bytes, bytes | None] = {}
@@ -83,15 +87,13 @@ class RocksStore:
 
     async def apply(self, changes: Mapping[bytes, bytes], position: int, stream: str | None = None) -> None:
         """See `Store`."""
-        highest = self.highest_offset
         batch = WriteBatch(raw_mode=True)
         put = batch.put
         for profile, record in changes.items():
             put(profile, record)
-            offset = record_offset(record)
-            highest = max(highest, offset)
-            if has_left(record):
-                put(_LEFT_PREFIX + _NUMBER.pack(offset) + profile, b"")
+        for profile, offset in left_in(changes):
+            put(_LEFT_PREFIX + _NUMBER.pack(offset) + profile, b"")
+        highest = max(self.highest_offset, highest_offset(changes))
         if stream is not None:
             batch.put(STREAM_KEY, stream.encode())
         await self._write(batch, position, highest)

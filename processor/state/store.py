@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 class Left(NamedTuple):
@@ -35,6 +35,9 @@ class Store(Protocol):
     @property
     def stream(self) -> str | None:
         """The stream that this state was exported to; None before it is known."""
+
+    def recall(self, profiles: Iterable[bytes], found: dict[bytes, bytes | None]) -> list[bytes]:
+        """Put the records that are in memory into `found`; the profiles, each once, whose records are not."""
 
     async def get_many(self, profiles: Sequence[bytes]) -> dict[bytes, bytes | None]:
         """The record of each of `profiles`; None where there is none."""
