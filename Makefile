@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+COMPILED := .venv-compiled
+COMPILED_READY := $(COMPILED)/.ready
 
-.PHONY: help demo test simulate bench lint format docs lock clean
+.PHONY: help demo test test-compiled simulate bench lint format docs lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -14,6 +16,9 @@ demo: $(READY) ## a real Kafka, a Kinesis emulator and the processor between the
 
 test: $(READY) ## all tests; the servers that they need are started by themselves
 	$(BIN)/pytest $(TEST_OPTIONS)
+
+test-compiled: $(COMPILED_READY) ## the tests of what is compiled, on the compiled build
+	PROCESSOR_TEST_COMPILED=1 $(COMPILED)/bin/python -P -m pytest tests/profile tests/state $(TEST_OPTIONS)
 
 simulate: $(READY) ## SEEDS=… lives of the workers in a simulated world, or one: SEED=…
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000))
@@ -41,11 +46,23 @@ lock: $(READY) ## resolve requirements.lock anew
 		--extra dev --extra demo --no-header --no-emit-index-url -o requirements.lock pyproject.toml
 
 clean: ## remove the virtual environment and all caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(COMPILED) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(READY): requirements.lock pyproject.toml
 	@echo "Preparing $(VENV) (once)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+# The compiled build, in an environment of its own that borrows the other one's dependencies.
+$(COMPILED_READY): $(READY) $(shell find processor -name '*.py') pyproject.toml
+	@echo "Compiling into $(COMPILED)"
+	@rm -rf $(COMPILED)
+	@$(BIN)/python -m venv $(COMPILED)
+	@HATCH_BUILD_HOOKS_ENABLE=1 $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps \
+		--wheel-dir $(COMPILED)/wheel .
+	@$(COMPILED)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps $(COMPILED)/wheel/*.whl
+	@$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib')); print('$(CURDIR)')" \
+		> $$($(COMPILED)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/borrowed.pth
 	@touch $@
