@@ -238,8 +238,10 @@ def _typed_event(
 def _getter(places: Sequence[str]) -> Callable[[object], tuple[Any, ...]]:
     if not places:
         return lambda _: ()
-    get = attrgetter(*places)
-    return get if len(places) > 1 else lambda event: (get(event),)
+    if len(places) == 1:
+        get: Callable[[object], Any] = attrgetter(places[0])
+        return lambda event: (get(event),)
+    return attrgetter(*places)
 
 
 _decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
