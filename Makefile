@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
 .PHONY: help demo test simulate bench lint format docs lock clean
 
@@ -34,10 +35,11 @@ format: $(READY) ## rewrite the code in the project's style
 docs: $(READY) ## write docs/configuration.md anew from the code
 	$(BIN)/python -m processor.reference > docs/configuration.md
 
-lock: $(READY) ## resolve requirements.lock anew
+lock: $(READY) ## resolve the lock files anew: all, what the image runs, what the image is built with
 	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-		--extra dev --extra demo --no-header --no-emit-index-url -o requirements.lock pyproject.toml
+	$(LOCK) --upgrade --extra dev --extra demo -o requirements.lock pyproject.toml
+	$(LOCK) --constraint requirements.lock -o deploy/requirements.lock pyproject.toml
+	$(LOCK) --group build -o deploy/build.lock
 
 clean: ## remove the virtual environment and all caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
