@@ -32,8 +32,9 @@ format: $(READY) ## rewrite the code in the project's style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: $(READY) ## write docs/configuration.md anew from the code
+docs: $(READY) ## write docs/configuration.md and docs/metrics.md anew from the code
 	$(BIN)/python -m processor.reference > docs/configuration.md
+	$(BIN)/python -m processor.telemetry.reference > docs/metrics.md
 
 lock: $(READY) ## resolve the lock files anew: all, what the image runs, what the image is built with
 	$(BIN)/pip install --quiet uv

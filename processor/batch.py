@@ -30,12 +30,14 @@ class Batch:
     """What became of some consecutive records of a partition.
 
     `exports` and `exported` run side by side: each export and the record that caused it. `changes` holds the
-    latest state record of each profile that changed. `next_offset` is what to commit once all is acknowledged.
+    latest state record of each profile that changed. `next_offset` is what to commit once all is acknowledged,
+    `timestamp_ms` the time of the first record.
     """
 
     next_offset: int
     received: int
     size_bytes: int
+    timestamp_ms: int = 0
     exports: list[Export] = field(default_factory=list)
     exported: list[Record] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
@@ -82,7 +84,7 @@ def process(
         InvalidStateRecord: the state was written by a release that this one does not understand.
 
     """
-    batch = Batch(records[-1].offset + 1, len(records), size_bytes(records))
+    batch = Batch(records[-1].offset + 1, len(records), size_bytes(records), records[0].timestamp)
     apply, changes, letters = core.apply, batch.changes, batch.letters
     for record in records:
         key = record.key

@@ -8,6 +8,7 @@ older records when the changelog is compacted, so this owner's state of those pr
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -48,8 +49,10 @@ class Checkpoint:
             StateError: the store cannot be written.
 
         """
+        began_s = time.perf_counter()
         position = await self._appended(changes, self._state.store.position)
         await self._state.acknowledge(changes, position)
+        self._status.durations.changelog.observe(time.perf_counter() - began_s)
 
     async def overrule(self, profiles: Collection[bytes], position: int) -> None:
         """Append the state of `profiles` again, of which a restore up to `position` found older records behind it.
@@ -108,13 +111,13 @@ class Checkpoint:
             try:
                 result = await action()
             except KafkaError as error:
-                self._status.unhealthy("changelog", str(error))
+                self._status.unhealthy("changelog", str(error), self._partition)
                 log.warning(
                     "the changelog failed, trying again", partition=self._partition, reason=str(error)
                 )
                 await asyncio.sleep(_RETRY_S)
             else:
-                self._status.healthy("changelog")
+                self._status.healthy("changelog", self._partition)
                 return result
 
     async def _own_state(self, profiles: Collection[bytes]) -> dict[bytes, bytes | Deletion]:

@@ -26,7 +26,7 @@ from processor.profile.core import Core
 from processor.replay import replay as replay_lines
 from processor.settings import load_file_settings, load_settings
 from processor.state_commands import state_app
-from processor.workers import Command, Workers, allowed_cpus, parent_is_gone, worker_environ
+from processor.workers import Command, RestartPolicy, Workers, allowed_cpus, worker_environ
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,7 +101,8 @@ def run(
 
 
 def _run_one(settings: Settings, plan: Plan, worker: int | None, *, restarted: bool) -> None:
-    from processor.service import run_service, stop_on_signals
+    from processor.link import line_to_parent
+    from processor.service import Parent, run_service, stop_on_signals
     from processor.telemetry.restore_bar import show_restoration
     from processor.telemetry.status import Status
 
@@ -110,13 +111,12 @@ def _run_one(settings: Settings, plan: Plan, worker: int | None, *, restarted: b
     async def serve() -> None:
         stop = asyncio.Event()
         stop_on_signals(stop)
+        parent = None if worker is None else Parent(worker, line_to_parent())
         async with asyncio.TaskGroup() as tasks:
             beside = []
-            if worker is not None:
-                beside.append(tasks.create_task(_stop_with_parent(stop)))
-            elif errors.is_terminal:
+            if parent is None and errors.is_terminal:
                 beside.append(tasks.create_task(show_restoration(status, errors)))
-            await run_service(settings, plan, stop, status, restarted=restarted)
+            await run_service(settings, plan, stop, status, restarted=restarted, parent=parent)
             for task in beside:
                 task.cancel()
 
@@ -139,6 +139,7 @@ def _run_one(settings: Settings, plan: Plan, worker: int | None, *, restarted: b
 
 def _run_workers(count: int, settings: Settings, destination: Path | None, governance: Path | None) -> int:
     from processor.service import stop_on_signals
+    from processor.web.server import serve
 
     arguments = ["run"]
     if destination is not None:
@@ -146,19 +147,23 @@ def _run_workers(count: int, settings: Settings, destination: Path | None, gover
     if governance is not None:
         arguments += ["--governance", str(governance)]
     commands = [Command(arguments, worker_environ(os.environ, settings, index)) for index in range(count)]
-    stop_timeout_s = settings.service.shutdown_timeout_ms / 1000 + _LEAVE_S
+    service = settings.service
+    stop_timeout_s = service.shutdown_timeout_ms / 1000 + _LEAVE_S
+    policy = RestartPolicy(silence_s=service.stall_timeout_ms / 1000)
 
     async def supervise() -> int:
         stop = asyncio.Event()
         stop_on_signals(stop)
-        return await Workers(commands, stop_timeout_s).run(stop)
+        parent = Workers(commands, stop_timeout_s, policy)
+        async with serve(service, parent.ask):
+            return await parent.run(stop)
 
-    return asyncio.run(supervise())
-
-
-async def _stop_with_parent(stop: asyncio.Event) -> None:
-    await parent_is_gone()
-    stop.set()
+    try:
+        return asyncio.run(supervise())
+    except ConfigurationError as error:
+        for problem in error.problems:
+            tell(str(problem))
+        return exit_code([error])
 
 
 @app.command()

@@ -16,6 +16,7 @@
     * KinesisRefused           cured by a person: permission, stream, credentials
   * StateError                 state cannot be read or kept: a disk that is full or broken
     * StateRefused             state, changelog and offsets do not agree; a person must decide (exit code 78)
+  * WorkerStalled              there is work and no progress; a new start may cure it
   * EmbeddedServerError        the demo's own Kafka or Kinesis did not start
 
 Foreign exceptions are mapped to these once, at the boundary that meets them.
@@ -128,6 +129,10 @@ class StateError(ProcessorError):
 
 class StateRefused(StateError):
     """State, changelog and committed offsets contradict each other; going on would lie to the destination."""
+
+
+class WorkerStalled(ProcessorError):
+    """The worker has work and makes no progress, though Kafka and Kinesis answer."""
 
 
 class EmbeddedServerError(ProcessorError):

@@ -8,12 +8,13 @@ changelog and the local store; then its offset may be committed.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
-from processor.batch import Batch, Limits, process, size_bytes
+from processor.batch import RECORD_OVERHEAD_BYTES, Batch, Limits, process, size_bytes
 from processor.errors import KafkaError, KafkaUnavailable, Reason
 from processor.kafka.dead_letters import DeadLetter
 from processor.kinesis.ticket import Ticket
@@ -66,6 +67,10 @@ class Partition:
         self.next_offset: int | None = None
         """The offset to commit: all before it is acknowledged. None before the first."""
         self.committed_offset: int | None = None
+        self.start_offset = 0
+        """Where it was begun."""
+        self.reached_timestamp_ms: int | None = None
+        """The time of the event that was acknowledged last, about."""
         self.held_bytes = 0
         """Of records taken and not yet acknowledged."""
         self._stages = stages
@@ -85,10 +90,18 @@ class Partition:
         """Take records, in order; how much fits is the caller's to decide, by `held_bytes`."""
         for at in range(0, len(records), _RECORDS_AT_ONCE):
             self._taken.append(records[at : at + _RECORDS_AT_ONCE])
-        self.held_bytes += size_bytes(records)
-        self._status.received(len(records))
+        held_bytes = size_bytes(records)
+        self.held_bytes += held_bytes
+        self._status.received(len(records), held_bytes - RECORD_OVERHEAD_BYTES * len(records))
         self._idle.clear()
         self._stirred.set()
+
+    @property
+    def oldest_timestamp_ms(self) -> int | None:
+        """The time of the oldest event that is taken and not acknowledged; None where there is none."""
+        if self._in_flight:
+            return self._in_flight[0][0].timestamp_ms
+        return self._taken[0][0].timestamp if self._taken else None
 
     async def run(self) -> None:
         """Work until cancelled.
@@ -155,7 +168,9 @@ class Partition:
     async def _begin(self, records: Sequence[Record], states: dict[bytes, bytes | None]) -> None:
         stages = self._stages
         limits = Limits(stages.writer.max_record_bytes, self._state_bytes_max)
+        began_s = time.perf_counter()
         batch = process(stages.core, states, records, limits)
+        self._status.processed(batch, time.perf_counter() - began_s)
         stages.state.put(batch.changes)
         ticket = Ticket(batch.exports, self.number)
         self._in_flight.append((batch, ticket))
@@ -204,6 +219,7 @@ class Partition:
     def _acknowledge(self, batch: Batch, rejected: int) -> None:
         self._in_flight.popleft()
         self.next_offset = batch.next_offset
+        self.reached_timestamp_ms = batch.timestamp_ms
         if batch.has_left:
             self._left_until = batch.next_offset
         self.held_bytes -= batch.size_bytes
@@ -214,11 +230,11 @@ class Partition:
             try:
                 await self._stages.dead_letters.write(letters)
             except KafkaError as error:
-                self._status.unhealthy("dead letters", str(error))
+                self._status.unhealthy("dead letters", str(error), self.number)
                 wait_s = _LETTERS_RETRY_S if isinstance(error, KafkaUnavailable) else 5 * _LETTERS_RETRY_S
                 await asyncio.sleep(wait_s)
             else:
-                self._status.healthy("dead letters")
+                self._status.healthy("dead letters", self.number)
                 return
 
     def _rest_if_idle(self) -> None:

@@ -7,6 +7,7 @@ committed here, and only for partitions that are still owned.
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -108,6 +109,7 @@ class Pipeline:
         for number in partitions:
             self.status.assigned(number)
             self._owned[number] = self._tasks.create_task(self._own(number), name=f"partition-{number}")
+        self.status.figures.rebalances += 1
         self.status.healthy("starting")
         self.status.healthy("rebalancing")
         log.info("partitions assigned", partitions=sorted(partitions))
@@ -137,6 +139,7 @@ class Pipeline:
         try:
             start = await self._taken_over(number, store)
             partition = self._partition(number, store)
+            partition.start_offset = start
             self.partitions[number] = partition
             self.status.restored(number)
             log.info("partition restored", partition=number, offset=start, changelog_offset=store.position)
@@ -198,6 +201,8 @@ class Pipeline:
             wanted = [number for number, p in self.partitions.items() if p.held_bytes < room]
             if not wanted:
                 self._stirred.clear()
+                if self.partitions:
+                    self.status.held_back()
                 await self._stirred.wait()
                 continue
             try:
@@ -252,7 +257,9 @@ class Pipeline:
                 for partition in partitions
                 if partition.next_offset is not None and partition.next_offset != partition.committed_offset
             }
+            began_s = time.perf_counter()
             if offsets and await self.source.commit({p.number: offset for p, offset in offsets.items()}):
+                self.status.durations.commit.observe(time.perf_counter() - began_s)
                 for partition, offset in offsets.items():
                     partition.committed(offset)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
 
 import structlog
@@ -16,22 +16,30 @@ from processor.errors import (
     KinesisRefused,
     KinesisUnavailable,
     ProcessorError,
+    WorkerStalled,
 )
 from processor.fence import Fence
-from processor.health import serve_health
+from processor.interval import Teller
 from processor.kafka.changelog import Changelog
 from processor.kafka.dead_letters import DeadLetters
 from processor.kafka.heartbeats import Heartbeats
+from processor.kafka.source import check_group
 from processor.kafka.topics import open_topics
 from processor.kinesis.connection import open_stream
 from processor.kinesis.writer import Writer
+from processor.link import answer_parent
+from processor.observer import Observer
 from processor.pipeline import Parts, Pipeline
 from processor.profile.core import Core
 from processor.state.directory import StateDirectory
+from processor.telemetry.report import Fleet
 from processor.telemetry.status import Status
+from processor.watchdog import Watchdog, loop_guarded
+from processor.web.server import serve
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    import socket
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
     from processor.governance.plan import Plan
     from processor.kafka.topics import ChangelogShape
@@ -53,6 +61,13 @@ _PATIENT: Final[_Patience] = (*_HOPEFUL, KafkaRefused, KinesisRefused)
 """What is waited for once it has worked."""
 
 
+class Parent(NamedTuple):
+    """What a worker has of the parent that started it: its number, and the line between them."""
+
+    worker: int
+    line: socket.socket
+
+
 async def run_service(
     settings: Settings,
     plan: Plan,
@@ -60,11 +75,12 @@ async def run_service(
     status: Status | None = None,
     *,
     restarted: bool = False,
+    parent: Parent | None = None,
 ) -> None:
-    """Run one worker until `stop` is set.
+    """Run one worker until `stop` is set, or its parent has ended.
 
     Waits for Kafka and Kinesis where they do not answer yet; one that is `restarted` by its parent waits as well
-    where they refuse, for it worked before.
+    where they refuse, for it worked before. Without a parent it serves health, metrics and the status page itself.
 
     Raises:
         KafkaRefused, KinesisRefused, StateError: at the start, what no waiting cures.
@@ -81,23 +97,38 @@ async def run_service(
             random.Random(),
             life.fence,
         )
-        await stack.enter_async_context(serve_health(settings.service, status, writer))
+        observer = Observer(0 if parent is None else parent.worker, settings, plan, status, writer)
+        if parent is None:
+            await stack.enter_async_context(serve(settings.service, _alone(observer)))
+        teller = Teller(observer, settings.service.log_interval_ms / 1000)
+        beside = await stack.enter_async_context(
+            _beside(observer.run(), teller.run(), *_answering(parent, observer, stop))
+        )
         connecting = asyncio.create_task(
             _connected(settings, plan, status, writer, life=life, patience=patience, stack=stack)
         )
         stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait([connecting, stopping], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([connecting, stopping, beside], return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if not connecting.done():
             connecting.cancel()
             await asyncio.wait([connecting])
+            if beside.done():
+                beside.result()
             return
-        pipeline = connecting.result()
-        async with asyncio.TaskGroup() as tasks:
-            figures = tasks.create_task(_log_figures(settings.service.log_interval_ms / 1000, status, writer))
-            await pipeline.run(stop)
-            figures.cancel()
-        log.info("stopped", **_figures(status, writer))
+        observer.pipeline = pipeline = connecting.result()
+        stall_s = settings.service.stall_timeout_ms / 1000
+        with loop_guarded(observer.loop_lag, stall_s) as leave_soon:
+            watchdog = Watchdog(observer, status, stall_s, lambda: check_group(settings.kafka))
+            async with asyncio.TaskGroup() as tasks:
+                watching = [
+                    tasks.create_task(_watched(watchdog, leave_soon), name="watchdog"),
+                    tasks.create_task(_failure_of(beside), name="beside"),
+                ]
+                await pipeline.run(stop)
+                for task in watching:
+                    task.cancel()
+        log.info("stopped", **teller.figures())
 
 
 def stop_on_signals(stop: asyncio.Event) -> None:
@@ -233,23 +264,54 @@ async def _within(deadline_s: float, action: Callable[[], Awaitable[None]], what
         log.warning("left without an answer", client=what)
 
 
-async def _log_figures(interval_s: float, status: Status, writer: Writer) -> None:
-    while True:
-        await asyncio.sleep(interval_s)
-        log.info("figures", **_figures(status, writer))
+async def _watched(watchdog: Watchdog, leave_soon: Callable[[], None]) -> None:
+    try:
+        await watchdog.run()
+    except WorkerStalled:
+        # The orderly way out may be stuck, too.
+        leave_soon()
+        raise
 
 
-def _figures(status: Status, writer: Writer) -> dict[str, int]:
-    figures = status.figures
-    return {
-        "partitions": len(status.partitions),
-        "received": figures.received,
-        "exported": figures.exported,
-        "unchanged": figures.unchanged,
-        "skipped": figures.skipped,
-        "dead_lettered": figures.dead_lettered.total(),
-        "abandoned": figures.abandoned,
-        "in_flight": figures.in_flight,
-        "retried": writer.figures.retried.total(),
-        "buffered_bytes": writer.figures.buffered_bytes,
-    }
+@asynccontextmanager
+async def _beside(*work: Coroutine[object, object, None]) -> AsyncIterator[asyncio.Task[None]]:
+    """A task that does `work` beside the body; how it fails is the body's to look at."""
+
+    async def run() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            for each in work:
+                tasks.create_task(each)
+
+    task = asyncio.create_task(run(), name="beside")
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def _failure_of(task: asyncio.Task[None]) -> None:
+    """Raise what `task` raises, once it does."""
+    await asyncio.wait([task])
+    task.result()
+
+
+def _alone(observer: Observer) -> Callable[[], Awaitable[Fleet]]:
+    async def ask() -> Fleet:
+        return Fleet([observer.observe()])
+
+    return ask
+
+
+def _answering(
+    parent: Parent | None, observer: Observer, stop: asyncio.Event
+) -> list[Coroutine[object, object, None]]:
+    """Answering the parent, where there is one; a worker ends with it."""
+    if parent is None:
+        return []
+
+    async def answer(line: socket.socket) -> None:
+        await answer_parent(line, observer.observe)
+        stop.set()
+
+    return [answer(parent.line)]

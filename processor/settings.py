@@ -259,12 +259,19 @@ class ServiceSettings(_Group):
     shutdown_timeout_ms: int = Field(
         25_000, ge=100, description="How long SIGTERM waits for what is in flight; below the grace period."
     )
-    http_host: str = Field("127.0.0.1", min_length=1, description="Where health and metrics are served.")
+    stall_timeout_ms: int = Field(
+        120_000,
+        ge=2_000,
+        description="A worker that has work and makes no progress for so long, while both ends answer, is ended.",
+    )
+    http_host: str = Field(
+        "127.0.0.1", min_length=1, description="Where health, metrics and the status page are served."
+    )
     http_port: int = Field(
         8080,
         ge=0,
         le=65_535,
-        description="Their port, of the first worker; each further one has the next. 0 takes any free one.",
+        description="Their port; one answers for all workers. 0 takes any free one.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least that is logged."

@@ -1,8 +1,9 @@
 """Several workers on one machine: a parent that starts them, passes signals on, and starts a dead one again.
 
 Each worker is a process of its own with one event loop, and a member of the same consumer group; Kafka shares
-the partitions out. A worker holds the other end of a pipe: when the parent ends, however it ends, its workers
-drain and end too.
+the partitions out. A worker holds the other end of a line (`processor/link.py`): over it the parent asks how the
+worker is, and when the parent ends, however it ends, its workers drain and end too. A worker that does not answer for
+too long is killed and started anew.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import contextlib
 import math
 import os
 import signal
+import socket
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,6 +23,8 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from processor.errors import EXIT_BAD_CONFIGURATION
+from processor.link import WorkerLine
+from processor.telemetry.report import Fleet, Observation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,6 +32,9 @@ if TYPE_CHECKING:
     from processor.settings import Settings
 
 log = structlog.get_logger(__name__)
+
+_ANSWER_S: Final = 2.0
+_STARTING: Final = "it is being started"
 
 _CGROUP_CPU_MAX: Final = Path("/sys/fs/cgroup/cpu.max")
 
@@ -41,6 +49,8 @@ class RestartPolicy:
     """A worker that lived for longer counts as one that worked."""
     max_deaths: int = 5
     """How many deaths in a row, none of them steady, are one too many."""
+    silence_s: float = 120.0
+    """A worker that answers nothing for longer is killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,8 @@ class Workers:
         self._stop_timeout_s = stop_timeout_s
         self._policy = policy or RestartPolicy()
         self._processes: dict[int, asyncio.subprocess.Process] = {}
+        self._lines: dict[int, WorkerLine] = {}
+        self._restarts: Counter[int] = Counter()
         self._ending = asyncio.Event()
         self._exit_code = 0
 
@@ -71,18 +83,66 @@ class Workers:
         """Run until `stop` is set, or all must end; the exit code: 0, 1, or 78."""
         async with asyncio.TaskGroup() as tasks:
             ending = tasks.create_task(self._end_all(stop), name="end-all")
+            watching = tasks.create_task(self._kill_the_silent(), name="kill-the-silent")
             workers = [
                 tasks.create_task(self._keep_running(index), name=f"worker-{index}")
                 for index in range(len(self._commands))
             ]
             await asyncio.wait(workers)
             ending.cancel()
+            watching.cancel()
         return self._exit_code
 
     @property
     def pids(self) -> dict[int, int]:
         """The process id of each worker that runs now."""
         return {index: process.pid for index, process in self._processes.items()}
+
+    async def ask(self) -> Fleet:
+        """What all workers tell of themselves now; one that does not answer soon is passed over."""
+        indexes = range(len(self._commands))
+        answers = await asyncio.gather(*(self._asked(index) for index in indexes))
+        return Fleet(
+            [answer for answer in answers if isinstance(answer, Observation)],
+            {
+                index: answer
+                for index, answer in zip(indexes, answers, strict=True)
+                if isinstance(answer, str)
+            },
+            {index: self._restarts[index] for index in indexes},
+        )
+
+    def pass_on(self, number: signal.Signals) -> None:
+        """Send a signal to every worker that runs."""
+        self._signal_all(number)
+
+    async def _asked(self, index: int) -> Observation | str:
+        line = self._lines.get(index)
+        if line is None:
+            return _STARTING
+        try:
+            async with asyncio.timeout(_ANSWER_S):
+                return await line.ask()
+        except TimeoutError:
+            return f"it does not answer within {_ANSWER_S:g} s"
+        except ConnectionError:
+            return _STARTING
+
+    async def _kill_the_silent(self) -> None:
+        """Kill a worker that cannot even end itself; its next life is begun as after any death."""
+        silent_since: dict[int, float] = {}
+        loop, silence_s = asyncio.get_running_loop(), self._policy.silence_s
+        while True:
+            await asyncio.sleep(silence_s / 10)
+            fleet = await self.ask()
+            pids = self.pids
+            for each in fleet.observations:
+                silent_since.pop(each.report.pid, None)
+            for index in fleet.silent:
+                pid = pids.get(index)
+                if pid is not None and loop.time() - silent_since.setdefault(pid, loop.time()) > silence_s:
+                    log.error("a worker does not answer, killing it", worker=index, silence_s=silence_s)
+                    self._processes[index].kill()
 
     async def _keep_running(self, index: int) -> None:
         deaths, loop = 0, asyncio.get_running_loop()
@@ -99,6 +159,7 @@ class Workers:
                 self._give_up(1, "a worker dies again and again", index)
                 return
             wait_s = min(self._policy.max_s, self._policy.base_s * 2 ** (deaths - 1))
+            self._restarts[index] += 1
             log.error("a worker died, starting it again", worker=index, exit_code=code, wait_s=wait_s)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
@@ -107,23 +168,27 @@ class Workers:
     async def _one_life(self, index: int, *, is_restart: bool) -> int:
         command = self._commands[index]
         arguments = [*command.arguments, "--worker", str(index), *(["--restarted"] if is_restart else [])]
+        ours, theirs = socket.socketpair()
+        line = await WorkerLine.over(ours)
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "processor",
             *arguments,
             env=command.environ,
-            stdin=asyncio.subprocess.PIPE,
+            stdin=theirs.fileno(),
             # Ctrl-C in a terminal is the parent's to pass on: a worker would take it and ours for two.
             start_new_session=True,
         )
-        self._processes[index] = process
+        theirs.close()
+        self._processes[index], self._lines[index] = process, line
         if self._ending.is_set():  # it was told to all while this one was being started
             process.terminate()
         try:
             return await process.wait()
         finally:
-            del self._processes[index]
+            del self._processes[index], self._lines[index]
+            line.close()
 
     def _give_up(self, code: int, reason: str, index: int) -> None:
         log.error("giving up", reason=reason, worker=index)
@@ -150,22 +215,9 @@ class Workers:
                 process.send_signal(number)
 
 
-async def parent_is_gone() -> None:
-    """Wait until the parent that started this worker has ended."""
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader()
-    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    try:
-        await reader.read()
-    finally:
-        transport.close()
-
-
 def worker_environ(environ: Mapping[str, str], settings: Settings, index: int) -> dict[str, str]:
     """A worker's environment: what must differ between the members of one machine does."""
     own = dict(environ)
-    if settings.service.http_port:
-        own["PROCESSOR_HTTP_PORT"] = str(settings.service.http_port + index)
     if settings.kafka.instance_id:
         own["PROCESSOR_KAFKA_INSTANCE_ID"] = f"{settings.kafka.instance_id}-{index}"
     return own

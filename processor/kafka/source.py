@@ -145,6 +145,19 @@ class Source:
             ends = await self._consumer.end_offsets([place])
         return Bounds(begins[place], ends[place])
 
+    async def untaken(self, partition: int) -> int:
+        """How many offsets of a partition are not fetched yet: of records, and of what transactions leave behind.
+
+        Raises:
+            KafkaRefused, KafkaUnavailable: Kafka does not say.
+
+        """
+        place = TopicPartition(self.topic, partition)
+        with errors_mapped(f"looking at {self.topic}"):
+            ends = await self._consumer.end_offsets([place])
+            position = await self._consumer.position(place)
+        return max(int(ends[place]) - int(position), 0)
+
     async def stop(self) -> None:
         """Leave the group. Drain and commit first: nothing is revoked on the way out."""
         self._listener.ended = True

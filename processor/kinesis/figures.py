@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from processor.distribution import LATENCY_S, Distribution
+
 
 @dataclass(slots=True)
 class WriterFigures:
@@ -21,6 +23,8 @@ class WriterFigures:
     request_bytes_in_flight: int = 0
     possible_duplicates: int = 0
     retried: Counter[str] = field(default_factory=Counter)
+    answer_s: Distribution = field(default_factory=lambda: Distribution(LATENCY_S))
+    """How long answered calls took."""
 
     @property
     def in_flight(self) -> int:

@@ -302,7 +302,9 @@ class Writer:
             self._retry_now(call.items, "cancelled")
             raise
         else:
-            self._limit.answered(loop.time() - began_s, self.figures.requests_in_flight + 1)
+            took_s = loop.time() - began_s
+            self.figures.answer_s.observe(took_s)
+            self._limit.answered(took_s, self.figures.requests_in_flight + 1)
             self._settle(call, answer, loop.time())
 
     def _settle(self, call: Call, answer: Answer, now_s: float) -> None:

@@ -1,4 +1,8 @@
-"""Logs: readable in a terminal, JSON lines elsewhere, on standard error."""
+"""Logs: readable in a terminal, JSON lines elsewhere, on standard error.
+
+Warnings and errors that repeat are told now and then, with how many were held back; the last ones are kept for the
+status page.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import structlog
+
+from processor.telemetry.journal import JOURNAL, Repeats
 
 if TYPE_CHECKING:
     from processor.settings import ServiceSettings
@@ -24,16 +30,20 @@ def configure_logs(settings: ServiceSettings) -> None:
     last: structlog.typing.Processor = (
         structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
     )
+    repeats = Repeats()
+    ours: list[structlog.typing.Processor] = [*shared, repeats, JOURNAL]
     structlog.configure(
-        processors=[*shared, structlog.processors.format_exc_info, last] if as_json else [*shared, last],
+        processors=[*ours, structlog.processors.format_exc_info, last] if as_json else [*ours, last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
-    _quieten_libraries(shared, last)
+    _take_libraries_lines([*shared, JOURNAL], last, repeats)
 
 
-def _quieten_libraries(shared: list[structlog.typing.Processor], last: structlog.typing.Processor) -> None:
+def _take_libraries_lines(
+    shared: list[structlog.typing.Processor], last: structlog.typing.Processor, repeats: Repeats
+) -> None:
     """Libraries' warnings in our form; their errors are raised to us as well, so only those of note stay."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -42,6 +52,8 @@ def _quieten_libraries(shared: list[structlog.typing.Processor], last: structlog
             foreign_pre_chain=shared,
         )
     )
+    # A formatter cannot drop a line.
+    handler.addFilter(repeats)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

@@ -1,91 +1,182 @@
-"""The metrics: every name, with what it means. Read from the worker's plain figures at each scrape."""
+"""The metrics: every name there is, what it means, and its labels. docs/metrics.md is generated from here.
+
+Names follow Prometheus' rules: `processor_<what>_<unit>`, base units, counters with `_total`. All are counted per
+batch, per call or per interval, never per event. Every series has the label `worker`; no label is a profile, a segment
+or an attribute. Series of a partition or shard disappear with it.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-from prometheus_client.registry import Collector
+from processor.distribution import AGE_S, BATCH_EVENTS, LATENCY_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
-    from prometheus_client.metrics_core import Metric
+Kind: TypeAlias = Literal["counter", "gauge", "histogram"]
 
-    from processor.kinesis.writer import Writer
-    from processor.telemetry.status import Status
+WORKER_LABEL: Final = "worker"
 
-METRICS = {
-    "processor_events_received": "Events taken from Kafka.",
-    "processor_events_exported": "Events whose export Kinesis has acknowledged.",
-    "processor_events_unchanged": "Events that changed nothing the destination may see.",
-    "processor_events_skipped": "Events that the state reflected already: a replay.",
-    "processor_events_abandoned": "Events given back unacknowledged; the partition's next owner reads them again.",
-    "processor_events_dead_lettered": "Events in the dead-letter topic, by reason.",
-    "processor_events_in_flight": "Events taken and not yet acknowledged.",
-    "processor_items_removed": "Items that governance kept back, by policy.",
-    "processor_partitions_assigned": "Partitions that this worker owns now.",
-    "processor_state_restore_records_remaining": "Changelog records between a partition's store and its goal.",
-    "processor_state_intruder_records": "Records that a zombie appended to the changelog, and that were overruled.",
-    "processor_ready": "1 while the worker is ready, else 0.",
-    "processor_kinesis_records_stored": "Records that Kinesis has acknowledged.",
-    "processor_kinesis_bytes_stored": "Their data and partition keys.",
-    "processor_kinesis_records_rejected": "Records that Kinesis refused even alone.",
-    "processor_kinesis_records_retried": "Records sent again, by Kinesis' error code.",
-    "processor_kinesis_possible_duplicates": "Records sent again though Kinesis may have stored them.",
-    "processor_kinesis_requests": "PutRecords calls.",
-    "processor_kinesis_buffered_bytes": "Exports that wait or are on their way.",
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One name. `labels` come beside `worker`; `bounds` are a histogram's."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    bounds: Sequence[float] = ()
+
+    @property
+    def exposed_name(self) -> str:
+        """The name that a query uses."""
+        return f"{self.name}_total" if self.kind == "counter" else self.name
+
+
+SECTIONS: Final[dict[str, dict[str, Metric]]] = {}
+"""All metrics, by the heading they stand under in the docs, then by name."""
+
+
+def _counter(name: str, told: str, *labels: str) -> Metric:
+    return _kept(Metric(f"processor_{name}", "counter", told, labels))
+
+
+def _gauge(name: str, told: str, *labels: str) -> Metric:
+    return _kept(Metric(f"processor_{name}", "gauge", told, labels))
+
+
+def _histogram(name: str, bounds: Sequence[float], told: str) -> Metric:
+    return _kept(Metric(f"processor_{name}", "histogram", told, (), bounds))
+
+
+def _kept(metric: Metric) -> Metric:
+    list(SECTIONS.values())[-1][metric.name] = metric
+    return metric
+
+
+# What becomes of events. In every scrape, for each worker:
+# received = exported + unchanged + skipped + dead_lettered (all reasons) + abandoned + in_flight.
+SECTIONS["Events"] = {}
+EVENTS_RECEIVED = _counter("events_received", "Events taken from Kafka.")
+EVENTS_RECEIVED_BYTES = _counter("events_received_bytes", "Their keys and values.")
+EVENTS_EXPORTED = _counter("events_exported", "Events whose export Kinesis has acknowledged.")
+EVENTS_UNCHANGED = _counter("events_unchanged", "Events that changed nothing the destination may see.")
+EVENTS_SKIPPED = _counter("events_skipped", "Events that the state reflected already: a replay.")
+EVENTS_DEAD_LETTERED = _counter(
+    "events_dead_lettered", "Events in the dead-letter topic, by the reason's word.", "reason"
+)
+EVENTS_ABANDONED = _counter(
+    "events_abandoned", "Events given back unacknowledged; the partition's next owner reads them again."
+)
+EVENTS_IN_FLIGHT = _gauge("events_in_flight", "Events taken and not yet acknowledged.")
+EVENTS_IN_FLIGHT_BYTES = _gauge("events_in_flight_bytes", "What they hold in memory, about.")
+EVENTS_IN_FLIGHT_LIMIT_BYTES = _gauge(
+    "events_in_flight_limit_bytes", "What they may hold: PROCESSOR_IN_FLIGHT_BYTES."
+)
+ITEMS_REMOVED = _counter(
+    "items_removed",
+    "Items (attributes, segments, identities) that governance kept back, by policy.",
+    "policy",
+)
+
+# How long things take. Batches hold up to 200 events of one partition.
+SECTIONS["Time"] = {}
+BATCH_EVENTS_SIZE = _histogram("batch_events", BATCH_EVENTS, "Events in a batch.")
+BATCH_SECONDS = _histogram(
+    "batch_processing_seconds", LATENCY_S, "Decoding, diffing and assembling a batch, on the loop."
+)
+EVENT_AGE = _histogram(
+    "event_age_seconds",
+    AGE_S,
+    "From an event's timestamp to its acknowledgement, end to end; the first event of each batch.",
+)
+TIME = _counter(
+    "time_seconds",
+    "Time spent: `busy` with events in flight, `backpressured` with all buffers full so that nothing is taken, "
+    "or `idle`. The three add up to the time since the start.",
+    "state",
+)
+LOOP_LAG = _gauge(
+    "event_loop_lag_seconds", "The longest that the event loop kept a timer waiting, in the last ten seconds."
+)
+
+# The source and the group.
+SECTIONS["Kafka"] = {}
+PARTITIONS_ASSIGNED = _gauge("partitions_assigned", "Partitions that this worker owns now.")
+PARTITION_LAG = _gauge(
+    "partition_lag_records", "Events of a partition that are not acknowledged yet, taken or not.", "partition"
+)
+PARTITION_LAG_SECONDS = _gauge(
+    "partition_lag_seconds",
+    "How old the oldest event is that is not acknowledged, by its timestamp; 0 where there is none.",
+    "partition",
+)
+REBALANCES = _counter("rebalances", "Times that the group gave this worker an assignment.")
+COMMIT_SECONDS = _histogram("kafka_commit_seconds", LATENCY_S, "Commits of offsets.")
+CHANGELOG_SECONDS = _histogram(
+    "changelog_append_seconds", LATENCY_S, "Appends to the changelog, with the store's write behind them."
+)
+
+# What was last exported, and how it comes back.
+SECTIONS["State"] = {}
+RESTORE_REMAINING = _gauge(
+    "state_restore_records_remaining",
+    "Changelog records between a partition's store and its goal; only while it is being restored.",
+    "partition",
+)
+INTRUDER_RECORDS = _counter(
+    "state_intruder_records", "Records that a zombie appended to the changelog, and that were overruled."
+)
+
+# The writer and the stream.
+SECTIONS["Kinesis"] = {}
+KINESIS_STORED = _counter("kinesis_records_stored", "Records that Kinesis has acknowledged.")
+KINESIS_STORED_BYTES = _counter("kinesis_bytes_stored", "Their data and partition keys.")
+KINESIS_REJECTED = _counter("kinesis_records_rejected", "Records that Kinesis refused even alone.")
+KINESIS_RETRIED = _counter("kinesis_records_retried", "Records sent again, by Kinesis' error code.", "code")
+KINESIS_DUPLICATES = _counter(
+    "kinesis_possible_duplicates", "Records sent again though Kinesis may have stored them."
+)
+KINESIS_REQUESTS = _counter("kinesis_requests", "PutRecords calls.")
+KINESIS_REQUEST_SECONDS = _histogram(
+    "kinesis_request_seconds", LATENCY_S, "PutRecords calls that were answered, until their answer."
+)
+KINESIS_REQUESTS_IN_FLIGHT = _gauge("kinesis_requests_in_flight", "PutRecords calls on their way.")
+KINESIS_BUFFERED_BYTES = _gauge("kinesis_buffered_bytes", "Exports that wait or are on their way.")
+KINESIS_BUFFER_LIMIT_BYTES = _gauge(
+    "kinesis_buffer_limit_bytes", "What they may hold: PROCESSOR_KINESIS_BUFFER_BYTES."
+)
+SHARD_STORED = _counter("kinesis_shard_records_stored", "Records that a shard has acknowledged.", "shard")
+SHARD_THROTTLED = _counter("kinesis_shard_records_throttled", "Records that a shard has throttled.", "shard")
+SHARD_BUFFERED_BYTES = _gauge(
+    "kinesis_shard_buffered_bytes", "What waits for a shard or is on its way to it.", "shard"
+)
+SHARD_LIMIT = _gauge(
+    "kinesis_shard_limit_records_per_second",
+    "What a shard is given at most at present; it starts at the published 1,000 and finds the real limit.",
+    "shard",
+)
+
+# The service itself.
+SECTIONS["Service"] = {}
+UP = _gauge("worker_up", "1 where the worker answers, else 0. Its other series are missing then.")
+READY = _gauge("ready", "1 while the worker is ready, else 0.")
+CONDITION = _gauge(
+    "unready_condition",
+    "1 for each condition that keeps the worker from being ready; see docs/operations.md.",
+    "condition",
+)
+CONDITIONS_BEGUN = _counter("unready_conditions", "How often each condition has begun.", "condition")
+RELOADS = _counter("configuration_reloads", "Reloads on SIGHUP that were `taken` or `refused`.", "result")
+STARTED = _gauge("worker_start_time_seconds", "When the worker started, in seconds since the epoch.")
+RESTARTS = _counter("worker_restarts", "How often a worker died or was ended, and was started again.")
+CPU_SECONDS = _counter("process_cpu_seconds", "CPU time of the worker's process, user and system.")
+MEMORY_BYTES = _gauge("process_resident_memory_bytes", "Memory of the worker's process that is resident.")
+BUILD = _gauge("build_info", "1, with the version.", "version")
+
+METRICS: Final[dict[str, Metric]] = {
+    name: metric for section in SECTIONS.values() for name, metric in section.items()
 }
-
-
-class WorkerCollector(Collector):
-    """One worker's metrics."""
-
-    def __init__(self, status: Status, writer: Writer) -> None:
-        self._status = status
-        self._writer = writer
-
-    def collect(self) -> Iterable[Metric]:
-        """All families, as of now; taken without a turn of the loop, so the sums agree."""
-        events, records = self._status.figures, self._writer.figures
-        yield _counter("processor_events_received", events.received)
-        yield _counter("processor_events_exported", events.exported)
-        yield _counter("processor_events_unchanged", events.unchanged)
-        yield _counter("processor_events_skipped", events.skipped)
-        yield _counter("processor_events_abandoned", events.abandoned)
-        yield _counters("processor_events_dead_lettered", "reason", events.dead_lettered)
-        yield _gauge("processor_events_in_flight", events.in_flight)
-        yield _counters("processor_items_removed", "policy", events.removed)
-        yield _gauge("processor_partitions_assigned", len(self._status.partitions))
-        yield self._restoration()
-        yield _counter("processor_state_intruder_records", events.intruder_records)
-        yield _gauge("processor_ready", int(self._status.is_ready))
-        yield _counter("processor_kinesis_records_stored", records.stored)
-        yield _counter("processor_kinesis_bytes_stored", records.stored_bytes)
-        yield _counter("processor_kinesis_records_rejected", records.rejected)
-        yield _counters("processor_kinesis_records_retried", "code", records.retried)
-        yield _counter("processor_kinesis_possible_duplicates", records.possible_duplicates)
-        yield _counter("processor_kinesis_requests", records.requests)
-        yield _gauge("processor_kinesis_buffered_bytes", records.buffered_bytes)
-
-    def _restoration(self) -> Metric:
-        name = "processor_state_restore_records_remaining"
-        family = GaugeMetricFamily(name, METRICS[name], labels=["partition"])
-        for partition, (position, end) in self._status.restoration.items():
-            family.add_metric([str(partition)], end - position)
-        return family
-
-
-def _counter(name: str, value: int) -> Metric:
-    return CounterMetricFamily(name, METRICS[name], value=value)
-
-
-def _counters(name: str, label: str, values: dict[str, int]) -> Metric:
-    family = CounterMetricFamily(name, METRICS[name], labels=[label])
-    for key, value in values.items():
-        family.add_metric([key], value)
-    return family
-
-
-def _gauge(name: str, value: int) -> Metric:
-    return GaugeMetricFamily(name, METRICS[name], value=value)

@@ -1,13 +1,27 @@
-"""The figures and the health of one worker, as plain numbers; metrics and logs read them from here."""
+"""The figures and the health of one worker, as plain numbers; metrics, logs and the page read them from here."""
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+import structlog
+
+from processor.distribution import AGE_S, BATCH_EVENTS, LATENCY_S, Distribution
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from processor.batch import Batch
+
+log = structlog.get_logger(__name__)
+
+Occupation: TypeAlias = Literal["idle", "busy", "backpressured"]
+
+EXPECTED: Final = frozenset({"starting", "rebalancing", "restoring", "draining"})
+"""Conditions that belong to every life; all others are somebody's to look at."""
 
 
 @dataclass(slots=True)
@@ -19,14 +33,29 @@ class Figures:
     """
 
     received: int = 0
+    received_bytes: int = 0
     exported: int = 0
     unchanged: int = 0
     skipped: int = 0
     abandoned: int = 0
     in_flight: int = 0
     intruder_records: int = 0
+    rebalances: int = 0
     dead_lettered: Counter[str] = field(default_factory=Counter)
     removed: Counter[str] = field(default_factory=Counter)
+    conditions_begun: Counter[str] = field(default_factory=Counter)
+    reloads: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Durations:
+    """How long things took, in seconds; and how large batches were."""
+
+    processing: Distribution = field(default_factory=lambda: Distribution(LATENCY_S))
+    age: Distribution = field(default_factory=lambda: Distribution(AGE_S))
+    commit: Distribution = field(default_factory=lambda: Distribution(LATENCY_S))
+    changelog: Distribution = field(default_factory=lambda: Distribution(LATENCY_S))
+    batch_events: Distribution = field(default_factory=lambda: Distribution(BATCH_EVENTS))
 
 
 class Status:
@@ -36,25 +65,58 @@ class Status:
     is ready when there is none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.figures = Figures()
+        self.durations = Durations()
         self.partitions: set[int] = set()
         self.restoration: dict[int, tuple[int, int]] = {}
         """Partitions that are being restored: the changelog offset that is reached, and the one to reach."""
         self.conditions: dict[str, str] = {"starting": "connecting"}
+        self.started_at = time.time()
+        self._causes: dict[str, dict[int, str]] = {}
+        """By condition, then by partition, of those that partitions have apart."""
+        self._clock = clock
+        self._begun_at_s: dict[str, float] = {"starting": clock()}
+        self._occupation: Occupation = "idle"
+        self._occupied_since_s = clock()
+        self._occupied_s: dict[str, float] = {"idle": 0.0, "busy": 0.0, "backpressured": 0.0}
 
     @property
     def is_ready(self) -> bool:
         """Whether all is as it should be."""
         return not self.conditions
 
-    def unhealthy(self, what: str, why: str) -> None:
-        """Note that something is not as it should be."""
+    @property
+    def occupied_s(self) -> dict[str, float]:
+        """How long the worker was idle, busy and held back, until now."""
+        running_s = self._clock() - self._occupied_since_s
+        return self._occupied_s | {self._occupation: self._occupied_s[self._occupation] + running_s}
+
+    def unhealthy(self, what: str, why: str, partition: int | None = None) -> None:
+        """Note that something is not as it should be, with all, or with one partition."""
+        if partition is not None:
+            self._causes.setdefault(what, {})[partition] = why
+        if what not in self.conditions:
+            self.figures.conditions_begun[what] += 1
+            self._begun_at_s[what] = self._clock()
+            tell = log.info if what in EXPECTED else log.warning
+            tell("unready", condition=what, reason=why)
         self.conditions[what] = why
 
-    def healthy(self, what: str) -> None:
-        """Note that it is again."""
-        self.conditions.pop(what, None)
+    def healthy(self, what: str, partition: int | None = None) -> None:
+        """Note that it is again; where partitions had it apart, once the last of them is."""
+        if what not in self.conditions:
+            return
+        causes = self._causes.get(what, {})
+        causes.pop(-1 if partition is None else partition, None)
+        if partition is not None and causes:
+            self.conditions[what] = next(iter(causes.values()))
+            return
+        self._causes.pop(what, None)
+        del self.conditions[what]
+        after_s = self._clock() - self._begun_at_s.pop(what, self._clock())
+        event = "recovered" if self.conditions else "ready"
+        log.info(event, condition=what, after_s=round(after_s, 1))
 
     def assigned(self, partition: int) -> None:
         """A partition is this worker's; its state is to be restored."""
@@ -73,19 +135,33 @@ class Status:
             self.healthy("restoring")
 
     def revoked(self, partition: int) -> None:
-        """A partition is this worker's no more."""
+        """A partition is this worker's no more, nor is what was wrong with it."""
         self.partitions.discard(partition)
         self.restored(partition)
+        for what in [what for what, causes in self._causes.items() if partition in causes]:
+            self.healthy(what, partition)
 
-    def received(self, records: int) -> None:
-        """Records were taken from Kafka."""
+    def received(self, records: int, size_bytes: int = 0) -> None:
+        """Records were taken from Kafka; `size_bytes` of keys and values."""
         self.figures.received += records
+        self.figures.received_bytes += size_bytes
         self.figures.in_flight += records
+        self._occupy()
 
     def abandoned(self, records: int) -> None:
         """Records were given up, or given back, before they were acknowledged."""
         self.figures.abandoned += records
         self.figures.in_flight -= records
+        self._occupy()
+
+    def held_back(self) -> None:
+        """All buffers are full: nothing more is taken until some of it is acknowledged."""
+        self._occupy("backpressured")
+
+    def processed(self, batch: Batch, took_s: float) -> None:
+        """The core has worked on a batch."""
+        self.durations.processing.observe(took_s)
+        self.durations.batch_events.observe(batch.received)
 
     def acknowledged(self, batch: Batch, rejected: int) -> None:
         """A batch has gone all its way; `rejected` of its exports are in the dead letters after all."""
@@ -100,3 +176,13 @@ class Status:
             figures.dead_lettered["rejected"] += rejected
         for removal in batch.removed:
             figures.removed[removal.policy] += 1
+        # A clock that jumps, or a producer's that is ahead, must not make an age negative.
+        self.durations.age.observe(max(time.time() - batch.timestamp_ms / 1000, 0.0))
+        self._occupy()
+
+    def _occupy(self, occupation: Occupation | None = None) -> None:
+        now: Occupation = occupation or ("busy" if self.figures.in_flight else "idle")
+        if now != self._occupation:
+            at_s = self._clock()
+            self._occupied_s[self._occupation] += at_s - self._occupied_since_s
+            self._occupation, self._occupied_since_s = now, at_s

@@ -118,8 +118,10 @@ async def test_run_serves_its_health_exports_and_ends_on_a_signal(
                 assert answer.status == 503
         async with http.get(f"{url}/livez") as answer:
             assert answer.status == 200
-        await metric_reaches(http, url, f"processor_events_received_total {len(case['events'])}.0")
-        await metric_reaches(http, url, "processor_events_in_flight 0.0")
+        await metric_reaches(
+            http, url, f'processor_events_received_total{{worker="0"}} {len(case["events"])}.0'
+        )
+        await metric_reaches(http, url, 'processor_events_in_flight{worker="0"} 0.0')
         child.send_signal(signal.SIGTERM)
         assert await child.wait() == 0
     assert await committed(kafka, f"group-{topic}", topic) == len(case["events"])

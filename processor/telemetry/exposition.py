@@ -1,0 +1,99 @@
+"""Samples of workers as the text that Prometheus scrapes."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
+
+from processor.telemetry.metrics import METRICS, WORKER_LABEL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from prometheus_client.metrics_core import Metric as Family
+
+    from processor.distribution import Distribution
+    from processor.telemetry.metrics import Metric
+
+
+class Sample(msgspec.Struct, array_like=True, frozen=True):
+    """One series less its name: a value, or a histogram's sum with its counts by bound."""
+
+    labels: tuple[str, ...]
+    value: float
+    counts: list[int] | None = None
+
+
+Samples: TypeAlias = dict[str, list[Sample]]
+"""By metric name."""
+
+
+class Sheet:
+    """Samples being collected; a name that is not in the catalogue cannot be added."""
+
+    def __init__(self) -> None:
+        self.samples: Samples = {}
+
+    def add(self, metric: Metric, value: float, *labels: str) -> None:
+        """Add one series."""
+        self.samples.setdefault(metric.name, []).append(Sample(labels, float(value)))
+
+    def add_all(self, metric: Metric, values: Mapping[str, float]) -> None:
+        """Add a series for each value of the metric's one label."""
+        self.samples.setdefault(metric.name, [])
+        for label, value in values.items():
+            self.add(metric, value, label)
+
+    def add_distribution(self, metric: Metric, distribution: Distribution) -> None:
+        """Add a histogram."""
+        sample = Sample((), distribution.total, list(distribution.counts))
+        self.samples.setdefault(metric.name, []).append(sample)
+
+
+def exposition(workers: Mapping[str, Samples]) -> bytes:
+    """The text for the samples of each worker, by its name; families in the catalogue's order."""
+    registry = CollectorRegistry()
+    registry.register(_Workers(workers))
+    return generate_latest(registry)
+
+
+class _Workers(Collector):
+    def __init__(self, workers: Mapping[str, Samples]) -> None:
+        self._workers = workers
+
+    def collect(self) -> Iterable[Family]:
+        for name, metric in METRICS.items():
+            family = _family(metric)
+            for worker, samples in self._workers.items():
+                for sample in samples.get(name, ()):
+                    _fill(family, metric, [worker, *sample.labels], sample)
+            if family.samples:
+                yield family
+
+
+def _family(metric: Metric) -> CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily:
+    labels = [WORKER_LABEL, *metric.labels]
+    if metric.kind == "counter":
+        return CounterMetricFamily(metric.name, metric.help, labels=labels)
+    if metric.kind == "gauge":
+        return GaugeMetricFamily(metric.name, metric.help, labels=labels)
+    return HistogramMetricFamily(metric.name, metric.help, labels=labels)
+
+
+def _fill(
+    family: CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily,
+    metric: Metric,
+    labels: list[str],
+    sample: Sample,
+) -> None:
+    if isinstance(family, HistogramMetricFamily):
+        bounds = [*(str(float(bound)) for bound in metric.bounds), "+Inf"]
+        cumulated = list(zip(bounds, map(float, accumulate(sample.counts or ())), strict=True))
+        family.add_metric(labels, cumulated, sample.value)
+    else:
+        family.add_metric(labels, sample.value)

@@ -1,0 +1,107 @@
+"""The last warnings and errors, kept for the status page; and repeats of a line, held back for a while."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from structlog.typing import EventDict, WrappedLogger
+
+_KEPT: Final = 50
+_TOLD: Final = frozenset({"warning", "error", "critical"})
+_REPEAT_S: Final = 30.0
+_REMEMBERED: Final = 500
+_TEXT_MAX: Final = 500
+_SUBJECT: Final = ("partition", "condition", "worker", "to")
+
+
+class Entry(msgspec.Struct, frozen=True, rename="camel"):
+    """A line that was logged: `at` in seconds since the epoch, `fields` as texts."""
+
+    at: float
+    level: str
+    event: str
+    fields: dict[str, str]
+
+
+class Journal:
+    """A step of the log pipeline that remembers the last lines of note."""
+
+    def __init__(self) -> None:
+        self._entries: deque[Entry] = deque(maxlen=_KEPT)
+
+    @property
+    def entries(self) -> list[Entry]:
+        """The last lines of note, the newest last."""
+        return list(self._entries)
+
+    def __call__(self, _: WrappedLogger, method: str, line: EventDict) -> EventDict:
+        """Remember a line of note; every line goes on."""
+        level = str(line.get("level", method))
+        if level in _TOLD:
+            fields = {
+                name: str(value)[:_TEXT_MAX]
+                for name, value in line.items()
+                if name
+                not in {"event", "level", "timestamp", "exc_info", "exception", "_record", "_from_structlog"}
+            }
+            self._entries.append(Entry(time.time(), level, str(line.get("event", ""))[:_TEXT_MAX], fields))
+        return line
+
+
+class Repeats(logging.Filter):
+    """A step of the log pipeline: of lines with one event and one subject, one in a while; the next tells how many.
+
+    The subject is the line's partition, condition, worker and the like. What differs only in its reason counts as
+    the same: an outage has many.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._last: dict[tuple[object, ...], tuple[float, int]] = {}
+
+    def __call__(self, _: WrappedLogger, method: str, line: EventDict) -> EventDict:
+        """Let a line pass, or drop it.
+
+        Raises:
+            structlog.DropEvent: it was told a moment ago.
+
+        """
+        if method not in _TOLD:
+            return line
+        subject = (line.get(name) for name in _SUBJECT)
+        held_back = self.held_back((method, line.get("event"), *subject))
+        if held_back is None:
+            raise structlog.DropEvent
+        if held_back:
+            line["repeated"] = held_back
+        return line
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """The same for a library's line: whether it is told."""
+        return self.held_back((record.name, record.levelno, str(record.msg))) is not None
+
+    def held_back(self, key: tuple[object, ...]) -> int | None:
+        """How many lines of this key were held back since the last; None where this one is to be held back, too."""
+        now_s = self._clock()
+        told_at_s, count = self._last.get(key, (float("-inf"), 0))
+        if now_s < told_at_s + _REPEAT_S:
+            self._last[key] = told_at_s, count + 1
+            return None
+        if len(self._last) >= _REMEMBERED:
+            self._last.clear()
+        self._last[key] = now_s, 0
+        return count
+
+
+JOURNAL: Final = Journal()
+"""The process's one journal, as logging itself is the process's."""

@@ -1,0 +1,117 @@
+"""What a worker tells of itself, as data: the parent asks for it, metrics and the status page are made from it.
+
+No profile's data is in it, nor a secret.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from processor.telemetry.exposition import Samples  # noqa: TC001  msgspec reads the annotations
+from processor.telemetry.journal import Entry  # noqa: TC001  as above
+
+
+class PartitionReport(msgspec.Struct, frozen=True, rename="camel"):
+    """An assigned partition. Offsets are the source's; `restored` and `restore_goal` the changelog's."""
+
+    partition: int
+    is_restored: bool
+    next_offset: int | None = None
+    end_offset: int | None = None
+    lag_records: int | None = None
+    lag_s: float | None = None
+    held_bytes: int = 0
+    restored: int | None = None
+    restore_goal: int | None = None
+
+
+class ShardReport(msgspec.Struct, frozen=True, rename="camel"):
+    """An open shard, as this worker knows it. `shard` is empty where shards are not known."""
+
+    shard: str
+    records_per_s: float
+    throttled_per_s: float
+    throttled: int
+    limit_records_per_s: float
+    buffered_bytes: int
+    takes_nothing: bool
+
+
+class ItemReport(msgspec.Struct, frozen=True, rename="camel"):
+    """An item of the destination, and what keeps it back, if anything."""
+
+    kind: str
+    name: str
+    labels: list[str]
+    removed_by: str | None = None
+    action: str | None = None
+
+
+class DestinationReport(msgspec.Struct, frozen=True, rename="camel"):
+    """What is exported, where to, and what governance lets through; `problems` are those of a refused reload."""
+
+    name: str
+    stream: str
+    region: str
+    marketing_actions: list[str]
+    enforcement: str
+    consent_policies: list[str]
+    items: list[ItemReport]
+    loaded_at: float
+    problems: list[str] = []
+
+
+class FlowReport(msgspec.Struct, frozen=True, rename="camel"):
+    """Buffers, and where the time went, as shares of the last seconds."""
+
+    in_flight: int
+    in_flight_bytes: int
+    in_flight_limit_bytes: int
+    buffered_bytes: int
+    buffer_limit_bytes: int
+    requests_in_flight: int
+    idle: float
+    busy: float
+    backpressured: float
+
+
+class Report(msgspec.Struct, frozen=True, rename="camel"):
+    """One worker, as of one moment. `stalled` says why it should be ended; `totals` count since the start."""
+
+    worker: int
+    pid: int
+    version: str
+    started_at: float
+    at: float
+    is_ready: bool
+    conditions: dict[str, str]
+    stalled: str | None
+    topic: str
+    group: str
+    destination: DestinationReport
+    flow: FlowReport
+    totals: dict[str, float]
+    rates: dict[str, float]
+    dead_letters: dict[str, int]
+    removed: dict[str, int]
+    partitions: list[PartitionReport]
+    shards: list[ShardReport]
+    errors: list[Entry]
+
+
+class Observation(msgspec.Struct, frozen=True, rename="camel"):
+    """A report with the samples of the same moment."""
+
+    report: Report
+    samples: Samples
+
+
+class Fleet(msgspec.Struct, frozen=True, rename="camel"):
+    """All workers of a process: what those that answered told, and why the others did not.
+
+    `restarts` says how often each was started again; it is empty where there is no parent to do that.
+    """
+
+    observations: list[Observation]
+    silent: dict[int, str] = {}
+    restarts: dict[int, int] = {}

@@ -1,0 +1,61 @@
+"""What is answered, from what the workers told: pure functions of a fleet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from processor.telemetry import metrics
+from processor.telemetry.exposition import Sheet, exposition
+
+if TYPE_CHECKING:
+    from processor.telemetry.exposition import Samples
+    from processor.telemetry.report import Fleet
+
+
+def liveness(fleet: Fleet) -> dict[str, str]:
+    """Why workers should be ended and started anew; empty where none should. One that is being started is live."""
+    return {
+        f"worker {each.report.worker}": each.report.stalled
+        for each in fleet.observations
+        if each.report.stalled is not None
+    }
+
+
+def reasons(fleet: Fleet) -> dict[str, str]:
+    """What keeps the process from being ready; with several workers each reason says whose it is."""
+    found = {f"worker {number}": why for number, why in sorted(fleet.silent.items())}
+    is_alone = len(fleet.observations) + len(fleet.silent) == 1
+    for each in fleet.observations:
+        for what, why in each.report.conditions.items():
+            found[what if is_alone else f"worker {each.report.worker}: {what}"] = why
+    return found
+
+
+def metrics_text(fleet: Fleet) -> bytes:
+    """All workers' series, each with its worker's label."""
+    workers: dict[str, Samples] = {str(each.report.worker): dict(each.samples) for each in fleet.observations}
+    for number in fleet.silent:
+        sheet = Sheet()
+        sheet.add(metrics.UP, 0)
+        workers[str(number)] = sheet.samples
+    for number, restarts in fleet.restarts.items():
+        sheet = Sheet()
+        sheet.add(metrics.RESTARTS, restarts)
+        workers[str(number)] = workers.get(str(number), {}) | sheet.samples
+    return exposition(workers)
+
+
+def status_json(fleet: Fleet) -> bytes:
+    """Everything that the page shows."""
+    why = reasons(fleet)
+    told: dict[str, Any] = {
+        "ready": not why,
+        "reasons": why,
+        "live": not liveness(fleet),
+        "silent": {str(number): text for number, text in fleet.silent.items()},
+        "restarts": {str(number): count for number, count in fleet.restarts.items()},
+        "workers": [each.report for each in fleet.observations],
+    }
+    return msgspec.json.encode(told)

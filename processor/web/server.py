@@ -1,0 +1,148 @@
+"""The HTTP server: `/livez`, `/readyz`, `/metrics`, the status page at `/`, and its data.
+
+It only reads. Nothing that it serves comes from elsewhere, and the page may load nothing from elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import structlog
+from aiohttp import web
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from processor.errors import ConfigurationError, Problem
+from processor.web.answers import liveness, metrics_text, reasons, status_json
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from processor.settings import ServiceSettings
+    from processor.telemetry.report import Fleet
+
+log = structlog.get_logger(__name__)
+
+_SECURITY_HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+_EVENT_INTERVAL_S: Final = 2.0
+_WATCHERS_MAX: Final = 32
+_LEAVE_S: Final = 1.0
+
+
+class _Asset(NamedTuple):
+    body: bytes
+    content_type: str
+
+
+def _asset(name: str, content_type: str) -> _Asset:
+    return _Asset(Path(__file__).with_name(name).read_bytes(), content_type)
+
+
+_ASSETS: Final = {
+    "/": _asset("page.html", "text/html"),
+    "/page.css": _asset("page.css", "text/css"),
+    "/page.js": _asset("page.js", "text/javascript"),
+    "/icon.svg": _asset("icon.svg", "image/svg+xml"),
+}
+
+
+class _Pages:
+    """The handlers, over whatever `ask` tells."""
+
+    def __init__(self, ask: Callable[[], Awaitable[Fleet]]) -> None:
+        self._ask = ask
+        self._watchers = 0
+
+    async def live(self, _: web.Request) -> web.Response:
+        why = liveness(await self._ask())
+        return web.json_response({"live": not why, "reasons": why}, status=503 if why else 200)
+
+    async def ready(self, _: web.Request) -> web.Response:
+        why = reasons(await self._ask())
+        return web.json_response({"ready": not why, "reasons": why}, status=503 if why else 200)
+
+    async def metrics(self, _: web.Request) -> web.Response:
+        body = metrics_text(await self._ask())
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+
+    async def status(self, _: web.Request) -> web.Response:
+        return web.Response(body=status_json(await self._ask()), content_type="application/json")
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """The status again and again, as server-sent events."""
+        if self._watchers >= _WATCHERS_MAX:
+            raise web.HTTPServiceUnavailable(text="too many pages are open; GET /api/status still answers")
+        self._watchers += 1
+        try:
+            response = web.StreamResponse(headers={**_SECURITY_HEADERS, "Content-Type": "text/event-stream"})
+            await response.prepare(request)
+            while True:
+                await response.write(b"data: " + status_json(await self._ask()) + b"\n\n")
+                await asyncio.sleep(_EVENT_INTERVAL_S)
+        except ConnectionError:
+            return response  # the page was closed
+        finally:
+            self._watchers -= 1
+
+    async def asset(self, request: web.Request) -> web.Response:
+        found = _ASSETS[request.path]
+        return web.Response(body=found.body, content_type=found.content_type, charset="utf-8")
+
+
+@asynccontextmanager
+async def serve(settings: ServiceSettings, ask: Callable[[], Awaitable[Fleet]]) -> AsyncIterator[str]:
+    """Serve what `ask` tells while the context lasts; the address that is served at.
+
+    Raises:
+        ConfigurationError: the address cannot be listened at.
+
+    """
+    pages = _Pages(ask)
+    app = web.Application()
+    app.add_routes(
+        [
+            web.get("/livez", pages.live),
+            web.get("/readyz", pages.ready),
+            web.get("/metrics", pages.metrics),
+            web.get("/api/status", pages.status),
+            web.get("/api/events", pages.events),
+            *(web.get(path, pages.asset) for path in _ASSETS),
+        ]
+    )
+    app.on_response_prepare.append(_harden)
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=_LEAVE_S)
+    await runner.setup()
+    site = web.TCPSite(runner, settings.http_host, settings.http_port)
+    try:
+        await site.start()
+    except OSError as error:
+        await runner.cleanup()
+        problem = Problem(
+            source="environment",
+            line=None,
+            member="PROCESSOR_HTTP_HOST, PROCESSOR_HTTP_PORT",
+            message=f"cannot listen at {settings.http_host}:{settings.http_port}: {error.strerror}",
+            remedy="Choose a free port, or 0 for any",
+        )
+        raise ConfigurationError([problem]) from error
+    host, port = runner.addresses[0][:2]
+    log.info("serving health, metrics and the status page", url=f"http://{host}:{port}")
+    try:
+        yield f"http://{host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+async def _harden(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(_SECURITY_HEADERS)

@@ -1,0 +1,148 @@
+"""What a running service tells of itself over HTTP, from one port for all of its workers."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+import signal
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+
+from tests.integration.members import Member, Producer, changes, member_environ
+from tests.kinesis.model import Faults, ScriptedKinesis
+from tests.kinesis.served import served
+from tests.telemetry.scrape import parsed, sums, unaccounted
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+
+
+@pytest.fixture
+async def kinesis() -> AsyncIterator[tuple[ScriptedKinesis, str]]:
+    scripted = ScriptedKinesis(random.Random(5), faults=Faults(throttled=0.05, unavailable=0.02))
+    async with served(scripted) as url:
+        yield scripted, url
+
+
+async def url_of(member: Member) -> str:
+    while True:
+        for line in member.log.read_text().splitlines():
+            found = re.search(r"http://127\.0\.0\.1:\d+", line)
+            if found and "serving" in line:
+                return found[0]
+        await asyncio.sleep(0.02)
+
+
+async def scraped(http: aiohttp.ClientSession, url: str) -> dict[Any, float]:
+    async with http.get(f"{url}/metrics") as answer:
+        return parsed(await answer.text())
+
+
+async def ready(http: aiohttp.ClientSession, url: str) -> dict[str, Any]:
+    """The answer of /readyz once it is 200."""
+    while True:
+        async with http.get(f"{url}/readyz") as answer:
+            told: dict[str, Any] = await answer.json()
+            assert answer.status == (200 if told["ready"] else 503)
+            if told["ready"]:
+                return told
+        await asyncio.sleep(0.05)
+
+
+def lag_partitions(scrape: dict[Any, float]) -> list[str]:
+    return sorted(
+        dict(labels)["partition"] for name, labels in scrape if name == "processor_partition_lag_seconds"
+    )
+
+
+async def test_in_every_scrape_each_worker_accounts_for_what_it_received(
+    kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str], tmp_path: Path
+) -> None:
+    _, url = kinesis
+    rng = random.Random(1)
+    member = await Member(tmp_path, member_environ(kafka, topic, tmp_path, url), workers=2).start()
+    try:
+        async with Producer(kafka, topic) as producer, aiohttp.ClientSession() as http:
+            at = await url_of(member)
+            await ready(http, at)
+            received = 0.0
+            for _ in range(12):
+                await producer.produce([*changes(rng, 60, 40, len(producer.events)), (b"bad", b"{no json")])
+                for _ in range(5):
+                    scrape = await scraped(http, at)
+                    found = unaccounted(scrape)
+                    assert set(found.values()) == {0}, found
+            while received < len(producer.events):
+                scrape = await scraped(http, at)
+                assert set(unaccounted(scrape).values()) == {0}
+                received = sum(each["processor_events_received_total"] for each in sums(scrape).values())
+            assert set(sums(scrape)) == {"0", "1"}
+        assert await member.stop() == 0
+    finally:
+        await member.kill()
+
+
+async def test_the_series_of_revoked_partitions_disappear(
+    kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str], tmp_path: Path
+) -> None:
+    _, url = kinesis
+    homes = [tmp_path / "one", tmp_path / "two"]
+    for home in homes:
+        home.mkdir()
+    one = await Member(homes[0], member_environ(kafka, topic, homes[0], url)).start()
+    two = None
+    try:
+        async with aiohttp.ClientSession() as http:
+            first = await url_of(one)
+            while lag_partitions(await scraped(http, first)) != ["0", "1", "2"]:
+                await asyncio.sleep(0.05)
+            two = await Member(homes[1], member_environ(kafka, topic, homes[1], url)).start()
+            second = await url_of(two)
+            while True:
+                ours, theirs = [lag_partitions(await scraped(http, each)) for each in (first, second)]
+                if ours and theirs and sorted(ours + theirs) == ["0", "1", "2"]:
+                    break
+                await asyncio.sleep(0.05)
+        assert [await one.stop(), await two.stop()] == [0, 0]
+    finally:
+        await one.kill()
+        if two is not None:
+            await two.kill()
+
+
+async def test_one_port_answers_for_all_workers_and_tells_of_one_that_is_missing(
+    kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str], tmp_path: Path
+) -> None:
+    _, url = kinesis
+    member = await Member(tmp_path, member_environ(kafka, topic, tmp_path, url), workers=2).start()
+    try:
+        async with aiohttp.ClientSession() as http:
+            at = await url_of(member)
+            assert await ready(http, at) == {"ready": True, "reasons": {}}
+            async with http.get(f"{at}/api/status") as answer:
+                told = await answer.json()
+            assert [each["worker"] for each in told["workers"]] == [0, 1]
+            assert sorted(each["partition"] for w in told["workers"] for each in w["partitions"]) == [0, 1, 2]
+            killed = member.signal_worker(random.Random(1), signal.SIGKILL)
+            index = next(each["worker"] for each in told["workers"] if each["pid"] == killed)
+            while True:
+                async with http.get(f"{at}/readyz") as answer:
+                    reasons = (await answer.json())["reasons"]
+                if f"worker {index}" in reasons:
+                    assert answer.status == 503
+                    break
+            async with http.get(f"{at}/livez") as answer:
+                assert answer.status == 200  # the parent starts it again: the whole need not be
+            await ready(http, at)
+            found = sums(await scraped(http, at))
+            assert found[str(index)]["processor_worker_restarts_total"] == 1
+            assert found[str(1 - index)]["processor_worker_restarts_total"] == 0
+        assert await member.stop() == 0
+    finally:
+        await member.kill()
