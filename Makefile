@@ -39,7 +39,7 @@ docs: $(READY) ## write docs/configuration.md and docs/metrics.md anew from the 
 lock: $(READY) ## resolve the lock files anew: all, what the image runs, what the image is built with
 	$(BIN)/pip install --quiet uv
 	$(LOCK) --upgrade --extra dev --extra demo -o requirements.lock pyproject.toml
-	$(LOCK) --constraint requirements.lock -o deploy/requirements.lock pyproject.toml
+	$(LOCK) --constraint requirements.lock --extra msk-iam --extra otel -o deploy/requirements.lock pyproject.toml
 	$(LOCK) --group build -o deploy/build.lock
 
 clean: ## remove the virtual environment and all caches

@@ -25,6 +25,7 @@ from rich.progress import track
 from benchmarks import report
 from processor.checkpoint import Checkpoint
 from processor.configuration import parse_configuration
+from processor.dead_letter_limit import DeadLetterLimit
 from processor.embedded import start_kafka, start_kinesis
 from processor.fence import Fence
 from processor.governance.plan import compile_plan
@@ -170,7 +171,14 @@ async def _throughput(home: Path, profiles: int, seconds: float = 10) -> dict[st
     overlay, status = Overlay(store), Status()
     writer = Writer(_Endpoint(), settings.kinesis, random.Random(3), Fence(lambda: 0.0, 1.0))
     checkpoint = Checkpoint(0, cast("Any", _Changelog(store.position)), overlay, status)
-    stages = Stages(core, overlay, writer, cast("Any", None), checkpoint)
+    stages = Stages(
+        core,
+        overlay,
+        writer,
+        cast("Any", None),
+        checkpoint,
+        DeadLetterLimit(settings.service, status),
+    )
     partition = Partition(0, stages, status, state_bytes_max=1 << 20, on_room=lambda: None)
     busy_s = cpu_s = 0.0
     first = offset = store.highest_offset + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,6 +23,7 @@ from processor.errors import (
     ProcessorError,
 )
 from processor.governance.plan import compile_plan
+from processor.letter_commands import letter_app
 from processor.profile.core import Core
 from processor.replay import replay as replay_lines
 from processor.settings import load_file_settings, load_settings
@@ -29,7 +31,7 @@ from processor.state_commands import state_app
 from processor.workers import Command, RestartPolicy, Workers, allowed_cpus, worker_environ
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from processor.errors import Problem
     from processor.governance.plan import Plan
@@ -46,6 +48,7 @@ app = typer.Typer(
 )
 
 app.add_typer(state_app, name="state")
+app.add_typer(letter_app, name="dead-letters")
 
 _LEAVE_S = 15.0
 """What a worker may take beyond its drain: the last commit, and leaving the group."""
@@ -97,11 +100,14 @@ def run(
     count = workers or settings.service.workers or allowed_cpus()
     if worker is None and count > 1:
         raise typer.Exit(_run_workers(count, settings, destination, governance))
-    _run_one(settings, plan, worker, restarted=restarted)
+    _run_one(settings, plan, worker, lambda: _loaded(destination, governance), restarted=restarted)
 
 
-def _run_one(settings: Settings, plan: Plan, worker: int | None, *, restarted: bool) -> None:
+def _run_one(
+    settings: Settings, plan: Plan, worker: int | None, load: Callable[[], Plan], *, restarted: bool
+) -> None:
     from processor.link import line_to_parent
+    from processor.reload import Reloading
     from processor.service import Parent, run_service, stop_on_signals
     from processor.telemetry.restore_bar import show_restoration
     from processor.telemetry.status import Status
@@ -111,12 +117,16 @@ def _run_one(settings: Settings, plan: Plan, worker: int | None, *, restarted: b
     async def serve() -> None:
         stop = asyncio.Event()
         stop_on_signals(stop)
+        reloading = Reloading(asyncio.Event(), load)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloading.told.set)
         parent = None if worker is None else Parent(worker, line_to_parent())
         async with asyncio.TaskGroup() as tasks:
             beside = []
             if parent is None and errors.is_terminal:
                 beside.append(tasks.create_task(show_restoration(status, errors)))
-            await run_service(settings, plan, stop, status, restarted=restarted, parent=parent)
+            await run_service(
+                settings, plan, stop, status, restarted=restarted, parent=parent, reloading=reloading
+            )
             for task in beside:
                 task.cancel()
 
@@ -155,6 +165,7 @@ def _run_workers(count: int, settings: Settings, destination: Path | None, gover
         stop = asyncio.Event()
         stop_on_signals(stop)
         parent = Workers(commands, stop_timeout_s, policy)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, parent.pass_on, signal.SIGHUP)
         async with serve(service, parent.ask):
             return await parent.run(stop)
 
@@ -276,9 +287,13 @@ def main() -> None:
 def _plan(destination: Path | None, governance: Path | None) -> tuple[Plan | None, Sequence[Problem]]:
     """The compiled plan, or why there is none."""
     try:
-        files = load_file_settings()
-        destination_file = destination or files.destination_file
-        governance_file = governance or files.governance_file
-        return compile_plan(*load_configuration(destination_file, governance_file, os.environ)), ()
+        return _loaded(destination, governance), ()
     except ConfigurationError as error:
         return None, error.problems
+
+
+def _loaded(destination: Path | None, governance: Path | None) -> Plan:
+    files = load_file_settings()
+    destination_file = destination or files.destination_file
+    governance_file = governance or files.governance_file
+    return compile_plan(*load_configuration(destination_file, governance_file, os.environ))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from processor.batch import Record
     from processor.checkpoint import Checkpoint
+    from processor.dead_letter_limit import DeadLetterLimit
     from processor.kafka.dead_letters import DeadLetters
     from processor.kinesis.writer import Writer
     from processor.profile.core import Core
@@ -49,6 +50,7 @@ class Stages(NamedTuple):
     writer: Writer
     dead_letters: DeadLetters
     checkpoint: Checkpoint
+    limit: DeadLetterLimit
 
 
 class Partition:
@@ -85,6 +87,10 @@ class Partition:
         # Profiles may have left before this; those of former lives are looked for once.
         self._idle = asyncio.Event()
         self._idle.set()
+
+    def follow(self, core: Core) -> None:
+        """Have the next batch, and all after it, worked on by another core."""
+        self._stages = self._stages._replace(core=core)
 
     def offer(self, records: Sequence[Record]) -> None:
         """Take records, in order; how much fits is the caller's to decide, by `held_bytes`."""
@@ -202,7 +208,9 @@ class Partition:
             if pair[1].unsettled or len(settled) == _BATCHES_AT_ONCE:
                 break
             settled.append(pair)
-        await self._write_letters([letter for batch, ticket in settled for letter in _letters(batch, ticket)])
+        letters = [letter for batch, ticket in settled for letter in _letters(batch, ticket)]
+        await self._stages.limit.passed(len(letters), sum(batch.received for batch, _ in settled))
+        await self._write_letters(letters)
         changes: dict[bytes, bytes] = {}
         for batch, _ in settled:
             for profile, record in batch.changes.items():

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from processor.checkpoint import Checkpoint
+from processor.dead_letter_limit import DeadLetterLimit
 from processor.errors import KafkaError, KafkaUnavailable, StateRefused
 from processor.kafka.changelog import RECORD_OVERHEAD_BYTES
 from processor.kafka.source import Source
@@ -64,6 +65,7 @@ class Pipeline:
         self.source = Source(settings.kafka, self, parts.heartbeats)
         self.status = status
         self.partitions: dict[int, Partition] = {}
+        self.dead_letter_limit = DeadLetterLimit(settings.service, status)
         self._settings = settings
         self._parts = parts
         self._owned: dict[int, asyncio.Task[None]] = {}
@@ -127,6 +129,12 @@ class Pipeline:
             await self._let_go(partitions, self._settings.kafka.drain_timeout_ms)
         log.info("partitions revoked", partitions=sorted(partitions))
 
+    def follow(self, core: Core) -> None:
+        """Have every partition's next batch worked on by another core."""
+        self._parts = replace(self._parts, core=core)
+        for partition in self.partitions.values():
+            partition.follow(core)
+
     async def _own(self, number: int) -> None:
         """Restore a partition, then work on it, until cancelled."""
         if number >= self._parts.changelog_shape.partitions:
@@ -160,7 +168,7 @@ class Pipeline:
         checkpoint = Checkpoint(number, parts.changelog, state, self.status)
         return Partition(
             number,
-            Stages(parts.core, state, parts.writer, parts.dead_letters, checkpoint),
+            Stages(parts.core, state, parts.writer, parts.dead_letters, checkpoint, self.dead_letter_limit),
             self.status,
             state_bytes_max=parts.changelog_shape.max_message_bytes - RECORD_OVERHEAD_BYTES,
             on_room=self._stirred.set,

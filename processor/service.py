@@ -31,6 +31,7 @@ from processor.link import answer_parent
 from processor.observer import Observer
 from processor.pipeline import Parts, Pipeline
 from processor.profile.core import Core
+from processor.reload import Reloading, follow_changes
 from processor.state.directory import StateDirectory
 from processor.telemetry.report import Fleet
 from processor.telemetry.status import Status
@@ -76,11 +77,12 @@ async def run_service(
     *,
     restarted: bool = False,
     parent: Parent | None = None,
+    reloading: Reloading | None = None,
 ) -> None:
     """Run one worker until `stop` is set, or its parent has ended.
 
     Waits for Kafka and Kinesis where they do not answer yet; one that is `restarted` by its parent waits as well
-    where they refuse, for it worked before. Without a parent it serves health, metrics and the status page itself.
+    where they refuse, for it worked before. `reloading` has it take changed files while it runs. Without a parent it serves health, metrics and the status page itself.
 
     Raises:
         KafkaRefused, KinesisRefused, StateError: at the start, what no waiting cures.
@@ -125,6 +127,9 @@ async def run_service(
                     tasks.create_task(_watched(watchdog, leave_soon), name="watchdog"),
                     tasks.create_task(_failure_of(beside), name="beside"),
                 ]
+                if reloading is not None:
+                    following = follow_changes(reloading, pipeline, observer, status)
+                    watching.append(tasks.create_task(following, name="reload"))
                 await pipeline.run(stop)
                 for task in watching:
                     task.cancel()

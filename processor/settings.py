@@ -259,6 +259,15 @@ class ServiceSettings(_Group):
     shutdown_timeout_ms: int = Field(
         25_000, ge=100, description="How long SIGTERM waits for what is in flight; below the grace period."
     )
+    dead_letter_limit_count: int = Field(
+        1_000,
+        ge=0,
+        description="More dead letters of a worker in the window, if they are the share too, and no more are written; 0: no limit.",
+    )
+    dead_letter_limit_share: float = Field(
+        0.5, ge=0, le=1, description="Their share of all events that were processed in the window."
+    )
+    dead_letter_limit_window_ms: int = Field(300_000, ge=1_000, description="The window.")
     stall_timeout_ms: int = Field(
         120_000,
         ge=2_000,

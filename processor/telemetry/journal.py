@@ -20,7 +20,7 @@ _TOLD: Final = frozenset({"warning", "error", "critical"})
 _REPEAT_S: Final = 30.0
 _REMEMBERED: Final = 500
 _TEXT_MAX: Final = 500
-_SUBJECT: Final = ("partition", "condition", "worker", "to")
+_SUBJECT: Final = ("partition", "condition", "worker", "to", "problem")
 
 
 class Entry(msgspec.Struct, frozen=True, rename="camel"):

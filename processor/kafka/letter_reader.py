@@ -1,0 +1,137 @@
+"""Reading dead letters back, and the source's later events of their keys."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from processor.kafka.client import client_options, errors_mapped
+from processor.kafka.dead_letters import HEADER_PREFIX
+from processor.kafka.positions import Bounds
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+
+    from aiokafka import ConsumerRecord
+
+    from processor.settings import KafkaSettings
+
+_WAIT_MS: Final = 200
+_RECORDS_AT_ONCE: Final = 2_000
+
+
+class Letter(NamedTuple):
+    """A dead letter: where it is, the event as it came, and what is told of it."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes | None]]
+    source_topic: str
+    source_partition: int
+    source_offset: int
+    timestamp_ms: int
+    reason: str
+    error: str
+
+    @property
+    def place(self) -> str:
+        """How the letter is named on the command line."""
+        return f"{self.partition}:{self.offset}"
+
+
+class TopicReader:
+    """Reads partitions from where it is told up to an end; commits nothing."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+
+    async def bounds(self, topic: str) -> dict[int, Bounds]:
+        """What there is of each partition now.
+
+        Raises:
+            KafkaRefused, KafkaUnavailable: it cannot be read.
+
+        """
+        with errors_mapped(f"looking at {topic}"):
+            # What is assigned makes the client ask for the topic.
+            self._consumer.assign([TopicPartition(topic, 0)])
+            found = await self._consumer._client.force_metadata_update()  # noqa: SLF001  no public method waits
+            partitions = self._consumer.partitions_for_topic(topic) or {0} if found else {0}
+            places = [TopicPartition(topic, number) for number in sorted(partitions)]
+            begins = await self._consumer.beginning_offsets(places)
+            ends = await self._consumer.end_offsets(places)
+        return {place.partition: Bounds(begins[place], ends[place]) for place in places}
+
+    async def read(
+        self, topic: str, partition: int, start: int, end: int
+    ) -> AsyncGenerator[ConsumerRecord[bytes, bytes], None]:
+        """The records from offset `start` to before `end`, in order.
+
+        Raises:
+            KafkaRefused, KafkaUnavailable: they cannot be read.
+
+        """
+        place = TopicPartition(topic, partition)
+        self._consumer.assign([place])
+        self._consumer.seek(place, start)
+        while start < end:
+            with errors_mapped(f"reading {topic}"):
+                found = await self._consumer.getmany(place, timeout_ms=_WAIT_MS, max_records=_RECORDS_AT_ONCE)
+                start = await self._consumer.position(place)
+            for record in found.get(place, []):
+                if record.offset < end:
+                    yield record
+
+
+@asynccontextmanager
+async def open_reader(settings: KafkaSettings) -> AsyncIterator[TopicReader]:
+    """A connection to read with.
+
+    Raises:
+        KafkaRefused, KafkaUnavailable: the connection did not come about.
+
+    """
+    consumer = AIOKafkaConsumer(
+        **client_options(settings),
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        fetch_max_wait_ms=_WAIT_MS,
+    )
+    try:
+        with errors_mapped("connecting to read"):
+            await consumer.start()
+        yield TopicReader(consumer)
+    finally:
+        # As in the changelog: tasks of the consumer that have not begun yet would cancel its stop.
+        await asyncio.sleep(0)
+        await consumer.stop()
+
+
+def letter(record: ConsumerRecord[bytes, bytes]) -> Letter | None:
+    """The dead letter in a record; None where it is not one of ours."""
+    told = {
+        name.removeprefix(HEADER_PREFIX): (value or b"").decode(errors="replace")
+        for name, value in record.headers
+        if name.startswith(HEADER_PREFIX)
+    }
+    try:
+        return Letter(
+            partition=record.partition,
+            offset=record.offset,
+            key=record.key,
+            value=record.value,
+            headers=[(name, value) for name, value in record.headers if not name.startswith(HEADER_PREFIX)],
+            source_topic=told["topic"],
+            source_partition=int(told["partition"]),
+            source_offset=int(told["offset"]),
+            timestamp_ms=int(told["timestamp"]),
+            reason=told["reason"],
+            error=told["error"],
+        )
+    except (KeyError, ValueError):
+        return None

@@ -1,0 +1,128 @@
+"""Changed files are taken on SIGHUP, all or nothing; what is mapped newly, or no more, behaves as the semantics say."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import signal
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+
+from tests.integration.members import DESTINATION, Member, Producer, member_environ
+from tests.integration.test_observation import ready, url_of
+from tests.kinesis.model import ScriptedKinesis
+from tests.kinesis.served import served
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+
+
+@pytest.fixture
+async def kinesis() -> AsyncIterator[tuple[ScriptedKinesis, str]]:
+    scripted = ScriptedKinesis(random.Random(5))
+    async with served(scripted) as url:
+        yield scripted, url
+
+
+def event(number: int, *segments: str) -> tuple[bytes, bytes]:
+    time = f"2020-01-01T00:00:0{number}Z"
+    entries = {name: {"status": "realized", "lastQualificationTime": time} for name in segments}
+    return b"p1", json.dumps({"number": number, "segmentMembership": {"ups": entries}}).encode()
+
+
+def statuses(kinesis: ScriptedKinesis) -> list[dict[str, str]]:
+    """The statuses by segment, export by export."""
+    found = []
+    for _, data in kinesis.stored:
+        entries = json.loads(data)["segmentMembership"].get("ups", {})
+        found.append({segment: entry["status"] for segment, entry in entries.items()})
+    return found
+
+
+async def exports_reach(kinesis: ScriptedKinesis, count: int) -> None:
+    while len(kinesis.stored) < count:
+        await asyncio.sleep(0.02)
+
+
+async def reloads_reach(http: aiohttp.ClientSession, url: str, result: str, count: int) -> dict[str, Any]:
+    """The status once each worker has `count` reloads of this result."""
+    while True:
+        async with http.get(f"{url}/metrics") as answer:
+            lines = (await answer.text()).splitlines()
+        found = [
+            line
+            for line in lines
+            if line.startswith("processor_configuration_reloads_total") and result in line
+        ]
+        if found and all(line.endswith(f" {count}.0") for line in found):
+            async with http.get(f"{url}/api/status") as answer:
+                told: dict[str, Any] = await answer.json()
+                return told
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_files_are_taken_on_sighup_and_refused_as_a_whole_where_they_are_wrong(
+    kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str], tmp_path: Path, workers: int
+) -> None:
+    scripted, kinesis_url = kinesis
+    environ = member_environ(kafka, topic, tmp_path, kinesis_url)
+    file = tmp_path / "destination.yaml"
+    connection = json.loads(file.read_text())["connection"]
+
+    def change(**members: Any) -> None:
+        file.write_text(json.dumps({**DESTINATION, "connection": connection, **members}))
+
+    member = await Member(tmp_path, environ, workers).start()
+    try:
+        async with Producer(kafka, topic) as producer, aiohttp.ClientSession() as http:
+            url = await url_of(member)
+            await ready(http, url)
+            await producer.produce([event(1, "one", "two", "three")])
+            await exports_reach(scripted, 1)
+
+            change(segments=[{"id": "one"}, {"id": "three"}])  # two is unmapped, three mapped newly
+            member.process.send_signal(signal.SIGHUP)
+            told = await reloads_reach(http, url, "taken", 1)
+            assert [each["name"] for each in told["workers"][0]["destination"]["items"]] == [
+                "ups/one",
+                "ups/three",
+                "number",
+            ]
+            await producer.produce([event(2, "one", "two", "three")])
+            await exports_reach(scripted, 2)
+
+            change(segments=[{"id": "one"}, {"id": "four"}], attributes=["number", "number"])
+            member.process.send_signal(signal.SIGHUP)
+            told = await reloads_reach(http, url, "refused", 1)
+            assert "number is given already" in told["workers"][0]["destination"]["problems"][0]
+            assert told["ready"]
+            await producer.produce([event(3, "one", "three")])
+            await exports_reach(scripted, 3)
+
+            change(stream="another")
+            member.process.send_signal(signal.SIGHUP)
+            told = await reloads_reach(http, url, "refused", 2)
+            assert "stream: it cannot change" in told["workers"][0]["destination"]["problems"][0]
+
+            change()
+            member.process.send_signal(signal.SIGHUP)
+            told = await reloads_reach(http, url, "taken", 2)
+            assert told["workers"][0]["destination"]["problems"] == []
+            await producer.produce([event(4, "one", "three")])
+            await exports_reach(scripted, 4)
+        assert await member.stop() == 0
+    finally:
+        await member.kill()
+    assert statuses(scripted) == [
+        {"one": "realized", "two": "realized"},
+        {"one": "existing", "three": "realized"},
+        {"one": "existing", "three": "existing"},
+        {"one": "existing"},
+    ]
