@@ -23,10 +23,12 @@ bench: $(READY) ## all benchmarks, on this machine; the figures go to benchmarks
 	$(BIN)/python -m benchmarks.writer
 	$(BIN)/python -m benchmarks.state
 
-lint: $(READY) ## style and types
+lint: $(READY) ## style, types, and what is unsafe
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --recursive --severity-level medium processor
+	$(BIN)/pip check --quiet
 
 format: $(READY) ## rewrite the code in the project's style
 	$(BIN)/ruff format .

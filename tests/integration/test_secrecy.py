@@ -34,7 +34,7 @@ VALUES = [
 PATHS = ("livez", "readyz", "metrics", "api/status", "")
 
 
-def events() -> list[tuple[bytes, bytes | None]]:
+def events() -> list[tuple[bytes, bytes]]:
     """Good events and bad ones of every kind, each with values that nothing may tell."""
     entry = {"status": "realized", "lastQualificationTime": "2020-01-01T00:00:00Z"}
     good = {
