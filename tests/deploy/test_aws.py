@@ -14,6 +14,7 @@ import hcl2
 import pytest
 from aiohttp import web
 
+from tests.deploy.test_procedures import commands
 from tests.deploy.tools import DEPLOY, program
 from tests.integration.world import plan_for, produce, running, settings_for, stored_when, until, vector
 
@@ -88,6 +89,35 @@ def test_the_key_may_only_be_used_through_kinesis() -> None:
         "what PutRecords needs of a stream with a key of one's own"
     )
     assert list(only["Condition"]["StringEquals"]) == ["kms:ViaService"]
+
+
+ACTIONS: Final = {
+    "topic": {
+        "Read": {"DescribeTopic", "ReadData"},
+        "Write": {"DescribeTopic", "WriteData"},
+        "Create": {"CreateTopic"},
+        "DescribeConfigs": {"DescribeTopicDynamicConfiguration"},
+    },
+    "group": {"Read": {"AlterGroup", "DescribeGroup"}},
+}
+"""What each of Kafka's operations is in MSK's IAM."""
+
+
+def test_msk_s_policy_grants_what_kafka_s_acls_do() -> None:
+    """Those are tried on a broker, in test_procedures."""
+    granted: dict[str, set[str]] = {"events": {"Connect", "WriteDataIdempotently"}}
+    for line in commands("What Kafka must allow", "kafka-acls.sh"):
+        (kind, name), *_ = re.findall(r"--(topic|group) (\S+)", line)
+        granted[name] = set().union(
+            *(ACTIONS[kind][operation] for operation in re.findall(r"--operation (\S+)", line))
+        )
+    policy = json.loads((AWS / "iam-policy-msk.json").read_text())["Statement"]
+    found = {
+        each["Resource"].split("/")[-1 if each["Sid"] != "Connect" else 1]: each["Action"] for each in policy
+    }
+    assert {name: {f"kafka-cluster:{action}" for action in actions} for name, actions in granted.items()} == {
+        name: set(actions) for name, actions in found.items()
+    }
 
 
 def test_terraform_formats_it_so() -> None:
