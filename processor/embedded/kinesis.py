@@ -40,7 +40,7 @@ class EmbeddedKinesis:
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.endpoint_url}/moto-api/data.json", timeout=2) as answer:  # noqa: S310  our own address  # nosec B310
+            with urllib.request.urlopen(f"{self.endpoint_url}/moto-api/data.json", timeout=2) as answer:  # noqa: S310  our own address
                 return bool(answer.status == 200)  # noqa: PLR2004  HTTP's OK
         except (urllib.error.URLError, OSError):
             return False
