@@ -27,7 +27,7 @@ lint: $(READY) ## style, types, and what is unsafe
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/bandit --quiet --configuration-file pyproject.toml --recursive --severity-level medium processor
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive --severity-level medium processor
 	$(BIN)/pip check --quiet
 
 format: $(READY) ## rewrite the code in the project's style
