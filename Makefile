@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 COMPILED := .venv-compiled
 COMPILED_READY := $(COMPILED)/.ready
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
 .PHONY: help demo test test-compiled simulate bench lint format docs lock clean
 
@@ -27,10 +28,12 @@ bench: $(READY) ## all benchmarks, on this machine; the figures go to benchmarks
 	$(BIN)/python -m benchmarks.writer
 	$(BIN)/python -m benchmarks.state
 
-lint: $(READY) ## style and types
+lint: $(READY) ## style, types, and what is unsafe
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive --severity-level medium processor
+	$(BIN)/pip check --quiet
 
 format: $(READY) ## rewrite the code in the project's style
 	$(BIN)/ruff format .
@@ -40,10 +43,11 @@ docs: $(READY) ## write docs/configuration.md and docs/metrics.md anew from the 
 	$(BIN)/python -m processor.reference > docs/configuration.md
 	$(BIN)/python -m processor.telemetry.reference > docs/metrics.md
 
-lock: $(READY) ## resolve requirements.lock anew
+lock: $(READY) ## resolve the lock files anew: all, what the image runs, what the image is built with
 	$(BIN)/pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-		--extra dev --extra demo --no-header --no-emit-index-url -o requirements.lock pyproject.toml
+	$(LOCK) --upgrade --extra dev --extra demo -o requirements.lock pyproject.toml
+	$(LOCK) --constraint requirements.lock --extra msk-iam --extra otel -o deploy/requirements.lock pyproject.toml
+	$(LOCK) --group build -o deploy/build.lock
 
 clean: ## remove the virtual environment and all caches
 	rm -rf $(VENV) $(COMPILED) .mypy_cache .ruff_cache .pytest_cache .hypothesis

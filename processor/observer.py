@@ -120,9 +120,11 @@ class Observer:
 
     def partitions(self) -> list[PartitionReport]:
         """All partitions that the worker owns, restored or not."""
-        owned = {} if self.pipeline is None else self.pipeline.partitions
+        pipeline = self.pipeline
         return [
-            self._partition(number) if number in owned else self._restoring(number)
+            self._restoring(number)
+            if pipeline is None or number not in pipeline.partitions
+            else self._partition(number, pipeline)
             for number in sorted(self._status.partitions)
         ]
 
@@ -189,11 +191,10 @@ class Observer:
             counters[f"throttled {lane.shard_id}"] = lane.throttled
         return counters
 
-    def _partition(self, number: int) -> PartitionReport:
-        assert self.pipeline is not None  # noqa: S101  for the types: the caller has looked
-        partition = self.pipeline.partitions[number]
+    def _partition(self, number: int, pipeline: Pipeline) -> PartitionReport:
+        partition = pipeline.partitions[number]
         reached = partition.start_offset if partition.next_offset is None else partition.next_offset
-        end = self.pipeline.source.end_offset(number)
+        end = pipeline.source.end_offset(number)
         lag = None if end is None else max(end - reached, 0)
         oldest_ms = partition.oldest_timestamp_ms
         if oldest_ms is None and lag:

@@ -252,6 +252,14 @@ class Pipeline:
                 self.status.healthy("kafka")
             else:
                 self.status.unhealthy("kafka", f"no heartbeat was answered for {silence_s:.0f} s")
+            if self.source.is_there:
+                self.status.healthy("source")
+            else:
+                self.status.unhealthy(
+                    "source",
+                    f"topic {self.source.topic} does not exist any more: bring it back with its offsets, or start "
+                    "a new group on another",
+                )
             if trouble is None:
                 self.status.healthy("kinesis")
             else:

@@ -65,8 +65,12 @@ class KafkaSettings(_Group):
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="Whether connections are encrypted and users authenticated."
     )
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
-        "PLAIN", description="How users are authenticated where the protocol is a SASL one."
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = Field(
+        "PLAIN",
+        description="How users are authenticated where the protocol is a SASL one; OAUTHBEARER is Amazon MSK's IAM.",
+    )
+    sasl_msk_region: str | None = Field(
+        None, description="The AWS region of the MSK cluster, for OAUTHBEARER with AWS's credential chain."
     )
     sasl_user: str | None = Field(None, description="The SASL user.")
     sasl_password: SecretStr | None = Field(None, description="The SASL password.")
@@ -143,11 +147,19 @@ class KafkaSettings(_Group):
             )
         if self.drain_timeout_ms * 2 >= self.rebalance_timeout_ms:
             raise ValueError("drain_timeout_ms must be below half of rebalance_timeout_ms")
-        if self.security_protocol.startswith("SASL") and not (self.sasl_user and self.sasl_password):
-            raise ValueError(f"{self.security_protocol} needs sasl_user and sasl_password")
+        self._check_sasl()
         if (self.tls_cert_file is None) != (self.tls_key_file is None):
             raise ValueError("tls_cert_file and tls_key_file go together")
         return self
+
+    def _check_sasl(self) -> None:
+        if not self.security_protocol.startswith("SASL"):
+            return
+        if self.sasl_mechanism == "OAUTHBEARER":
+            if self.security_protocol != "SASL_SSL" or not self.sasl_msk_region:
+                raise ValueError("OAUTHBEARER needs security_protocol SASL_SSL and sasl_msk_region")
+        elif not (self.sasl_user and self.sasl_password):
+            raise ValueError(f"{self.security_protocol} needs sasl_user and sasl_password")
 
 
 class StateSettings(_Group):

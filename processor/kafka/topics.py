@@ -11,6 +11,7 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from processor.errors import KafkaRefused, KafkaUnavailable, StateRefused
 from processor.kafka.client import client_options, errors_mapped, mapped
+from processor.kafka.handshake import explained
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -166,8 +167,16 @@ async def open_topics(settings: KafkaSettings) -> AsyncIterator[Topics]:
 
     """
     admin = AIOKafkaAdminClient(**client_options(settings))
-    with errors_mapped(f"connecting to Kafka at {', '.join(settings.servers)}"):
-        await admin.start()
+    doing = f"connecting to Kafka at {', '.join(settings.servers)}"
+    try:
+        with errors_mapped(doing):
+            await admin.start()
+    except KafkaUnavailable:
+        await admin.close()
+        why = await explained(settings, doing)
+        if why is not None:
+            raise why from None
+        raise
     try:
         yield Topics(admin)
     finally:

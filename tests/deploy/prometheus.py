@@ -1,0 +1,77 @@
+"""A real Prometheus, and what is asked of it."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from processor.embedded.server import ServerProcess, free_ports
+from tests.deploy.tools import DEPLOY, program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class Prometheus:
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def query(self, query: str) -> list[dict[str, Any]]:
+        """The series of an instant query, as of now; without those that are not a number."""
+        answer = self._get("query", query=query)["result"]
+        return [series for series in answer if series["value"][1] != "NaN"]
+
+    def rules(self) -> list[dict[str, Any]]:
+        return [rule for group in self._get("rules")["groups"] for rule in group["rules"]]
+
+    def is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self._url}/-/ready", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def _get(self, what: str, **parameters: str) -> Any:
+        with urllib.request.urlopen(
+            f"{self._url}/api/v1/{what}?{urllib.parse.urlencode(parameters)}", timeout=10
+        ) as answer:
+            return json.load(answer)["data"]
+
+
+@contextmanager
+def start_prometheus(directory: Path, target: str) -> Iterator[Prometheus]:
+    """One that scrapes `target` every half second, and evaluates our rules as often."""
+    config = directory / "prometheus.yaml"
+    config.write_text(
+        yaml.safe_dump(
+            {
+                "global": {"scrape_interval": "500ms", "evaluation_interval": "500ms"},
+                "rule_files": [str(DEPLOY / "prometheus" / "rules.yaml")],
+                "scrape_configs": [{"job_name": "processor", "static_configs": [{"targets": [target]}]}],
+            }
+        )
+    )
+    (port,) = free_ports(1)
+    server = ServerProcess(
+        "Prometheus",
+        [
+            program("prometheus", "apt-get install prometheus"),
+            f"--config.file={config}",
+            f"--storage.tsdb.path={directory / 'data'}",
+            f"--web.listen-address=127.0.0.1:{port}",
+        ],
+        directory / "prometheus.log",
+    )
+    prometheus = Prometheus(f"http://127.0.0.1:{port}")
+    try:
+        server.wait_until(prometheus.is_ready, 60)
+        yield prometheus
+    finally:
+        server.kill()

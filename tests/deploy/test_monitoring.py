@@ -1,0 +1,124 @@
+"""The dashboard and the rules against a real Prometheus that scrapes a real run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from processor.configuration import load_configuration
+from processor.demo import producer
+from processor.demo.workload import DESTINATION, GOVERNANCE
+from processor.embedded.server import free_ports
+from tests.deploy.prometheus import Prometheus, start_prometheus
+from tests.deploy.test_rules import ALERTS, RECORDED, exposed, names_in
+from tests.deploy.tools import DEPLOY
+from tests.integration.test_process import environ, processor
+from tests.integration.world import settings_for
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from processor.embedded import EmbeddedKinesis
+
+GRAFANA: Final = DEPLOY / "grafana"
+DASHBOARD: Final = json.loads((GRAFANA / "processor.json").read_text())
+QUERIES: Final = {
+    f"{panel['title']} {target['refId']}": target["expr"]
+    for panel in DASHBOARD["panels"]
+    for target in panel.get("targets", ())
+}
+SOMETHING_WRONG: Final = {"processor:shard_throttled:ratio5m"}
+"""Has a value only where something is wrong."""
+
+
+def test_the_dashboard_is_what_the_script_writes() -> None:
+    script = [sys.executable, str(GRAFANA / "dashboard.py")]
+    written = json.loads(subprocess.run(script, capture_output=True, check=True).stdout)
+    assert written == DASHBOARD, "python deploy/grafana/dashboard.py > deploy/grafana/processor.json"
+
+
+def test_panels_do_not_lie_on_each_other() -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in DASHBOARD["panels"]:
+        place = panel["gridPos"]
+        cells = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
+        assert not cells & taken, panel["title"]
+        taken |= cells
+
+
+def test_every_metric_that_the_dashboard_reads_is_one() -> None:
+    for title, query in QUERIES.items():
+        assert names_in(query) <= exposed() | RECORDED, title
+
+
+@pytest.fixture
+async def prometheus(kafka: str, kinesis: EmbeddedKinesis, tmp_path: Path) -> AsyncIterator[Prometheus]:
+    """One that scrapes two workers which the demo's events go through."""
+    name = f"scraped-{tmp_path.name.replace('_', '-')}"
+    path = tmp_path / "destination.yaml"
+    path.write_text(DESTINATION.format(region="eu-west-1", url=kinesis.endpoint_url, stream=name))
+    (tmp_path / "governance.yaml").write_text(GOVERNANCE)
+    settings = settings_for(kafka, name)
+    await producer.prepare(settings.kafka, load_configuration(path, None, {})[0])
+    (port,) = free_ports(1)
+    ours = {
+        **environ(kafka, name, tmp_path),
+        "PROCESSOR_WORKERS": "2",
+        "PROCESSOR_HTTP_PORT": str(port),
+        "PROCESSOR_GOVERNANCE_FILE": str(tmp_path / "governance.yaml"),
+    }
+    stop = asyncio.Event()
+    running = processor("run", "--destination", str(path), environ=ours)
+    async with running as (child, _), asyncio.TaskGroup() as tasks:
+        tasks.create_task(producer.produce(settings.kafka, 300, stop))
+        try:
+            with start_prometheus(tmp_path, f"127.0.0.1:{port}") as scraping:
+                yield scraping
+        finally:
+            stop.set()
+            child.send_signal(signal.SIGTERM)
+            await child.wait()
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(180)
+async def test_every_panel_and_every_recording_has_data_and_no_alert_fires(prometheus: Prometheus) -> None:
+    waiting = {
+        **{title: asked(query) for title, query in QUERIES.items()},
+        **{name: name for name in RECORDED - SOMETHING_WRONG},
+    }
+    try:
+        async with asyncio.timeout(120):
+            while waiting:
+                found = [
+                    title
+                    for title, query in waiting.items()
+                    if await asyncio.to_thread(prometheus.query, query)
+                ]
+                for title in found:
+                    del waiting[title]
+                await asyncio.sleep(0.5)
+    except TimeoutError:
+        pytest.fail(f"no data: {waiting}")
+    rules = {rule["name"]: rule for rule in await asyncio.to_thread(prometheus.rules)}
+    assert set(rules) == set(ALERTS) | RECORDED
+    assert [rule for rule in rules.values() if rule["health"] != "ok"] == []
+    # The demo has events that are dead-lettered.
+    assert firing(rules) <= {"ProcessorDeadLetters"}
+
+
+def firing(rules: dict[str, dict[str, Any]]) -> set[str]:
+    return {name for name, rule in rules.items() if rule.get("state") == "firing"}
+
+
+def asked(query: str) -> str:
+    """The query as Grafana would send it, with all jobs chosen."""
+    return re.sub(r"\$job\b", ".*", query).replace("$__rate_interval", "5s")
