@@ -18,6 +18,7 @@ from processor.batch import RECORD_OVERHEAD_BYTES, Batch, Limits, process, size_
 from processor.errors import KafkaError, KafkaUnavailable, Reason
 from processor.kafka.dead_letters import DeadLetter
 from processor.kinesis.ticket import Ticket
+from processor.telemetry.traces import NoTraces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from processor.profile.core import Core
     from processor.state.overlay import LookUp, Overlay
     from processor.telemetry.status import Status
+    from processor.telemetry.traces import Span, Tracer
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +66,7 @@ class Partition:
         *,
         state_bytes_max: int,
         on_room: Callable[[], None],
+        tracer: Tracer | None = None,
     ) -> None:
         self.number = number
         self.next_offset: int | None = None
@@ -79,8 +82,11 @@ class Partition:
         self._state_bytes_max = state_bytes_max
         self._status = status
         self._on_room = on_room
+        self._tracer = tracer or NoTraces()
         self._taken: deque[Sequence[Record]] = deque()
         self._in_flight: deque[tuple[Batch, Ticket]] = deque()
+        self._spans: deque[Span] = deque()
+        """Those of the batches in flight."""
         self._stirred = asyncio.Event()
         self._to_settle = asyncio.Event()
         self._left_until = 1
@@ -134,6 +140,8 @@ class Partition:
         given_up = list(self._in_flight)
         await self._stages.writer.abandon([ticket for _, ticket in given_up])
         records = sum(batch.received for batch, _ in given_up)
+        for span in self._spans:
+            span.abandoned()
         self._status.abandoned(records)
         if records:
             log.warning("abandoned what was not acknowledged", partition=self.number, records=records)
@@ -174,9 +182,11 @@ class Partition:
     async def _begin(self, records: Sequence[Record], states: dict[bytes, bytes | None]) -> None:
         stages = self._stages
         limits = Limits(stages.writer.max_record_bytes, self._state_bytes_max)
+        span = self._tracer.begin(self.number, records)
         began_s = time.perf_counter()
         batch = process(stages.core, states, records, limits)
         self._status.processed(batch, time.perf_counter() - began_s)
+        self._spans.append(span)
         stages.state.put(batch.changes)
         ticket = Ticket(batch.exports, self.number)
         self._in_flight.append((batch, ticket))
@@ -231,6 +241,7 @@ class Partition:
         if batch.has_left:
             self._left_until = batch.next_offset
         self.held_bytes -= batch.size_bytes
+        self._spans.popleft().acknowledged(batch, rejected)
         self._status.acknowledged(batch, rejected)
 
     async def _write_letters(self, letters: Sequence[DeadLetter]) -> None:

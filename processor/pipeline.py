@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from processor.settings import Settings
     from processor.state.store import Store
     from processor.telemetry.status import Status
+    from processor.telemetry.traces import Tracer
 
 log = structlog.get_logger(__name__)
 
@@ -61,13 +62,16 @@ class Parts:
 class Pipeline:
     """Runs until `stop` is set, then drains. Its clients are started before and stopped after, by the service."""
 
-    def __init__(self, settings: Settings, parts: Parts, status: Status) -> None:
+    def __init__(
+        self, settings: Settings, parts: Parts, status: Status, tracer: Tracer | None = None
+    ) -> None:
         self.source = Source(settings.kafka, self, parts.heartbeats)
         self.status = status
         self.partitions: dict[int, Partition] = {}
         self.dead_letter_limit = DeadLetterLimit(settings.service, status)
         self._settings = settings
         self._parts = parts
+        self._tracer = tracer
         self._owned: dict[int, asyncio.Task[None]] = {}
         self._committing = asyncio.Lock()
         self._letting_go = asyncio.Lock()
@@ -172,6 +176,7 @@ class Pipeline:
             self.status,
             state_bytes_max=parts.changelog_shape.max_message_bytes - RECORD_OVERHEAD_BYTES,
             on_room=self._stirred.set,
+            tracer=self._tracer,
         )
 
     async def _taken_over(self, number: int, store: Store) -> int:

@@ -35,6 +35,7 @@ from processor.reload import Reloading, follow_changes
 from processor.state.directory import StateDirectory
 from processor.telemetry.report import Fleet
 from processor.telemetry.status import Status
+from processor.telemetry.traces import tracing
 from processor.watchdog import Watchdog, loop_guarded
 from processor.web.server import serve
 
@@ -178,7 +179,8 @@ async def _connected(
         stream=f"{plan.destination.connection.region}/{plan.destination.stream.rpartition('/')[2]}",
         open_store=_opener(settings, prepared, stack),
     )
-    pipeline = Pipeline(settings, parts, status)
+    tracer = stack.enter_context(tracing(settings.kafka.topic, settings.service.traces))
+    pipeline = Pipeline(settings, parts, status, tracer)
     await _patiently(patience, pipeline.source.start, "kafka", status)
     stack.push_async_callback(_within, _LEAVE_S, pipeline.source.stop, "the consumer")
     return pipeline

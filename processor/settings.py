@@ -294,6 +294,9 @@ class ServiceSettings(_Group):
         le=65_535,
         description="Their port; one answers for all workers. 0 takes any free one.",
     )
+    traces: Literal["off", "otlp"] = Field(
+        "off", description="`otlp` sends a span a batch to where OTEL_* say; needs the extra `otel`."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least that is logged."
     )

@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from processor.kafka.client import client_options, errors_mapped
 from processor.kafka.dead_letters import HEADER_PREFIX
 from processor.kafka.positions import Bounds
+from processor.kafka.topics import open_topics
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -46,22 +47,24 @@ class Letter(NamedTuple):
 class TopicReader:
     """Reads partitions from where it is told up to an end; commits nothing."""
 
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, settings: KafkaSettings) -> None:
         self._consumer = consumer
+        self._settings = settings
+        self._partitions: dict[str, int] = {}
 
     async def bounds(self, topic: str) -> dict[int, Bounds]:
         """What there is of each partition now.
 
         Raises:
-            KafkaRefused, KafkaUnavailable: it cannot be read.
+            KafkaRefused: there is no such topic, or it may not be read.
+            KafkaUnavailable: Kafka does not answer.
 
         """
+        if topic not in self._partitions:
+            async with open_topics(self._settings) as topics:
+                self._partitions[topic] = (await topics.shape(topic)).partitions
+        places = [TopicPartition(topic, number) for number in range(self._partitions[topic])]
         with errors_mapped(f"looking at {topic}"):
-            # What is assigned makes the client ask for the topic.
-            self._consumer.assign([TopicPartition(topic, 0)])
-            found = await self._consumer._client.force_metadata_update()  # noqa: SLF001  no public method waits
-            partitions = self._consumer.partitions_for_topic(topic) or {0} if found else {0}
-            places = [TopicPartition(topic, number) for number in sorted(partitions)]
             begins = await self._consumer.beginning_offsets(places)
             ends = await self._consumer.end_offsets(places)
         return {place.partition: Bounds(begins[place], ends[place]) for place in places}
@@ -102,7 +105,7 @@ async def open_reader(settings: KafkaSettings) -> AsyncIterator[TopicReader]:
     try:
         with errors_mapped("connecting to read"):
             await consumer.start()
-        yield TopicReader(consumer)
+        yield TopicReader(consumer, settings)
     finally:
         # As in the changelog: tasks of the consumer that have not begun yet would cancel its stop.
         await asyncio.sleep(0)

@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 
 from processor import letters
 from processor.dead_letter_limit import CONDITION
+from processor.errors import KafkaRefused
 from tests.integration.world import (
     committed,
     plan_for,
@@ -62,8 +63,8 @@ async def test_too_many_dead_letters_stop_the_service_unready_and_lose_nothing(
 ) -> None:
     settings = settings_for(kafka, topic, dead_letter_limit_count="5", shutdown_timeout_ms="300")
     plan = plan_for(vector("seed-example"), stream, kinesis.endpoint_url)
-    await produce(kafka, topic, [bad(f"p{number}") for number in range(20)], partition=1)
     async with running(settings, plan) as status:
+        await produce(kafka, topic, [bad(f"p{number}") for number in range(20)], partition=1)
         await until(lambda: CONDITION in status.conditions)
         assert "mend their producer" in status.conditions[CONDITION]
         # Another partition, without dead letters, goes on.
@@ -161,3 +162,8 @@ async def test_the_commands_list_show_and_replay(
     assert (shown["key"], shown["value"], shown["headers"]) == ("p1", "{not json", {"trace": "p1"})
     assert "would be sent: 1; skipped: 0" in await told("replay", "--reason", "bad-json", "--dry-run")
     assert "sent: 2; skipped: 0" in await told("replay")
+
+
+async def test_a_dead_letter_topic_that_is_not_there_is_told(kafka: str, topic: str) -> None:
+    with pytest.raises(KafkaRefused, match=f"topic {topic}-dead-letters does not exist"):
+        await letters.replay(settings_for(kafka, topic).kafka, every)

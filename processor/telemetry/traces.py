@@ -1,0 +1,161 @@
+"""OpenTelemetry traces, with the extra `otel`: a span a batch, linked to the traces that its events came with.
+
+Off unless PROCESSOR_TRACES says otherwise; where spans go is OpenTelemetry's own environment variables' to say
+(OTEL_EXPORTER_OTLP_ENDPOINT and the like). No profile's data is in a span.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from processor import __version__
+from processor.errors import ConfigurationError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from processor.batch import Batch, Record
+
+_LINKS_MAX: Final = 32
+_HEADER: Final = "traceparent"
+_TRACEPARENT: Final = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+
+
+class Span(Protocol):
+    """A batch's way through the stages: a real span, or `NO_SPAN`."""
+
+    def acknowledged(self, batch: Batch, rejected: int) -> None:
+        """The batch has gone all its way."""
+
+    def abandoned(self) -> None:
+        """It was given up."""
+
+
+class Tracer(Protocol):
+    """Begins spans: OpenTelemetry's, or none."""
+
+    def begin(self, partition: int, records: Sequence[Record]) -> Span:
+        """The span of a batch of a partition."""
+
+
+class _NoSpan:
+    def acknowledged(self, batch: Batch, rejected: int) -> None:
+        pass
+
+    def abandoned(self) -> None:
+        pass
+
+
+NO_SPAN: Final = _NoSpan()
+
+
+class NoTraces:
+    """Traces are off."""
+
+    def begin(self, partition: int, records: Sequence[Record]) -> Span:  # noqa: ARG002  see `Tracer`
+        """Nothing."""
+        return NO_SPAN
+
+
+class _BatchSpan:
+    def __init__(self, span: Any) -> None:  # noqa: ANN401  the extra may be missing
+        self._span = span
+
+    def acknowledged(self, batch: Batch, rejected: int) -> None:
+        self._span.set_attributes(
+            {
+                "processor.exported": len(batch.exports) - rejected,
+                "processor.unchanged": batch.unchanged,
+                "processor.skipped": batch.skipped,
+                "processor.dead_lettered": len(batch.letters) + rejected,
+            }
+        )
+        self._span.end()
+
+    def abandoned(self) -> None:
+        self._span.set_attribute("processor.abandoned", value=True)
+        self._span.end()
+
+
+class BatchTraces:
+    """Spans of an OpenTelemetry tracer. `api` is the module `opentelemetry.trace`."""
+
+    def __init__(self, tracer: Any, api: Any, topic: str) -> None:  # noqa: ANN401  the extra may be missing
+        self._tracer = tracer
+        self._api = api
+        self._topic = topic
+
+    def begin(self, partition: int, records: Sequence[Record]) -> Span:
+        """A span, with links to the traces of the first events that came with one."""
+        attributes = {
+            "messaging.system": "kafka",
+            "messaging.operation.type": "process",
+            "messaging.destination.name": self._topic,
+            "messaging.destination.partition.id": str(partition),
+            "messaging.kafka.offset": records[0].offset,
+            "messaging.batch.message_count": len(records),
+        }
+        span = self._tracer.start_span(
+            f"process {self._topic}",
+            kind=self._api.SpanKind.CONSUMER,
+            links=list(self._links(records)),
+            attributes=attributes,
+        )
+        return _BatchSpan(span)
+
+    def _links(self, records: Sequence[Record]) -> Iterator[Any]:
+        found = 0
+        for record in records:
+            for name, value in record.headers:
+                parts = _TRACEPARENT.fullmatch(value or b"") if name == _HEADER else None
+                if parts is None:
+                    continue
+                context = self._api.SpanContext(
+                    int(parts[1], 16),
+                    int(parts[2], 16),
+                    is_remote=True,
+                    trace_flags=self._api.TraceFlags(int(parts[3], 16)),
+                )
+                if context.is_valid:
+                    yield self._api.Link(context)
+                    found += 1
+            if found >= _LINKS_MAX:
+                return
+
+
+@contextmanager
+def tracing(topic: str, traces: str) -> Iterator[Tracer]:
+    """The tracer that the setting asks for; what it still holds is sent when the context ends.
+
+    Raises:
+        ConfigurationError: the extra is not installed.
+
+    """
+    if traces == "off":
+        yield NoTraces()
+        return
+    try:
+        from opentelemetry import trace  # noqa: PLC0415  only the extra brings it
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+        from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
+        from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        problem = Problem(
+            source="environment",
+            line=None,
+            member="PROCESSOR_TRACES",
+            message=f"{error.name} is not installed",
+            remedy="Install the extra: pip install 'profile-export-processor[otel]'",
+        )
+        raise ConfigurationError([problem]) from error
+    named = Resource.create({"service.name": "processor", "service.version": __version__})
+    provider = TracerProvider(resource=named, shutdown_on_exit=False)
+    # A queue of a bounded length, and a thread of its own: a collector that is away costs spans, not events.
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    try:
+        yield BatchTraces(provider.get_tracer("processor", __version__), trace, topic)
+    finally:
+        provider.shutdown()

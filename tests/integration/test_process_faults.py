@@ -1,0 +1,136 @@
+"""Signals under load, a slow disk and a clock that jumps: what was acknowledged stays, and nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+
+from processor.state.rocks import RocksStore
+from tests.integration.members import (
+    Member,
+    Producer,
+    expected,
+    first_occurrences,
+    member_environ,
+    repeats,
+)
+from tests.integration.members import changes as random_changes
+from tests.integration.test_faults import case, changes, numbers
+from tests.integration.test_faults import expected as expected_numbers
+from tests.integration.test_members import caught_up
+from tests.integration.test_observation import ready, scraped, url_of
+from tests.integration.world import plan_for, produce, running, settings_for, until
+from tests.kinesis.model import Faults, ScriptedKinesis
+from tests.kinesis.served import served
+from tests.telemetry.scrape import sums
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+
+
+@pytest.fixture
+async def kinesis() -> AsyncIterator[tuple[ScriptedKinesis, str]]:
+    scripted = ScriptedKinesis(random.Random(5))
+    scripted.check_order = False  # a call of a member that was killed may arrive beside its successor's
+    async with served(scripted) as url:
+        yield scripted, url
+
+
+async def in_flight(http: aiohttp.ClientSession, url: str) -> float:
+    found = sums(await scraped(http, url))
+    return sum(values["processor_events_in_flight"] for values in found.values())
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+async def test_a_signal_under_load_with_a_black_hole_ends_the_process_and_loses_nothing(
+    kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str], tmp_path: Path, signals: int
+) -> None:
+    scripted, kinesis_url = kinesis
+    # With two signals the deadline of the drain is beyond the test's own: only the second one can end it.
+    drain_ms = "1000" if signals == 1 else "600000"
+    environ = member_environ(kafka, topic, tmp_path, kinesis_url, shutdown_timeout_ms=drain_ms)
+    rng = random.Random(1)
+    member = await Member(tmp_path, environ).start()
+    try:
+        async with Producer(kafka, topic) as producer, aiohttp.ClientSession() as http:
+            url = await url_of(member)
+            await ready(http, url)
+            await producer.produce(random_changes(rng, 100, 40))
+            await caught_up(scripted, expected(producer.events))
+            scripted.faults = Faults(black_hole=True)
+            await producer.produce(random_changes(rng, 200, 40, 100))
+            while await in_flight(http, url) < 200:
+                await asyncio.sleep(0.02)
+            member.process.send_signal(signal.SIGTERM)
+            if signals == 2:
+                while "signal received, draining" not in member.log.read_text():
+                    await asyncio.sleep(0.02)
+                member.process.send_signal(signal.SIGTERM)
+            assert await member.process.wait() == (0 if signals == 1 else -signal.SIGTERM)
+            scripted.faults = Faults()
+            member = await Member(tmp_path, environ).start()
+            wanted = expected(producer.events)
+            await caught_up(scripted, wanted)
+            await member.kill()
+    finally:
+        await member.kill()
+    assert first_occurrences(scripted) == wanted
+    assert repeats(scripted) <= 200
+
+
+async def test_a_slow_disk_slows_all_down_and_loses_and_reorders_nothing(
+    kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted, url = kinesis
+    run = RocksStore._run
+    calls: list[str] = []
+
+    async def slowly(self: RocksStore, call: Callable[..., Any], *arguments: Any) -> Any:
+        def slow(*passed_on: Any) -> Any:
+            calls.append(call.__name__)
+            time.sleep(0.15)  # in the store's thread, where a disk would make it wait
+            return call(*passed_on)
+
+        return await run(self, slow, *arguments)
+
+    monkeypatch.setattr(RocksStore, "_run", slowly)
+    settings = settings_for(kafka, topic)
+    await produce(kafka, topic, changes(200))
+    async with running(settings, plan_for(case(), "s", url)) as status:
+        await until(lambda: status.figures.exported == 200 and status.figures.in_flight == 0)
+        assert "kafka" not in status.conditions  # heartbeats do not wait for the disk
+    assert {"_read", "write"} <= set(calls)
+    assert numbers(scripted) == expected_numbers(200)
+
+
+@pytest.mark.parametrize("jump_s", [-86_400.0, 86_400.0])
+async def test_a_clock_that_jumps_changes_nothing_but_ages(
+    kafka: str,
+    topic: str,
+    kinesis: tuple[ScriptedKinesis, str],
+    monkeypatch: pytest.MonkeyPatch,
+    jump_s: float,
+) -> None:
+    scripted, url = kinesis
+    settings = settings_for(kafka, topic)
+    true_time = time.time
+    async with running(settings, plan_for(case(), "s", url)) as status:
+        await produce(kafka, topic, changes(40))
+        await until(lambda: status.figures.exported == 40)
+        monkeypatch.setattr(time, "time", lambda: true_time() + jump_s)
+        await produce(kafka, topic, changes(40, start=40))
+        await until(lambda: status.figures.exported == 80 and status.figures.in_flight == 0)
+        assert status.is_ready
+        assert status.durations.age.total >= 0
+    monkeypatch.undo()
+    assert numbers(scripted) == expected_numbers(80)
