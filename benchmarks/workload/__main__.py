@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 from dataclasses import fields
 
 import uvloop
 
-from benchmarks.workload import Shape, Workload, wall_clock
+from benchmarks.workload import Shape, Workload
 from benchmarks.workload.topic import open_topic
 
 
@@ -24,7 +25,11 @@ def main() -> None:
     parser.add_argument("--topic", required=True, help="created where it is absent")
     parser.add_argument("--partitions", type=int, default=8, help="of a topic that is created")
     parser.add_argument("--events", type=int, required=True, help="events beside the births")
-    parser.add_argument("--rate", type=float, help="events a second; as fast as it goes without it")
+    parser.add_argument(
+        "--rate",
+        type=float,
+        help="events a second, dated with the time of their sending; as fast as it goes without",
+    )
     parser.add_argument("--without-births", action="store_true", help="profiles were born in a run before")
     add_shape_options(parser)
     options = parser.parse_args()
@@ -49,17 +54,18 @@ def shape_of(options: argparse.Namespace) -> Shape:
 
 
 async def _produce(options: argparse.Namespace, shape: Shape) -> None:
-    # Only what comes at a rate is to be timed; all else is the same, byte for byte, in every run.
-    workload = Workload(shape, wall_clock if options.rate else None)
+    workload = Workload(shape)
     async with open_topic(options.servers, options.topic, options.partitions) as topic:
         if not options.without_births:
             await topic.fill(workload.births())
-        events = workload.events(options.events)
         if options.rate:
-            await topic.feed(events, options.rate)
+            # Made ahead, and dated when they are sent: making them takes longer than sending them.
+            events = list(workload.events(options.events))
+            fed = {"began_s": time.time(), "rate": round(await topic.feed(events, options.rate), 1)}
         else:
-            await topic.fill(events)
-        print(json.dumps(topic.produced.as_dict()))
+            await topic.fill(workload.events(options.events))
+            fed = {}
+        print(json.dumps(topic.produced.as_dict() | fed))
 
 
 if __name__ == "__main__":

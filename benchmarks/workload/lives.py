@@ -28,6 +28,8 @@ _DRAWN_AT_ONCE: Final = 1000
 _PURCHASES: Final = 2048
 _FILLING_MIN_BYTES: Final = 32
 _BIRTH_TIME: Final = "2025-11-30T08:15:30.000000Z"
+_LAST_VISIT: Final = slice(-2 - len(_BIRTH_TIME), -2)
+"""Where an event's value has its own time, at the latest."""
 _BROKEN: Final = (
     b'{"person":{"email":"broken',
     b'{"segmentMembership":[],"identityMap":{}}',
@@ -42,6 +44,12 @@ class Event(NamedTuple):
     value: bytes
     timestamp_ms: int
     is_change: bool
+
+
+def as_of(event: Event, time_us: int, times: TimeWriter) -> Event:
+    """An event made ahead, as if it happened at `time_us`."""
+    made, now = event.value[_LAST_VISIT], times.text(time_us).encode()
+    return event._replace(value=event.value.replace(made, now), timestamp_ms=time_us // 1000)
 
 
 class _Life:
