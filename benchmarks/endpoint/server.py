@@ -1,4 +1,4 @@
-"""The endpoint itself: PutRecords, ListShards and DescribeStreamSummary in the JSON protocol, over HTTP/1.1.
+"""The endpoint itself: PutRecords, and what clients ask of a stream, in the JSON protocol, over HTTP/1.1.
 
 Data is not decoded, unless times are asked for: then the newest time that a record's data holds is found, and the
 moment at which the record was answered is kept beside it.
@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
 _KEY: Final = re.compile(rb'"PartitionKey": ?"((?:[^"\\]|\\.)*)"')
 _DATA: Final = re.compile(rb'"Data": ?"([^"]*)"')
+_ABOUT: Final = {
+    "StreamName": "exports",
+    "StreamARN": "arn:aws:kinesis:eu-west-1:123456789012:stream/exports",
+    "StreamStatus": "ACTIVE",
+    "MaxRecordSizeInKiB": 1024,
+}
 _HEAD_END: Final = b"\r\n\r\n"
 _LENGTH: Final = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 
@@ -52,8 +58,12 @@ class Endpoint:
             return self._times.tobytes()
         if b".ListShards" in head:
             return orjson.dumps({"Shards": self._shards.described()})
-        summary = {"MaxRecordSizeInKiB": 1024, "OpenShardCount": self._shards.count, "StreamName": "exports"}
-        return orjson.dumps({"StreamDescriptionSummary": summary | {"StreamStatus": "ACTIVE"}})
+        about: dict[str, Any] = _ABOUT.copy()
+        if b".DescribeStreamSummary" in head:
+            about["OpenShardCount"] = self._shards.count
+            return orjson.dumps({"StreamDescriptionSummary": about})
+        whole = about | {"Shards": self._shards.described(), "HasMoreShards": False}
+        return orjson.dumps({"StreamDescription": whole})
 
     def _figures(self) -> dict[str, Any]:
         return {
