@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import urllib.error
@@ -51,6 +52,7 @@ class Run:
     kinesis_bytes_an_event: float
     kafka_bytes_an_event: float
     changelog_bytes_an_event: float
+    state_bytes_a_profile: float
     endpoint_cpu_share: float
     missing_records: int
 
@@ -78,6 +80,7 @@ def measure(contender: Contender, scene: Scene, topic: FilledTopic, shape: Shape
             last = look.until(topic.births + (total - topic.births) * _STEADY_TO)
             end = look.until(total)
             peaks = [peak / 2**20 for peak in tree.peak_bytes]
+            state_bytes = _disk_bytes(task.home / "state")
     events = (last.figures.records - first.figures.records) / steady_share
     steady_s, cpu_s = last.figures.at_s - first.figures.at_s, last.cpu_s - first.cpu_s
     all_events = topic.births + topic.events
@@ -93,6 +96,7 @@ def measure(contender: Contender, scene: Scene, topic: FilledTopic, shape: Shape
         kinesis_bytes_an_event=end.figures.bytes / all_events,
         kafka_bytes_an_event=scene.topic_bytes(topic.name) / all_events,
         changelog_bytes_an_event=scene.topic_bytes(f"{task.group}-{topic.name}-state") / all_events,
+        state_bytes_a_profile=state_bytes / topic.births,
         endpoint_cpu_share=(last.figures.cpu_s - first.figures.cpu_s) / steady_s,
         missing_records=total - end.figures.records,
     )
@@ -139,6 +143,15 @@ def wait_for(reached: Callable[[], float], goal: float, tree: ProcessTree) -> No
         now = reached()
         if now > best:
             best, since_s = now, time.monotonic()
+
+
+def _disk_bytes(directory: Path) -> int:
+    """What a directory that is in use takes: files may go while they are looked at."""
+    sizes = []
+    for file in directory.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            sizes.append(file.stat().st_size)
+    return sum(sizes)
 
 
 class _Looker:
