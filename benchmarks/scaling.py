@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _TOPIC_BYTES = 1_500_000_000
-_QUICK_SHARE = 0.15
+_QUICK_SHARE = 0.3
 _SMALL = replace(REFERENCE, segments=1, segments_mapped=1)
 
 
@@ -96,7 +96,9 @@ def _measured(point: Point, events: int, runs: int, name: str) -> dict[str, Any]
     with scene(Cpus.split()) as stage:
         topic = stage.fill(point.shape, count)
         rows = [asdict(measure(Processor(point.workers), stage, topic, point.shape)) for _ in range(runs)]
-    told: dict[str, Any] = report.spread(rows) | {"value_bytes_an_event": topic.value_bytes / (topic.births + topic.events)}
+    whole = topic.births + topic.events
+    told: dict[str, Any] = report.spread(rows)
+    told |= {"value_bytes_an_event": topic.value_bytes / whole, "exported_share": topic.changes / whole}
     cpu_us = 1e6 / told["events_per_cpu_s"]["median"]
     print(
         f"{name} {point.value:g}: {cpu_us:.1f} µs of CPU an event;",
