@@ -23,6 +23,7 @@ bench: $(READY) ## all benchmarks, on this machine, alone: hours; figures, plots
 	$(BIN)/python -m benchmarks.end_to_end --keep end_to_end
 	$(BIN)/python -m benchmarks.peers --keep peers
 	$(BIN)/python -m benchmarks.scaling --keep
+	$(BIN)/python -m benchmarks.endurance
 	$(BIN)/python -m benchmarks.stages --keep
 	$(BIN)/python -m benchmarks.steady_profile
 	$(BIN)/python -m benchmarks.writer

@@ -129,14 +129,22 @@ def _stages() -> str:
 
 
 def _workers() -> str:
-    points = _figures("scaling-workers")["points"]
+    return _scaled_workers("scaling-workers", "all on one CPU")
+
+
+def _workers_unpinned() -> str:
+    return _scaled_workers("scaling-workers-unpinned", "on all CPUs, with all else")
+
+
+def _scaled_workers(name: str, where: str) -> str:
+    points = _figures(name)["points"]
     alone = points[0]["events_per_cpu_s"]["median"]
     return _table(
         [
             "workers",
             "events a CPU-second",
             "of one worker's",
-            "events a second, all on one CPU",
+            f"events a second, {where}",
             "peak memory, all, MiB",
         ],
         [
@@ -157,6 +165,24 @@ def _profile() -> str:
     return _table(
         ["on top of the stack", "share of samples"],
         [[f"`{name}`", f"{share:.1%}"] for name, share in list(shares.items())[:12]],
+    )
+
+
+def _endurance() -> str:
+    figures = _figures("endurance")
+    rows = figures["samples"]
+    tenth = max(1, len(rows) // 10)
+    parts = {"first tenth of the run": rows[:tenth], "last tenth": rows[-tenth:], "all of it": rows}
+    return _table(
+        [f"{figures['events'] / 1e6:g} million events", "resident, MiB, least", "most"],
+        [
+            [
+                name,
+                f"{min(r['resident_mib'] for r in part):.0f}",
+                f"{max(r['resident_mib'] for r in part):.0f}",
+            ]
+            for name, part in parts.items()
+        ],
     )
 
 
@@ -190,6 +216,8 @@ _TABLES: dict[str, Callable[[], str]] = {
     "settings": _settings,
     "stages": _stages,
     "workers": _workers,
+    "workers-unpinned": _workers_unpinned,
+    "endurance": _endurance,
     "profile": _profile,
     "endpoint": _endpoint,
     "sizes": _sizes,

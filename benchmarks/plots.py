@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _SWEEPS = {
     "workers": ("workers, all on one CPU", "linear"),
+    "workers-unpinned": ("workers, on all CPUs, with Kafka and the endpoint", "linear"),
     "share-of-changes": ("share of events that are exported", "linear"),
     "segments-mapped": ("segments mapped", "log"),
     "event-bytes": ("bytes an event", "log"),
@@ -36,6 +37,8 @@ def main() -> None:
         _draw_latency(figures)
     if figures := _figures("stages"):
         _draw_stages(figures)
+    if figures := _figures("endurance"):
+        _draw_endurance(figures)
 
 
 def _draw_sweep(name: str, figures: dict[str, Any], label: str, scale: str) -> None:
@@ -113,6 +116,18 @@ def _draw_stages(figures: dict[str, Any]) -> None:
     axes.set_ylabel("µs an event")
     axes.legend(frameon=False)
     _save(figure, "stages")
+
+
+def _draw_endurance(figures: dict[str, Any]) -> None:
+    figure = Figure(figsize=(8, 2.8), layout="constrained")
+    axes = figure.subplots()
+    rows = figures["samples"]
+    axes.plot([row["events"] / 1e6 for row in rows], [row["resident_mib"] for row in rows], color=_COLOUR)
+    axes.set_xlabel("million events")
+    axes.set_ylabel("resident MiB")
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    _save(figure, "endurance")
 
 
 def _two() -> tuple[Figure, Axes, Axes]:

@@ -33,6 +33,8 @@ class Point:
     shape: Shape = REFERENCE
     workers: int = 1
     quick: bool = True
+    pinned: bool = True
+    """Whether the workers share one CPU that is theirs alone; else all share all."""
 
 
 def _mapped(count: int, *, quick: bool = True) -> Point:
@@ -40,7 +42,12 @@ def _mapped(count: int, *, quick: bool = True) -> Point:
 
 
 SWEEPS: dict[str, Sequence[Point]] = {
-    "workers": (Point(1), Point(2), Point(4)),
+    "workers": (Point(1), Point(2, workers=2), Point(4, workers=4)),
+    "workers unpinned": (
+        Point(1, pinned=False),
+        Point(2, workers=2, pinned=False),
+        Point(4, workers=4, pinned=False),
+    ),
     "share of changes": tuple(
         Point(share, replace(REFERENCE, share_of_changes=share)) for share in (0.1, 0.4, 0.7, 1.0)
     ),
@@ -59,7 +66,6 @@ SWEEPS: dict[str, Sequence[Point]] = {
     ),
     "skew": tuple(Point(zipf, replace(REFERENCE, zipf=zipf)) for zipf in (0.0, 0.5, 1.0, 1.5)),
 }
-SWEEPS["workers"] = tuple(replace(point, workers=int(point.value)) for point in SWEEPS["workers"])
 
 
 def main() -> None:
@@ -93,7 +99,7 @@ def _measured(point: Point, events: int, runs: int, name: str) -> dict[str, Any]
     event_bytes = max(point.shape.event_bytes, 60 * point.shape.segments_mapped)
     count = min(events, _TOPIC_BYTES // event_bytes)
     # A broker of its own each: a topic's pages, and its gigabytes, go with it.
-    with scene(Cpus.split()) as stage:
+    with scene(Cpus.split() if point.pinned else Cpus.shared()) as stage:
         topic = stage.fill(point.shape, count)
         rows = [asdict(measure(Processor(point.workers), stage, topic, point.shape)) for _ in range(runs)]
     whole = topic.births + topic.events
