@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _TOPIC_BYTES = 1_500_000_000
 _QUICK_SHARE = 0.3
+_PROFILES_OF_ONE_RUN = 1_000_000
+"""Where there are more, their births alone take longer than all runs elsewhere."""
 _SMALL = replace(REFERENCE, segments=1, segments_mapped=1)
 
 
@@ -98,10 +100,13 @@ def main() -> None:
 def _measured(point: Point, events: int, runs: int, name: str) -> dict[str, Any]:
     event_bytes = max(point.shape.event_bytes, 60 * point.shape.segments_mapped)
     count = min(events, _TOPIC_BYTES // event_bytes)
+    count_of_runs = runs if point.shape.profiles <= _PROFILES_OF_ONE_RUN else 1
     # A broker of its own each: a topic's pages, and its gigabytes, go with it.
     with scene(Cpus.split() if point.pinned else Cpus.shared()) as stage:
         topic = stage.fill(point.shape, count)
-        rows = [asdict(measure(Processor(point.workers), stage, topic, point.shape)) for _ in range(runs)]
+        rows = [
+            asdict(measure(Processor(point.workers), stage, topic, point.shape)) for _ in range(count_of_runs)
+        ]
     whole = topic.births + topic.events
     told: dict[str, Any] = report.spread(rows)
     told |= {"value_bytes_an_event": topic.value_bytes / whole, "exported_share": topic.changes / whole}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import threading
 import time
 import urllib.error
@@ -81,6 +82,7 @@ def measure(contender: Contender, scene: Scene, topic: FilledTopic, shape: Shape
             end = look.until(total)
             peaks = [peak / 2**20 for peak in tree.peak_bytes]
             state_bytes = _disk_bytes(task.home / "state")
+    shutil.rmtree(task.home / "state", ignore_errors=True)  # ten million profiles are gigabytes a run
     events = (last.figures.records - first.figures.records) / steady_share
     steady_s, cpu_s = last.figures.at_s - first.figures.at_s, last.cpu_s - first.cpu_s
     all_events = topic.births + topic.events

@@ -1,6 +1,6 @@
 """Quix Streams with its KinesisSink, doing the same stateful diff as well as its state store allows.
 
-Run by `benchmarks.peers` in an environment of its own: nothing of this project is imported.
+Run by `benchmarks.peers` in an environment of its own: nothing of this project is imported here.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ import argparse
 from typing import Any
 
 import orjson
-from quixstreams import Application
-from quixstreams.sinks.community.kinesis import KinesisSink
 
 _STATE = "exported"
 
@@ -70,6 +68,9 @@ class Diff:
 
 def main() -> None:
     """Run until ended."""
+    from quixstreams import Application  # noqa: PLC0415  of its own environment; the diff is tested without it
+    from quixstreams.sinks.community.kinesis import KinesisSink  # noqa: PLC0415  as above
+
     parser = argparse.ArgumentParser()
     for name in ("servers", "topic", "group", "endpoint", "state"):
         parser.add_argument(f"--{name}", required=True)
