@@ -24,7 +24,9 @@ _TOPIC_BYTES = 1_500_000_000
 _QUICK_SHARE = 0.3
 _PROFILES_OF_ONE_RUN = 1_000_000
 """Where there are more, their births alone take longer than all runs elsewhere."""
-_SMALL = replace(REFERENCE, segments=1, segments_mapped=1)
+_FEW = replace(REFERENCE, profiles=10_000)
+"""Where events are large, so are the births of all profiles."""
+_SMALL = replace(_FEW, segments=1, segments_mapped=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Point:
 
 
 def _mapped(count: int, *, quick: bool = True) -> Point:
-    return Point(count, replace(REFERENCE, segments=count + 15, segments_mapped=count), quick=quick)
+    return Point(count, replace(_FEW, segments=count + 15, segments_mapped=count), quick=quick)
 
 
 SWEEPS: dict[str, Sequence[Point]] = {
@@ -57,10 +59,10 @@ SWEEPS: dict[str, Sequence[Point]] = {
     "event bytes": (
         # The smallest has one segment and no more; the others' mapped part is the same.
         Point(500, replace(_SMALL, event_bytes=500)),
-        Point(1200),
-        Point(5000, replace(REFERENCE, event_bytes=5000)),
-        Point(20_000, replace(REFERENCE, event_bytes=20_000)),
-        Point(50_000, replace(REFERENCE, event_bytes=50_000)),
+        Point(1200, _FEW),
+        Point(5000, replace(_FEW, event_bytes=5000)),
+        Point(20_000, replace(_FEW, event_bytes=20_000)),
+        Point(50_000, replace(_FEW, event_bytes=50_000)),
     ),
     "profiles": tuple(
         Point(count, replace(REFERENCE, profiles=count), quick=count <= 100_000)

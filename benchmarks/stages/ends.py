@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import hashlib
 import random
+import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +35,7 @@ _BATCH_BYTES = 256 * 1024
 def state(count: int) -> Callable[[], None]:
     """A batch's look-up in the store, and the write of its changes: 50,000 profiles, those of a batch at random."""
     loop = asyncio.new_event_loop()
-    home = Path(tempfile.mkdtemp(prefix="benchmark-stage-"))
+    home = _new_home()
     settings = StateSettings.model_validate({"directory": home})
     directory = StateDirectory(settings, "benchmark", "events", "none", partitions=1)
     store = loop.run_until_complete(directory.open(0, deletions_kept_ms=_KEPT_MS, forgotten_kept_ms=_KEPT_MS))
@@ -55,7 +57,7 @@ def state_floor(count: int) -> Callable[[], None]:
     """The same by rocksdict alone: one multi-get, one batch, no log of writes."""
     options = Options(raw_mode=True)
     options.create_if_missing(create_if_missing=True)
-    store = Rdict(tempfile.mkdtemp(prefix="benchmark-stage-"), options)
+    store = Rdict(str(_new_home()), options)
     keys, value = _keys(), _record()
     for key in keys:
         store[key] = value
@@ -142,6 +144,13 @@ def changelog_floor(count: int) -> Callable[[], None]:
         builder.build()
 
     return run
+
+
+def _new_home() -> Path:
+    """A directory that goes with the process."""
+    home = Path(tempfile.mkdtemp(prefix="benchmark-stage-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    return home
 
 
 def _keys() -> list[bytes]:
