@@ -7,10 +7,10 @@ COMPILED := .venv-compiled
 COMPILED_READY := $(COMPILED)/.ready
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
-.PHONY: help demo test test-compiled simulate bench lint format docs lock clean
+.PHONY: help demo test test-compiled simulate bench bench-quick bench-docs lint format docs lock clean
 
 help: ## what can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: $(READY) ## a real Kafka, a Kinesis emulator and the processor between them, on this machine
 	@$(BIN)/processor demo $(DEMO_OPTIONS)
@@ -24,9 +24,27 @@ test-compiled: $(COMPILED_READY) ## the tests of what is compiled, on the compil
 simulate: $(READY) ## SEEDS=… lives of the workers in a simulated world, or one: SEED=…
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000))
 
-bench: $(READY) ## all benchmarks, on this machine; the figures go to benchmarks/results
+bench: $(READY) ## all benchmarks, on this machine, alone: hours; figures, plots and tables are written anew
+	$(BIN)/python -m benchmarks.endpoint.proof
+	$(BIN)/python -m benchmarks.end_to_end --keep end_to_end
+	$(BIN)/python -m benchmarks.peers --keep peers
+	$(BIN)/python -m benchmarks.scaling --keep
+	$(BIN)/python -m benchmarks.endurance
+	$(BIN)/python -m benchmarks.stages --keep
+	$(BIN)/python -m benchmarks.steady_profile
 	$(BIN)/python -m benchmarks.writer
 	$(BIN)/python -m benchmarks.state
+	$(MAKE) bench-docs
+
+bench-quick: $(READY) ## the most telling of them, short, in some minutes; nothing is kept
+	$(BIN)/python -m benchmarks.end_to_end --events 200000 --runs 1 --latency-seconds 5
+	$(BIN)/python -m benchmarks.peers --events 200000 --runs 1
+	$(BIN)/python -m benchmarks.stages --fast
+
+bench-docs: $(READY) ## constants of `processor size`, plots and tables, from benchmarks/results
+	$(BIN)/python -m benchmarks.constants
+	$(BIN)/python -m benchmarks.plots
+	$(BIN)/python -m benchmarks.document
 
 lint: $(READY) ## style, types, and what is unsafe
 	$(BIN)/ruff check .

@@ -8,7 +8,11 @@ import os
 import platform
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 RESULTS = Path(__file__).with_name("results")
 _PACKAGES = ("aiokafka", "aiobotocore", "orjson", "msgspec", "rocksdict", "uvloop")
@@ -22,6 +26,23 @@ def write(name: str, figures: dict[str, Any]) -> Path:
         json.dumps({"machine": _machine(), "figures": figures}, indent=2) + "\n", encoding="utf-8"
     )
     return path
+
+
+def spread(rows: Sequence[Mapping[str, float]]) -> dict[str, dict[str, Any]]:
+    """Of each figure: the median of the rows, the least and the greatest, and all of them."""
+    return {
+        name: {
+            "median": _rounded(median(row[name] for row in rows)),
+            "min": _rounded(min(row[name] for row in rows)),
+            "max": _rounded(max(row[name] for row in rows)),
+            "runs": [_rounded(row[name]) for row in rows],
+        }
+        for name in rows[0]
+    }
+
+
+def _rounded(value: float) -> float:
+    return round(value) if abs(value) >= 1000 else float(f"{value:.4g}")
 
 
 def _machine() -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import datetime as dt
 import os
 import random
 import sys
@@ -27,6 +26,7 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks import report
+from benchmarks.certificate import write_certificate
 from benchmarks.endpoint import running
 from processor.configuration import parse_configuration
 from processor.fence import Fence
@@ -60,7 +60,7 @@ def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="benchmark-writer-") as home:
-        certificate = _certificate(Path(home))
+        certificate = write_certificate(Path(home))
         os.environ["AWS_CA_BUNDLE"] = str(certificate)
         for name, served in (("plain", None), ("TLS", certificate)):
             figures[name] = _compared(name, served, options.seconds, options.rounds)
@@ -73,8 +73,8 @@ def _compared(name: str, certificate: Path | None, seconds: float, rounds: int) 
     theirs: list[dict[str, float]] = []
     for _ in track(range(rounds), description=name, console=_console):
         for rows, measured in ((ours, _writer), (theirs, _put_records)):
-            with running(shards=_SHARDS, certificate=certificate) as url:
-                rows.append(uvloop.run(measured(url, seconds)))
+            with running(shards=_SHARDS, certificate=certificate) as endpoint:
+                rows.append(uvloop.run(measured(endpoint.url, seconds)))
     told: dict[str, Any] = {
         who: {figure: round(median(row[figure] for row in rows), 2) for figure in rows[0]}
         for who, rows in (("writer", ours), ("client.put_records", theirs))
@@ -178,37 +178,6 @@ def _exports(rng: random.Random, first: int) -> list[Export]:
         )
         for n in range(first, first + _BATCH)
     ]
-
-
-def _certificate(home: Path) -> Path:
-    """A certificate for 127.0.0.1, and its key, in one file."""
-    from ipaddress import ip_address  # noqa: PLC0415
-
-    from cryptography import x509  # noqa: PLC0415  of the demo's extra
-    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "benchmark")])
-    now = dt.datetime.now(dt.UTC)
-    built = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = home / "endpoint.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(built.public_bytes(serialization.Encoding.PEM) + private)
-    return path
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The command line: `processor run | validate | replay | demo`."""
+"""The command line: `processor run | validate | replay | demo | size`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from processor.governance.plan import compile_plan
 from processor.letter_commands import letter_app
 from processor.profile.core import Core
 from processor.replay import replay as replay_lines
-from processor.settings import load_file_settings, load_settings
+from processor.settings import StateSettings, load_file_settings, load_settings
 from processor.state_commands import state_app
 from processor.workers import Command, RestartPolicy, Workers, allowed_cpus, worker_environ
 
@@ -271,6 +271,42 @@ def demo(
         tell(f"{error.name} is missing: install the extra `demo`, profile-export-processor[demo]")
         raise typer.Exit(1) from error
     raise typer.Exit(run_demo(events=events, rate=rate, follow=follow))
+
+
+@app.command()
+def size(
+    *,
+    events_per_second: Annotated[
+        float, typer.Option("--events-per-second", min=0, help="Events, at the peak.")
+    ],
+    profiles: Annotated[float, typer.Option("--profiles", min=0, help="Profiles in mapped segments.")],
+    event_bytes: Annotated[float, typer.Option("--event-bytes", min=1, help="An event's value.")] = 1200,
+    share_of_changes: Annotated[
+        float,
+        typer.Option("--share-of-changes", min=0, max=1, help="Of the events: those that are exported."),
+    ] = 0.7,
+    segments_mapped: Annotated[int, typer.Option("--segments-mapped", min=1, help="Segments mapped.")] = 5,
+    utilisation: Annotated[
+        float, typer.Option("--utilisation", min=0.05, max=1, help="Of a worker's CPU, at the peak.")
+    ] = 0.6,
+    replicas: Annotated[int, typer.Option("--replicas", min=1, help="Of the changelog.")] = 3,
+) -> None:
+    """Work out how large a deployment must be, by a model of what was measured (docs/performance.md)."""
+    from processor.size_table import size_table
+    from processor.sizing import Load, load_constants
+    from processor.sizing import size as sized
+
+    load = Load(
+        events_per_second,
+        event_bytes,
+        share_of_changes,
+        profiles,
+        segments_mapped=segments_mapped,
+        utilisation=utilisation,
+        replicas=replicas,
+    )
+    kept_s = StateSettings.model_fields["changelog_min_compaction_lag_ms"].default / 1000
+    Console().print(size_table(sized(load, load_constants(), kept_s)))
 
 
 @app.command()

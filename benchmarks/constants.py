@@ -1,0 +1,106 @@
+"""The constants of `processor size`, from the results: python -m benchmarks.constants writes them anew."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from statistics import linear_regression
+from typing import TYPE_CHECKING, Any
+
+import processor
+from benchmarks.report import RESULTS
+from benchmarks.workload import REFERENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+CONSTANTS = Path(processor.__file__).with_name("sizing.json")
+_BASE64_AND_FRAME = 4 / 3
+_PARTITION_KEY_BYTES = 55
+"""Of a record in a PutRecords body: its key, the members' names, commas."""
+
+
+def derived() -> dict[str, float]:
+    """The constants that the results in `benchmarks/results` give."""
+    reference = _figures("end_to_end")
+    throughput = {name: each["median"] for name, each in reference["throughput"].items()}
+    workload = reference["workload"]
+    segments, profiles = _points("segments-mapped"), _points("profiles")
+    events = workload["events"] + workload["profiles"]
+    records = workload["events"] * workload["share_of_changes"] + workload["profiles"]
+    told = {
+        "cpu_us": 1e6 / throughput["events_per_cpu_s"],
+        "event_bytes": REFERENCE.event_bytes,
+        "share_of_changes": REFERENCE.share_of_changes,
+        "segments_mapped": REFERENCE.segments_mapped,
+        "profiles": REFERENCE.profiles,
+        "cpu_us_a_change": _slope(_points("share-of-changes"), _value, _cpu_us),
+        "cpu_us_a_segment": _slope(segments, _value, _cpu_us),
+        # The smallest events have another mapped part: they tell of another line.
+        "cpu_us_a_kib": _slope(
+            _points("event-bytes")[1:], lambda p: p["value_bytes_an_event"] / 1024, _cpu_us
+        ),
+        "cpu_us_a_tenfold": _slope(profiles, lambda p: math.log10(p["value"]), _cpu_us),
+        "export_bytes": _data_bytes(throughput["kinesis_bytes_an_event"] * events / records),
+        "export_bytes_a_segment": _slope(segments, _value, _record_bytes),
+        "state_bytes": _median(profiles[-1], "state_bytes_a_profile"),
+        "state_bytes_a_segment": _slope(segments, _value, lambda p: _median(p, "changelog_bytes_an_event")),
+        "changelog_bytes": throughput["changelog_bytes_an_event"] * events / records,
+        "worker_bytes": max(_median(point, "peak_mib_largest") for point in profiles) * 2**20,
+        "restored_per_s": _figures("state")["restore"]["records_per_s"],
+    }
+    return {name: float(f"{value:.4g}") for name, value in told.items()}
+
+
+def main() -> None:
+    """Write them."""
+    CONSTANTS.write_text(json.dumps(derived(), indent=2) + "\n", encoding="utf-8")
+    print(f"written to {CONSTANTS.name}")
+
+
+def _figures(name: str) -> dict[str, Any]:
+    return dict(json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["figures"])
+
+
+def _points(sweep: str) -> list[dict[str, Any]]:
+    return list(_figures(f"scaling-{sweep}")["points"])
+
+
+def _slope(
+    points: Sequence[dict[str, Any]],
+    x: Callable[[dict[str, Any]], float],
+    y: Callable[[dict[str, Any]], float],
+) -> float:
+    # None of what is swept makes an event cheaper; where it seems so, that is the machine's drift.
+    slope = linear_regression([x(point) for point in points], [y(point) for point in points]).slope
+    return max(0.0, slope)
+
+
+def _value(point: dict[str, Any]) -> float:
+    return float(point["value"])
+
+
+def _cpu_us(point: dict[str, Any]) -> float:
+    return 1e6 / _median(point, "events_per_cpu_s")
+
+
+def _record_bytes(point: dict[str, Any]) -> float:
+    """An export's data; a sweep's other figures are those of the reference workload."""
+    return _data_bytes(_median(point, "kinesis_bytes_an_event") / _exported_share(point))
+
+
+def _exported_share(point: dict[str, Any]) -> float:
+    return float(point.get("exported_share", REFERENCE.share_of_changes))
+
+
+def _data_bytes(body_bytes: float) -> float:
+    return (body_bytes - _PARTITION_KEY_BYTES) / _BASE64_AND_FRAME
+
+
+def _median(point: dict[str, Any], name: str) -> float:
+    return float(point[name]["median"])
+
+
+if __name__ == "__main__":
+    main()

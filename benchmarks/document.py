@@ -1,0 +1,246 @@
+"""The tables of docs/performance.md, from the results: python -m benchmarks.document writes them anew.
+
+A table stands between `<!-- figures: NAME -->` and `<!-- end -->`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.report import RESULTS
+from processor.settings import StateSettings
+from processor.size_table import rows
+from processor.sizing import Load, load_constants, size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+_BLOCK = re.compile(r"(<!-- figures: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_LOADS = {
+    "1,000/s, 1 million": Load(1_000, 1200, 0.7, 1e6),
+    "20,000/s, 50 million": Load(20_000, 1200, 0.7, 5e7),
+    "100,000/s, 200 million": Load(100_000, 1200, 0.7, 2e8),
+    "1,000,000/s, 1 billion": Load(1_000_000, 1200, 0.7, 1e9),
+}
+
+
+def main() -> None:
+    """Write them."""
+    _PAGE.write_text(written(_PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def written(page: str) -> str:
+    """The page with its tables from the results of now."""
+    return _BLOCK.sub(lambda found: f"{found[1]}\n{_TABLES[found[2]]()}\n\n{found[3]}", page)
+
+
+def _machine() -> str:
+    machine = json.loads((RESULTS / "end_to_end.json").read_text(encoding="utf-8"))["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
+    return (
+        f"{machine['cpus']} CPUs of {machine['cpu']}, {machine['system']}, Python {machine['python']}; {versions}; "
+        f"{machine['at'][:10]}."
+    )
+
+
+def _end_to_end() -> str:
+    throughput = _figures("end_to_end")["throughput"]
+    told = {
+        "events a second": ("events_per_s", "{:,.0f}"),
+        "events a CPU-second": ("events_per_cpu_s", "{:,.0f}"),
+        "CPUs used": ("cpu_share", "{:.2f}"),
+        "peak memory, MiB": ("peak_mib_largest", "{:.0f}"),
+        "records a PutRecords call": ("records_a_call", "{:.0f}"),
+        "bytes an event: from Kafka": ("kafka_bytes_an_event", "{:,.0f}"),
+        "bytes an event: to the changelog": ("changelog_bytes_an_event", "{:,.0f}"),
+        "bytes an event: to Kinesis": ("kinesis_bytes_an_event", "{:,.0f}"),
+    }
+    count = len(throughput["events_per_s"]["runs"])
+    return _table(
+        ["", f"median of {count}", "least", "most"],
+        [
+            [name, *(form.format(throughput[figure][which]) for which in ("median", "min", "max"))]
+            for name, (figure, form) in told.items()
+        ],
+    )
+
+
+def _latency() -> str:
+    latency = _figures("end_to_end")["latency"]
+    return _table(
+        ["load", "events a second", "p50, ms", "p95, ms", "p99, ms", "max, ms", "CPUs used"],
+        [
+            [
+                name,
+                f"{row['rate']:,.0f}",
+                *(f"{row[figure]:.1f}" for figure in ("p50_ms", "p95_ms", "p99_ms", "max_ms")),
+                f"{row['cpu_share']:.2f}",
+            ]
+            for name, row in latency.items()
+        ],
+    )
+
+
+def _peers() -> str:
+    figures = _figures("peers")
+    ratios = figures["times the events a CPU-second"]
+    return _table(
+        ["", "state", "events a CPU-second", "the processor's, times", "events a second", "peak memory, MiB"],
+        [
+            [
+                name,
+                "durable"
+                if name in {"processor", "Quix Streams"}
+                else str(row["setting"]["state"]).split(":")[0],
+                _spread(row["throughput"]["events_per_cpu_s"]),
+                f"{ratios[name]['median']:.2f}" if name in ratios else "1",
+                f"{row['throughput']['events_per_s']['median']:,.0f}",
+                f"{row['throughput']['peak_mib_largest']['median']:.0f}",
+            ]
+            for name, row in figures["contenders"].items()
+        ],
+    )
+
+
+def _settings() -> str:
+    return "\n".join(
+        f"- **{name}**: {_listed(row['setting'])}." for name, row in _figures("peers")["contenders"].items()
+    )
+
+
+def _stages() -> str:
+    return _table(
+        ["stage", "ns an event", "floor, ns", "times the floor", "bytes allocated an event"],
+        [
+            [
+                name,
+                f"{row['ns_an_event']:,}",
+                f"{row['floor_ns_an_event']:,}",
+                f"{row['ns_an_event'] / row['floor_ns_an_event']:.1f}",
+                f"{row['allocated_bytes_an_event']:,}",
+            ]
+            for name, row in _figures("stages").items()
+        ],
+    )
+
+
+def _workers() -> str:
+    return _scaled_workers("scaling-workers", "all on one CPU")
+
+
+def _workers_unpinned() -> str:
+    return _scaled_workers("scaling-workers-unpinned", "on all CPUs, with all else")
+
+
+def _scaled_workers(name: str, where: str) -> str:
+    points = _figures(name)["points"]
+    alone = points[0]["events_per_cpu_s"]["median"]
+    return _table(
+        [
+            "workers",
+            "events a CPU-second",
+            "of one worker's",
+            f"events a second, {where}",
+            "peak memory, all, MiB",
+        ],
+        [
+            [
+                f"{point['value']:g}",
+                _spread(point["events_per_cpu_s"]),
+                f"{point['events_per_cpu_s']['median'] / alone:.0%}",
+                f"{point['events_per_s']['median']:,.0f}",
+                f"{point['peak_mib_all']['median']:.0f}",
+            ]
+            for point in points
+        ],
+    )
+
+
+def _profile() -> str:
+    shares = _figures("profile")["share of samples, on top of the stack"]
+    return _table(
+        ["on top of the stack", "share of samples"],
+        [[f"`{name}`", f"{share:.1%}"] for name, share in list(shares.items())[:12]],
+    )
+
+
+def _endurance() -> str:
+    figures = _figures("endurance")
+    rows = figures["samples"]
+    tenth = max(1, len(rows) // 10)
+    parts = {"first tenth of the run": rows[:tenth], "last tenth": rows[-tenth:], "all of it": rows}
+    return _table(
+        [f"{figures['events'] / 1e6:g} million events", "resident, MiB, least", "most"],
+        [
+            [
+                name,
+                f"{min(r['resident_mib'] for r in part):.0f}",
+                f"{max(r['resident_mib'] for r in part):.0f}",
+            ]
+            for name, part in parts.items()
+        ],
+    )
+
+
+def _endpoint() -> str:
+    return _table(
+        ["endpoint", "records a second that it was sent", "records a CPU-second", "µs of CPU a record"],
+        [
+            [
+                name,
+                f"{r['records_per_s']:,.0f}",
+                f"{r['records_per_cpu_s']:,.0f}",
+                f"{r['cpu_us_a_record']:.2f}",
+            ]
+            for name, r in _figures("endpoint").items()
+        ],
+    )
+
+
+def _sizes() -> str:
+    kept_s = StateSettings.model_fields["changelog_min_compaction_lag_ms"].default / 1000
+    told = [rows(size(load, load_constants(), kept_s)) for load in _LOADS.values()]
+    lines = [[line[0], *(column[n][1] for column in told)] for n, line in enumerate(told[0])]
+    return _table(["events a second, profiles", *_LOADS], lines)
+
+
+_TABLES: dict[str, Callable[[], str]] = {
+    "machine": _machine,
+    "end-to-end": _end_to_end,
+    "latency": _latency,
+    "peers": _peers,
+    "settings": _settings,
+    "stages": _stages,
+    "workers": _workers,
+    "workers-unpinned": _workers_unpinned,
+    "endurance": _endurance,
+    "profile": _profile,
+    "endpoint": _endpoint,
+    "sizes": _sizes,
+}
+
+
+def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    return "\n".join(["| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *lines)])
+
+
+def _spread(figure: dict[str, float]) -> str:
+    return f"{figure['median']:,.0f} ({figure['min']:,.0f} to {figure['max']:,.0f})"
+
+
+def _listed(tree: object) -> str:
+    if isinstance(tree, dict):
+        return "; ".join(f"{name}: {_listed(value)}" for name, value in tree.items())
+    return str(tree)
+
+
+def _figures(name: str) -> dict[str, Any]:
+    return dict(json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["figures"])
+
+
+if __name__ == "__main__":
+    main()

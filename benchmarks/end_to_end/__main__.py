@@ -1,0 +1,77 @@
+"""Measure the processor end to end, print, and keep the figures.
+
+python -m benchmarks.end_to_end --events 300000 --runs 1 --workers 1
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import report
+from benchmarks.end_to_end.contender import Processor
+from benchmarks.end_to_end.latency import measure_latency
+from benchmarks.end_to_end.processes import Cpus
+from benchmarks.end_to_end.scene import PARTITIONS, SHARDS, scene
+from benchmarks.end_to_end.throughput import measure
+from benchmarks.workload.__main__ import add_shape_options, shape_of
+
+if TYPE_CHECKING:
+    from benchmarks.end_to_end.scene import Scene
+    from benchmarks.workload import Shape
+
+_LOADS = (25, 50, 80)
+_IDLE_RATE = 100
+
+
+def main() -> None:
+    """Run all."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--events", type=int, default=600_000, help="events beside the births [600000]")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--unpinned", action="store_true", help="all on all CPUs")
+    parser.add_argument("--latency-seconds", type=float, default=20, help="at each load; 0: none [20]")
+    parser.add_argument("--keep", metavar="NAME", help="keep the figures in benchmarks/results/NAME.json")
+    add_shape_options(parser)
+    options = parser.parse_args()
+    shape = shape_of(options)
+    cpus = Cpus.shared() if options.unpinned else Cpus.split()
+    contender = Processor(options.workers)
+    with scene(cpus) as stage:
+        topic = stage.fill(shape, options.events)
+        runs = []
+        for number in range(options.runs):
+            runs.append(asdict(measure(contender, stage, topic, shape)))
+            print(f"run {number + 1}:", json.dumps({name: round(v, 3) for name, v in runs[-1].items()}))
+        figures: dict[str, Any] = {
+            "workload": asdict(shape) | {"events": options.events},
+            "setting": contender.settings()
+            | {"partitions": PARTITIONS, "shards": SHARDS, "pinned": not options.unpinned},
+            "throughput": report.spread(runs),
+        }
+        if options.latency_seconds:
+            most = figures["throughput"]["events_per_s"]["median"]
+            figures["latency"] = _latencies(contender, stage, shape, most, options.latency_seconds)
+    print(json.dumps(figures, indent=1))
+    if options.keep:
+        print(f"kept in {report.write(options.keep, figures)}")
+
+
+def _latencies(
+    contender: Processor, stage: Scene, shape: Shape, most: float, seconds: float
+) -> dict[str, dict[str, float]]:
+    rates = {f"{load}% of the most": most * load / 100 for load in _LOADS} | {"idle": _IDLE_RATE}
+    told = {}
+    for name, rate in rates.items():
+        told[name] = asdict(measure_latency(contender, stage, shape, rate=rate, seconds=seconds))
+        print(f"{name}:", json.dumps(told[name]))
+    return told
+
+
+if __name__ == "__main__":
+    main()

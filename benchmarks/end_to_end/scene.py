@@ -1,0 +1,90 @@
+"""What all contenders meet: one Kafka, one topic that is full already, and an endpoint made anew for each run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from processor.embedded import start_kafka
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks.end_to_end.processes import Cpus
+    from benchmarks.workload import Shape
+
+SHARDS: Final = 64
+PARTITIONS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class FilledTopic:
+    """A topic and what is in it: births, then `events`; `changes` of all these cause an export."""
+
+    name: str
+    births: int
+    events: int
+    changes: int
+    value_bytes: int
+
+
+class Scene:
+    """A Kafka of one broker, its topics, and a directory for what runs leave behind."""
+
+    def __init__(self, servers: str, kafka_data: Path, home: Path, cpus: Cpus) -> None:
+        self.servers = servers
+        self.home = home
+        self.cpus = cpus
+        self._kafka_data = kafka_data
+        self._names = 0
+
+    def new_name(self, what: str) -> str:
+        """A name that nothing in this scene has yet."""
+        self._names += 1
+        return f"{what}-{self._names}"
+
+    def fill(self, shape: Shape, events: int, partitions: int = PARTITIONS) -> FilledTopic:
+        """A new topic with all births, and then `events` more."""
+        name = self.new_name("events")
+        told = self._produce(name, shape, events, [f"--partitions={partitions}"])
+        return FilledTopic(name, shape.profiles, events, told["changes"], told["value_bytes"])
+
+    def feed(self, topic: FilledTopic, shape: Shape, events: int, rate: float) -> dict[str, Any]:
+        """More events for a topic, at a rate; what the workload's command tells of them."""
+        return self._produce(topic.name, shape, events, ["--without-births", f"--rate={rate}"])
+
+    def topic_bytes(self, topic: str) -> int:
+        """What a topic takes on the broker's disk, as batches came over the wire."""
+        return sum(
+            log.stat().st_size
+            for log in self._kafka_data.glob(f"{topic}-*/*.log")
+            if log.parent.name.removeprefix(f"{topic}-").isdigit()
+        )
+
+    def _produce(self, topic: str, shape: Shape, events: int, options: list[str]) -> dict[str, Any]:
+        command = [sys.executable, "-m", "benchmarks.workload", "--servers", self.servers, "--topic", topic]
+        command += [f"--events={events}", *options]
+        command += [f"--{f.name.replace('_', '-')}={getattr(shape, f.name)}" for f in fields(shape)]
+        told = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
+        return dict(json.loads(told))
+
+
+@contextmanager
+def scene(cpus: Cpus) -> Iterator[Scene]:
+    """Kafka, and all that this process starts by itself, on the CPUs of the others."""
+    before = os.sched_getaffinity(0)
+    with ExitStack() as stack:
+        os.sched_setaffinity(0, cpus.others)
+        stack.callback(os.sched_setaffinity, 0, before)
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
+        # Heads of a second's worth: a broker does not sync each append, and its own cleaner is not to be measured.
+        properties = {"log.dirs": str(home / "kafka"), "log.cleaner.enable": "false"}
+        kafka = stack.enter_context(start_kafka(properties))
+        yield Scene(kafka.bootstrap_servers, home / "kafka", home, cpus)

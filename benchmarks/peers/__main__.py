@@ -1,0 +1,92 @@
+"""Measure the processor and its peers on one topic, in turns, print, and keep the figures.
+
+python -m benchmarks.peers --events 300000 --runs 1. Redpanda Connect takes part where `redpanda-connect` is on the
+PATH.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import report
+from benchmarks.end_to_end.contender import Processor
+from benchmarks.end_to_end.processes import Cpus
+from benchmarks.end_to_end.scene import PARTITIONS, SHARDS, scene
+from benchmarks.end_to_end.throughput import measure
+from benchmarks.peers.contenders import PlainScript, QuixStreams, RedpandaConnect, find_connect, quix_python
+from benchmarks.workload.__main__ import add_shape_options, shape_of
+
+if TYPE_CHECKING:
+    from benchmarks.end_to_end.contender import Contender
+
+
+def main() -> None:
+    """Run all."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--events", type=int, default=400_000, help="events beside the births [400000]")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--only", help="only those whose name contains this")
+    parser.add_argument("--keep", metavar="NAME", help="keep the figures in benchmarks/results/NAME.json")
+    add_shape_options(parser)
+    options = parser.parse_args()
+    shape = shape_of(options)
+    contenders = [each for each in _contenders() if not options.only or options.only in each.name]
+    runs: dict[str, list[dict[str, float]]] = {each.name: [] for each in contenders}
+    with scene(Cpus.split()) as stage:
+        topic = stage.fill(shape, options.events)
+        for number in range(options.runs):
+            # In turns: a machine's speed drifts, and all are to meet the same.
+            for contender in contenders:
+                row = asdict(measure(contender, stage, topic, shape))
+                runs[contender.name].append(row)
+                print(
+                    f"run {number + 1}, {contender.name}:",
+                    json.dumps({k: round(v, 3) for k, v in row.items()}),
+                )
+    figures = {
+        "workload": asdict(shape) | {"events": options.events},
+        "setting": {"partitions": PARTITIONS, "shards": SHARDS, "pinned": True},
+        "contenders": {
+            each.name: {"setting": each.settings(), "throughput": report.spread(runs[each.name])}
+            for each in contenders
+        },
+        "times the events a CPU-second": _ratios(runs),
+    }
+    print(json.dumps(figures["times the events a CPU-second"], indent=1))
+    if options.keep:
+        print(f"kept in {report.write(options.keep, figures)}")
+
+
+def _contenders() -> list[Contender]:
+    contenders: list[Contender] = [Processor(), QuixStreams(quix_python()), PlainScript()]
+    connect = find_connect()
+    if connect is None:
+        print("redpanda-connect is not on the PATH: left out")
+    else:
+        contenders.append(RedpandaConnect(connect))
+        contenders.append(RedpandaConnect(connect, maps=False, name="Redpanda Connect, bytes passed through"))
+    return contenders
+
+
+def _ratios(runs: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
+    """The processor's events a CPU-second over each peer's, run by run."""
+    own = runs.get(Processor().name, [])
+    return {
+        name: report.spread(
+            [
+                {"ratio": our["events_per_cpu_s"] / their["events_per_cpu_s"]}
+                for our, their in zip(own, rows, strict=True)
+            ]
+        )["ratio"]
+        for name, rows in runs.items()
+        if own and name != Processor().name
+    }
+
+
+if __name__ == "__main__":
+    main()

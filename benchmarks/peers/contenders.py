@@ -1,0 +1,176 @@
+"""The peers as contenders: how each is started, and what is set."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
+from benchmarks.end_to_end.contender import Start
+
+if TYPE_CHECKING:
+    from benchmarks.end_to_end.contender import Task
+
+_HERE: Final = Path(__file__).parent
+_QUIX_VERSION: Final = "3.28.1"
+_CONNECT: Final = "redpanda-connect"
+
+
+@dataclass(frozen=True, slots=True)
+class PlainScript:
+    """aiokafka and `client.put_records`, as most would write it."""
+
+    name: str = "aiokafka and put_records"
+    exports_everything: bool = False
+
+    def start(self, task: Task) -> Start:
+        """See `Contender`."""
+        return Start([sys.executable, str(_HERE / "plain.py"), *_arguments(task)], _own_environ())
+
+    def settings(self) -> dict[str, object]:
+        """See `Contender`."""
+        return {
+            "versions": {name: importlib.metadata.version(name) for name in ("aiokafka", "aiobotocore")},
+            "max_poll_records": 2000,
+            "records a call": 500,
+            "calls at once": "1, for order's sake",
+            "state": "a dictionary: neither durable nor bounded",
+            "commits": "after each poll",
+            "metrics": "none",
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class QuixStreams:
+    """Quix Streams, in an environment of its own, which is made from PyPI once."""
+
+    python: Path
+    name: str = "Quix Streams"
+    exports_everything: bool = False
+
+    def start(self, task: Task) -> Start:
+        """See `Contender`."""
+        command = [str(self.python), str(_HERE / "quix.py"), *_arguments(task)]
+        return Start([*command, "--state", str(task.home / "state")], _own_environ())
+
+    def settings(self) -> dict[str, object]:
+        """See `Contender`."""
+        return {
+            "version": _QUIX_VERSION,
+            "sink": "KinesisSink: calls of 500 records, one at a time, as it is made for order's sake",
+            "value_serializer": "orjson.dumps in place of json.dumps, which is slower",
+            "value_deserializer": "json, which is orjson there",
+            "state": "RocksDB and changelog topic, both on by default",
+            "commit_interval": "5 s, the default",
+            "metrics": "none: it has none",
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RedpandaConnect:
+    """Redpanda Connect; with a mapping of the export's shape, or passing bytes through."""
+
+    binary: Path
+    maps: bool = True
+    name: str = "Redpanda Connect"
+    exports_everything: bool = True
+
+    def start(self, task: Task) -> Start:
+        """See `Contender`."""
+        file = task.home / "connect.yaml"
+        file.write_text(yaml.safe_dump(self._configuration(task), sort_keys=False), encoding="utf-8")
+        return Start([str(self.binary), "run", str(file)], _own_environ(), [])
+
+    def settings(self) -> dict[str, object]:
+        """See `Contender`."""
+        told = subprocess.run([self.binary, "--version"], stdout=subprocess.PIPE, text=True, check=True)
+        return {
+            "version": told.stdout.splitlines()[0].removeprefix("Version: "),
+            "input": {"kafka_franz": _CONNECT_INPUT},
+            "processors": "one mapping: mapped attributes, mapped segments, identities"
+            if self.maps
+            else "none",
+            "state": "none: it exports every event, with the status that the event has",
+            "output": {"aws_kinesis": {"max_in_flight": 64, "batching": "as they come from the input"}},
+            "metrics": "the default of the binary",
+        }
+
+    def _configuration(self, task: Task) -> dict[str, Any]:
+        read = {"seed_brokers": [task.servers], "topics": [task.topic], "consumer_group": task.group}
+        write = {
+            "stream": "exports",
+            "partition_key": "${! @kafka_key }",
+            "max_in_flight": 64,
+            "region": "eu-west-1",
+            "endpoint": task.endpoint_url,
+            "credentials": {"id": "benchmark", "secret": "benchmark"},
+        }
+        return {
+            "http": {"address": "127.0.0.1:0"},
+            "input": {"kafka_franz": read | _CONNECT_INPUT},
+            "pipeline": {"processors": [{"mapping": _mapping(task)}] if self.maps else []},
+            "output": {"aws_kinesis": write},
+            "logger": {"level": "INFO"},
+        }
+
+
+_CONNECT_INPUT: Final[dict[str, Any]] = {
+    "start_offset": "earliest",
+    # Batches that are formed at the input go through mapping and output whole: one call for each.
+    "batching": {"count": 500, "period": "20ms"},
+    "checkpoint_limit": 16_384,
+    "commit_period": "1s",
+}
+
+
+def find_connect() -> Path | None:
+    """Redpanda Connect, where it is on the PATH."""
+    found = shutil.which(_CONNECT)
+    return None if found is None else Path(found)
+
+
+def quix_python() -> Path:
+    """The Python of Quix Streams' environment; made in the user's cache where it is not there yet."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    home = cache / "profile-export-processor" / f"quixstreams-{_QUIX_VERSION}"
+    python, ready = home / "bin" / "python", home / ".ready"
+    if not ready.exists():
+        print(f"preparing {home} (once)")
+        venv.create(home, clear=True, with_pip=True)
+        packages = [f"quixstreams[kinesis]=={_QUIX_VERSION}", "orjson"]
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
+        ready.touch()
+    return python
+
+
+def _arguments(task: Task) -> list[str]:
+    return [
+        *("--servers", task.servers, "--topic", task.topic, "--group", task.group),
+        *("--endpoint", task.endpoint_url),
+        *("--segments", ",".join(task.shape.segment_ids[: task.shape.segments_mapped])),
+        *("--attributes", ",".join(task.shape.attribute_paths)),
+    ]
+
+
+def _mapping(task: Task) -> str:
+    segments = ", ".join(f'"{id_}"' for id_ in task.shape.segment_ids[: task.shape.segments_mapped])
+    attributes = [f"root.{path} = this.{path}" for path in task.shape.attribute_paths]
+    return "\n".join(
+        [
+            *attributes,
+            f"root.segmentMembership.ups = this.segmentMembership.ups.with({segments})",
+            "root.identityMap = this.identityMap",
+        ]
+    )
+
+
+def _own_environ() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PROCESSOR_"))}

@@ -1,0 +1,170 @@
+"""The stages at both ends, state, Kinesis and changelog, without their servers; and the floor of each."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import hashlib
+import random
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pybase64
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from rocksdict import Options, Rdict, WriteBatch
+
+from benchmarks.stages.samples import BATCH, changed
+from processor.kinesis.wire import request_body
+from processor.settings import StateSettings
+from processor.state.directory import StateDirectory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_PROFILES = 50_000
+_KEPT_MS = 86_400_000
+_BATCH_BYTES = 256 * 1024
+
+
+def state(count: int) -> Callable[[], None]:
+    """A batch's look-up in the store, and the write of its changes: 50,000 profiles, those of a batch at random."""
+    loop = asyncio.new_event_loop()
+    home = _new_home()
+    settings = StateSettings.model_validate({"directory": home})
+    directory = StateDirectory(settings, "benchmark", "events", "none", partitions=1)
+    store = loop.run_until_complete(directory.open(0, deletions_kept_ms=_KEPT_MS, forgotten_kept_ms=_KEPT_MS))
+    keys, value = _keys(), _record()
+    loop.run_until_complete(store.apply(dict.fromkeys(keys, value), 1))
+    rng, position = random.Random(1), 1
+
+    def run() -> None:
+        nonlocal position
+        position += count
+        batch = rng.sample(keys, count)
+        loop.run_until_complete(store.get_many(batch))
+        loop.run_until_complete(store.apply(dict.fromkeys(batch, value), position))
+
+    return run
+
+
+def state_floor(count: int) -> Callable[[], None]:
+    """The same by rocksdict alone: one multi-get, one batch, no log of writes."""
+    options = Options(raw_mode=True)
+    options.create_if_missing(create_if_missing=True)
+    store = Rdict(str(_new_home()), options)
+    keys, value = _keys(), _record()
+    for key in keys:
+        store[key] = value
+    rng = random.Random(1)
+
+    def run() -> None:
+        batch = rng.sample(keys, count)
+        store.get(list[Any](batch))
+        writes = WriteBatch(raw_mode=True)
+        for key in batch:
+            writes.put(key, value)
+        store.write(writes)
+
+    return run
+
+
+def pack(count: int) -> Callable[[], None]:
+    """A call's body of 500 exports."""
+    records = [sample.export for sample in changed(count) if sample.export is not None]
+    address = {"StreamName": "exports"}
+
+    def run() -> None:
+        request_body(address, records)
+
+    return run
+
+
+def pack_floor(count: int) -> Callable[[], None]:
+    """Their data in base64, joined."""
+    records = [sample.export for sample in changed(count) if sample.export is not None]
+
+    def run() -> None:
+        b",".join([pybase64.b64encode(record.data) for record in records])
+
+    return run
+
+
+def sign(count: int) -> Callable[[], None]:
+    """Botocore's signature of a call of 500 exports."""
+    signer = SigV4Auth(Credentials("benchmark", "benchmark"), "kinesis", "eu-west-1")
+    body = _body(count)
+    headers = {"X-Amz-Target": "Kinesis_20131202.PutRecords", "Content-Type": "application/x-amz-json-1.1"}
+
+    def run() -> None:
+        request = AWSRequest("POST", "http://127.0.0.1:1/", dict(headers), data=body)
+        signer.add_auth(request)
+        request.prepare()
+
+    return run
+
+
+def sign_floor(count: int) -> Callable[[], None]:
+    """The SHA-256 of the body."""
+    body = _body(count)
+
+    def run() -> None:
+        hashlib.sha256(body).hexdigest()
+
+    return run
+
+
+def changelog(count: int) -> Callable[[], None]:
+    """Batches of 500 state records, as the producer is given them, and closed for sending."""
+    entries = _entries(count)
+
+    def run() -> None:
+        builder = BatchBuilder(_BATCH_BYTES, 0)
+        for key, value in entries:
+            builder.append(key=key, value=value, timestamp=None)
+        builder.close()
+        builder._build()  # noqa: SLF001  what the producer does when it sends
+
+    return run
+
+
+def changelog_floor(count: int) -> Callable[[], None]:
+    """The same by aiokafka's builder in C alone."""
+    entries = _entries(count)
+
+    def run() -> None:
+        builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, _BATCH_BYTES)
+        for offset, (key, value) in enumerate(entries):
+            builder.append(offset, 1_600_000_000_000, key, value, [])
+        builder.build()
+
+    return run
+
+
+def _new_home() -> Path:
+    """A directory that goes with the process."""
+    home = Path(tempfile.mkdtemp(prefix="benchmark-stage-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    return home
+
+
+def _keys() -> list[bytes]:
+    return [b"profile-%010d" % number for number in range(_PROFILES)]
+
+
+def _record() -> bytes:
+    return next(sample.after for sample in changed(BATCH) if sample.after is not None)
+
+
+def _entries(count: int) -> list[tuple[bytes, bytes]]:
+    return [(sample.event.key, sample.after) for sample in changed(count) if sample.after is not None]
+
+
+def _body(count: int) -> bytes:
+    records = [sample.export for sample in changed(count) if sample.export is not None]
+    return request_body({"StreamName": "exports"}, records)

@@ -1,0 +1,73 @@
+"""Where the time goes in the steady state: py-spy looks at a worker that is at full load.
+
+python -m benchmarks.steady_profile [--seconds 15] writes profile.svg, a flame graph, and profile.json, the functions
+that were on top of the stack most often, to benchmarks/results. py-spy needs the right to look at other processes:
+root, or `kernel.yama.ptrace_scope=0`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+from benchmarks import report
+from benchmarks.end_to_end.contender import Processor
+from benchmarks.end_to_end.processes import Cpus
+from benchmarks.end_to_end.scene import SHARDS, scene
+from benchmarks.end_to_end.throughput import new_task, running_contender, wait_for
+from benchmarks.endpoint import running
+from benchmarks.workload import REFERENCE
+
+_TOLD = 30
+
+
+def main() -> None:
+    """Look, and keep what was seen."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--events", type=int, default=900_000)
+    parser.add_argument("--seconds", type=int, default=15)
+    options = parser.parse_args()
+    spy = shutil.which("py-spy") or str(Path(sys.executable).with_name("py-spy"))
+    with scene(Cpus.split()) as stage:
+        topic = stage.fill(REFERENCE, options.events)
+        with running(shards=SHARDS, cpus=stage.cpus.others) as endpoint:
+            task = new_task(stage, topic, REFERENCE, endpoint.url, "profile")
+            with running_contender(Processor(), task, stage) as tree:
+                wait_for(lambda: endpoint.figures().records, topic.births * 1.2, tree)
+                raw = stage.home / "profile.raw"
+                look = [spy, "record", "--nonblocking", "--rate=200", f"--pid={tree.pids[0]}"]
+                looks = {
+                    "flamegraph": report.RESULTS / "profile.svg",
+                    "raw": raw,
+                }
+                for form, file in looks.items():
+                    seconds = f"--duration={max(1, options.seconds // len(looks))}"
+                    subprocess.run(
+                        [*look, seconds, f"--format={form}", f"--output={file}"],
+                        check=True,
+                        stdout=subprocess.DEVNULL,
+                    )
+                figures = _on_top(raw.read_text(encoding="utf-8"))
+    for name, share in figures.items():
+        print(f"{share:6.1%}  {name}")
+    print(f"kept in {report.write('profile', {'share of samples, on top of the stack': figures})}")
+
+
+def _on_top(raw: str) -> dict[str, float]:
+    tops: Counter[str] = Counter()
+    for line in raw.splitlines():
+        stack, _, count = line.rpartition(" ")
+        # A function, whatever its line.
+        tops[stack.rpartition(";")[2].rpartition(":")[0]] += int(count)
+    total = tops.total()
+    return {name: round(count / total, 4) for name, count in tops.most_common(_TOLD)}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""A topic filled with a workload: as fast as it goes, or at a rate."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import zlib
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from benchmarks.workload.lives import as_of
+from benchmarks.workload.times import TimeWriter, wall_clock
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from benchmarks.workload.lives import Event
+
+_BATCH_BYTES: Final = 512 * 1024
+_BATCHES_IN_FLIGHT: Final = 32
+_TICK_S: Final = 0.004
+_AT_ONCE: Final = 2000
+
+
+@dataclass(slots=True)
+class Produced:
+    """What is in the topic now because of us; `changes` is how many exports follow from it."""
+
+    events: int = 0
+    changes: int = 0
+    value_bytes: int = 0
+
+    def as_dict(self) -> dict[str, int]:
+        """The figures by name."""
+        return asdict(self)
+
+
+class Topic:
+    """A topic to append to; events of one profile go to one partition, in order."""
+
+    def __init__(self, producer: AIOKafkaProducer, name: str, partitions: int) -> None:
+        self.produced = Produced()
+        self._producer = producer
+        self._name = name
+        self._partitions = partitions
+        self._batches: dict[int, Any] = {}
+        self._sent: list[asyncio.Future[Any]] = []
+
+    async def fill(self, events: Iterable[Event]) -> None:
+        """Append all events, as fast as it goes; all are acknowledged at the end."""
+        events = iter(events)
+        while some := list(islice(events, _AT_ONCE)):
+            await self._append(some)
+        await self._flush()
+        await self._acknowledged(0)
+
+    async def feed(self, events: Iterable[Event], rate: float) -> float:
+        """Append `rate` events a second, evenly, each dated as it is sent; the rate that was reached.
+
+        No event is left out where this falls behind: then it sends as fast as it can.
+        """
+        times = TimeWriter()
+        events = iter(events)
+        began_s = time.perf_counter()
+        before = self.produced.events
+        while True:
+            due = int((time.perf_counter() - began_s) * rate) - (self.produced.events - before)
+            some = list(islice(events, min(max(due, 0), _AT_ONCE)))
+            if due > 0 and not some:
+                break
+            now_us = wall_clock()
+            await self._append(as_of(event, now_us, times) for event in some)
+            await self._flush()
+            await self._acknowledged(_BATCHES_IN_FLIGHT)
+            await asyncio.sleep(0 if due > _AT_ONCE else _TICK_S)
+        await self._acknowledged(0)
+        return (self.produced.events - before) / (time.perf_counter() - began_s)
+
+    async def _append(self, events: Iterable[Event]) -> None:
+        produced = self.produced
+        for event in events:
+            partition = zlib.crc32(event.key) % self._partitions
+            while not self._appended(partition, event):
+                await self._send(partition)
+            produced.events += 1
+            produced.changes += event.is_change
+            produced.value_bytes += len(event.value)
+
+    def _appended(self, partition: int, event: Event) -> bool:
+        batch = self._batches.get(partition)
+        if batch is None:
+            batch = self._batches[partition] = self._producer.create_batch()
+        return batch.append(key=event.key, value=event.value, timestamp=event.timestamp_ms) is not None
+
+    async def _flush(self) -> None:
+        for partition in list(self._batches):
+            await self._send(partition)
+
+    async def _send(self, partition: int) -> None:
+        batch = self._batches.pop(partition)
+        self._sent.append(await self._producer.send_batch(batch, self._name, partition=partition))
+        await self._acknowledged(_BATCHES_IN_FLIGHT)
+
+    async def _acknowledged(self, but: int) -> None:
+        while len(self._sent) > but:
+            await self._sent.pop(0)
+
+
+@asynccontextmanager
+async def open_topic(servers: str, name: str, partitions: int) -> AsyncIterator[Topic]:
+    """The topic `name`, created where it is absent."""
+    await _create(servers, name, partitions)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=servers, acks=1, max_batch_size=_BATCH_BYTES, max_request_size=16 * _BATCH_BYTES
+    )
+    await producer.start()
+    try:
+        yield Topic(producer, name, len(await producer.partitions_for(name)))
+    finally:
+        await producer.stop()
+
+
+async def _create(servers: str, name: str, partitions: int) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    await admin.start()
+    try:
+        answer = await admin.create_topics([NewTopic(name, partitions, 1)])
+        for _, code, *_ in answer.topic_errors:
+            if code and for_code(code) is not TopicAlreadyExistsError:
+                raise for_code(code)(name)
+    finally:
+        await admin.close()
