@@ -59,7 +59,7 @@ def _freeze(world: World, rng: random.Random) -> None:
     _, worker = _one(world, rng)
     for_s = rng.uniform(0.1, 12.0)
     world.in_doubt(worker)
-    worker.process.frozen_until_s = world.loop.time() + for_s
+    worker.process.freeze(world.loop.now_s + for_s)
     world.note(f"{worker.process.name} is frozen for {for_s:.1f} s")
 
 
@@ -71,7 +71,7 @@ def _freeze_in_rebalance(world: World, rng: random.Random) -> None:
     async def freeze() -> None:
         await asyncio.sleep(after_s)
         world.in_doubt(worker)
-        worker.process.frozen_until_s = world.loop.time() + for_s
+        worker.process.freeze(world.loop.now_s + for_s)
         world.note(f"{worker.process.name} is frozen for {for_s:.1f} s")
 
     _later(world, freeze())

@@ -63,7 +63,7 @@ class Worker:
 
     def kill(self) -> None:
         """End it at once."""
-        self.process.is_dead = True
+        self.process.kill()
         self.died.set()
 
     def in_doubt(self) -> set[bytes]:
@@ -144,12 +144,9 @@ class Endpoint:
         answer: asyncio.Future[Answer] = loop.create_future()
         serving = loop.create_task(world.kinesis.put(list(records)), name="kinesis", context=NOWHERE.copy())
         serving.add_done_callback(lambda done: _passed_on(done, answer), context=NOWHERE)
+        timer = loop.call_later(_CALL_S, _timed_out, answer, context=NOWHERE)
         try:
-            async with asyncio.timeout(_CALL_S):
-                return await answer
-        except TimeoutError as error:
-            world.excused.update(record.data for record in records)
-            raise KinesisUnavailable("PutRecords: no answer in time", outcome_unknown=True) from error
+            return await answer
         except KinesisUnavailable as error:
             if error.outcome_unknown:
                 world.excused.update(record.data for record in records)
@@ -158,10 +155,17 @@ class Endpoint:
             world.excused.update(record.data for record in records)
             raise
         finally:
+            timer.cancel()
             self._profiles -= profiles
 
 
 _CALL_S = 4.0
+
+
+def _timed_out(answer: asyncio.Future[Answer]) -> None:
+    if not answer.done():
+        answer.set_exception(KinesisUnavailable("PutRecords: no answer in time", outcome_unknown=True))
+        answer.exception()  # see below
 
 
 def _passed_on(done: asyncio.Task[Answer], answer: asyncio.Future[Answer]) -> None:
