@@ -233,6 +233,8 @@ class Broker:
         self.logs: dict[tuple[str, int], Log] = {}
         self.away_until_s = 0.0
         self.coordinator_away_until_s = 0.0
+        self.refuses_until_s = 0.0
+        """Until when the topics may not be read or written."""
         self.slow = 1.0
         """How much longer than usual every way takes."""
         self.lost_answers = 0.0
@@ -252,7 +254,7 @@ class Broker:
 
     def mend(self) -> None:
         """All is well from now on."""
-        self.away_until_s = self.coordinator_away_until_s = 0.0
+        self.away_until_s = self.coordinator_away_until_s = self.refuses_until_s = 0.0
         self.slow, self.lost_answers, self.repeated_appends, self.late_appends = 1.0, 0.0, 0.0, 0.0
         self.group.commits_refused = 0
 
@@ -288,6 +290,9 @@ class Broker:
             return
         if request.of_group and now_s < self.coordinator_away_until_s:
             self._answer(request, None, kafka.GroupCoordinatorNotAvailableError())
+            return
+        if not request.of_group and now_s < self.refuses_until_s:
+            self._answer(request, None, kafka.TopicAuthorizationFailedError("as scripted"))
             return
         try:
             result = request.action()

@@ -114,6 +114,8 @@ class Consumer:
             }
             try:
                 found = await self._ask(lambda: self._fetched(wanted, max_records))  # noqa: B023  asked now
+            except kafka.TopicAuthorizationFailedError:
+                raise
             except kafka.KafkaError:
                 found = {}  # aiokafka's fetcher tries again by itself
             if epoch != self._epoch:

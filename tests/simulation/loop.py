@@ -41,9 +41,11 @@ class Process:
         self.tasks: list[asyncio.Task[Any]] = []
         self.context = contextvars.Context()
         self.context.run(PROCESS.set, self)
+        self.freezes = 0
         self._frozen_until_s = 0.0
-        self._steps_left = 0
-        self._then: Callable[[], None] | None = None
+        self._steps = 0
+        """How many ran since there were plans."""
+        self._plans: list[tuple[int, Callable[[str], None]]] = []
 
     def start(self, coroutine: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """A task of this process."""
@@ -56,30 +58,35 @@ class Process:
     def freeze(self, until_s: float) -> None:
         """Nothing of it runs until then."""
         self._frozen_until_s = until_s
+        self.freezes += 1
         self.is_hindered = True
 
-    def after_steps(self, steps: int, then: Callable[[], None]) -> None:
-        """Call `then` when so many of its steps have run, and before the next one does: between two awaits."""
-        self._steps_left, self._then = steps, then
+    def after_steps(self, steps: int, then: Callable[[str], None]) -> None:
+        """Let so many of its steps run; call `then`, with the name of the next one, before that does."""
+        self._plans.append((self._steps + steps, then))
         self.is_hindered = True
 
-    def forget_steps(self) -> None:
-        """Have no plans for a step to come."""
-        self._then = None
+    def forget_plans(self) -> None:
+        """What is planned for a step to come is off."""
+        self._plans.clear()
 
-    def held_until_s(self, now_s: float) -> float:
-        """When its next step may run: now, later, or never."""
-        if self._then is not None and not self.is_dead and self._frozen_until_s <= now_s:
-            self._steps_left -= 1
-            if self._steps_left < 0:
-                then, self._then = self._then, None
-                then()
+    def held_until_s(self, now_s: float, callback: object) -> float:
+        """When a step that is due may run: now, later, or never."""
+        if self._plans and not self.is_dead and self._frozen_until_s <= now_s:
+            self._act(_name(callback))
         if self.is_dead:
             return math.inf
         if self._frozen_until_s > now_s:
             return self._frozen_until_s
-        self.is_hindered = self._then is not None
+        self.is_hindered = bool(self._plans)
         return now_s
+
+    def _act(self, step: str) -> None:
+        due = [plan for plan in self._plans if plan[0] <= self._steps]
+        self._steps += 1
+        for plan in due:
+            self._plans.remove(plan)
+            plan[1](step)
 
 
 class _Handle(msgspec.Struct, eq=False):
@@ -263,7 +270,7 @@ class Simulation(asyncio.AbstractEventLoop):
         return ready
 
     def _may_run(self, handle: _Handle, process: Process) -> bool:
-        until_s = process.held_until_s(self.now_s)
+        until_s = process.held_until_s(self.now_s, handle.callback)
         if self.now_s < until_s < math.inf:
             heappush(self._timers, (until_s, next(self._numbers), handle))
         return until_s <= self.now_s
@@ -280,3 +287,11 @@ def _is_step(callback: object) -> bool:
     return (
         type(callback).__name__ == "TaskStepMethWrapper" or getattr(callback, "__name__", "") == "task_wakeup"
     )
+
+
+def _name(callback: object) -> str:
+    """Of a task, or of a callback."""
+    task = getattr(callback, "__self__", None)
+    if isinstance(task, asyncio.Task):
+        return task.get_name()
+    return getattr(callback, "__qualname__", type(callback).__name__)
