@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 COMPILED := .venv-compiled
 COMPILED_READY := $(COMPILED)/.ready
+MEASURED := PYTHONSAFEPATH=1 $(COMPILED)/bin/python
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
 .PHONY: help demo test test-compiled simulate bench bench-quick bench-docs lint format docs lock clean
@@ -24,22 +25,22 @@ test-compiled: $(COMPILED_READY) ## the tests of what is compiled, on the compil
 simulate: $(READY) ## SEEDS=… lives of the workers in a simulated world, or one: SEED=…
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000))
 
-bench: $(READY) ## all benchmarks, on this machine, alone: hours; figures, plots and tables are written anew
-	$(BIN)/python -m benchmarks.endpoint.proof
-	$(BIN)/python -m benchmarks.end_to_end --keep end_to_end
-	$(BIN)/python -m benchmarks.peers --keep peers
-	$(BIN)/python -m benchmarks.scaling --keep
-	$(BIN)/python -m benchmarks.endurance
-	$(BIN)/python -m benchmarks.stages --keep
-	$(BIN)/python -m benchmarks.steady_profile
-	$(BIN)/python -m benchmarks.writer
-	$(BIN)/python -m benchmarks.state
+bench: $(COMPILED_READY) ## all benchmarks, on this machine, alone: hours; figures, plots and tables are written anew
+	$(MEASURED) -m benchmarks.endpoint.proof
+	$(MEASURED) -m benchmarks.end_to_end --keep end_to_end
+	$(MEASURED) -m benchmarks.peers --keep peers
+	$(MEASURED) -m benchmarks.scaling --keep
+	$(MEASURED) -m benchmarks.endurance
+	$(MEASURED) -m benchmarks.stages --keep
+	$(MEASURED) -m benchmarks.steady_profile
+	$(MEASURED) -m benchmarks.writer
+	$(MEASURED) -m benchmarks.state
 	$(MAKE) bench-docs
 
-bench-quick: $(READY) ## the most telling of them, short, in some minutes; nothing is kept
-	$(BIN)/python -m benchmarks.end_to_end --events 200000 --runs 1 --latency-seconds 5
-	$(BIN)/python -m benchmarks.peers --events 200000 --runs 1
-	$(BIN)/python -m benchmarks.stages --fast
+bench-quick: $(COMPILED_READY) ## the most telling of them, short, in some minutes; nothing is kept
+	$(MEASURED) -m benchmarks.end_to_end --events 200000 --runs 1 --latency-seconds 5
+	$(MEASURED) -m benchmarks.peers --events 200000 --runs 1
+	$(MEASURED) -m benchmarks.stages --fast
 
 bench-docs: $(READY) ## constants of `processor size`, plots and tables, from benchmarks/results
 	$(BIN)/python -m benchmarks.constants

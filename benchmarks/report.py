@@ -11,6 +11,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from processor.profile import core
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -52,6 +54,7 @@ def _machine() -> dict[str, Any]:
         "cpu": _cpu_model(),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
+        "core": "compiled" if core.__file__.endswith(".so") else "interpreted",
         "packages": {package: importlib.metadata.version(package) for package in _PACKAGES},
     }
 

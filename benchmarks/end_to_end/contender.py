@@ -31,11 +31,11 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A command, its environment, and the ports at which it tells metrics of itself."""
+    """A command, its environment, and the port at which it tells metrics of itself, if it does."""
 
     command: Sequence[str]
     environ: Mapping[str, str]
-    metrics_ports: Sequence[int] = ()
+    metrics_port: int | None = None
 
 
 class Contender(Protocol):
@@ -69,7 +69,7 @@ class Processor:
         """See `Contender`."""
         destination = task.home / "destination.yaml"
         destination.write_text(destination_text(task.shape, task.endpoint_url), encoding="utf-8")
-        port = _free_range(self.workers)
+        port = free_ports(1)[0]
         environ = {
             **os.environ,
             "PROCESSOR_KAFKA_SERVERS": task.servers,
@@ -81,14 +81,8 @@ class Processor:
         }
         command = [sys.executable, "-m", "processor", "run", "--destination", str(destination)]
         command += ["--workers", str(self.workers)]
-        return Start(command, environ, range(port, port + self.workers))
+        return Start(command, environ, port)
 
     def settings(self) -> dict[str, object]:
         """See `Contender`."""
         return {"workers": self.workers, "all other settings": dict(self.environ) or "the defaults"}
-
-
-def _free_range(count: int) -> int:
-    """The first of `count` ports in a row that nothing listens at, as far as one look tells."""
-    taken = free_ports(1)[0]
-    return taken if count == 1 else min(taken, 65_535 - count)

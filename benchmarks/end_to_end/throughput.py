@@ -18,7 +18,7 @@ from benchmarks.end_to_end.scene import SHARDS
 from benchmarks.endpoint import running
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from benchmarks.end_to_end.contender import Contender
@@ -117,7 +117,7 @@ def running_contender(contender: Contender, task: Task, scene: Scene) -> Iterato
     """A contender at work, on its CPUs, its metrics scraped as Prometheus would."""
     start = contender.start(task)
     stop = threading.Event()
-    scraping = threading.Thread(target=_scrape, args=(start.metrics_ports, stop), daemon=True)
+    scraping = threading.Thread(target=_scrape, args=(start.metrics_port, stop), daemon=True)
     log_file: Path = task.home / "output.log"
     with started(start.command, start.environ, scene.cpus.contender, log_file) as tree:
         scraping.start()
@@ -167,11 +167,10 @@ class _Looker:
         return _Moment(self._endpoint.figures(), self._tree.cpu_s)
 
 
-def _scrape(ports: Sequence[int], stop: threading.Event) -> None:
-    while not stop.wait(_SCRAPE_EVERY_S):
-        for port in ports:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-                    answer.read()
-            except (urllib.error.URLError, OSError):
-                continue  # it is starting, or ending
+def _scrape(port: int | None, stop: threading.Event) -> None:
+    while port is not None and not stop.wait(_SCRAPE_EVERY_S):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+                answer.read()
+        except (urllib.error.URLError, OSError):
+            continue  # it is starting, or ending

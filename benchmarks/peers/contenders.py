@@ -87,7 +87,7 @@ class RedpandaConnect:
         """See `Contender`."""
         file = task.home / "connect.yaml"
         file.write_text(yaml.safe_dump(self._configuration(task), sort_keys=False), encoding="utf-8")
-        return Start([str(self.binary), "run", str(file)], _own_environ(), [])
+        return Start([str(self.binary), "run", str(file)], _own_environ(), None)
 
     def settings(self) -> dict[str, object]:
         """See `Contender`."""

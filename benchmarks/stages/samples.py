@@ -14,7 +14,7 @@ from processor.profile.core import Core
 if TYPE_CHECKING:
     from processor.governance.plan import Plan
     from processor.profile.core import Transition
-    from processor.profile.export import Export
+    from processor.profile.structs import Export
 
 BATCH = 500
 _SHAPE = replace(REFERENCE, profiles=3000)

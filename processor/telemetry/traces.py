@@ -16,7 +16,8 @@ from processor.errors import ConfigurationError, Problem
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from processor.batch import Batch, Record
+    from processor.batch import Batch
+    from processor.kafka.records import Record
 
 _LINKS_MAX: Final = 32
 _HEADER: Final = "traceparent"

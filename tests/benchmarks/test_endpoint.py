@@ -19,7 +19,7 @@ from processor.fence import Fence
 from processor.kinesis.connection import open_stream
 from processor.kinesis.ticket import Ticket
 from processor.kinesis.writer import Writer
-from processor.profile.export import Export
+from processor.profile.structs import Export
 from processor.settings import KinesisSettings
 
 if TYPE_CHECKING:

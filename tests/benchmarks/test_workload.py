@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from benchmarks.workload import Event
-    from processor.profile.export import Export
+    from processor.profile.structs import Export
 
 _FEW = 2000
 

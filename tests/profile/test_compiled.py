@@ -11,7 +11,9 @@ from processor.state import cache
 COMPILED = (batch, canonical, consent, core, event, export, identity, record, times, cache)
 
 
-@pytest.mark.skipif("PROCESSOR_TEST_COMPILED" not in os.environ, reason="make test-compiled runs it on that build")
+@pytest.mark.skipif(
+    "PROCESSOR_TEST_COMPILED" not in os.environ, reason="make test-compiled runs it on that build"
+)
 @pytest.mark.parametrize("module", COMPILED, ids=lambda module: module.__name__)
 def test_what_is_said_to_be_compiled_is(module: object) -> None:
     assert str(getattr(module, "__file__", "")).endswith(".so")

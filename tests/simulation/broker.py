@@ -64,14 +64,17 @@ class Log:
         )
         return offset
 
+    def has(self, position: int) -> bool:
+        """Whether there is a record at `position` or after it."""
+        return bool(self.records) and self.records[-1].offset >= position
+
     def read(self, position: int, count: int) -> tuple[list[Record], int]:
         """Up to `count` records from `position` on, and the position after them."""
-        found: list[Record] = []
-        for record in self.records[self._index(position) :]:
-            if len(found) == count:
-                return found, found[-1].offset + 1
-            found.append(record)
-        return found, self.end
+        if not self.has(position):
+            return [], self.end
+        at = self._index(position)
+        found = self.records[at : at + count]
+        return found, found[-1].offset + 1 if at + count < len(self.records) else self.end
 
     def compact(self, before_s: float) -> None:
         """Of the records that are older than `before_s`, leave those that are the last of their keys."""
@@ -230,6 +233,8 @@ class Broker:
         self.logs: dict[tuple[str, int], Log] = {}
         self.away_until_s = 0.0
         self.coordinator_away_until_s = 0.0
+        self.refuses_until_s = 0.0
+        """Until when the topics may not be read or written."""
         self.slow = 1.0
         """How much longer than usual every way takes."""
         self.lost_answers = 0.0
@@ -249,13 +254,13 @@ class Broker:
 
     def mend(self) -> None:
         """All is well from now on."""
-        self.away_until_s = self.coordinator_away_until_s = 0.0
+        self.away_until_s = self.coordinator_away_until_s = self.refuses_until_s = 0.0
         self.slow, self.lost_answers, self.repeated_appends, self.late_appends = 1.0, 0.0, 0.0, 0.0
         self.group.commits_refused = 0
 
     def way_s(self) -> float:
         """How long one way takes."""
-        return self.rng.uniform(0.0002, 0.003) * self.slow
+        return (0.0002 + 0.0028 * self.rng.random()) * self.slow
 
     async def ask(
         self, action: Callable[[], Any], *, timeout_s: float, of_group: bool = False, late_s: float = 0.0
@@ -268,45 +273,70 @@ class Broker:
 
         """
         answer: asyncio.Future[Any] = self.loop.create_future()
-        self.loop.call_later(self.way_s() + late_s, self._arrived, action, answer, of_group, context=NOWHERE)
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await answer
-        except TimeoutError as error:
-            raise kafka.KafkaTimeoutError from error
+        request = _Request(action, answer, self.loop.now_s + timeout_s, of_group)
+        there_s = self.way_s() + late_s
+        if there_s >= timeout_s:
+            self._time_out(request)
+        self.loop.call_later(there_s, self._arrived, request, context=NOWHERE)
+        return await answer
 
-    def _arrived(self, action: Callable[[], Any], answer: asyncio.Future[Any], of_group: bool) -> None:
-        now_s = self.loop.time()
+    def _arrived(self, request: _Request) -> None:
+        now_s = self.loop.now_s
         if now_s < self.away_until_s:
             if self.rng.random() < 0.5:
-                self._answer(answer, None, kafka.KafkaConnectionError("as scripted"))
-            return  # or no answer at all
-        if of_group and now_s < self.coordinator_away_until_s:
-            self._answer(answer, None, kafka.GroupCoordinatorNotAvailableError())
+                self._answer(request, None, kafka.KafkaConnectionError("as scripted"))
+            else:
+                self._time_out(request)  # no answer at all
+            return
+        if request.of_group and now_s < self.coordinator_away_until_s:
+            self._answer(request, None, kafka.GroupCoordinatorNotAvailableError())
+            return
+        if not request.of_group and now_s < self.refuses_until_s:
+            self._answer(request, None, kafka.TopicAuthorizationFailedError("as scripted"))
             return
         try:
-            result = action()
+            result = request.action()
         except kafka.KafkaError as error:
-            self._answer(answer, None, error)
+            self._answer(request, None, error)
             return
         if isinstance(result, asyncio.Future):
+            self._time_out(request)
             result.add_done_callback(
-                lambda done: None if done.cancelled() else self._answer(answer, done.result(), None)
+                lambda done: None if done.cancelled() else self._answer(request, done.result(), None)
             )
         else:
-            self._answer(answer, result, None)
+            self._answer(request, result, None)
 
-    def _answer(self, answer: asyncio.Future[Any], result: Any, error: Exception | None) -> None:
-        def arrive() -> None:
-            if answer.done():
-                return
-            if error is None:
-                answer.set_result(result)
-            else:
-                answer.set_exception(error)
-                answer.exception()  # nobody may be there any more to look at it
+    def _answer(self, request: _Request, result: Any, error: Exception | None) -> None:
+        back_s = self.way_s()
+        if self.loop.now_s + back_s < request.deadline_s:
+            self.loop.call_later(back_s, _settle, request.answer, result, error, context=NOWHERE)
+        else:
+            self._time_out(request)
 
-        self.loop.call_later(self.way_s(), arrive, context=NOWHERE)
+    def _time_out(self, request: _Request) -> None:
+        wait_s = max(request.deadline_s - self.loop.now_s, 0.0)
+        error = kafka.KafkaTimeoutError()
+        self.loop.call_later(wait_s, _settle, request.answer, None, error, context=NOWHERE)
+
+
+class _Request(NamedTuple):
+    """What is asked of the cluster; `answer` is set, or failed, no later than at the deadline."""
+
+    action: Callable[[], Any]
+    answer: asyncio.Future[Any]
+    deadline_s: float
+    of_group: bool
+
+
+def _settle(answer: asyncio.Future[Any], result: Any, error: Exception | None) -> None:
+    if answer.done():
+        return
+    if error is None:
+        answer.set_result(result)
+    else:
+        answer.set_exception(error)
+        answer.exception()  # nobody may be there any more to look at it
 
 
 NOWHERE = contextvars.Context()

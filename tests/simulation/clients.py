@@ -118,6 +118,8 @@ class Consumer:
             }
             try:
                 found = await self._ask(lambda: self._fetched(wanted, max_records))  # noqa: B023  asked now
+            except kafka.TopicAuthorizationFailedError:
+                raise
             except kafka.KafkaError:
                 found = {}  # aiokafka's fetcher tries again by itself
             if epoch != self._epoch:
@@ -153,11 +155,12 @@ class Consumer:
     def _fetched(
         self, wanted: Mapping[TopicPartition, int], max_records: int
     ) -> dict[TopicPartition, tuple[list[Record], int]]:
-        rng = self._broker.rng
-        return {
-            place: self._log(place).read(position, min(max_records, rng.randrange(1, _BATCH_RECORDS)))
-            for place, position in wanted.items()
-        }
+        rng, found = self._broker.rng, {}
+        for place, position in wanted.items():
+            log = self._log(place)
+            count = min(max_records, rng.randrange(1, _BATCH_RECORDS)) if log.has(position) else 0
+            found[place] = log.read(position, count)
+        return found
 
     def _moved(self, found: Mapping[TopicPartition, Any], wanted: Mapping[TopicPartition, int]) -> bool:
         return any(position != wanted[place] for place, (_, position) in found.items())

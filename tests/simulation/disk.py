@@ -91,11 +91,12 @@ class Store(MemoryStore):
         self.is_open = False
 
     async def _turn(self) -> None:
-        await asyncio.sleep(self._rng.uniform(0.0, 0.001))
+        await asyncio.sleep(self._rng.random() / 1000)
 
     async def _written(self, write: Callable[[MemoryStore], None]) -> None:
         process, loop = PROCESS.get(), asyncio.get_running_loop()
-        done = loop.create_future()
+        landed = loop.create_future()
+        awaited = [landed]
 
         def land() -> None:
             # A thread writes: it goes on when its task is cancelled, and ends when its process dies.
@@ -103,14 +104,17 @@ class Store(MemoryStore):
                 assert self.is_open, "a store was written after it was closed"
                 write(self)
                 self._disk.write(self._partition, write)
-                if not done.done():
-                    done.set_result(None)
+                for each in awaited:
+                    if not each.done():
+                        each.set_result(None)
 
-        loop.call_later(self._rng.uniform(0.0, 0.001), land, context=NOWHERE)
+        loop.call_later(self._rng.random() / 1000, land, context=NOWHERE)
         try:
-            await asyncio.shield(done)
+            await landed
         except asyncio.CancelledError:
-            await asyncio.wait([done])
+            if landed.cancelled():
+                awaited.append(loop.create_future())
+                await asyncio.wait([awaited[-1]])
             raise
 
 

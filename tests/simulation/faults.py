@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 _WITHIN_S: Final = 6.0
+_STEPS: Final = 150
+"""What a worker that is busy does in a fraction of a second."""
 
 
 class Fault(NamedTuple):
@@ -42,25 +44,25 @@ def calm(rng: random.Random) -> Faults:
 
 def _crash(world: World, rng: random.Random) -> None:
     slot, worker = _one(world, rng)
-    if worker.process.is_dead:
-        return
-    world.in_doubt(worker)
-    worker.kill()
-    what = rng.choice(["keeps", "keeps", "lost power of", "lost"])
-    if what == "lost power of":
-        worker.disk.lose_power()
-    elif what == "lost":
-        worker.disk.lose_all()
-    world.note(f"{worker.process.name} is killed, and {what} its disk")
-    _later(world, world.restart_later(slot, rng.uniform(0.05, 5.0)))
+    what, wait_s = rng.choice(["keeps", "keeps", "lost power of", "lost"]), rng.uniform(0.05, 5.0)
+
+    def crash(step: str) -> None:
+        world.in_doubt(worker)
+        worker.kill()
+        if what == "lost power of":
+            worker.disk.lose_power()
+        elif what == "lost":
+            worker.disk.lose_all()
+        world.note(f"{worker.process.name} is killed before {step}, and {what} its disk")
+        world.struck.add(step)
+        _later(world, world.restart_later(slot, wait_s))
+
+    _at_some_step(worker, rng, crash)
 
 
 def _freeze(world: World, rng: random.Random) -> None:
     _, worker = _one(world, rng)
-    for_s = rng.uniform(0.1, 12.0)
-    world.in_doubt(worker)
-    worker.process.frozen_until_s = world.loop.time() + for_s
-    world.note(f"{worker.process.name} is frozen for {for_s:.1f} s")
+    _freeze_one(world, rng, worker, rng.uniform(0.1, 12.0))
 
 
 def _freeze_in_rebalance(world: World, rng: random.Random) -> None:
@@ -70,30 +72,32 @@ def _freeze_in_rebalance(world: World, rng: random.Random) -> None:
 
     async def freeze() -> None:
         await asyncio.sleep(after_s)
-        world.in_doubt(worker)
-        worker.process.frozen_until_s = world.loop.time() + for_s
-        world.note(f"{worker.process.name} is frozen for {for_s:.1f} s")
+        _freeze_one(world, rng, worker, for_s)
 
     _later(world, freeze())
 
 
+def _freeze_one(world: World, rng: random.Random, worker: Worker, for_s: float) -> None:
+    def freeze(step: str) -> None:
+        world.in_doubt(worker)
+        worker.process.freeze(world.loop.now_s + for_s)
+        world.note(f"{worker.process.name} is frozen before {step} for {for_s:.1f} s")
+
+    _at_some_step(worker, rng, freeze)
+
+
 def _stop(world: World, rng: random.Random) -> None:
     slot, worker = _one(world, rng)
-    if worker.process.is_dead or worker.stop.is_set():
-        return
-    worker.stop.set()
-    world.note(f"{worker.process.name} is told to stop")
+    wait_s = rng.uniform(0.05, 2.0)
 
-    async def start_again() -> None:
-        dying = asyncio.create_task(worker.died.wait())
-        await asyncio.wait([worker.task, dying], return_when=asyncio.FIRST_COMPLETED)
-        dying.cancel()
-        if not worker.process.is_dead:
-            worker.task.result()
-            worker.kill()
-            await world.restart_later(slot, rng.uniform(0.05, 2.0))
+    def stop(step: str) -> None:
+        if worker.stop.is_set():
+            return
+        worker.stop.set()
+        world.note(f"{worker.process.name} is told to stop before {step}")
+        _later(world, world.stopped(slot, worker, wait_s))
 
-    _later(world, start_again())
+    _at_some_step(worker, rng, stop)
 
 
 def _stop_in_rebalance(world: World, rng: random.Random) -> None:
@@ -148,6 +152,10 @@ def _kafka_away(world: World, rng: random.Random) -> None:
     world.broker.away_until_s = world.loop.time() + rng.uniform(0.1, 6.0)
 
 
+def _kafka_refuses(world: World, rng: random.Random) -> None:
+    world.broker.refuses_until_s = world.loop.now_s + rng.uniform(0.1, 4.0)
+
+
 def _coordinator_away(world: World, rng: random.Random) -> None:
     world.broker.coordinator_away_until_s = world.loop.time() + rng.uniform(0.1, 5.0)
 
@@ -191,6 +199,11 @@ def _one(world: World, rng: random.Random) -> tuple[int, Worker]:
     return slot, world.workers[slot]
 
 
+def _at_some_step(worker: Worker, rng: random.Random, act: Callable[[str], None]) -> None:
+    """Act at once, or between any two steps, that is awaits, of the worker's next ones."""
+    worker.process.after_steps(rng.choice([0, rng.randrange(_STEPS)]), act)
+
+
 def _later(world: World, doing: Coroutine[Any, Any, None]) -> None:
     world.background.append(asyncio.create_task(doing))
 
@@ -217,6 +230,7 @@ FAULTS: Final[dict[str, Callable[[World, random.Random], None]]] = {
     "shards are split or merged": _reshard,
     "the group rebalances": _rebalance,
     "Kafka is away": _kafka_away,
+    "Kafka refuses": _kafka_refuses,
     "the coordinator is away": _coordinator_away,
     "Kafka is slow": _kafka_slow,
     "appends are kept and not answered": _appends_unanswered,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from unittest import mock
 
 from aiokafka import errors as kafka
@@ -16,7 +17,7 @@ from processor.fence import Fence
 from processor.kafka.changelog import OWN_KEYS, STREAM_KEY
 from processor.kafka.dead_letters import DeadLetters
 from processor.kafka.source import Source
-from processor.kinesis.lanes import Lanes
+from processor.kinesis.lanes import Lane, Lanes
 from processor.kinesis.writer import Writer
 from processor.partition import Partition
 from processor.pipeline import Pipeline
@@ -218,6 +219,39 @@ def _overruled_is_left(_: Any) -> Any:
     return mistaken
 
 
+def _room_overlooked(poll: Any) -> Any:
+    async def mistaken(self: Source, _wanted: Any) -> Any:
+        return await poll(self, list(cast("Pipeline", self._listener._assignment).partitions))
+
+    return mistaken
+
+
+def _given_back_stays_counted(give_back: Any) -> Any:
+    def mistaken(self: Partition) -> None:
+        held_bytes = self.held_bytes
+        give_back(self)
+        self.held_bytes = held_bytes
+
+    return mistaken
+
+
+def _no_share_of_the_buffer(_: Any) -> Any:
+    def mistaken(_self: Lanes, shard_id: str, now_s: float) -> Lane:
+        return Lane(shard_id, now_s, math.inf)
+
+    return mistaken
+
+
+def _moved_stays_counted(current_lane: Any) -> Any:
+    def mistaken(self: Lanes, item: Any) -> Any:
+        size_bytes, item.size_bytes = item.size_bytes, 0
+        lane = current_lane(self, item)
+        item.size_bytes = size_bytes
+        return lane
+
+    return mistaken
+
+
 @contextmanager
 def _no_fence() -> Iterator[None]:
     with mock.patch.object(Fence, "is_open", property(lambda _: True)):
@@ -250,5 +284,11 @@ MISTAKES: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
     "a refused commit counts as committed": _instead(Pipeline, "_commit", _commit_failure_is_success),
     "a zombie begins calls": _no_fence,
     "what a restore finds overruled is left so": _instead(Checkpoint, "overrule", _overruled_is_left),
+    "a partition without room is asked for more": _instead(Source, "poll", _room_overlooked),
+    "what is given back stays counted": _instead(Partition, "_give_back", _given_back_stays_counted),
+    "a shard may hold all of the buffer": _instead(Lanes, "_opened", _no_share_of_the_buffer),
+    "what moves to another shard stays counted where it was": _instead(
+        Lanes, "_current_lane", _moved_stays_counted
+    ),
     "an intruder is overlooked": _instead(Checkpoint, "_appended", _gaps_overlooked),
 }

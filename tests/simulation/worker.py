@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from processor.errors import KinesisRejected, KinesisUnavailable
@@ -18,6 +18,7 @@ from processor.pipeline import Parts, Pipeline
 from processor.profile.core import Core
 from processor.service import _HOPEFUL, _LEAVE_S, _PATIENT, _patiently, _within
 from processor.telemetry.status import Status
+from tests.simulation.bounds import Bounds
 from tests.simulation.broker import NOWHERE
 from tests.simulation.loop import Process
 from tests.simulation.workload import PARTITIONS, plan
@@ -28,10 +29,8 @@ if TYPE_CHECKING:
     from processor.kinesis.connection import StreamFacts
     from processor.kinesis.shards import Shard
     from processor.kinesis.wire import Answer
-    from processor.partition import Partition
     from processor.profile.structs import Export
     from processor.settings import Settings
-    from processor.state.store import Store
     from tests.simulation.disk import Disk
     from tests.simulation.world import World
 
@@ -55,27 +54,37 @@ class Worker:
         self.stop = asyncio.Event()
         self.died = asyncio.Event()
         self.status = Status()
-        self.writer: Writer | None = None
-        self.pipeline: Pipeline | None = None
-        self._partitions: list[Partition] = []
-        """All that it ever had: those that are being let go of are no longer the pipeline's."""
+        self.bounds: Bounds | None = None
         self.task = self.process.start(self._live(), name)
 
     def kill(self) -> None:
         """End it at once."""
-        self.process.is_dead = True
+        self.process.kill()
         self.died.set()
 
     def in_doubt(self) -> set[bytes]:
         """The exports of batches that are not acknowledged: after a crash now, they may come again."""
         return {
             export.data
-            for partition in self._partitions
+            for partition in (self.bounds.partitions if self.bounds else ())
             for batch, _ in partition._in_flight
             for export in batch.exports
         }
 
     async def _live(self) -> None:
+        """As `run_service` does."""
+        async with AsyncExitStack() as stack:
+            connecting = asyncio.create_task(self._connected(stack), name="connecting")
+            stopping = asyncio.create_task(self.stop.wait(), name="stopping")
+            await asyncio.wait([connecting, stopping], return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+            if not connecting.done():
+                connecting.cancel()
+                await asyncio.wait([connecting])
+                return
+            await connecting.result().run(self.stop)
+
+    async def _connected(self, stack: AsyncExitStack) -> Pipeline:
         settings, world = self.settings, self.process.world
         status, kafka = self.status, settings.kafka
         heartbeats = Heartbeats()
@@ -86,8 +95,10 @@ class Worker:
         await _patiently(self._patience, writer.connect, "kinesis", status)
         dead_letters = DeadLetters(kafka)
         await _patiently(self._patience, dead_letters.start, "kafka", status)
+        stack.push_async_callback(_within, _LEAVE_S, dead_letters.stop, "the dead-letter producer")
         changelog = Changelog(kafka, settings.changelog_topic, fence)
         await _patiently(self._patience, changelog.start, "kafka", status)
+        stack.push_async_callback(_within, _LEAVE_S, changelog.stop, "the changelog producer")
 
         async def open_store(partition: int) -> Any:
             await asyncio.sleep(world.rng.uniform(0.0, 0.005))
@@ -104,19 +115,10 @@ class Worker:
             open_store=open_store,
         )
         pipeline = Pipeline(settings, parts, status)
-        make = pipeline._partition
-
-        def noted(number: int, store: Store) -> Partition:
-            self._partitions.append(make(number, store))
-            return self._partitions[-1]
-
-        pipeline._partition = noted  # type: ignore[method-assign]  # to look into it
+        self.bounds = Bounds(pipeline, writer, settings)
         await _patiently(self._patience, pipeline.source.start, "kafka", status)
-        self.writer, self.pipeline = writer, pipeline
-        await pipeline.run(self.stop)
-        await _within(_LEAVE_S, pipeline.source.stop, "the consumer")
-        await _within(_LEAVE_S, changelog.stop, "the changelog producer")
-        await _within(_LEAVE_S, dead_letters.stop, "the dead-letter producer")
+        stack.push_async_callback(_within, _LEAVE_S, pipeline.source.stop, "the consumer")
+        return pipeline
 
 
 class Endpoint:
@@ -144,12 +146,9 @@ class Endpoint:
         answer: asyncio.Future[Answer] = loop.create_future()
         serving = loop.create_task(world.kinesis.put(list(records)), name="kinesis", context=NOWHERE.copy())
         serving.add_done_callback(lambda done: _passed_on(done, answer), context=NOWHERE)
+        timer = loop.call_later(_CALL_S, _timed_out, answer, context=NOWHERE)
         try:
-            async with asyncio.timeout(_CALL_S):
-                return await answer
-        except TimeoutError as error:
-            world.excused.update(record.data for record in records)
-            raise KinesisUnavailable("PutRecords: no answer in time", outcome_unknown=True) from error
+            return await answer
         except KinesisUnavailable as error:
             if error.outcome_unknown:
                 world.excused.update(record.data for record in records)
@@ -158,10 +157,17 @@ class Endpoint:
             world.excused.update(record.data for record in records)
             raise
         finally:
+            timer.cancel()
             self._profiles -= profiles
 
 
 _CALL_S = 4.0
+
+
+def _timed_out(answer: asyncio.Future[Answer]) -> None:
+    if not answer.done():
+        answer.set_exception(KinesisUnavailable("PutRecords: no answer in time", outcome_unknown=True))
+        answer.exception()  # see below
 
 
 def _passed_on(done: asyncio.Task[Answer], answer: asyncio.Future[Answer]) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import math
 import random
 from collections import Counter, defaultdict
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 
 import structlog
 
+from processor.errors import KafkaRefused
 from processor.kafka.changelog import OFFSET_HEADER, OWN_KEYS
 from processor.profile.record import encode_left, has_left, record_offset
 from processor.settings import load_settings
@@ -35,9 +38,18 @@ if TYPE_CHECKING:
 PRODUCE_S: Final = 6.0
 _CATCH_UP_S: Final = 180.0
 _PROBE_EVERY_S: Final = 0.25
+_RESTART_S: Final = 1.0
 _SHUTDOWN_MS: Final = 3000
 _LEAVE_S: Final = 3 * 3.0 + 3.0
 """The last commit, and the three clients' farewells."""
+_STOP_S: Final = _SHUTDOWN_MS / 1000 + _LEAVE_S + 2.0 + 3.0
+"""A rebalance that is met by the end drains first, and commits."""
+
+_ROOM_BYTES: Final = [(64 << 20, 64 << 20, 8 << 20)] * 2 + [
+    (24_000, 12_000, 6_000),
+    (12_000, 64 << 20, 2_000),
+]
+"""For events in flight, for what the writer holds, and for what it holds for one shard."""
 
 
 _SILENT: Final = structlog.make_filtering_bound_logger(logging.CRITICAL)
@@ -62,8 +74,10 @@ class World:
         self.trace: list[str] = []
         self.excused: set[bytes] = set()
         """Exports that may come more than once."""
+        self.struck: set[str] = set()
+        """The steps before which a worker was killed."""
         self.workers: list[Worker] = []
-        self.settings = _settings()
+        self.settings = _settings(*random.Random(seed + 2).choice(_ROOM_BYTES))
 
     def run(self) -> World:
         """Live it.
@@ -97,6 +111,39 @@ class World:
         worker = Worker(self, f"worker-{slot}", self.settings, self.disks[slot], restarted=not is_first)
         self.workers[slot : slot + 1] = [worker]
         self.note(f"{worker.process.name} starts")
+
+        worker.task.add_done_callback(lambda _: self._ended(slot, worker))
+
+    def _ended(self, slot: int, worker: Worker) -> None:
+        """A worker that Kafka refused has ended, as it must: its parent starts another."""
+        error = None if worker.task.cancelled() else worker.task.exception()
+        if error is None or worker.process.is_dead or not _is_refusal(error):
+            return
+        self.in_doubt(worker)
+        worker.kill()
+        self.note(f"{worker.process.name} ends: {error}")
+        self.background.append(asyncio.create_task(self.restart_later(slot, _RESTART_S)))
+
+    async def stopped(self, slot: int, worker: Worker, wait_s: float) -> None:
+        """Wait for the end of a worker that was told to stop now, and start another.
+
+        Raises:
+            Violation: it took too long.
+
+        """
+        began_s, freezes = self.loop.now_s, worker.process.freezes
+        dying = asyncio.create_task(worker.died.wait())
+        await asyncio.wait([worker.task, dying], return_when=asyncio.FIRST_COMPLETED)
+        dying.cancel()
+        if worker.process.is_dead:
+            return
+        worker.task.result()
+        took_s = self.loop.now_s - began_s
+        self.note(f"{worker.process.name} has stopped, after {took_s:.1f} s")
+        if took_s > _STOP_S and worker.process.freezes == freezes == 0:
+            raise Violation(f"{worker.process.name} stopped after {took_s:.1f} s")
+        worker.kill()
+        await self.restart_later(slot, wait_s)
 
     async def restart_later(self, slot: int, wait_s: float) -> None:
         """As the parent of a worker that died does."""
@@ -148,13 +195,19 @@ class World:
 
     async def _mend(self) -> None:
         """No fault from here on; what died is started again."""
+        self._forget_plans()
         for task in self.background:
             await task
+        self._forget_plans()
         self.kinesis.faults = Faults()
         self.broker.mend()
         for slot, worker in enumerate(self.workers):
             if worker.process.is_dead:
                 self.start(slot)
+
+    def _forget_plans(self) -> None:
+        for worker in self.workers:
+            worker.process.forget_plans()
 
     async def _caught_up(self) -> None:
         """All events are committed."""
@@ -187,6 +240,8 @@ class World:
         for worker in self.workers:
             worker.task.result()
             self._balanced(worker)
+            if worker.bounds is not None:
+                worker.bounds.check_empty()
             for task in worker.process.tasks:
                 if not task.done():
                     raise Violation(f"a task outlived its worker: {task.get_name()}")
@@ -203,11 +258,8 @@ class World:
         # A rejected export counts as exported and as dead-lettered; here none is.
         if figures.received != gone + figures.abandoned + figures.in_flight:
             raise Violation(f"{worker.process.name}: received is not the sum of what became of it: {figures}")
-        writer = worker.writer
-        if writer is not None:
-            counted = writer.figures
-            if not 0 <= counted.buffered_bytes <= self.settings.kinesis.buffer_bytes or counted.in_flight < 0:
-                raise Violation(f"{worker.process.name}: the writer's figures cannot be: {counted}")
+        if worker.bounds is not None:
+            worker.bounds.check()
 
     def _check(self) -> None:
         self._check_exports()
@@ -308,29 +360,36 @@ def _noting_abandon(world: World) -> Any:
     return noting
 
 
-_cached: list[Settings] = []
+def _is_refusal(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_is_refusal, error.exceptions))
+    return isinstance(error, KafkaRefused)
 
 
-def _settings() -> Settings:
-    if not _cached:
-        _cached.append(
-            load_settings(
-                {
-                    "PROCESSOR_KAFKA_SERVERS": "simulated:9092",
-                    "PROCESSOR_KAFKA_TOPIC": "events",
-                    "PROCESSOR_KAFKA_GROUP": "group",
-                    "PROCESSOR_KAFKA_COMMIT_INTERVAL_MS": "200",
-                    "PROCESSOR_KAFKA_SESSION_TIMEOUT_MS": "3000",
-                    "PROCESSOR_KAFKA_HEARTBEAT_INTERVAL_MS": "500",
-                    "PROCESSOR_KAFKA_REQUEST_TIMEOUT_MS": "2000",
-                    "PROCESSOR_KAFKA_REBALANCE_TIMEOUT_MS": "6000",
-                    "PROCESSOR_KAFKA_DRAIN_TIMEOUT_MS": "2000",
-                    "PROCESSOR_KINESIS_RETRY_BASE_MS": "5",
-                    "PROCESSOR_KINESIS_RETRY_MAX_MS": "500",
-                    "PROCESSOR_KINESIS_SLOW_RETRY_MS": "500",
-                    "PROCESSOR_SHUTDOWN_TIMEOUT_MS": str(_SHUTDOWN_MS),
-                    "PROCESSOR_HTTP_PORT": "0",
-                }
-            )
-        )
-    return _cached[0]
+@functools.cache
+def _settings(in_flight_bytes: int, buffer_bytes: int, shard_buffer_bytes: int) -> Settings:
+    settings = load_settings(
+        {
+            "PROCESSOR_KAFKA_SERVERS": "simulated:9092",
+            "PROCESSOR_KAFKA_TOPIC": "events",
+            "PROCESSOR_KAFKA_GROUP": "group",
+            "PROCESSOR_KAFKA_COMMIT_INTERVAL_MS": "200",
+            "PROCESSOR_KAFKA_SESSION_TIMEOUT_MS": "3000",
+            "PROCESSOR_KAFKA_HEARTBEAT_INTERVAL_MS": "500",
+            "PROCESSOR_KAFKA_REQUEST_TIMEOUT_MS": "2000",
+            "PROCESSOR_KAFKA_REBALANCE_TIMEOUT_MS": "6000",
+            "PROCESSOR_KAFKA_DRAIN_TIMEOUT_MS": "2000",
+            "PROCESSOR_KINESIS_RETRY_BASE_MS": "5",
+            "PROCESSOR_KINESIS_RETRY_MAX_MS": "500",
+            "PROCESSOR_KINESIS_SLOW_RETRY_MS": "500",
+            "PROCESSOR_SHUTDOWN_TIMEOUT_MS": str(_SHUTDOWN_MS),
+            "PROCESSOR_HTTP_PORT": "0",
+        }
+    )
+    # Smaller than anyone may set them: some lives must come up to their bounds with a few hundred events.
+    room = {"buffer_bytes": buffer_bytes, "shard_buffer_bytes": shard_buffer_bytes}
+    return replace(
+        settings,
+        service=settings.service.model_copy(update={"in_flight_bytes": in_flight_bytes}),
+        kinesis=settings.kinesis.model_copy(update=room),
+    )

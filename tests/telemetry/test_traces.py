@@ -42,7 +42,9 @@ def spans_of(count: int = 1, *parents: bytes | None, abandoned: bool = False) ->
         if abandoned:
             span.abandoned()
         else:
-            span.acknowledged(Batch(50, len(parents), 100, skipped=1), 0)
+            batch = Batch(50, len(parents), 100)
+            batch.skipped = 1
+            span.acknowledged(batch, 0)
     provider.shutdown()
     return exporter.get_finished_spans()
 

@@ -1,0 +1,131 @@
+"""That a worker holds no more bytes than it may, and knows what it holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from processor.batch import size_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from processor.kafka.records import Record
+    from processor.kinesis.ticket import Ticket
+    from processor.kinesis.writer import Writer
+    from processor.partition import Partition
+    from processor.pipeline import Pipeline
+    from processor.settings import Settings
+
+
+class Bounds:
+    """Looks into a pipeline: whenever bytes are taken, and when `check` is called."""
+
+    def __init__(self, pipeline: Pipeline, writer: Writer, settings: Settings) -> None:
+        self.partitions: list[Partition] = []
+        """All that there ever were: those that are being let go of are no longer the pipeline's."""
+        self._pipeline = pipeline
+        self._writer = writer
+        self._settings = settings
+        self._room_bytes: dict[int, int] = {}
+        """Of the partitions that were asked for in the poll that runs, or ran last."""
+        for owner, name, made in (
+            (pipeline, "_partition", self._partition),
+            (pipeline.source, "poll", self._poll),
+            (writer, "_take", self._take),
+        ):
+            setattr(owner, name, made(getattr(owner, name)))
+
+    def check(self) -> None:
+        """See that what is counted is what is there."""
+        for partition in self.partitions:
+            _check_held(partition)
+        self._check_writer()
+
+    def check_empty(self) -> None:
+        """See that nothing is left, once all was let go of."""
+        self.check()
+        figures = self._writer.figures
+        left = figures.buffered_bytes, figures.request_bytes_in_flight, figures.in_flight
+        assert left == (0, 0, 0), f"the writer holds {left} when all was let go of"
+        assert not self._pipeline.partitions, "partitions were not let go of"
+
+    def _partition(self, make: Callable[..., Partition]) -> Any:
+        def noted(number: int, store: Any) -> Partition:
+            partition = make(number, store)
+            self.partitions.append(partition)
+            offer, drain = partition.offer, partition.drain
+
+            def offered(records: Sequence[Record]) -> None:
+                room_bytes = self._room_bytes.get(number, 0)
+                assert partition.held_bytes < room_bytes, (
+                    f"partition {number} takes records and has no room: {partition.held_bytes} of {room_bytes} bytes"
+                )
+                offer(records)
+                _check_held(partition)
+
+            async def drained() -> None:
+                await drain()
+                assert partition.held_bytes == 0, (
+                    f"partition {number} is drained and holds {partition.held_bytes} bytes"
+                )
+
+            partition.offer, partition.drain = offered, drained  # type: ignore[method-assign]  # see above
+            return partition
+
+        return noted
+
+    def _poll(self, poll: Callable[..., Any]) -> Any:
+        async def polled(wanted: Collection[int]) -> Any:
+            # A partition's share is what it is when it is asked for; one poll may go beyond it.
+            share = self._settings.service.in_flight_bytes // max(len(self._pipeline.partitions), 1)
+            self._room_bytes = dict.fromkeys(wanted, share)
+            return await poll(wanted)
+
+        return polled
+
+    def _take(self, take: Callable[[Ticket], None]) -> Any:
+        limits = self._settings.kinesis
+
+        def taken(ticket: Ticket) -> None:
+            writer, exports = self._writer, ticket.exports
+            before = {lane: lane.held_bytes for lane in writer.lanes}
+            take(ticket)
+            # Where nothing is held, one that is larger than all room is taken nevertheless.
+            one = max((len(each.data) + len(each.partition_key.encode()) for each in exports), default=0)
+            buffered_bytes = writer.figures.buffered_bytes
+            assert buffered_bytes <= max(limits.buffer_bytes, one), f"the writer holds {buffered_bytes} bytes"
+            if not writer.lanes.are_known:
+                return
+            for lane in writer.lanes:
+                if lane.held_bytes > before[lane]:
+                    assert lane.held_bytes <= max(limits.shard_buffer_bytes, one), (
+                        f"the writer holds {lane.held_bytes} bytes for {lane.shard_id}"
+                    )
+
+        return taken
+
+    def _check_writer(self) -> None:
+        writer, figures = self._writer, self._writer.figures
+        items = [item for item in writer._unsettled() if not item.ticket.abandoned]
+        counted = figures.in_flight, figures.buffered_bytes
+        found = len(items), sum(item.size_bytes for item in items)
+        assert counted == found, f"the writer counts {counted} records and bytes, and holds {found}"
+        in_calls = sum(call.size_bytes for call in writer._calls.values())
+        assert figures.request_bytes_in_flight == in_calls, (
+            f"the writer counts {figures.request_bytes_in_flight} bytes in calls, of {in_calls}"
+        )
+        by_lane = Counter[int]()
+        for item in items:
+            by_lane[id(item.lane)] += item.size_bytes
+        for lane in writer.lanes:
+            assert lane.held_bytes == by_lane[id(lane)], (
+                f"{lane.shard_id} counts {lane.held_bytes} bytes, and holds {by_lane[id(lane)]}"
+            )
+
+
+def _check_held(partition: Partition) -> None:
+    held = sum(map(size_bytes, partition._taken)) + sum(batch.size_bytes for batch, _ in partition._in_flight)
+    assert partition.held_bytes == held, (
+        f"partition {partition.number} counts {partition.held_bytes} bytes, and holds {held}"
+    )

@@ -1,0 +1,219 @@
+"""Rebalances that meet the end, restores, and each other; and what a restore leaves in the changelog."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+from unittest import mock
+
+import pytest
+
+from processor.kafka.changelog import STREAM_KEY, Deletion
+from processor.kafka.positions import Bounds, Committed
+from processor.pipeline import Parts, Pipeline
+from processor.profile.core import Core
+from processor.profile.record import encode_left
+from processor.settings import load_settings
+from processor.state.memory import MemoryStore
+from processor.telemetry.status import Status
+from tests.kafka.model import MemoryChangelog
+from tests.simulation.workload import plan, workload
+from tests.test_restore import member, restored
+from tests.virtual_time import run_in_virtual_time
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Mapping
+
+DRAIN_S, SHUTDOWN_S = 2.0, 5.0
+STREAM = "eu-west-1/exports"
+
+
+class ScriptedSource:
+    """A member's share of the topic: the events of each partition come once, when it is taken from."""
+
+    is_expelled = False
+
+    def __init__(self) -> None:
+        self.taken_from: list[int] = []
+        self.committed_offsets: dict[int, int] = {}
+        self._fresh: list[int] = []
+
+    def hold(self, partitions: Collection[int]) -> None:
+        """Nothing comes before it is taken."""
+
+    def take_from(self, partition: int, _: int) -> None:
+        self.taken_from.append(partition)
+        self._fresh.append(partition)
+
+    async def committed(self, partition: int) -> Committed | None:
+        offset = self.committed_offsets.get(partition)
+        return None if offset is None else Committed(offset, is_start=True)
+
+    async def commit_start(self, partition: int, offset: int) -> None:
+        self.committed_offsets[partition] = offset
+
+    async def bounds(self, _: int) -> Bounds:
+        return Bounds(0, 1000)
+
+    async def poll(self, partitions: Collection[int]) -> Mapping[int, Any]:
+        await asyncio.sleep(0.1)
+        events = workload(0).events[:20]
+        fresh = [number for number in self._fresh if number in partitions]
+        self._fresh = [number for number in self._fresh if number not in fresh]
+        return dict.fromkeys(fresh, events)
+
+    async def commit(self, offsets: Mapping[int, int]) -> bool:
+        self.committed_offsets.update(offsets)
+        return True
+
+    async def failed(self) -> None:
+        await asyncio.Event().wait()
+
+
+class BlackHole:
+    """A writer whose exports are never answered."""
+
+    max_record_bytes = 1 << 20
+    trouble = None
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+    async def submit(self, _: Any) -> None:
+        """Taken, and never settled."""
+
+    async def abandon(self, _: Any) -> None:
+        """Forgotten."""
+
+
+class World:
+    """A pipeline that runs, with a partition 0 that does not drain."""
+
+    def __init__(self) -> None:
+        self.source = ScriptedSource()
+        self.changelogs: dict[int, MemoryChangelog] = {}
+        self.status = Status()
+        self.stop = asyncio.Event()
+        self.may_open = {0: asyncio.Event(), 1: asyncio.Event()}
+        self.may_open[0].set()
+        settings = load_settings(
+            {
+                "PROCESSOR_KAFKA_SERVERS": "scripted:9092",
+                "PROCESSOR_KAFKA_TOPIC": "events",
+                "PROCESSOR_KAFKA_GROUP": "group",
+                "PROCESSOR_KAFKA_DRAIN_TIMEOUT_MS": str(int(1000 * DRAIN_S)),
+                "PROCESSOR_SHUTDOWN_TIMEOUT_MS": str(int(1000 * SHUTDOWN_S)),
+            }
+        )
+        parts = Parts(
+            core=Core(plan()),
+            writer=cast("Any", BlackHole()),
+            dead_letters=cast("Any", None),
+            changelog=cast("Any", self),
+            changelog_shape=cast("Any", SimpleNamespace(partitions=2, max_message_bytes=1 << 20)),
+            heartbeats=cast("Any", SimpleNamespace(silence_s=0.0)),
+            stream=STREAM,
+            open_store=self._open,
+        )
+        with mock.patch("processor.pipeline.Source", return_value=self.source):
+            self.pipeline = Pipeline(settings, parts, self.status)
+
+    @asynccontextmanager
+    async def busy(self) -> AsyncIterator[asyncio.Task[None]]:
+        """The pipeline's run, with events of partition 0 in flight, and partition 1 before its restore."""
+        running = asyncio.create_task(self.pipeline.run(self.stop))
+        await asyncio.sleep(0)
+        await self.pipeline.assigned([0, 1])
+        while not self.status.figures.in_flight:
+            await asyncio.sleep(0.1)
+        yield running
+        self.stop.set()
+        await asyncio.wait([running], timeout=10 * SHUTDOWN_S)
+        is_done = running.done()
+        running.cancel()
+        await asyncio.wait([running])
+        assert is_done, "the pipeline did not end"
+        running.result()
+
+    async def _open(self, number: int) -> Any:
+        await self.may_open[number].wait()
+        return MemoryStore()
+
+    # The changelog's partitions.
+
+    def _of(self, number: int) -> MemoryChangelog:
+        return self.changelogs.setdefault(number, MemoryChangelog())
+
+    async def append(self, number: int, entries: Any) -> Any:
+        return await self._of(number).append(number, entries)
+
+    async def bounds(self, number: int) -> Bounds:
+        return await self._of(number).bounds(number)
+
+    def read(self, number: int, start: int, end: int) -> Any:
+        return self._of(number).read(number, start, end)
+
+
+def test_a_worker_that_is_told_to_stop_while_the_group_rebalances_takes_nothing_more() -> None:
+    async def live() -> None:
+        world = World()
+        async with world.busy():
+            world.stop.set()
+            await asyncio.sleep(SHUTDOWN_S / 2)
+            world.may_open[1].set()
+            await world.pipeline.assigned([1])
+            await asyncio.sleep(SHUTDOWN_S)
+            assert world.source.taken_from == [0]
+
+    run_in_virtual_time(live())
+
+
+def test_a_worker_that_is_told_to_stop_while_partitions_are_let_go_of_ends() -> None:
+    async def live() -> None:
+        world = World()
+        async with world.busy() as running:
+            revoking = asyncio.create_task(world.pipeline.revoked([0, 1]))
+            await asyncio.sleep(DRAIN_S / 2)
+            world.stop.set()
+            await asyncio.sleep(0)
+            assert not running.done()
+            await revoking
+        assert world.status.figures.in_flight == 0
+
+    run_in_virtual_time(live())
+
+
+def test_a_partition_whose_restore_would_end_while_others_drain_is_not_begun() -> None:
+    async def live() -> None:
+        world = World()
+        async with world.busy():
+            revoking = asyncio.create_task(world.pipeline.revoked([0, 1]))
+            await asyncio.sleep(DRAIN_S / 2)
+            world.may_open[1].set()
+            await revoking
+            assert world.source.taken_from == [0]
+            assert not world.pipeline.partitions
+            assert world.status.partitions == set()
+
+    run_in_virtual_time(live())
+
+
+@pytest.mark.parametrize("newest", [member(7), Deletion(7)], ids=["a state", "a deletion"])
+def test_an_older_append_that_landed_late_does_not_outlive_the_restore_that_meets_it(newest: Any) -> None:
+    async def live() -> MemoryChangelog:
+        world = World()
+        changelog = world._of(0)
+        changelog.put({STREAM_KEY: STREAM.encode(), b"p": newest})
+        changelog.put({b"p": member(5)})
+        world.source.committed_offsets[0] = 8
+        async with world.busy():
+            pass
+        assert world.status.figures.intruder_records == 1
+        return changelog
+
+    changelog = run_in_virtual_time(live())
+    compacted = MemoryChangelog()
+    compacted.records = [record._replace(offset=at) for at, record in enumerate(changelog.compacted())]
+    assert restored(compacted).records == {b"p": encode_left(7) if isinstance(newest, Deletion) else newest}
