@@ -7,17 +7,12 @@ import multiprocessing
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import track
 
+from tests.simulation.shrinking import Life, fails_as, failure, shrunk
 from tests.simulation.world import World
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tests.simulation.faults import Fault
 
 _SEEDS_AT_ONCE = 20
 _console = Console(highlight=False)
@@ -33,15 +28,6 @@ def main() -> int:
     if options.seed is not None:
         return _replay(options.seed)
     return _many(range(options.first, options.first + options.seeds))
-
-
-def failure(seed: int, events: int | None = None, faults: Sequence[Fault] | None = None) -> str | None:
-    """What was wrong in a life; None where nothing was."""
-    try:
-        World(seed, events=events, faults=faults).run()
-    except Exception as error:  # noqa: BLE001  whatever it is, it is what this looks for
-        return f"{type(error).__name__}: {error}"
-    return None
 
 
 def _many(seeds: range) -> int:
@@ -67,9 +53,9 @@ def _replay(seed: int) -> int:
     if wrong is None:
         _console.print(f"seed {seed}: all that must hold does")
         return 0
-    events, faults = _shrunk(seed, world)
-    _console.print(f"\nshrunk to {events} events and {len(faults)} faults:\n")
-    _told(World(seed, events=events, faults=faults))
+    life = shrunk(Life.of(seed), fails_as(wrong))
+    _console.print(f"\nshrunk to {len(life.places)} events and {len(life.faults)} faults:\n")
+    _told(World(*life))
     return 1
 
 
@@ -84,19 +70,6 @@ def _told(world: World) -> str | None:
     if wrong is not None:
         _console.print(wrong, markup=False)
     return wrong
-
-
-def _shrunk(seed: int, world: World) -> tuple[int, list[Fault]]:
-    """Fewer faults, then fewer events, for as long as it fails."""
-    events, faults = len(world.workload.events), world.faults
-    for fault in list(faults):
-        fewer = [each for each in faults if each != fault]
-        if failure(seed, faults=fewer):
-            faults = fewer
-    for count in (10, 20, 40, 80, 160):
-        if failure(seed, events=count, faults=faults):
-            return count, faults
-    return events, faults
 
 
 if __name__ == "__main__":

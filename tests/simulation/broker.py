@@ -113,6 +113,7 @@ class Group:
 
     partitions: int
     loop: Simulation
+    note: Callable[[str], None]
     members: dict[str, _Member] = field(default_factory=dict)
     generation: int = 0
     committed: Committed = field(default_factory=Committed)
@@ -186,6 +187,7 @@ class Group:
     def _expire(self, member: _Member, heard_at_s: float) -> None:
         is_silent = member.heard_at_s == heard_at_s and member.joining is None
         if is_silent and self.members.get(member.id) is member:
+            self.note(f"{member.id} is silent, and expelled")
             self.leave(member.id)
 
     def _rebalance(self) -> None:
@@ -212,24 +214,29 @@ class Group:
         in_order = sorted(self.members.values(), key=lambda member: member.id)
         share, more = divmod(self.partitions, len(in_order))
         first = 0
+        shares = []
         for place, member in enumerate(in_order):
             count = share + (place < more)
             assert member.joining is not None
             if not member.joining.done():
                 member.joining.set_result((self.generation, list(range(first, first + count))))
             member.joining = None
+            shares.append(f"{member.id} has {list(range(first, first + count))}")
             first += count
             member.heard_at_s = self.loop.time()
             self._expire_later(member)
+        self.note(f"generation {self.generation}: {', '.join(shares)}")
 
 
 class Broker:
     """The cluster. `ask` is the way to it and back."""
 
-    def __init__(self, rng: random.Random, loop: Simulation, partitions: int) -> None:
+    def __init__(
+        self, rng: random.Random, loop: Simulation, partitions: int, note: Callable[[str], None]
+    ) -> None:
         self.loop = loop
         self.partitions = partitions
-        self.group = Group(partitions, loop)
+        self.group = Group(partitions, loop, note)
         self.logs: dict[tuple[str, int], Log] = {}
         self.away_until_s = 0.0
         self.coordinator_away_until_s = 0.0

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tests.kinesis.model import Faults
 
 if TYPE_CHECKING:
-    import random
     from collections.abc import Callable, Coroutine
     from typing import Any
 
@@ -28,8 +28,9 @@ class Fault(NamedTuple):
     number: int
 
 
-def planned(rng: random.Random) -> list[Fault]:
+def planned(seed: int) -> list[Fault]:
     """Three to seven faults, in the order of their moments."""
+    rng = random.Random(seed + 1)
     names = list(FAULTS)
     return sorted(
         Fault(rng.uniform(0.05, _WITHIN_S), rng.choice(names), rng.randrange(2**32))

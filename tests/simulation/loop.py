@@ -42,7 +42,7 @@ class Process:
         self.context = contextvars.Context()
         self.context.run(PROCESS.set, self)
         self.freezes = 0
-        self._frozen_until_s = 0.0
+        self.frozen_until_s = 0.0
         self._steps = 0
         """How many ran since there were plans."""
         self._plans: list[tuple[int, Callable[[str], None]]] = []
@@ -57,7 +57,7 @@ class Process:
 
     def freeze(self, until_s: float) -> None:
         """Nothing of it runs until then."""
-        self._frozen_until_s = until_s
+        self.frozen_until_s = until_s
         self.freezes += 1
         self.is_hindered = True
 
@@ -72,12 +72,12 @@ class Process:
 
     def held_until_s(self, now_s: float, callback: object) -> float:
         """When a step that is due may run: now, later, or never."""
-        if self._plans and not self.is_dead and self._frozen_until_s <= now_s:
+        if self._plans and not self.is_dead and self.frozen_until_s <= now_s:
             self._act(_name(callback))
         if self.is_dead:
             return math.inf
-        if self._frozen_until_s > now_s:
-            return self._frozen_until_s
+        if self.frozen_until_s > now_s:
+            return self.frozen_until_s
         self.is_hindered = bool(self._plans)
         return now_s
 

@@ -21,6 +21,8 @@ from tests.integration.members import DESTINATION, changes, plain
 from tests.naive_model import NaiveModel
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.simulation.broker import Record
 
 EVENTS = 300
@@ -28,6 +30,7 @@ PARTITIONS = 4
 _PROFILES = 24
 _KINDS = 16
 _POISONED = 0.02
+_POISON = b'{"segmentMembership": '
 _NO_LIMITS = Limits(1 << 20, 1 << 20)
 
 
@@ -43,12 +46,14 @@ class Workload:
     poisoned: set[tuple[int, int]]
     """Partition and offset of what must be dead-lettered."""
 
-    def shortened(self, count: int) -> list[Record]:
-        """The first events, and those that come last."""
-        kept, ends = self.events[:count], defaultdict[int, int](int)
-        for event in kept:
-            ends[event.partition] = event.offset + 1
-        return [*kept, *(replace(last, offset=ends[last.partition]) for last in self.events[-PARTITIONS:])]
+    def only(self, places: Sequence[int]) -> Workload:
+        """Of all but the last events those at `places`; and the last ones, which show what is behind them."""
+        ends = defaultdict[int, int](int)
+        events = []
+        for event in [*(self.events[place] for place in places), *self.events[-PARTITIONS:]]:
+            events.append(replace(event, offset=ends[event.partition]))
+            ends[event.partition] += 1
+        return _expected(events)
 
 
 @functools.cache
@@ -67,19 +72,22 @@ def _made(kind: int) -> Workload:
     rng = random.Random(kind)
     ends: dict[int, int] = defaultdict(int)
     events: list[Record] = []
-    poisoned = set()
     # The last ones, one for each partition, show what is behind what all others left there.
     for key, good in [*changes(rng, EVENTS, _PROFILES), *_last(rng)]:
         partition = zlib.crc32(key) % PARTITIONS
         value = good
         if rng.random() < _POISONED and len(events) < EVENTS:
-            value = b'{"segmentMembership": '
-            poisoned.add((partition, ends[partition]))
+            value = _POISON
         sizes = len(key), len(value or b"")
         events.append(
             ConsumerRecord("events", partition, ends[partition], 0, 0, key, value, None, *sizes, ())
         )
         ends[partition] += 1
+    return _expected(events)
+
+
+def _expected(events: list[Record]) -> Workload:
+    poisoned = {(event.partition, event.offset) for event in events if event.value == _POISON}
     return Workload(events, exports_of(events), states_of(events), poisoned)
 
 

@@ -26,7 +26,7 @@ from tests.simulation.disk import Disk
 from tests.simulation.faults import FAULTS, calm, planned
 from tests.simulation.loop import Simulation
 from tests.simulation.worker import Worker
-from tests.simulation.workload import PARTITIONS, exports_of, states_of, workload
+from tests.simulation.workload import EVENTS, PARTITIONS, workload
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,17 +60,23 @@ class Violation(AssertionError):
 
 
 class World:
-    """One life, from one seed."""
+    """One life, from one seed: with all events and the faults that the seed plans, or with some of them."""
 
     def __init__(
-        self, seed: int, *, events: int | None = None, faults: Sequence[Fault] | None = None
+        self,
+        seed: int,
+        places: Sequence[int] | None = None,
+        faults: Sequence[Fault] | None = None,
+        chance: int = 0,
     ) -> None:
         self.seed = seed
-        self.rng = random.Random(seed)
+        self.rng = random.Random(f"{seed}, {chance}")
         self.loop = Simulation(self.rng)  # type: ignore[abstract]  # what a worker has no use for is left out
-        self.workload = workload(seed)
-        self.events = self.workload.events if events is None else self.workload.shortened(events)
-        self.faults = planned(random.Random(seed + 1)) if faults is None else list(faults)
+        self.workload = workload(seed) if places is None else workload(seed).only(places)
+        self.events = self.workload.events
+        moments = _moments_s(seed)
+        self._moments_s = moments if places is None else [moments[place] for place in places]
+        self.faults = planned(seed) if faults is None else list(faults)
         self.trace: list[str] = []
         self.excused: set[bytes] = set()
         """Exports that may come more than once."""
@@ -156,7 +162,7 @@ class World:
 
     async def _live(self) -> None:
         # Both run on the loop that runs now.
-        self.broker = Broker(self.rng, self.loop, PARTITIONS)
+        self.broker = Broker(self.rng, self.loop, PARTITIONS, self.note)
         self.kinesis = ScriptedKinesis(self.rng, shards=self.rng.randrange(1, 4))
         self.kinesis.check_order = False
         self.kinesis.faults = calm(self.rng)
@@ -182,10 +188,10 @@ class World:
         self._check()
 
     async def _produce(self) -> None:
-        for event in self.events[:-PARTITIONS]:
+        for event, at_s in zip(self.events[:-PARTITIONS], self._moments_s, strict=True):
+            if at_s > self.loop.now_s:
+                await asyncio.sleep(at_s - self.loop.now_s)
             self._produce_at_once([event])
-            if self.rng.random() < 0.2:
-                await asyncio.sleep(self.rng.expovariate(0.2 * len(self.events) / PRODUCE_S))
 
     def _produce_at_once(self, events: Sequence[Record]) -> None:
         for event in events:
@@ -204,6 +210,9 @@ class World:
         for slot, worker in enumerate(self.workers):
             if worker.process.is_dead:
                 self.start(slot)
+        # What a zombie appends when it thaws is put right when its partition is appended to again.
+        thawed_s = max(worker.process.frozen_until_s for worker in self.workers)
+        await asyncio.sleep(max(0.0, thawed_s - self.loop.now_s))
 
     def _forget_plans(self) -> None:
         for worker in self.workers:
@@ -215,16 +224,22 @@ class World:
         ends = {n: self.broker.log("events", n).end for n in range(PARTITIONS)}
         while True:
             committed = self.broker.group.committed
-            if all(end == 0 or (n in committed and committed[n].offset == end) for n, end in ends.items()):
+            behind = [
+                n for n, end in ends.items() if end and (n not in committed or committed[n].offset < end)
+            ]
+            if not behind and not any(worker.task.done() for worker in self.workers):
                 self.note("caught up")
                 return
             if self.loop.time() > deadline_s:
                 told = {n: committed[n].offset if n in committed else None for n in ends}
                 raise Violation(f"not caught up: committed {told} of {ends}")
             for worker in self.workers:
-                if worker.task.done():
-                    worker.task.result()
-                    raise Violation(f"{worker.process.name} ended by itself")
+                if worker.task.done() and not worker.process.is_dead:
+                    error = worker.task.exception()
+                    if error is None:
+                        raise Violation(f"{worker.process.name} ended by itself")
+                    if not _is_refusal(error):
+                        raise error
             await asyncio.sleep(0.1)
 
     async def _shut_down(self) -> None:
@@ -274,9 +289,7 @@ class World:
             if record.data not in seen:
                 seen.add(record.data)
                 found[record.partition_key.encode()].append(record.data)
-        expected = self.workload.exports if len(self.events) == len(self.workload.events) else None
-        if expected is None:
-            expected = exports_of(self.events)
+        expected = self.workload.exports
         for profile in {**expected, **found}:
             if found.get(profile, []) != expected.get(profile, []):
                 raise Violation(_difference(profile, found.get(profile, []), expected.get(profile, [])))
@@ -286,8 +299,6 @@ class World:
 
     def _check_state(self) -> None:
         expected = self.workload.states
-        if len(self.events) != len(self.workload.events):
-            expected = states_of(self.events)
         for partition in range(PARTITIONS):
             restored = self._restored(partition)
             log = self.broker.log(self.settings.changelog_topic, partition)
@@ -335,9 +346,18 @@ class World:
                     told = dict(record.headers)
                     place = told["processor.dead-letter.partition"], told["processor.dead-letter.offset"]
                     found.add((int(place[0]), int(place[1])))
-        produced = {(event.partition, event.offset) for event in self.events}
-        if found != self.workload.poisoned & produced:
-            raise Violation(f"dead letters {found}, expected {self.workload.poisoned & produced}")
+        if found != self.workload.poisoned:
+            raise Violation(f"dead letters {sorted(found)}, expected {sorted(self.workload.poisoned)}")
+
+
+def _moments_s(seed: int) -> list[float]:
+    """When each of the events is produced: some at once, then none for a while."""
+    rng, at_s, found = random.Random(seed + 3), 0.0, []
+    for _ in range(EVENTS):
+        found.append(at_s)
+        if rng.random() < 0.2:
+            at_s += rng.expovariate(0.2 * EVENTS / PRODUCE_S)
+    return found
 
 
 def _difference(profile: bytes, found: list[bytes], expected: list[bytes]) -> str:
