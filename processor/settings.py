@@ -119,7 +119,7 @@ class KafkaSettings(_Group):
     )
     fetch_max_bytes: int = Field(50 * _MIB, ge=1024, description="What one fetch may return from one broker.")
     partition_fetch_max_bytes: int = Field(
-        _MIB,
+        _MIB // 4,
         ge=1024,
         description="What one fetch may return from one partition; a larger record still comes.",
     )
@@ -266,7 +266,7 @@ class ServiceSettings(_Group):
         0, ge=0, le=1024, description="Worker processes, each a member of the group; 0: the CPUs allowed."
     )
     in_flight_bytes: int = Field(
-        64 * _MIB, ge=_MIB, description="Events taken from Kafka and not yet acknowledged, per worker."
+        32 * _MIB, ge=_MIB, description="Events taken from Kafka and not yet acknowledged, per worker."
     )
     shutdown_timeout_ms: int = Field(
         25_000, ge=100, description="How long SIGTERM waits for what is in flight; below the grace period."
