@@ -8,6 +8,7 @@ root, or `kernel.yama.ptrace_scope=0`.
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import subprocess
 import sys
@@ -53,6 +54,10 @@ def main() -> None:
                         check=True,
                         stdout=subprocess.DEVNULL,
                     )
+                # py-spy writes its own command, paths of this machine and all, into the graph's title.
+                graph = looks["flamegraph"]
+                text = graph.read_text(encoding="utf-8").replace(f"{spy} record", "py-spy record")
+                graph.write_text(re.sub(r"--output=\S+", "", text), encoding="utf-8")
                 figures = _on_top(raw.read_text(encoding="utf-8"))
     for name, share in figures.items():
         print(f"{share:6.1%}  {name}")
@@ -64,7 +69,7 @@ def _on_top(raw: str) -> dict[str, float]:
     for line in raw.splitlines():
         stack, _, count = line.rpartition(" ")
         # A function, whatever its line.
-        tops[stack.rpartition(";")[2].rpartition(":")[0]] += int(count)
+        tops[stack.rpartition(";")[2].rpartition(":")[0] + ")"] += int(count)
     total = tops.total()
     return {name: round(count / total, 4) for name, count in tops.most_common(_TOLD)}
 

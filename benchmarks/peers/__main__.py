@@ -16,7 +16,15 @@ from benchmarks.end_to_end.contender import Processor
 from benchmarks.end_to_end.processes import Cpus
 from benchmarks.end_to_end.scene import PARTITIONS, SHARDS, scene
 from benchmarks.end_to_end.throughput import measure
-from benchmarks.peers.contenders import PlainScript, QuixStreams, RedpandaConnect, find_connect, quix_python
+from benchmarks.peers.contenders import (
+    PlainScript,
+    QuixStreams,
+    RedpandaConnect,
+    choosing,
+    filtering,
+    find_connect,
+    quix_python,
+)
 from benchmarks.workload.__main__ import add_shape_options, shape_of
 
 if TYPE_CHECKING:
@@ -68,8 +76,11 @@ def _contenders() -> list[Contender]:
     if connect is None:
         print("redpanda-connect is not on the PATH: left out")
     else:
-        contenders.append(RedpandaConnect(connect))
-        contenders.append(RedpandaConnect(connect, maps=False, name="Redpanda Connect, bytes passed through"))
+        contenders += [
+            RedpandaConnect(connect, choosing),
+            RedpandaConnect(connect, filtering, name="Redpanda Connect, filtering"),
+            RedpandaConnect(connect, None, name="Redpanda Connect, bytes passed through"),
+        ]
     return contenders
 
 

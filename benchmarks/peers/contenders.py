@@ -17,7 +17,10 @@ import yaml
 from benchmarks.end_to_end.contender import Start
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from benchmarks.end_to_end.contender import Task
+    from benchmarks.workload import Shape
 
 _HERE: Final = Path(__file__).parent
 _QUIX_VERSION: Final = "3.28.1"
@@ -76,10 +79,10 @@ class QuixStreams:
 
 @dataclass(frozen=True, slots=True)
 class RedpandaConnect:
-    """Redpanda Connect; with a mapping of the export's shape, or passing bytes through."""
+    """Redpanda Connect; with a mapping of the export's shape, in Bloblang, or passing bytes through."""
 
     binary: Path
-    maps: bool = True
+    mapping: Callable[[Shape], str] | None
     name: str = "Redpanda Connect"
     exports_everything: bool = True
 
@@ -95,15 +98,14 @@ class RedpandaConnect:
         return {
             "version": told.stdout.splitlines()[0].removeprefix("Version: "),
             "input": {"kafka_franz": _CONNECT_INPUT},
-            "processors": "one mapping: mapped attributes, mapped segments, identities"
-            if self.maps
-            else "none",
-            "state": "none: it exports every event, with the status that the event has",
+            "processors": "none" if self.mapping is None else f"mapping, by `{self.mapping.__name__}`",
+            "state": "none: every event is exported, with its own status",
             "output": {"aws_kinesis": {"max_in_flight": 64, "batching": "as they come from the input"}},
             "metrics": "the default of the binary",
         }
 
     def _configuration(self, task: Task) -> dict[str, Any]:
+        mapping = self.mapping
         read = {"seed_brokers": [task.servers], "topics": [task.topic], "consumer_group": task.group}
         write = {
             "stream": "exports",
@@ -116,7 +118,7 @@ class RedpandaConnect:
         return {
             "http": {"address": "127.0.0.1:0"},
             "input": {"kafka_franz": read | _CONNECT_INPUT},
-            "pipeline": {"processors": [{"mapping": _mapping(task)}] if self.maps else []},
+            "pipeline": {"processors": [{"mapping": mapping(task.shape)}] if mapping else []},
             "output": {"aws_kinesis": write},
             "logger": {"level": "INFO"},
         }
@@ -129,6 +131,23 @@ _CONNECT_INPUT: Final[dict[str, Any]] = {
     "checkpoint_limit": 16_384,
     "commit_period": "1s",
 }
+
+
+def choosing(shape: Shape) -> str:
+    """A mapping that takes the mapped segments by their names; the quickest that we found."""
+    segments = ", ".join(f'"{id_}"' for id_ in shape.segment_ids[: shape.segments_mapped])
+    chosen = f"root.segmentMembership.ups = this.segmentMembership.ups.with({segments})"
+    return "\n".join([*_attributes(shape), chosen, "root.identityMap = this.identityMap"])
+
+
+def filtering(shape: Shape) -> str:
+    """A mapping that filters all segments, and makes the export's entries anew, as most would write it."""
+    segments = ", ".join(f'"{id_}"' for id_ in shape.segment_ids[: shape.segments_mapped])
+    entry = '{"lastQualificationTime": s.value.lastQualificationTime, "status": s.value.status}'
+    filtered = f"ns.value.filter(s -> $mapped.contains(s.key)).map_each(s -> {entry})"
+    chosen = f"root.segmentMembership = this.segmentMembership.map_each(ns -> {filtered})"
+    mapped = f"let mapped = [{segments}]"
+    return "\n".join([mapped, *_attributes(shape), chosen, "root.identityMap = this.identityMap"])
 
 
 def find_connect() -> Path | None:
@@ -160,16 +179,8 @@ def _arguments(task: Task) -> list[str]:
     ]
 
 
-def _mapping(task: Task) -> str:
-    segments = ", ".join(f'"{id_}"' for id_ in task.shape.segment_ids[: task.shape.segments_mapped])
-    attributes = [f"root.{path} = this.{path}" for path in task.shape.attribute_paths]
-    return "\n".join(
-        [
-            *attributes,
-            f"root.segmentMembership.ups = this.segmentMembership.ups.with({segments})",
-            "root.identityMap = this.identityMap",
-        ]
-    )
+def _attributes(shape: Shape) -> list[str]:
+    return [f"root.{path} = this.{path}" for path in shape.attribute_paths]
 
 
 def _own_environ() -> dict[str, str]:

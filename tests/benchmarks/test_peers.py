@@ -11,7 +11,14 @@ import pytest
 from benchmarks import report
 from benchmarks.end_to_end.contender import Processor, Task
 from benchmarks.peers import plain, quix
-from benchmarks.peers.contenders import PlainScript, QuixStreams, RedpandaConnect, find_connect
+from benchmarks.peers.contenders import (
+    PlainScript,
+    QuixStreams,
+    RedpandaConnect,
+    choosing,
+    filtering,
+    find_connect,
+)
 from benchmarks.scaling import SWEEPS
 from benchmarks.workload import Shape, Workload, destination_text
 from processor.configuration import parse_configuration
@@ -73,7 +80,13 @@ def test_quix_streams_exports_what_the_core_exports() -> None:
 
 @pytest.mark.parametrize(
     "contender",
-    [Processor(), PlainScript(), QuixStreams(Path("python")), RedpandaConnect(Path("redpanda-connect"))],
+    [
+        Processor(),
+        PlainScript(),
+        QuixStreams(Path("python")),
+        RedpandaConnect(Path("redpanda-connect"), choosing),
+        RedpandaConnect(Path("redpanda-connect"), filtering, name="filtering"),
+    ],
     ids=lambda contender: contender.name,
 )
 def test_every_contender_reads_the_same_topic_and_writes_to_the_same_endpoint(
