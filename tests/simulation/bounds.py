@@ -88,18 +88,19 @@ class Bounds:
         limits = self._settings.kinesis
 
         def taken(ticket: Ticket) -> None:
-            writer, exports = self._writer, ticket.exports
+            writer = self._writer
             before = {lane: lane.held_bytes for lane in writer.lanes}
             take(ticket)
-            # Where nothing is held, one that is larger than all room is taken nevertheless.
-            one = max((len(each.data) + len(each.partition_key.encode()) for each in exports), default=0)
             buffered_bytes = writer.figures.buffered_bytes
-            assert buffered_bytes <= max(limits.buffer_bytes, one), f"the writer holds {buffered_bytes} bytes"
+            if buffered_bytes > limits.buffer_bytes:
+                assert buffered_bytes <= _at_least_one(limits.buffer_bytes, ticket), (
+                    f"the writer holds {buffered_bytes} bytes"
+                )
             if not writer.lanes.are_known:
                 return
-            for lane in writer.lanes:
-                if lane.held_bytes > before[lane]:
-                    assert lane.held_bytes <= max(limits.shard_buffer_bytes, one), (
+            for lane, held_bytes in before.items():
+                if lane.held_bytes > max(held_bytes, limits.shard_buffer_bytes):
+                    assert lane.held_bytes <= _at_least_one(limits.shard_buffer_bytes, ticket), (
                         f"the writer holds {lane.held_bytes} bytes for {lane.shard_id}"
                     )
 
@@ -124,8 +125,14 @@ class Bounds:
             )
 
 
+def _at_least_one(limit_bytes: int, ticket: Ticket) -> int:
+    """Where nothing is held, an export that is larger than all room is taken nevertheless."""
+    return max([limit_bytes, *(len(each.data) + len(each.partition_key.encode()) for each in ticket.exports)])
+
+
 def _check_held(partition: Partition) -> None:
-    held = sum(map(size_bytes, partition._taken)) + sum(batch.size_bytes for batch, _ in partition._in_flight)
+    held = sum([size_bytes(records) for records in partition._taken])
+    held += sum([batch.size_bytes for batch, _ in partition._in_flight])
     assert partition.held_bytes == held, (
         f"partition {partition.number} counts {partition.held_bytes} bytes, and holds {held}"
     )

@@ -7,6 +7,7 @@ import contextvars
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+import msgspec
 from aiokafka import ConsumerRecord
 from aiokafka import errors as kafka
 
@@ -327,11 +328,11 @@ class Broker:
         self.loop.call_later(wait_s, _settle, request.answer, None, error, context=NOWHERE)
 
 
-class _Request(NamedTuple):
+class _Request(msgspec.Struct, frozen=True):
     """What is asked of the cluster; `answer` is set, or failed, no later than at the deadline."""
 
-    action: Callable[[], Any]
-    answer: asyncio.Future[Any]
+    action: Any
+    answer: Any
     deadline_s: float
     of_group: bool
 

@@ -15,7 +15,7 @@ from tests.simulation.broker import LATEST_APPEND_S, Offset
 from tests.simulation.loop import PROCESS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Coroutine, Iterable, Mapping, Sequence
 
     from tests.simulation.broker import Broker, Log, Record
 
@@ -172,8 +172,10 @@ class Consumer:
         if self._assigned is None or place not in self._assigned:
             raise kafka.IllegalStateError(f"{place} is not assigned")
 
-    async def _ask(self, action: Any, *, of_group: bool = False, timeout_s: float | None = None) -> Any:
-        return await self._broker.ask(action, timeout_s=timeout_s or self._timeout_s, of_group=of_group)
+    def _ask(
+        self, action: Any, *, of_group: bool = False, timeout_s: float | None = None
+    ) -> Coroutine[Any, Any, Any]:
+        return self._broker.ask(action, timeout_s=timeout_s or self._timeout_s, of_group=of_group)
 
     async def _coordinate(self) -> None:
         """Join; and again, whenever the coordinator says so. Revoked first, as eager rebalances do."""

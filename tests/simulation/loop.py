@@ -16,6 +16,7 @@ import math
 import sys
 from contextvars import copy_context
 from heapq import heappop, heappush
+from types import BuiltinFunctionType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -228,7 +229,15 @@ class Simulation(asyncio.AbstractEventLoop):
     def _run_until(self, is_done: Callable[[], bool]) -> None:
         """Turn after turn, run what is ready, in an order of chance; where nothing is, time passes to the next timer."""
         while not is_done():
-            for handle in self._turn():
+            if self.turns == _TURNS_MAX:
+                raise Stuck
+            self.turns += 1
+            ready, self._ready = self._ready, []
+            if not ready:
+                ready = self._due()
+            if len(ready) > 1:
+                ready = self._in_some_order(ready)
+            for handle in ready:
                 if handle.is_cancelled:
                     continue
                 context = handle.context
@@ -242,28 +251,29 @@ class Simulation(asyncio.AbstractEventLoop):
                 except BaseException as error:  # noqa: BLE001  as asyncio does
                     self._errors.append({"exception": error})
 
-    def _turn(self) -> list[_Handle]:
+    def _due(self) -> list[_Handle]:
+        """Let time pass to the next timer; that one, and those of the same moment."""
         timers = self._timers
-        if self.turns == _TURNS_MAX:
+        while timers and timers[0][2].is_cancelled:
+            heappop(timers)
+        if not timers:
             raise Stuck
-        self.turns += 1
-        ready, self._ready = self._ready, []
-        if not ready:
-            while timers and timers[0][2].is_cancelled:
-                heappop(timers)
-            if not timers:
-                raise Stuck
-            self.now_s = max(self.now_s, timers[0][0])
-        while timers and timers[0][0] <= self.now_s:
-            ready.append(heappop(timers)[2])
-        return ready if len(ready) == 1 else self._in_some_order(ready)
+        when_s, _, handle = heappop(timers)
+        due = [handle]
+        while timers and timers[0][0] <= when_s:
+            due.append(heappop(timers)[2])
+        self.now_s = max(self.now_s, when_s)
+        return due
 
     def _in_some_order(self, ready: list[_Handle]) -> list[_Handle]:
         """Tasks change places with tasks only: asyncio promises that callbacks are called in order."""
         places = [at for at, handle in enumerate(ready) if _is_step(handle.callback)]
         if len(places) > 1:
             shuffled = places[:]
-            self._rng.shuffle(shuffled)
+            if len(places) > _FEW:
+                self._rng.shuffle(shuffled)
+            elif self._rng.random() < 0.5:
+                shuffled.reverse()
             now = ready[:]
             for place, other in zip(places, shuffled, strict=True):
                 ready[place] = now[other]
@@ -279,14 +289,19 @@ class Simulation(asyncio.AbstractEventLoop):
 _TURNS_MAX = 150_000
 """Far more than any life needs."""
 
+_FEW = 2
+"""Of which there are but two orders."""
+
 _FINALLIES = 10
 """How many of them a coroutine may have that wait for something."""
 
 
-def _is_step(callback: object) -> bool:
-    return (
-        type(callback).__name__ == "TaskStepMethWrapper" or getattr(callback, "__name__", "") == "task_wakeup"
-    )
+def _is_step(callback: Any) -> bool:
+    kind = type(callback)
+    if kind is BuiltinFunctionType:
+        is_step: bool = callback.__name__ == "task_wakeup"
+        return is_step
+    return kind.__name__ == "TaskStepMethWrapper"
 
 
 def _name(callback: object) -> str:
