@@ -34,6 +34,7 @@ class ScriptedSource:
     """A member's share of the topic: the events of each partition come once, when it is taken from."""
 
     is_expelled = False
+    is_there = True
 
     def __init__(self) -> None:
         self.taken_from: list[int] = []

@@ -11,6 +11,7 @@ the position never passes one that was not.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aiokafka import errors as kafka
@@ -112,12 +113,12 @@ class _Fetched(fetcher.FetchResult):  # type: ignore[misc]  # aiokafka has no ty
 
     _partition_records: _WholeBatches | None
 
-    def getall(self, max_records: int) -> list[Record]:
+    def getall(self, max_records: int | None = None) -> list[Record]:
         """See `FetchResult`."""
         records = self._partition_records
         if records is None or not self.check_assignment(self._topic_partition):
             return []
-        taken = records.take(max_records)
+        taken = records.take(sys.maxsize if max_records is None else max_records)
         self._update_position()
         if records.is_exhausted:
             self._partition_records = None

@@ -11,7 +11,7 @@ from tests.simulation.loop import PROCESS
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from processor.state.store import Left
 
@@ -67,6 +67,10 @@ class Store(MemoryStore):
         self._partition = partition
         self._rng = rng
         self.is_open = True
+
+    def recall(self, profiles: Iterable[bytes], found: dict[bytes, bytes | None]) -> list[bytes]:
+        # A cache that knows all or nothing: both ways of a look-up are gone.
+        return super().recall(profiles, found) if self._rng.random() < 0.3 else list(dict.fromkeys(profiles))
 
     async def get_many(self, profiles: Sequence[bytes]) -> dict[bytes, bytes | None]:
         found = await super().get_many(profiles)
