@@ -93,4 +93,4 @@ async def test_a_poisoned_event_between_good_ones_is_dead_lettered_whole_and_sto
     }
     assert headers["processor.dead-letter.timestamp"] == b"1590449856000"
     assert headers["processor.dead-letter.reason"] == b"bad-json"
-    assert b"not json" not in headers["processor.dead-letter.error"]
+    assert b"not json" not in (headers["processor.dead-letter.error"] or b"")

@@ -360,7 +360,7 @@ async def test_a_state_that_the_changelog_does_not_take_is_a_dead_letter(
             await until(lambda: status.figures.dead_lettered["too-large"] == 1)
     (letter,) = await read_topic(kafka, settings.kafka.dead_letter_topic, 1)
     assert (letter.key, letter.value) == (b"large", large)
-    assert b"the changelog takes" in dict(letter.headers)["processor.dead-letter.error"]
+    assert b"the changelog takes" in (dict(letter.headers)["processor.dead-letter.error"] or b"")
 
 
 async def test_a_disk_that_is_full_ends_the_service_with_a_remedy_and_loses_nothing(

@@ -8,7 +8,7 @@ import tempfile
 import uuid
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
@@ -88,21 +88,32 @@ async def until(condition: Callable[[], bool]) -> None:
 async def produce(
     servers: str, topic: str, events: Sequence[dict[str, Any]], partition: int | None = None
 ) -> None:
+    """Append events one by one; those of a given partition at once, so that they are also fetched at once."""
     producer = AIOKafkaProducer(bootstrap_servers=servers, enable_idempotence=True)
     await producer.start()
     try:
-        for event in events:
-            value = event["valueText"] if "valueText" in event else json.dumps(event["value"])
-            await producer.send_and_wait(
-                topic,
-                key=event["key"].encode(),
-                value=None if "valueText" not in event and event["value"] is None else value.encode(),
-                headers=[(name, text.encode()) for name, text in event.get("headers", {}).items()],
-                timestamp_ms=event["timestamp"],
-                partition=partition,
-            )
+        if partition is None:
+            for event in events:
+                timestamp_ms, record = _record(event)
+                await producer.send_and_wait(topic, timestamp_ms=timestamp_ms, **record)
+        else:
+            batch = producer.create_batch()
+            for event in events:
+                timestamp_ms, record = _record(event)
+                assert batch.append(timestamp=timestamp_ms, **record) is not None, "too much for one batch"
+            batch.close()
+            await (await producer.send_batch(batch, topic, partition=partition))
     finally:
         await producer.stop()
+
+
+def _record(event: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    value = event["valueText"] if "valueText" in event else json.dumps(event["value"])
+    return event["timestamp"], {
+        "key": event["key"].encode(),
+        "value": None if "valueText" not in event and event["value"] is None else value.encode(),
+        "headers": [(name, text.encode()) for name, text in event.get("headers", {}).items()],
+    }
 
 
 def stored(client: Any, stream: str) -> list[tuple[str, bytes]]:
@@ -130,16 +141,28 @@ async def stored_when(client: Any, stream: str, count: int) -> list[tuple[str, b
         await asyncio.sleep(0.05)
 
 
-async def read_topic(servers: str, topic: str, count: int) -> list[Any]:
+class Read(NamedTuple):
+    """A record of a topic."""
+
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+
+
+async def read_topic(servers: str, topic: str, count: int) -> list[Read]:
     """The first `count` records of all partitions of a topic."""
     consumer = AIOKafkaConsumer(topic, bootstrap_servers=servers, auto_offset_reset="earliest")
     await consumer.start()
     try:
-        records: list[Any] = []
+        records: list[Read] = []
         while len(records) < count:
-            records += [
-                record for batch in (await consumer.getmany(timeout_ms=100)).values() for record in batch
-            ]
+            for place, batch in (await consumer.getmany(timeout_ms=100)).items():
+                records += [
+                    Read(place.partition, r.offset, r.timestamp, r.key, r.value, r.headers) for r in batch
+                ]
         return records
     finally:
         await consumer.stop()
