@@ -78,13 +78,16 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
-# The compiled build, in an environment of its own that borrows the other one's dependencies.
+# The compiled build, in an environment of its own that borrows the other one's dependencies. It is compiled from a
+# copy: a compiled module beside its source would be imported in the source's place, also when that has changed.
 $(COMPILED_READY): $(READY) $(shell find processor -name '*.py') pyproject.toml
 	@echo "Compiling into $(COMPILED)"
 	@rm -rf $(COMPILED)
 	@$(BIN)/python -m venv $(COMPILED)
+	@mkdir $(COMPILED)/source
+	@cp -r processor pyproject.toml README.md LICENSE $(COMPILED)/source
 	@HATCH_BUILD_HOOKS_ENABLE=1 $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps \
-		--wheel-dir $(COMPILED)/wheel .
+		--wheel-dir $(COMPILED)/wheel $(COMPILED)/source
 	@$(COMPILED)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps $(COMPILED)/wheel/*.whl
 	@$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib')); print('$(CURDIR)')" \
 		> $$($(COMPILED)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/borrowed.pth
