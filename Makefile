@@ -20,7 +20,7 @@ test: $(READY) ## all tests; the servers that they need are started by themselve
 	$(BIN)/pytest $(TEST_OPTIONS)
 
 test-compiled: $(COMPILED_READY) ## the tests of what is compiled, on the compiled build
-	PROCESSOR_TEST_COMPILED=1 $(COMPILED)/bin/python -P -m pytest tests/profile tests/state $(TEST_OPTIONS)
+	PROCESSOR_TEST_COMPILED=1 $(COMPILED)/bin/python -P -m pytest --import-mode=append tests/profile tests/state $(TEST_OPTIONS)
 
 simulate: $(READY) ## SEEDS=… lives of the workers in a simulated world, or one: SEED=…
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000))

@@ -56,6 +56,8 @@ class _WholeBatches(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka
 
     def __init__(self, *arguments: Any) -> None:  # noqa: ANN401  passed on
         super().__init__(*arguments)
+        # aiokafka's own way of unpacking, and with it a cycle that would keep what was fetched until it is collected.
+        self._records_iterator = None
         self.next_fetch_offset: int
         self._unpacked: list[Record] = []
         self._unpacked_end = self.next_fetch_offset
