@@ -17,6 +17,8 @@ from benchmarks.end_to_end.processes import Cpus
 from benchmarks.end_to_end.scene import PARTITIONS, SHARDS, scene
 from benchmarks.end_to_end.throughput import measure
 from benchmarks.peers.contenders import (
+    AS_THEY_COME,
+    AT_THE_OUTPUT,
     PlainScript,
     QuixStreams,
     RedpandaConnect,
@@ -79,6 +81,8 @@ def _contenders() -> list[Contender]:
         contenders += [
             RedpandaConnect(connect, choosing),
             RedpandaConnect(connect, filtering, name="Redpanda Connect, filtering"),
+            RedpandaConnect(connect, choosing, AT_THE_OUTPUT, "Redpanda Connect, batched at the output"),
+            RedpandaConnect(connect, choosing, AS_THEY_COME, "Redpanda Connect, its defaults"),
             RedpandaConnect(connect, None, name="Redpanda Connect, bytes passed through"),
         ]
     return contenders

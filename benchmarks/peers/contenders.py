@@ -17,7 +17,7 @@ import yaml
 from benchmarks.end_to_end.contender import Start
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from benchmarks.end_to_end.contender import Task
     from benchmarks.workload import Shape
@@ -78,11 +78,29 @@ class QuixStreams:
 
 
 @dataclass(frozen=True, slots=True)
+class Batching:
+    """Where Redpanda Connect gathers events into batches: a policy for each end, empty for none."""
+
+    at_input: Mapping[str, object]
+    at_output: Mapping[str, object]
+
+
+_POLICY: Final = {"count": 500, "period": "20ms"}
+THROUGHOUT: Final = Batching(at_input=_POLICY, at_output={})
+"""Batches that are formed at the input go through mapping and output whole, one call for each: the quickest."""
+AT_THE_OUTPUT: Final = Batching(at_input={}, at_output=_POLICY)
+"""Events go through the mapping one by one, as the documentation of `aws_kinesis` has it."""
+AS_THEY_COME: Final = Batching(at_input={}, at_output={})
+"""The defaults: a call for each event."""
+
+
+@dataclass(frozen=True, slots=True)
 class RedpandaConnect:
     """Redpanda Connect; with a mapping of the export's shape, in Bloblang, or passing bytes through."""
 
     binary: Path
     mapping: Callable[[Shape], str] | None
+    batching: Batching = THROUGHOUT
     name: str = "Redpanda Connect"
     exports_everything: bool = True
 
@@ -97,10 +115,15 @@ class RedpandaConnect:
         told = subprocess.run([self.binary, "--version"], stdout=subprocess.PIPE, text=True, check=True)
         return {
             "version": told.stdout.splitlines()[0].removeprefix("Version: "),
-            "input": {"kafka_franz": _CONNECT_INPUT},
+            "input": {"kafka_franz": _CONNECT_INPUT | {"batching": dict(self.batching.at_input) or "none"}},
             "processors": "none" if self.mapping is None else f"mapping, by `{self.mapping.__name__}`",
             "state": "none: every event is exported, with its own status",
-            "output": {"aws_kinesis": {"max_in_flight": 64, "batching": "as they come from the input"}},
+            "output": {
+                "aws_kinesis": {
+                    "max_in_flight": 64,
+                    "batching": dict(self.batching.at_output) or "as they come from the input",
+                }
+            },
             "metrics": "the default of the binary",
         }
 
@@ -114,10 +137,13 @@ class RedpandaConnect:
             "region": "eu-west-1",
             "endpoint": task.endpoint_url,
             "credentials": {"id": "benchmark", "secret": "benchmark"},
+            "batching": dict(self.batching.at_output),
         }
         return {
             "http": {"address": "127.0.0.1:0"},
-            "input": {"kafka_franz": read | _CONNECT_INPUT},
+            "input": {
+                "kafka_franz": read | _CONNECT_INPUT | {"batching": dict(self.batching.at_input)},
+            },
             "pipeline": {"processors": [{"mapping": mapping(task.shape)}] if mapping else []},
             "output": {"aws_kinesis": write},
             "logger": {"level": "INFO"},
@@ -126,8 +152,6 @@ class RedpandaConnect:
 
 _CONNECT_INPUT: Final[dict[str, Any]] = {
     "start_offset": "earliest",
-    # Batches that are formed at the input go through mapping and output whole: one call for each.
-    "batching": {"count": 500, "period": "20ms"},
     "checkpoint_limit": 16_384,
     "commit_period": "1s",
 }

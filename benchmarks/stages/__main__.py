@@ -40,6 +40,8 @@ class Stage:
 
 
 STAGES = (
+    Stage("poll", ends.poll, ends.poll_floor, at_once=BATCH),
+    Stage("poll, as aiokafka does", ends.poll_as_aiokafka_does, ends.poll_floor, at_once=BATCH),
     Stage("decode", pure.decode, pure.decode_floor),
     Stage("view", pure.view, pure.view_floor, after="decode"),
     Stage("diff", pure.diff, pure.record_floor, after="view"),

@@ -12,14 +12,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pybase64
+from aiokafka import TopicPartition
+from aiokafka.consumer import fetcher
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from rocksdict import Options, Rdict, WriteBatch
 
-from benchmarks.stages.samples import BATCH, changed
+from benchmarks.stages.samples import BATCH, changed, samples
+from processor.kafka.records import unpack_whole_batches
 from processor.kinesis.wire import request_body
 from processor.settings import StateSettings
 from processor.state.directory import StateDirectory
@@ -30,6 +34,45 @@ if TYPE_CHECKING:
 _PROFILES = 50_000
 _KEPT_MS = 86_400_000
 _BATCH_BYTES = 256 * 1024
+_PLACE = TopicPartition("events", 0)
+_AIOKAFKAS_OWN = fetcher.PartitionRecords
+
+
+def poll(count: int) -> Callable[[], None]:
+    """Unpacking what a fetch returned, in batches of the producer's, by whole batches."""
+    unpack_whole_batches()
+    fetched = _fetched(count)
+
+    def run() -> None:
+        records = fetcher.PartitionRecords(_PLACE, MemoryRecords(fetched), [], 0, None, None, True, 0)
+        records.take(count)
+
+    return run
+
+
+def poll_as_aiokafka_does(count: int) -> Callable[[], None]:
+    """The same, a record at a time."""
+    fetched = _fetched(count)
+
+    def run() -> None:
+        records = _AIOKAFKAS_OWN(_PLACE, MemoryRecords(fetched), [], 0, None, None, True, 0)
+        list(records)
+
+    return run
+
+
+def poll_floor(count: int) -> Callable[[], None]:
+    """The same by aiokafka's parsers in C alone, checksums included."""
+    fetched = _fetched(count)
+
+    def run() -> None:
+        records = MemoryRecords(fetched)
+        while records.has_next():
+            batch = records.next_batch()
+            batch.validate_crc()
+            list(batch)
+
+    return run
 
 
 def state(count: int) -> Callable[[], None]:
@@ -151,6 +194,26 @@ def _new_home() -> Path:
     home = Path(tempfile.mkdtemp(prefix="benchmark-stage-"))
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     return home
+
+
+def _fetched(count: int) -> bytes:
+    """Events of the reference workload in batches of 16 KiB, aiokafka's default."""
+    batches, builder = list[bytes](), DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 16 * 1024)
+    relative, first = 0, 0
+    for sample in samples()[:count]:
+        event = sample.event
+        if builder.append(relative, event.timestamp_ms, event.key, event.value, []) is None:
+            batches.append(_at(first, builder))
+            first, relative = first + relative, 0
+            builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 16 * 1024)
+            builder.append(relative, event.timestamp_ms, event.key, event.value, [])
+        relative += 1
+    return b"".join([*batches, _at(first, builder)])
+
+
+def _at(offset: int, builder: DefaultRecordBatchBuilder) -> bytes:
+    """A batch as the broker keeps it: the base offset is not part of the checksum."""
+    return offset.to_bytes(8, "big") + bytes(builder.build())[8:]
 
 
 def _keys() -> list[bytes]:

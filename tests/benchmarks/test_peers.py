@@ -12,6 +12,7 @@ from benchmarks import report
 from benchmarks.end_to_end.contender import Processor, Task
 from benchmarks.peers import plain, quix
 from benchmarks.peers.contenders import (
+    AT_THE_OUTPUT,
     PlainScript,
     QuixStreams,
     RedpandaConnect,
@@ -86,6 +87,7 @@ def test_quix_streams_exports_what_the_core_exports() -> None:
         QuixStreams(Path("python")),
         RedpandaConnect(Path("redpanda-connect"), choosing),
         RedpandaConnect(Path("redpanda-connect"), filtering, name="filtering"),
+        RedpandaConnect(Path("redpanda-connect"), choosing, AT_THE_OUTPUT, name="at the output"),
     ],
     ids=lambda contender: contender.name,
 )
