@@ -188,7 +188,7 @@ class Partition:
         self._status.processed(batch, time.perf_counter() - began_s)
         self._spans.append(span)
         stages.state.put(batch.changes)
-        ticket = Ticket(batch.exports, self.number)
+        ticket = Ticket(batch.exports, self.number, is_followed=bool(self._taken))
         self._in_flight.append((batch, ticket))
         self._to_settle.set()
         await stages.writer.submit(ticket)

@@ -212,6 +212,12 @@ class KinesisSettings(_Group):
     linger_ms: float = Field(
         5.0, ge=0, le=60_000, description="How long a record may wait for company; 0 sends at once."
     )
+    busy_linger_ms: float = Field(
+        25.0,
+        ge=0,
+        le=60_000,
+        description="The same while more events wait to be worked on; what is longer of both counts then.",
+    )
     max_records_per_request: int = Field(500, ge=1, le=500, description="Records in one PutRecords call.")
     max_request_bytes: int = Field(
         9 * _MIB,

@@ -25,7 +25,8 @@ class Rejection(NamedTuple):
 class Ticket:
     """A batch of exports on its way; settled when each is stored or rejected.
 
-    A profile's order is kept among the tickets of one `partition`; keys of two partitions never meet.
+    A profile's order is kept among the tickets of one `partition`; keys of two partitions never meet. `is_followed`
+    tells that more of the partition waits to become exports.
     """
 
     __slots__ = (
@@ -33,15 +34,17 @@ class Ticket:
         "abandoned",
         "busy",
         "exports",
+        "is_followed",
         "partition",
         "rejections",
         "taken",
         "unsettled",
     )
 
-    def __init__(self, exports: Sequence[Export], partition: int = 0) -> None:
+    def __init__(self, exports: Sequence[Export], partition: int = 0, *, is_followed: bool = False) -> None:
         self.exports = exports
         self.partition = partition
+        self.is_followed = is_followed
         self.unsettled = len(exports)
         self.taken = 0
         """How many of them the writer has."""

@@ -71,6 +71,7 @@ class Writer:
         """By partition, then profile: what queues behind the one that is on its way."""
         self._calls: dict[asyncio.Task[None], Call] = {}
         self._limit = InFlightLimit(settings.max_requests_in_flight)
+        self._lingers_s = settings.linger_ms / 1000
         self._gathering_until_s = 0.0
         self._outages = 0
         self._paused_until_s = 0.0
@@ -97,6 +98,9 @@ class Writer:
     async def submit(self, ticket: Ticket) -> None:
         """Take a ticket's exports, in order; waits while the buffer, or what one shard may hold of it, is full."""
         ticket.busy = self._busy.setdefault(ticket.partition, {})
+        # A call costs as much as many records. With events waiting for the core, later calls are what speeds all up.
+        busy_ms = self._settings.busy_linger_ms if ticket.is_followed else 0
+        self._lingers_s = max(self._settings.linger_ms, busy_ms) / 1000
         self._take(ticket)
         while ticket.taken < len(ticket.exports):
             self._room.clear()
@@ -222,7 +226,7 @@ class Writer:
             return math.inf
         if now_s < self._gathering_until_s:
             return self._gathering_until_s - now_s
-        return 0.0 if self._is_call_full() else self._ready_since_s + self._settings.linger_ms / 1000 - now_s
+        return 0.0 if self._is_call_full() else self._ready_since_s + self._lingers_s - now_s
 
     def _packed(self, now_s: float) -> Call:
         settings = self._settings

@@ -141,6 +141,41 @@ def test_a_record_waits_for_company_as_long_as_linger_says(linger_ms: int, expec
     assert kinesis.requests == expected
 
 
+@pytest.mark.parametrize(("is_followed", "expected"), [(False, [1, 1]), (True, [2])])
+def test_a_record_waits_longer_while_more_events_wait_to_become_records(
+    is_followed: bool, expected: list[int]
+) -> None:
+    kinesis = ScriptedKinesis(random.Random(5))
+
+    async def world() -> None:
+        async with writing(kinesis, linger_ms=5, busy_linger_ms=25) as writer:
+            first, last = Ticket([export(1, 0)], is_followed=is_followed), Ticket([export(2, 0)])
+            await writer.submit(first)
+            await asyncio.sleep(0.02)
+            await writer.submit(last)
+            await first.wait()
+            await last.wait()
+
+    run_in_virtual_time(world())
+    assert kinesis.requests == expected
+
+
+def test_nothing_waits_longer_once_no_event_waits() -> None:
+    kinesis = ScriptedKinesis(random.Random(5))
+
+    async def world() -> None:
+        async with writing(kinesis, linger_ms=5, busy_linger_ms=60_000) as writer:
+            tickets = [Ticket([export(1, 0)], is_followed=True), Ticket([export(2, 0)])]
+            for ticket in tickets:
+                await writer.submit(ticket)
+            async with asyncio.timeout(1):
+                for ticket in tickets:
+                    await ticket.wait()
+
+    run_in_virtual_time(world())
+    assert kinesis.requests == [2]
+
+
 def test_profiles_on_other_shards_do_not_wait_for_a_dead_one() -> None:
     kinesis = ScriptedKinesis(random.Random(5), faults=Faults(dead_shards={"shardId-000000000000"}))
     profiles = range(200)
