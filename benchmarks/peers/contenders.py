@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -183,7 +185,9 @@ def find_connect() -> Path | None:
 def quix_python() -> Path:
     """The Python of Quix Streams' environment; made in the user's cache where it is not there yet."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    home = cache / "profile-export-processor" / f"quixstreams-{_QUIX_VERSION}"
+    # Of the Python that measures: they are built differently well, and all contenders are to have the same.
+    of = f"{platform.python_version()}-{hashlib.sha256(sys.base_prefix.encode()).hexdigest()[:8]}"
+    home = cache / "profile-export-processor" / f"quixstreams-{_QUIX_VERSION}-python-{of}"
     python, ready = home / "bin" / "python", home / ".ready"
     if not ready.exists():
         print(f"preparing {home} (once)")
