@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaProducer
 
 from processor.kafka.client import client_options, errors_mapped
 from processor.kafka.letter_reader import Letter, TopicReader, letter, open_reader
+from processor.kafka.unbroken import connected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
@@ -185,9 +186,5 @@ async def _producer(settings: KafkaSettings) -> AsyncIterator[AIOKafkaProducer]:
     producer = AIOKafkaProducer(
         **client_options(settings), acks="all", enable_idempotence=True, max_request_size=_REQUEST_BYTES_MAX
     )
-    with errors_mapped("connecting the producer"):
-        await producer.start()
-    try:
+    async with connected(producer, "connecting the producer"):
         yield producer
-    finally:
-        await producer.stop()

@@ -164,11 +164,11 @@ async def _connected(
     await _patiently(patience, writer.connect, "kinesis", status)
     prepared = await _patiently(patience, lambda: _prepare_topics(settings), "kafka", status)
     dead_letters = DeadLetters(settings.kafka)
-    await _patiently(patience, dead_letters.start, "kafka", status)
     stack.push_async_callback(_within, _LEAVE_S, dead_letters.stop, "the dead-letter producer")
+    await _patiently(patience, dead_letters.start, "kafka", status)
     changelog = Changelog(settings.kafka, settings.changelog_topic, life.fence)
-    await _patiently(patience, changelog.start, "kafka", status)
     stack.push_async_callback(_within, _LEAVE_S, changelog.stop, "the changelog producer")
+    await _patiently(patience, changelog.start, "kafka", status)
     parts = Parts(
         core=Core(plan),
         writer=writer,
@@ -181,8 +181,8 @@ async def _connected(
     )
     tracer = stack.enter_context(tracing(settings.kafka.topic, settings.service.traces))
     pipeline = Pipeline(settings, parts, status, tracer)
-    await _patiently(patience, pipeline.source.start, "kafka", status)
     stack.push_async_callback(_within, _LEAVE_S, pipeline.source.stop, "the consumer")
+    await _patiently(patience, pipeline.source.start, "kafka", status)
     return pipeline
 
 
