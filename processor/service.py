@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
 import structlog
 
 from processor.errors import (
+    ConfigurationError,
     KafkaRefused,
     KafkaUnavailable,
     KinesisRefused,
@@ -31,7 +32,7 @@ from processor.link import answer_parent
 from processor.observer import Observer
 from processor.pipeline import Parts, Pipeline
 from processor.profile.core import Core
-from processor.reload import Reloading, follow_changes
+from processor.reload import Changes, follow_changes, tell_refused
 from processor.state.directory import StateDirectory
 from processor.telemetry.report import Fleet
 from processor.telemetry.status import Status
@@ -59,8 +60,8 @@ _Patience: TypeAlias = tuple[type[ProcessorError], ...]
 
 _HOPEFUL: Final[_Patience] = (KafkaUnavailable, KinesisUnavailable)
 """What is waited for at the first start."""
-_PATIENT: Final[_Patience] = (*_HOPEFUL, KafkaRefused, KinesisRefused)
-"""What is waited for once it has worked."""
+_PATIENT: Final[_Patience] = (*_HOPEFUL, KafkaRefused, KinesisRefused, ConfigurationError)
+"""What is waited for once it has worked: permissions, and TLS files, may come back."""
 
 
 class Parent(NamedTuple):
@@ -78,12 +79,12 @@ async def run_service(
     *,
     restarted: bool = False,
     parent: Parent | None = None,
-    reloading: Reloading | None = None,
+    changes: Changes | None = None,
 ) -> None:
     """Run one worker until `stop` is set, or its parent has ended.
 
     Waits for Kafka and Kinesis where they do not answer yet; one that is `restarted` by its parent waits as well
-    where they refuse, for it worked before. `reloading` has it take changed files while it runs. Without a parent it serves health, metrics and the status page itself.
+    where they refuse, for it worked before. Files that come with `changes` are taken while it runs. Without a parent it serves health, metrics and the status page itself.
 
     Raises:
         KafkaRefused, KinesisRefused, StateError: at the start, what no waiting cures.
@@ -91,6 +92,7 @@ async def run_service(
 
     """
     status = Status() if status is None else status
+    changes = Changes() if changes is None else changes
     patience = _PATIENT if restarted else _HOPEFUL
     async with AsyncExitStack() as stack:
         life = _Life.begun(settings)
@@ -103,9 +105,10 @@ async def run_service(
         observer = Observer(0 if parent is None else parent.worker, settings, plan, status, writer)
         if parent is None:
             await stack.enter_async_context(serve(settings.service, _alone(observer)))
+        tell_refused(changes.refused, observer)
         teller = Teller(observer, settings.service.log_interval_ms / 1000)
         beside = await stack.enter_async_context(
-            _beside(observer.run(), teller.run(), *_answering(parent, observer, stop))
+            _beside(observer.run(), teller.run(), *_answering(parent, observer, changes, stop))
         )
         connecting = asyncio.create_task(
             _connected(settings, plan, status, writer, life=life, patience=patience, stack=stack)
@@ -127,10 +130,8 @@ async def run_service(
                 watching = [
                     tasks.create_task(_watched(watchdog, leave_soon), name="watchdog"),
                     tasks.create_task(_failure_of(beside), name="beside"),
+                    tasks.create_task(follow_changes(changes, pipeline, observer, status), name="reload"),
                 ]
-                if reloading is not None:
-                    following = follow_changes(reloading, pipeline, observer, status)
-                    watching.append(tasks.create_task(following, name="reload"))
                 await pipeline.run(stop)
                 for task in watching:
                     task.cancel()
@@ -311,14 +312,14 @@ def _alone(observer: Observer) -> Callable[[], Awaitable[Fleet]]:
 
 
 def _answering(
-    parent: Parent | None, observer: Observer, stop: asyncio.Event
+    parent: Parent | None, observer: Observer, changes: Changes, stop: asyncio.Event
 ) -> list[Coroutine[object, object, None]]:
     """Answering the parent, where there is one; a worker ends with it."""
     if parent is None:
         return []
 
     async def answer(line: socket.socket) -> None:
-        await answer_parent(line, observer.observe)
+        await answer_parent(line, observer.observe, changes.tell)
         stop.set()
 
     return [answer(parent.line)]

@@ -1,9 +1,9 @@
 """Several workers on one machine: a parent that starts them, passes signals on, and starts a dead one again.
 
 Each worker is a process of its own with one event loop, and a member of the same consumer group; Kafka shares
-the partitions out. A worker holds the other end of a line (`processor/link.py`): over it the parent asks how the
-worker is, and when the parent ends, however it ends, its workers drain and end too. A worker that does not answer for
-too long is killed and started anew.
+the partitions out. A worker holds the other end of a line (`processor/link.py`): over it the parent hands out the
+configuration files and asks how the worker is, and when the parent ends, however it ends, its workers drain and end
+too. A worker that does not answer for too long is killed and started anew.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ from processor.link import WorkerLine
 from processor.telemetry.report import Fleet, Observation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from processor.configuration import Files
+    from processor.link import Handover
     from processor.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -64,13 +66,18 @@ class Command:
 class Workers:
     """Runs a worker for each command until told to stop, or until one cannot work.
 
-    `stop_timeout_s` is how long workers may take to end by themselves.
+    `handover` is what a worker is started with; `stop_timeout_s` is how long workers may take to end by themselves.
     """
 
     def __init__(
-        self, commands: Sequence[Command], stop_timeout_s: float, policy: RestartPolicy | None = None
+        self,
+        commands: Sequence[Command],
+        handover: Callable[[], Handover],
+        stop_timeout_s: float,
+        policy: RestartPolicy | None = None,
     ) -> None:
         self._commands = commands
+        self._handover = handover
         self._stop_timeout_s = stop_timeout_s
         self._policy = policy or RestartPolicy()
         self._processes: dict[int, asyncio.subprocess.Process] = {}
@@ -112,9 +119,10 @@ class Workers:
             {index: self._restarts[index] for index in indexes},
         )
 
-    def pass_on(self, number: signal.Signals) -> None:
-        """Send a signal to every worker that runs."""
-        self._signal_all(number)
+    def tell(self, files: Files) -> None:
+        """Tell every worker that runs of changed files."""
+        for line in self._lines.values():
+            line.tell(files)
 
     async def _asked(self, index: int) -> Observation | str:
         line = self._lines.get(index)
@@ -169,25 +177,28 @@ class Workers:
         command = self._commands[index]
         arguments = [*command.arguments, "--worker", str(index), *(["--restarted"] if is_restart else [])]
         ours, theirs = socket.socketpair()
-        line = await WorkerLine.over(ours)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "processor",
-            *arguments,
-            env=command.environ,
-            stdin=theirs.fileno(),
-            # Ctrl-C in a terminal is the parent's to pass on: a worker would take it and ours for two.
-            start_new_session=True,
-        )
-        theirs.close()
-        self._processes[index], self._lines[index] = process, line
-        if self._ending.is_set():  # it was told to all while this one was being started
-            process.terminate()
+        self._lines[index] = line = await WorkerLine.over(ours)
+        # From here on changed files are told over the line: none is missed.
+        line.hand_over(self._handover())
         try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "processor",
+                *arguments,
+                env=command.environ,
+                stdin=theirs.fileno(),
+                # Ctrl-C in a terminal is the parent's to pass on: a worker would take it and ours for two.
+                start_new_session=True,
+            )
+            theirs.close()
+            self._processes[index] = process
+            if self._ending.is_set():  # it was told to all while this one was being started
+                process.terminate()
             return await process.wait()
         finally:
-            del self._processes[index], self._lines[index]
+            self._processes.pop(index, None)
+            del self._lines[index]
             line.close()
 
     def _give_up(self, code: int, reason: str, index: int) -> None:
