@@ -180,7 +180,7 @@ async def _connected(
         stream=f"{plan.destination.connection.region}/{plan.destination.stream.rpartition('/')[2]}",
         open_store=_opener(settings, prepared, stack),
     )
-    tracer = stack.enter_context(tracing(settings.kafka.topic, settings.service.traces))
+    tracer = await stack.enter_async_context(tracing(settings.kafka.topic, settings.service.traces))
     pipeline = Pipeline(settings, parts, status, tracer)
     stack.push_async_callback(_within, _LEAVE_S, pipeline.source.stop, "the consumer")
     await _patiently(patience, pipeline.source.start, "kafka", status)
