@@ -78,6 +78,7 @@ class BlackHole:
 
     max_record_bytes = 1 << 20
     trouble = None
+    outage = None
 
     async def run(self) -> None:
         await asyncio.Event().wait()
