@@ -66,6 +66,24 @@ async def read_letters(
                         yield found
 
 
+async def read_letter(settings: KafkaSettings, partition: int, offset: int) -> Letter | None:
+    """The letter at an offset of a partition; None where there is none.
+
+    Raises:
+        KafkaRefused, KafkaUnavailable: it cannot be read.
+
+    """
+    topic = settings.dead_letter_topic
+    async with open_reader(settings) as reader:
+        begin, end = (await reader.bounds(topic)).get(partition, (0, 0))
+        if not begin <= offset < end:
+            return None
+        async with aclosing(reader.read(topic, partition, offset, offset + 1)) as records:
+            async for record in records:
+                return letter(record, partition)
+    return None
+
+
 async def replay(
     settings: KafkaSettings, wanted: Callable[[Letter], bool], *, dry_run: bool = False
 ) -> Outcome:
