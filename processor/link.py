@@ -77,6 +77,8 @@ class WorkerLine:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self.has_answered = False
+        """Whether the worker has answered at all: until then it is being started."""
         self._asked = 0
         self._one_at_a_time = asyncio.Lock()
 
@@ -109,6 +111,7 @@ class WorkerLine:
             while answer := await self._reader.readline():
                 of, _, told = answer.partition(b" ")
                 if of == number:
+                    self.has_answered = True
                     return _decode(told)
             raise ConnectionResetError("the worker has ended")
 

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _ANSWER_S: Final = 2.0
+_FIRST_ANSWER_S: Final = 0.5
+"""A probe must not wait for a worker whose interpreter is still being started."""
 _STARTING: Final = "it is being started"
 
 _CGROUP_CPU_MAX: Final = Path("/sys/fs/cgroup/cpu.max")
@@ -128,11 +130,12 @@ class Workers:
         line = self._lines.get(index)
         if line is None:
             return _STARTING
+        patience_s = _ANSWER_S if line.has_answered else _FIRST_ANSWER_S
         try:
-            async with asyncio.timeout(_ANSWER_S):
+            async with asyncio.timeout(patience_s):
                 return await line.ask()
         except TimeoutError:
-            return f"it does not answer within {_ANSWER_S:g} s"
+            return f"it does not answer within {patience_s:g} s" if line.has_answered else _STARTING
         except ConnectionError:
             return _STARTING
 

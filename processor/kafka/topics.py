@@ -83,7 +83,9 @@ class Topics:
             answer = await self._admin.create_topics([new])
         for _, code, *_ in answer.topic_errors:
             error = for_code(code)
-            if code and error is not TopicAlreadyExistsError:
+            if error is TopicAlreadyExistsError:
+                return False  # another member was quicker
+            if code:
                 raise mapped(error(), f"creating topic {topic}")
         return True
 

@@ -158,7 +158,7 @@ function showErrors(workers) {
   entries.sort((a, b) => b.at - a.at);
   const lines = entries.slice(0, 30).map((entry) => {
     const line = made("li", undefined, entry.level === "warning" ? "warn" : "bad");
-    const fields = Object.entries(entry.fields).map(([name, value]) => `${name}=${value}`).join(" ");
+    const fields = Object.entries(entry.fields).filter(([name]) => name !== "worker").map(([name, value]) => `${name}=${value}`).join(" ");
     line.append(
       made("span", `${new Date(entry.at * 1000).toISOString().slice(0, 19)}Z worker ${entry.worker} `, "quiet"),
       made("strong", entry.event), made("span", ` ${fields}`, "quiet"),

@@ -37,6 +37,7 @@ _SECURITY_HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
+    "Server": "processor",  # aiohttp would tell its version, and Python's
 }
 _EVENT_INTERVAL_S: Final = 2.0
 _WATCHERS_MAX: Final = 32
