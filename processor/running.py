@@ -132,8 +132,8 @@ def _run_parent(count: int, settings: Settings, files: LastValid) -> int:
 
     async def supervise() -> int:
         stop = asyncio.Event()
-        stop_on_signals(stop)
         parent = Workers(commands, files.handover, stop_timeout_s, policy)
+        stop_on_signals(stop, parent.kill)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: parent.tell(files.changed()))
         async with serve(service, parent.ask):
             return await parent.run(stop)

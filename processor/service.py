@@ -138,17 +138,25 @@ async def run_service(
         log.info("stopped", **teller.figures())
 
 
-def stop_on_signals(stop: asyncio.Event) -> None:
-    """Set `stop` at the first SIGTERM or SIGINT; a second one ends the process at once."""
+def stop_on_signals(stop: asyncio.Event, at_once: Callable[[], None] | None = None) -> None:
+    """Set `stop` at the first SIGTERM or SIGINT; a second one ends the process at once, after a call of `at_once`."""
     loop = asyncio.get_running_loop()
+    signals = signal.SIGTERM, signal.SIGINT
 
-    def note(number: int) -> None:
-        log.info("signal received, draining", signal=signal.Signals(number).name)
+    def note(number: signal.Signals) -> None:
+        log.info("signal received, draining", signal=number.name)
         stop.set()
-        for each in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(each)
+        for each in signals:
+            loop.add_signal_handler(each, end, each)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    def end(number: signal.Signals) -> None:
+        log.warning("second signal received, ending at once", signal=number.name)
+        if at_once is not None:
+            at_once()
+        loop.remove_signal_handler(number)
+        signal.raise_signal(number)
+
+    for number in signals:
         loop.add_signal_handler(number, note, number)
 
 

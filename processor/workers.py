@@ -126,6 +126,10 @@ class Workers:
         for line in self._lines.values():
             line.tell(files)
 
+    def kill(self) -> None:
+        """End every worker at once: left alone it would drain, though nobody waits for it any more."""
+        self._signal_all(signal.SIGKILL)
+
     async def _asked(self, index: int) -> Observation | str:
         line = self._lines.get(index)
         if line is None:
@@ -221,7 +225,7 @@ class Workers:
         await asyncio.sleep(self._stop_timeout_s)
         log.error("workers do not end, killing them", workers=sorted(self._processes))
         self._exit_code = self._exit_code or 1
-        self._signal_all(signal.SIGKILL)
+        self.kill()
 
     def _signal_all(self, number: signal.Signals) -> None:
         for process in self._processes.values():

@@ -109,6 +109,7 @@ function showPartitions(workers) {
       const done = goal ? each.restored / goal : 0;
       return [String(each.partition), String(worker.worker), { text: `restoring ${share(done)} `, kind: "warn", bar: done }, "", "", ""];
     }
+    if (each.nextOffset === null) return [String(each.partition), String(worker.worker), { text: "given up", kind: "warn" }, "", "", ""];
     const lag = each.lagRecords === null ? "unknown" : number(each.lagRecords);
     return [String(each.partition), String(worker.worker), { text: "restored", kind: "good" }, lag, age(each.lagS || 0), number(each.nextOffset)];
   }));
