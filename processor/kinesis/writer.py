@@ -73,7 +73,7 @@ class Writer:
         self._calls: dict[asyncio.Task[None], Call] = {}
         self._limit = InFlightLimit(settings.max_requests_in_flight)
         self._gathering_until_s = 0.0
-        self._outage = Outage()
+        self.outage = Outage()
         self._outages = 0
         self._paused_until_s = 0.0
         self._stirred = asyncio.Event()
@@ -83,11 +83,6 @@ class Writer:
     def max_record_bytes(self) -> int:
         """The largest export, data and partition key, that the stream takes."""
         return self.watch.max_record_bytes
-
-    @property
-    def outage(self) -> str | None:
-        """Why nothing of what waits was answered for a while; what cannot be written waits by itself."""
-        return self._outage.told(asyncio.get_running_loop().time()) if self.figures.in_flight else None
 
     async def connect(self) -> None:
         """Look at the stream, and try what an empty call says: where writing is not allowed, it says so.
@@ -281,7 +276,7 @@ class Writer:
     async def _put(self, call: Call) -> Answer:
         task = asyncio.current_task()
         try:
-            with self._outage.watched():
+            with self.outage.watched():
                 return await self._endpoint.put([item.export for item in call.items])
         finally:
             if task is not None:
