@@ -95,7 +95,9 @@ async def follow_changes(changes: Changes, pipeline: Pipeline, observer: Observe
     letters: a person has looked.
     """
     while True:
-        plan, problems = _plan_after(observer.plan, await changes.newest())
+        files = await changes.newest()
+        # A large file takes long to be read, and heartbeats must not wait for it.
+        plan, problems = await asyncio.to_thread(_plan_after, observer.plan, files)
         if plan is None:
             status.figures.reloads["refused"] += 1
             tell_refused(problems, observer)
