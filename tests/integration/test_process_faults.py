@@ -51,6 +51,12 @@ async def in_flight(http: aiohttp.ClientSession, url: str) -> float:
     return sum(values["processor_events_in_flight"] for values in found.values())
 
 
+async def partitions(http: aiohttp.ClientSession, url: str) -> list[dict[str, Any]]:
+    async with http.get(f"{url}/api/status") as answer:
+        told = await answer.json()
+    return [each for worker in told["workers"] for each in worker["partitions"]]
+
+
 def lives(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -84,6 +90,9 @@ async def test_a_signal_under_load_with_a_black_hole_ends_the_process_and_loses_
                 # The parent's own line and each of its workers', where there are several.
                 while member.log.read_text().count("signal received, draining") < (workers > 1) + workers:
                     await asyncio.sleep(0.02)
+                while any(each["nextOffset"] is not None for each in await partitions(http, url)):
+                    await asyncio.sleep(0.02)
+                assert [each["isRestored"] for each in await partitions(http, url)] == [True] * 3
                 member.process.send_signal(signal.SIGTERM)
             assert await member.process.wait() == (0 if signals == 1 else -signal.SIGTERM)
             while any(map(lives, pids)):
