@@ -131,6 +131,7 @@ async def test_a_collector_that_never_answers_holds_neither_the_loop_nor_the_end
             await asyncio.sleep(0)
 
     monkeypatch.setattr(traces, "_LAST_SPANS_S", 0.2)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")  # of the thread that outlives the test
     with socket.create_server(("127.0.0.1", 0)) as black_hole, capture_logs() as lines:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{black_hole.getsockname()[1]}")
         async with asyncio.TaskGroup() as tasks:
