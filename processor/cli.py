@@ -4,38 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import structlog
 import typer
-import uvloop
 from rich.console import Console
 
 from processor import __version__
-from processor.configuration import load_configuration
-from processor.console import errors, exit_code, leaves, refuse, tell
-from processor.errors import (
-    ConfigurationError,
-    ProcessorError,
-)
-from processor.governance.plan import compile_plan
+from processor.configuration import read_files
+from processor.console import refuse, tell
+from processor.errors import ConfigurationError
 from processor.letter_commands import letter_app
 from processor.profile.core import Core
+from processor.reload import plan_of
 from processor.replay import replay as replay_lines
 from processor.settings import StateSettings, load_file_settings, load_settings
 from processor.state_commands import state_app
-from processor.workers import Command, RestartPolicy, Workers, allowed_cpus, worker_environ
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+    from processor.configuration import Files
     from processor.errors import Problem
     from processor.governance.plan import Plan
-    from processor.settings import Settings
 
 app = typer.Typer(
     add_completion=False,
@@ -49,11 +42,6 @@ app = typer.Typer(
 
 app.add_typer(state_app, name="state")
 app.add_typer(letter_app, name="dead-letters")
-
-_LEAVE_S = 15.0
-"""What a worker may take beyond its drain: the last commit, and leaving the group."""
-
-_SWITCH_INTERVAL_S = 0.0005
 
 DestinationOption = Annotated[
     Path | None,
@@ -87,94 +75,11 @@ def run(
     restarted: Annotated[bool, typer.Option("--restarted", hidden=True)] = False,
 ) -> None:
     """Run the service until SIGTERM or SIGINT."""
-    from processor.telemetry.logs import configure_logs
+    from processor.running import run_all, run_worker
 
-    plan, problems = _plan(destination, governance)
-    try:
-        settings = load_settings()
-    except ConfigurationError as error:
-        refuse([*problems, *error.problems])
-    if plan is None:
-        refuse(problems)
-    configure_logs(settings.service)
-    count = workers or settings.service.workers or allowed_cpus()
-    if worker is None and count > 1:
-        raise typer.Exit(_run_workers(count, settings, destination, governance))
-    _run_one(settings, plan, worker, lambda: _loaded(destination, governance), restarted=restarted)
-
-
-def _run_one(
-    settings: Settings, plan: Plan, worker: int | None, load: Callable[[], Plan], *, restarted: bool
-) -> None:
-    from processor.link import line_to_parent
-    from processor.reload import Reloading
-    from processor.service import Parent, run_service, stop_on_signals
-    from processor.telemetry.restore_bar import show_restoration
-    from processor.telemetry.status import Status
-
-    status = Status()
-
-    async def serve() -> None:
-        stop = asyncio.Event()
-        stop_on_signals(stop)
-        reloading = Reloading(asyncio.Event(), load)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloading.told.set)
-        parent = None if worker is None else Parent(worker, line_to_parent())
-        async with asyncio.TaskGroup() as tasks:
-            beside = []
-            if parent is None and errors.is_terminal:
-                beside.append(tasks.create_task(show_restoration(status, errors)))
-            await run_service(
-                settings, plan, stop, status, restarted=restarted, parent=parent, reloading=reloading
-            )
-            for task in beside:
-                task.cancel()
-
-    if worker is not None:
-        structlog.contextvars.bind_contextvars(worker=worker)
-    # Threads read the store while the loop works: at Python's 5 ms they would wait longer than they read.
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    try:
-        uvloop.run(serve())
-    except ExceptionGroup as failure:
-        failures = list(leaves(failure))
-        # What is not ours is a bug, and its trace is what a report of it needs.
-        if not all(isinstance(leaf, ProcessorError) for leaf in failures):
-            raise
-        for leaf in failures:
-            for told in leaf.problems if isinstance(leaf, ConfigurationError) else [leaf]:
-                tell(str(told))
-        raise typer.Exit(exit_code(failures)) from failure
-
-
-def _run_workers(count: int, settings: Settings, destination: Path | None, governance: Path | None) -> int:
-    from processor.service import stop_on_signals
-    from processor.web.server import serve
-
-    arguments = ["run"]
-    if destination is not None:
-        arguments += ["--destination", str(destination)]
-    if governance is not None:
-        arguments += ["--governance", str(governance)]
-    commands = [Command(arguments, worker_environ(os.environ, settings, index)) for index in range(count)]
-    service = settings.service
-    stop_timeout_s = service.shutdown_timeout_ms / 1000 + _LEAVE_S
-    policy = RestartPolicy(silence_s=service.stall_timeout_ms / 1000)
-
-    async def supervise() -> int:
-        stop = asyncio.Event()
-        stop_on_signals(stop)
-        parent = Workers(commands, stop_timeout_s, policy)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, parent.pass_on, signal.SIGHUP)
-        async with serve(service, parent.ask):
-            return await parent.run(stop)
-
-    try:
-        return asyncio.run(supervise())
-    except ConfigurationError as error:
-        for problem in error.problems:
-            tell(str(problem))
-        return exit_code([error])
+    if worker is None:
+        raise typer.Exit(run_all(lambda: _read(destination, governance), workers))
+    raise typer.Exit(run_worker(worker, restarted=restarted))
 
 
 @app.command()
@@ -329,7 +234,9 @@ def _plan(destination: Path | None, governance: Path | None) -> tuple[Plan | Non
 
 
 def _loaded(destination: Path | None, governance: Path | None) -> Plan:
-    files = load_file_settings()
-    destination_file = destination or files.destination_file
-    governance_file = governance or files.governance_file
-    return compile_plan(*load_configuration(destination_file, governance_file, os.environ))
+    return plan_of(_read(destination, governance))
+
+
+def _read(destination: Path | None, governance: Path | None) -> Files:
+    named = load_file_settings()
+    return read_files(destination or named.destination_file, governance or named.governance_file)

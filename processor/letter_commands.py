@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections import Counter
+from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from processor.kafka.letter_reader import Letter
+
+_WIDTH_ELSEWHERE: Final = 200
 
 letter_app = typer.Typer(
     no_args_is_help=True,
@@ -44,20 +48,21 @@ def letters_list(
     newest: list[Letter] = []
 
     async def collect() -> None:
-        async for each in read_letters(settings, _of(reason)):
-            counts[each.reason] += 1
-            newest.append(each)
-            newest.sort(key=lambda found: found.timestamp_ms)
-            del newest[: max(len(newest) - limit, 0)]
+        async with aclosing(read_letters(settings, _of(reason))) as letters:
+            async for each in letters:
+                counts[each.reason] += 1
+                newest.append(each)
+                newest.sort(key=lambda found: found.timestamp_ms)
+                del newest[: max(len(newest) - limit, 0)]
 
     with told_plainly():
         asyncio.run(collect())
     table = Table(title=f"dead letters in {settings.dead_letter_topic}", title_justify="left")
     for column in ("letter", "event's time", "from", "reason", "error"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in {"letter", "event's time", "reason"})
     for each in newest:
         table.add_row(each.place, _time(each), _source(each), each.reason, each.error)
-    console = Console()
+    console = _console()
     console.print(table)
     told = ", ".join(f"{name} {count}" for name, count in counts.most_common()) or "none"
     console.print(f"in all: {told}", highlight=False)
@@ -68,17 +73,16 @@ def letters_show(
     place: Annotated[str, typer.Argument(metavar="PARTITION:OFFSET", help="As `list` names it.")],
 ) -> None:
     """One letter, whole: key, value and headers. It is a profile: treat the output as personal data."""
-    from processor.letters import read_letters
+    from processor.letters import read_letter
 
+    partition, colon, offset = place.partition(":")
+    if not (colon and partition.isdecimal() and offset.isdecimal()):
+        raise typer.BadParameter(
+            f"{place} is not PARTITION:OFFSET, as 3:18 is", param_hint="PARTITION:OFFSET"
+        )
     settings = settings_or_refuse().kafka
-
-    async def find() -> Letter | None:
-        async for each in read_letters(settings, lambda found: found.place == place):
-            return each
-        return None
-
     with told_plainly():
-        found = asyncio.run(find())
+        found = asyncio.run(read_letter(settings, int(partition), int(offset)))
     if found is None:
         tell(f"there is no dead letter {place} in {settings.dead_letter_topic}")
         raise typer.Exit(1)
@@ -109,10 +113,10 @@ def letters_replay(
         outcome = asyncio.run(replay(settings, _of(reason), dry_run=dry_run))
     table = Table(title="skipped", title_justify="left")
     for column in ("letter", "from", "reason", "why"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in {"letter", "reason"})
     for each, why in outcome.skipped:
         table.add_row(each.place, _source(each), each.reason, why)
-    console = Console()
+    console = _console()
     if outcome.skipped:
         console.print(table)
     verb = "would be sent" if dry_run else "sent"
@@ -121,6 +125,11 @@ def letters_replay(
         console.print(
             f"appended again behind them, for they came meanwhile: {outcome.appended_again}", highlight=False
         )
+
+
+def _console() -> Console:
+    """Standard output; lines that go to another program are not broken to a terminal's width."""
+    return Console() if sys.stdout.isatty() else Console(width=_WIDTH_ELSEWHERE)
 
 
 def _of(reason: Reason | None) -> Callable[[Letter], bool]:
@@ -132,7 +141,7 @@ def _source(each: Letter) -> str:
 
 
 def _time(each: Letter) -> str:
-    return datetime.fromtimestamp(each.timestamp_ms / 1000, UTC).isoformat(timespec="seconds")
+    return datetime.fromtimestamp(each.timestamp_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def _text(value: bytes | None) -> str | None:

@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaProducer
 
 from processor.kafka.client import client_options, errors_mapped
 from processor.kafka.letter_reader import Letter, TopicReader, letter, open_reader
+from processor.kafka.unbroken import connected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
@@ -63,6 +64,24 @@ async def read_letters(
                     found = letter(record, partition)
                     if found is not None and wanted(found):
                         yield found
+
+
+async def read_letter(settings: KafkaSettings, partition: int, offset: int) -> Letter | None:
+    """The letter at an offset of a partition; None where there is none.
+
+    Raises:
+        KafkaRefused, KafkaUnavailable: it cannot be read.
+
+    """
+    topic = settings.dead_letter_topic
+    async with open_reader(settings) as reader:
+        begin, end = (await reader.bounds(topic)).get(partition, (0, 0))
+        if not begin <= offset < end:
+            return None
+        async with aclosing(reader.read(topic, partition, offset, offset + 1)) as records:
+            async for record in records:
+                return letter(record, partition)
+    return None
 
 
 async def replay(
@@ -185,9 +204,5 @@ async def _producer(settings: KafkaSettings) -> AsyncIterator[AIOKafkaProducer]:
     producer = AIOKafkaProducer(
         **client_options(settings), acks="all", enable_idempotence=True, max_request_size=_REQUEST_BYTES_MAX
     )
-    with errors_mapped("connecting the producer"):
-        await producer.start()
-    try:
+    async with connected(producer, "connecting the producer"):
         yield producer
-    finally:
-        await producer.stop()

@@ -122,7 +122,7 @@ class Observer:
         """All partitions that the worker owns, restored or not."""
         pipeline = self.pipeline
         return [
-            self._restoring(number)
+            self._apart(number)
             if pipeline is None or number not in pipeline.partitions
             else self._partition(number, pipeline)
             for number in sorted(self._status.partitions)
@@ -212,8 +212,11 @@ class Observer:
             held_bytes=partition.held_bytes,
         )
 
-    def _restoring(self, number: int) -> PartitionReport:
-        position, goal = self._status.restoration.get(number, (0, 0))
+    def _apart(self, number: int) -> PartitionReport:
+        """Of a partition that is owned and not worked on: it is being restored, or given up."""
+        if number not in self._status.restoration:
+            return PartitionReport(partition=number, is_restored=True)
+        position, goal = self._status.restoration[number]
         return PartitionReport(partition=number, is_restored=False, restored=position, restore_goal=goal)
 
     def _samples(self, partitions: list[PartitionReport], in_flight_bytes: int) -> Samples:

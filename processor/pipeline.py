@@ -252,8 +252,13 @@ class Pipeline:
         patience_s = _MISSED_HEARTBEATS * self._settings.kafka.heartbeat_interval_ms / 1000
         while True:
             await asyncio.sleep(_HEALTH_INTERVAL_S)
-            silence_s, trouble = self._parts.heartbeats.silence_s, self._parts.writer.trouble
-            if silence_s < patience_s:
+            heartbeats, writer = self._parts.heartbeats, self._parts.writer
+            silence_s, trouble = heartbeats.silence_s, writer.trouble
+            if (
+                trouble is None and writer.figures.in_flight
+            ):  # where nothing waits, no call would end an outage
+                trouble = writer.outage.told(asyncio.get_running_loop().time())
+            if silence_s < patience_s or heartbeats.is_joining:
                 self.status.healthy("kafka")
             else:
                 self.status.unhealthy("kafka", f"no heartbeat was answered for {silence_s:.0f} s")

@@ -1,18 +1,27 @@
-"""Taking changed configuration files into a service that runs: all or nothing, between two batches."""
+"""Taking changed configuration files into a service that runs: all or nothing, between two batches.
+
+Where there are several workers the parent reads the files, and hands out what it read: so all of them follow the same
+ones, and a worker that is started anew follows the last valid ones, whatever is in the files by then.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import asyncio
+import os
+from typing import TYPE_CHECKING
 
 import structlog
 
+from processor.configuration import parse_files
 from processor.errors import ConfigurationError, Problem
+from processor.governance.plan import compile_plan
+from processor.link import Handover
 from processor.profile.core import Core
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
+    from processor.configuration import Files
     from processor.destination import Destination
     from processor.governance.plan import Plan
     from processor.observer import Observer
@@ -22,30 +31,76 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-class Reloading(NamedTuple):
-    """`told` is set when the files are to be read again; `load` reads and compiles them."""
+class Changes:
+    """Changed files on their way into a worker; of several it takes the newest.
 
-    told: asyncio.Event
-    load: Callable[[], Plan]
+    `refused` are problems of files that came before the worker was started, and that it is not to follow.
+    """
+
+    def __init__(self, refused: list[str] | None = None) -> None:
+        self.refused = refused or []
+        self._newest: Files | None = None
+        self._told = asyncio.Event()
+
+    def tell(self, files: Files) -> None:
+        """Have the worker take these files."""
+        self._newest = files
+        self._told.set()
+
+    async def newest(self) -> Files:
+        """The newest files, once there are any that were not taken yet."""
+        while self._newest is None:
+            self._told.clear()
+            await self._told.wait()
+        files, self._newest = self._newest, None
+        return files
 
 
-async def follow_changes(
-    reloading: Reloading, pipeline: Pipeline, observer: Observer, status: Status
-) -> None:
-    """Take the files again whenever told, until cancelled.
+class LastValid:
+    """The last valid files, which the parent keeps for its workers; `read` reads them as they are now."""
+
+    def __init__(self, read: Callable[[], Files], files: Files) -> None:
+        self._read = read
+        self._files = files
+        self._plan = plan_of(files)
+
+    def changed(self) -> Files:
+        """The files as they are now; where they are valid they are the last valid ones from now on."""
+        files = self._read()
+        plan, _ = _plan_after(self._plan, files)
+        if plan is not None:
+            self._files, self._plan = files, plan
+        return files
+
+    def handover(self) -> Handover:
+        """What a worker is started with: the last valid files, and what is wrong with the present ones."""
+        _, problems = _plan_after(self._plan, self._read())
+        return Handover(self._files, problems)
+
+
+def plan_of(files: Files) -> Plan:
+    """The files, compiled.
+
+    Raises:
+        ConfigurationError: with everything that is wrong with either file.
+
+    """
+    return compile_plan(*parse_files(files, os.environ))
+
+
+async def follow_changes(changes: Changes, pipeline: Pipeline, observer: Observer, status: Status) -> None:
+    """Take changed files whenever there are any, until cancelled.
 
     What is wrong with them is logged and shown, and the former plan goes on. A reload also lifts the limit of dead
     letters: a person has looked.
     """
     while True:
-        await reloading.told.wait()
-        reloading.told.clear()
-        plan, problems = _read(reloading, observer.plan)
+        files = await changes.newest()
+        # A large file takes long to be read, and heartbeats must not wait for it.
+        plan, problems = await asyncio.to_thread(_plan_after, observer.plan, files)
         if plan is None:
             status.figures.reloads["refused"] += 1
-            observer.use(observer.plan, problems)
-            for problem in problems:
-                log.error("the changed configuration is refused, the former one goes on", problem=problem)
+            tell_refused(problems, observer)
             continue
         pipeline.follow(Core(plan))
         pipeline.dead_letter_limit.lift()
@@ -59,10 +114,17 @@ async def follow_changes(
         )
 
 
-def _read(reloading: Reloading, former: Plan) -> tuple[Plan | None, list[str]]:
-    """The plan of the files as they are now, or all that is wrong with them."""
+def tell_refused(problems: list[str], observer: Observer) -> None:
+    """Log and show what is wrong with files that are not followed."""
+    observer.use(observer.plan, problems)
+    for problem in problems:
+        log.error("the changed configuration is refused, the former one goes on", problem=problem)
+
+
+def _plan_after(former: Plan, files: Files) -> tuple[Plan | None, list[str]]:
+    """The plan of changed files, or all that is wrong with them."""
     try:
-        plan = reloading.load()
+        plan = plan_of(files)
     except ConfigurationError as error:
         return None, [str(problem) for problem in error.problems]
     problems = _fixed(former.destination, plan.destination)

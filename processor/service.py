@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
 import structlog
 
 from processor.errors import (
+    ConfigurationError,
     KafkaRefused,
     KafkaUnavailable,
     KinesisRefused,
@@ -31,7 +32,7 @@ from processor.link import answer_parent
 from processor.observer import Observer
 from processor.pipeline import Parts, Pipeline
 from processor.profile.core import Core
-from processor.reload import Reloading, follow_changes
+from processor.reload import Changes, follow_changes, tell_refused
 from processor.state.directory import StateDirectory
 from processor.telemetry.report import Fleet
 from processor.telemetry.status import Status
@@ -59,8 +60,8 @@ _Patience: TypeAlias = tuple[type[ProcessorError], ...]
 
 _HOPEFUL: Final[_Patience] = (KafkaUnavailable, KinesisUnavailable)
 """What is waited for at the first start."""
-_PATIENT: Final[_Patience] = (*_HOPEFUL, KafkaRefused, KinesisRefused)
-"""What is waited for once it has worked."""
+_PATIENT: Final[_Patience] = (*_HOPEFUL, KafkaRefused, KinesisRefused, ConfigurationError)
+"""What is waited for once it has worked: permissions, and TLS files, may come back."""
 
 
 class Parent(NamedTuple):
@@ -78,12 +79,12 @@ async def run_service(
     *,
     restarted: bool = False,
     parent: Parent | None = None,
-    reloading: Reloading | None = None,
+    changes: Changes | None = None,
 ) -> None:
     """Run one worker until `stop` is set, or its parent has ended.
 
     Waits for Kafka and Kinesis where they do not answer yet; one that is `restarted` by its parent waits as well
-    where they refuse, for it worked before. `reloading` has it take changed files while it runs. Without a parent it serves health, metrics and the status page itself.
+    where they refuse, for it worked before. Files that come with `changes` are taken while it runs. Without a parent it serves health, metrics and the status page itself.
 
     Raises:
         KafkaRefused, KinesisRefused, StateError: at the start, what no waiting cures.
@@ -91,6 +92,7 @@ async def run_service(
 
     """
     status = Status() if status is None else status
+    changes = Changes() if changes is None else changes
     patience = _PATIENT if restarted else _HOPEFUL
     async with AsyncExitStack() as stack:
         life = _Life.begun(settings)
@@ -103,9 +105,10 @@ async def run_service(
         observer = Observer(0 if parent is None else parent.worker, settings, plan, status, writer)
         if parent is None:
             await stack.enter_async_context(serve(settings.service, _alone(observer)))
+        tell_refused(changes.refused, observer)
         teller = Teller(observer, settings.service.log_interval_ms / 1000)
         beside = await stack.enter_async_context(
-            _beside(observer.run(), teller.run(), *_answering(parent, observer, stop))
+            _beside(observer.run(), teller.run(), *_answering(parent, observer, changes, stop))
         )
         connecting = asyncio.create_task(
             _connected(settings, plan, status, writer, life=life, patience=patience, stack=stack)
@@ -127,27 +130,33 @@ async def run_service(
                 watching = [
                     tasks.create_task(_watched(watchdog, leave_soon), name="watchdog"),
                     tasks.create_task(_failure_of(beside), name="beside"),
+                    tasks.create_task(follow_changes(changes, pipeline, observer, status), name="reload"),
                 ]
-                if reloading is not None:
-                    following = follow_changes(reloading, pipeline, observer, status)
-                    watching.append(tasks.create_task(following, name="reload"))
                 await pipeline.run(stop)
                 for task in watching:
                     task.cancel()
         log.info("stopped", **teller.figures())
 
 
-def stop_on_signals(stop: asyncio.Event) -> None:
-    """Set `stop` at the first SIGTERM or SIGINT; a second one ends the process at once."""
+def stop_on_signals(stop: asyncio.Event, at_once: Callable[[], None] | None = None) -> None:
+    """Set `stop` at the first SIGTERM or SIGINT; a second one ends the process at once, after a call of `at_once`."""
     loop = asyncio.get_running_loop()
+    signals = signal.SIGTERM, signal.SIGINT
 
-    def note(number: int) -> None:
-        log.info("signal received, draining", signal=signal.Signals(number).name)
+    def note(number: signal.Signals) -> None:
+        log.info("signal received, draining", signal=number.name)
         stop.set()
-        for each in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(each)
+        for each in signals:
+            loop.add_signal_handler(each, end, each)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    def end(number: signal.Signals) -> None:
+        log.warning("second signal received, ending at once", signal=number.name)
+        if at_once is not None:
+            at_once()
+        loop.remove_signal_handler(number)
+        signal.raise_signal(number)
+
+    for number in signals:
         loop.add_signal_handler(number, note, number)
 
 
@@ -164,11 +173,11 @@ async def _connected(
     await _patiently(patience, writer.connect, "kinesis", status)
     prepared = await _patiently(patience, lambda: _prepare_topics(settings), "kafka", status)
     dead_letters = DeadLetters(settings.kafka)
-    await _patiently(patience, dead_letters.start, "kafka", status)
     stack.push_async_callback(_within, _LEAVE_S, dead_letters.stop, "the dead-letter producer")
+    await _patiently(patience, dead_letters.start, "kafka", status)
     changelog = Changelog(settings.kafka, settings.changelog_topic, life.fence)
-    await _patiently(patience, changelog.start, "kafka", status)
     stack.push_async_callback(_within, _LEAVE_S, changelog.stop, "the changelog producer")
+    await _patiently(patience, changelog.start, "kafka", status)
     parts = Parts(
         core=Core(plan),
         writer=writer,
@@ -179,10 +188,10 @@ async def _connected(
         stream=f"{plan.destination.connection.region}/{plan.destination.stream.rpartition('/')[2]}",
         open_store=_opener(settings, prepared, stack),
     )
-    tracer = stack.enter_context(tracing(settings.kafka.topic, settings.service.traces))
+    tracer = await stack.enter_async_context(tracing(settings.kafka.topic, settings.service.traces))
     pipeline = Pipeline(settings, parts, status, tracer)
-    await _patiently(patience, pipeline.source.start, "kafka", status)
     stack.push_async_callback(_within, _LEAVE_S, pipeline.source.stop, "the consumer")
+    await _patiently(patience, pipeline.source.start, "kafka", status)
     return pipeline
 
 
@@ -311,14 +320,14 @@ def _alone(observer: Observer) -> Callable[[], Awaitable[Fleet]]:
 
 
 def _answering(
-    parent: Parent | None, observer: Observer, stop: asyncio.Event
+    parent: Parent | None, observer: Observer, changes: Changes, stop: asyncio.Event
 ) -> list[Coroutine[object, object, None]]:
     """Answering the parent, where there is one; a worker ends with it."""
     if parent is None:
         return []
 
     async def answer(line: socket.socket) -> None:
-        await answer_parent(line, observer.observe)
+        await answer_parent(line, observer.observe, changes.tell)
         stop.set()
 
     return [answer(parent.line)]

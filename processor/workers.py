@@ -1,9 +1,9 @@
 """Several workers on one machine: a parent that starts them, passes signals on, and starts a dead one again.
 
 Each worker is a process of its own with one event loop, and a member of the same consumer group; Kafka shares
-the partitions out. A worker holds the other end of a line (`processor/link.py`): over it the parent asks how the
-worker is, and when the parent ends, however it ends, its workers drain and end too. A worker that does not answer for
-too long is killed and started anew.
+the partitions out. A worker holds the other end of a line (`processor/link.py`): over it the parent hands out the
+configuration files and asks how the worker is, and when the parent ends, however it ends, its workers drain and end
+too. A worker that does not answer for too long is killed and started anew.
 """
 
 from __future__ import annotations
@@ -27,13 +27,17 @@ from processor.link import WorkerLine
 from processor.telemetry.report import Fleet, Observation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from processor.configuration import Files
+    from processor.link import Handover
     from processor.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 _ANSWER_S: Final = 2.0
+_FIRST_ANSWER_S: Final = 0.5
+"""A probe must not wait for a worker whose interpreter is still being started."""
 _STARTING: Final = "it is being started"
 
 _CGROUP_CPU_MAX: Final = Path("/sys/fs/cgroup/cpu.max")
@@ -64,13 +68,18 @@ class Command:
 class Workers:
     """Runs a worker for each command until told to stop, or until one cannot work.
 
-    `stop_timeout_s` is how long workers may take to end by themselves.
+    `handover` is what a worker is started with; `stop_timeout_s` is how long workers may take to end by themselves.
     """
 
     def __init__(
-        self, commands: Sequence[Command], stop_timeout_s: float, policy: RestartPolicy | None = None
+        self,
+        commands: Sequence[Command],
+        handover: Callable[[], Handover],
+        stop_timeout_s: float,
+        policy: RestartPolicy | None = None,
     ) -> None:
         self._commands = commands
+        self._handover = handover
         self._stop_timeout_s = stop_timeout_s
         self._policy = policy or RestartPolicy()
         self._processes: dict[int, asyncio.subprocess.Process] = {}
@@ -112,19 +121,25 @@ class Workers:
             {index: self._restarts[index] for index in indexes},
         )
 
-    def pass_on(self, number: signal.Signals) -> None:
-        """Send a signal to every worker that runs."""
-        self._signal_all(number)
+    def tell(self, files: Files) -> None:
+        """Tell every worker that runs of changed files."""
+        for line in self._lines.values():
+            line.tell(files)
+
+    def kill(self) -> None:
+        """End every worker at once: left alone it would drain, though nobody waits for it any more."""
+        self._signal_all(signal.SIGKILL)
 
     async def _asked(self, index: int) -> Observation | str:
         line = self._lines.get(index)
         if line is None:
             return _STARTING
+        patience_s = _ANSWER_S if line.has_answered else _FIRST_ANSWER_S
         try:
-            async with asyncio.timeout(_ANSWER_S):
+            async with asyncio.timeout(patience_s):
                 return await line.ask()
         except TimeoutError:
-            return f"it does not answer within {_ANSWER_S:g} s"
+            return f"it does not answer within {patience_s:g} s" if line.has_answered else _STARTING
         except ConnectionError:
             return _STARTING
 
@@ -169,25 +184,28 @@ class Workers:
         command = self._commands[index]
         arguments = [*command.arguments, "--worker", str(index), *(["--restarted"] if is_restart else [])]
         ours, theirs = socket.socketpair()
-        line = await WorkerLine.over(ours)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "processor",
-            *arguments,
-            env=command.environ,
-            stdin=theirs.fileno(),
-            # Ctrl-C in a terminal is the parent's to pass on: a worker would take it and ours for two.
-            start_new_session=True,
-        )
-        theirs.close()
-        self._processes[index], self._lines[index] = process, line
-        if self._ending.is_set():  # it was told to all while this one was being started
-            process.terminate()
+        self._lines[index] = line = await WorkerLine.over(ours)
+        # From here on changed files are told over the line: none is missed.
+        line.hand_over(self._handover())
         try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "processor",
+                *arguments,
+                env=command.environ,
+                stdin=theirs.fileno(),
+                # Ctrl-C in a terminal is the parent's to pass on: a worker would take it and ours for two.
+                start_new_session=True,
+            )
+            theirs.close()
+            self._processes[index] = process
+            if self._ending.is_set():  # it was told to all while this one was being started
+                process.terminate()
             return await process.wait()
         finally:
-            del self._processes[index], self._lines[index]
+            self._processes.pop(index, None)
+            del self._lines[index]
             line.close()
 
     def _give_up(self, code: int, reason: str, index: int) -> None:
@@ -207,7 +225,7 @@ class Workers:
         await asyncio.sleep(self._stop_timeout_s)
         log.error("workers do not end, killing them", workers=sorted(self._processes))
         self._exit_code = self._exit_code or 1
-        self._signal_all(signal.SIGKILL)
+        self.kill()
 
     def _signal_all(self, number: signal.Signals) -> None:
         for process in self._processes.values():

@@ -192,3 +192,9 @@ def test_replay_ends_quietly_where_its_reader_has_seen_enough(files: Path) -> No
         assert process.stderr is not None
         assert process.stderr.read() == b""
         assert process.wait() == 0
+
+
+def test_a_dead_letter_is_named_by_partition_and_offset() -> None:
+    result = call("dead-letters", "show", "eighteen")
+    assert result.exit_code == 2
+    assert "eighteen is not PARTITION:OFFSET" in " ".join(result.stderr.replace("│", " ").split())

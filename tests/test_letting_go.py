@@ -12,6 +12,7 @@ import pytest
 
 from processor.kafka.changelog import STREAM_KEY, Deletion
 from processor.kafka.positions import Bounds, Committed
+from processor.kinesis.figures import WriterFigures
 from processor.pipeline import Parts, Pipeline
 from processor.profile.core import Core
 from processor.profile.record import encode_left
@@ -78,6 +79,7 @@ class BlackHole:
 
     max_record_bytes = 1 << 20
     trouble = None
+    figures = WriterFigures()
 
     async def run(self) -> None:
         await asyncio.Event().wait()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from processor.workers import Command, RestartPolicy, Workers
+from tests.test_workers import nothing_new
 
 if TYPE_CHECKING:
     import pytest
@@ -71,7 +72,7 @@ async def test_a_worker_that_answers_nothing_is_killed_and_started_anew(
     environ = {**os.environ, "HOME_OF_TEST": str(tmp_path), "PYTHONPATH": str(tmp_path)}
     monkeypatch.setattr("processor.workers._ANSWER_S", 0.1)
     policy = RestartPolicy(base_s=0.01, max_s=0.02, silence_s=1.0)
-    stop, parent = asyncio.Event(), Workers([Command(["x"], environ)], 20, policy)
+    stop, parent = asyncio.Event(), Workers([Command(["x"], environ)], nothing_new, 20, policy)
     running = asyncio.create_task(parent.run(stop))
     lives = tmp_path / "lives"
     while not lives.exists() or len(lives.read_text().split()) < 2:
@@ -80,7 +81,7 @@ async def test_a_worker_that_answers_nothing_is_killed_and_started_anew(
     fleet = await parent.ask()
     assert fleet.restarts == {0: 1}
     assert fleet.observations == []
-    assert set(fleet.silent) == {0}
+    assert fleet.silent == {0: "it is being started"}
     first = int(lives.read_text().split()[0])
     assert first not in parent.pids.values()
     stop.set()

@@ -11,8 +11,17 @@ from pathlib import Path
 import pytest
 
 from processor import workers
+from processor.configuration import Files
+from processor.link import Handover
 from processor.settings import load_settings
 from processor.workers import Command, RestartPolicy, Workers, allowed_cpus, worker_environ
+
+HANDOVER = Handover(Files(("", "destination.yaml"), None, []), [])
+
+
+def nothing_new() -> Handover:
+    return HANDOVER
+
 
 QUICK = RestartPolicy(base_s=0.01, max_s=0.02, steady_after_s=60, max_deaths=3)
 
@@ -30,7 +39,7 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "what = sys.argv[1]\n"
         "if what.isdigit(): sys.exit(int(what))\n"
         "if what == 'stubborn': signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-        "if what == 'with-parent': sys.stdin.read(); (home / 'ended').touch(); sys.exit(0)\n"
+        "if what == 'with-parent': sys.stdin.buffer.read(); (home / 'ended').touch(); sys.exit(0)\n"
         "signal.sigwait([signal.SIGTERM]) if what == 'obedient' else signal.pause()\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
@@ -58,7 +67,7 @@ def in_place(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_workers_end_when_told(stand_in: Path) -> None:
     stop = asyncio.Event()
-    parent = Workers([command(stand_in, "obedient")] * 2, 20)
+    parent = Workers([command(stand_in, "obedient")] * 2, nothing_new, 20)
     running = asyncio.create_task(parent.run(stop))
     await until_lives(stand_in, 2)
     assert sorted(lives(stand_in)) == ["obedient --worker 0", "obedient --worker 1"]
@@ -68,7 +77,7 @@ async def test_workers_end_when_told(stand_in: Path) -> None:
 
 async def test_a_worker_that_is_killed_is_started_again_and_told_so(stand_in: Path) -> None:
     stop = asyncio.Event()
-    parent = Workers([command(stand_in, "obedient")], 20, QUICK)
+    parent = Workers([command(stand_in, "obedient")], nothing_new, 20, QUICK)
     running = asyncio.create_task(parent.run(stop))
     await until_lives(stand_in, 1)
     os.kill(parent.pids[0], signal.SIGKILL)
@@ -79,21 +88,21 @@ async def test_a_worker_that_is_killed_is_started_again_and_told_so(stand_in: Pa
 
 
 async def test_a_worker_that_dies_again_and_again_ends_all(stand_in: Path) -> None:
-    parent = Workers([command(stand_in, "obedient"), command(stand_in, "3")], 20, QUICK)
+    parent = Workers([command(stand_in, "obedient"), command(stand_in, "3")], nothing_new, 20, QUICK)
     assert await parent.run(asyncio.Event()) == 1
     assert len([life for life in lives(stand_in) if life.startswith("3")]) == 3
     assert parent.pids == {}
 
 
 async def test_a_configuration_that_is_refused_is_not_tried_again(stand_in: Path) -> None:
-    parent = Workers([command(stand_in, "obedient"), command(stand_in, "78")], 20, QUICK)
+    parent = Workers([command(stand_in, "obedient"), command(stand_in, "78")], nothing_new, 20, QUICK)
     assert await parent.run(asyncio.Event()) == 78
     assert len([life for life in lives(stand_in) if life.startswith("78")]) == 1
 
 
 async def test_a_worker_that_does_not_end_is_killed(stand_in: Path) -> None:
     stop = asyncio.Event()
-    parent = Workers([command(stand_in, "stubborn")], 0.2, QUICK)
+    parent = Workers([command(stand_in, "stubborn")], nothing_new, 0.2, QUICK)
     running = asyncio.create_task(parent.run(stop))
     await until_lives(stand_in, 1)
     stop.set()
@@ -103,9 +112,11 @@ async def test_a_worker_that_does_not_end_is_killed(stand_in: Path) -> None:
 async def test_workers_end_with_a_parent_that_is_killed(stand_in: Path) -> None:
     program = (
         "import asyncio, os, sys\nsys.path.insert(0, sys.argv[2])\n"
+        "from processor.configuration import Files\nfrom processor.link import Handover\n"
         "from processor.workers import Command, Workers\n"
+        "handover = Handover(Files(('', ''), None, []), [])\n"
         "environ = {**os.environ, 'HOME_OF_TEST': sys.argv[1], 'PYTHONPATH': sys.argv[1]}\n"
-        "asyncio.run(Workers([Command(['with-parent'], environ)], 20).run(asyncio.Event()))\n"
+        "asyncio.run(Workers([Command(['with-parent'], environ)], lambda: handover, 20).run(asyncio.Event()))\n"
     )
     root = str(Path(workers.__file__).parents[1])
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}

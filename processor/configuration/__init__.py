@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from processor.configuration.destination_file import parse_destination
@@ -16,29 +17,54 @@ if TYPE_CHECKING:
 
     from processor.destination import Destination
 
-__all__ = ["load_configuration", "parse_configuration", "parse_destination", "parse_governance"]
+__all__ = [
+    "Files",
+    "load_configuration",
+    "parse_configuration",
+    "parse_destination",
+    "parse_files",
+    "parse_governance",
+    "read_files",
+]
 
 
-def load_configuration(
-    destination_file: Path, governance_file: Path | None, environ: Mapping[str, str]
-) -> tuple[Destination, Governance]:
-    """Read both files; without a governance file there are no labels and no policies.
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The two files as they were read at one time: each one's text and name; a text is None where `unread` says why."""
+
+    destination: tuple[str | None, str] = field(repr=False)
+    governance: tuple[str | None, str] | None = field(repr=False)
+    unread: list[Problem]
+
+
+def read_files(destination_file: Path, governance_file: Path | None) -> Files:
+    """Read both files; nothing is checked yet."""
+    unread: list[Problem] = []
+    return Files(
+        (read_text(destination_file, unread), str(destination_file)),
+        None if governance_file is None else (read_text(governance_file, unread), str(governance_file)),
+        unread,
+    )
+
+
+def parse_files(files: Files, environ: Mapping[str, str]) -> tuple[Destination, Governance]:
+    """What the files say; without a governance file there are no labels and no policies.
 
     Raises:
         ConfigurationError: with everything that is wrong with either file.
 
     """
-    problems: list[Problem] = []
-    destination_text = read_text(destination_file, problems)
-    governance_text = None if governance_file is None else read_text(governance_file, problems)
-    if problems and destination_text is None:
+    problems = list(files.unread)
+    if problems and files.destination[0] is None:
         raise ConfigurationError(problems)
-    return parse_configuration(
-        (destination_text, str(destination_file)),
-        None if governance_file is None else (governance_text, str(governance_file)),
-        environ,
-        problems,
-    )
+    return parse_configuration(files.destination, files.governance, environ, problems)
+
+
+def load_configuration(
+    destination_file: Path, governance_file: Path | None, environ: Mapping[str, str]
+) -> tuple[Destination, Governance]:
+    """Read both files, and see what they say; errors as `parse_files`."""
+    return parse_files(read_files(destination_file, governance_file), environ)
 
 
 def parse_configuration(
@@ -47,7 +73,7 @@ def parse_configuration(
     environ: Mapping[str, str],
     found: list[Problem] | None = None,
 ) -> tuple[Destination, Governance]:
-    """As `load_configuration`, on texts, each with the name it has in messages; `found` are problems to add to.
+    """As `parse_files`, on texts, each with the name it has in messages; `found` are problems to add to.
 
     Raises:
         ConfigurationError: with everything that is wrong with either text.

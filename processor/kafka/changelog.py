@@ -7,17 +7,17 @@ profiles: `ff stream` names the stream that the state was exported to.
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import aclosing
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from processor.kafka.client import client_options, errors_mapped
 from processor.kafka.positions import Bounds
+from processor.kafka.unbroken import connected, unbroken
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 
     from aiokafka import ConsumerRecord
     from aiokafka.producer.message_accumulator import BatchBuilder
@@ -60,18 +60,21 @@ class Changelog:
         self._producer: AIOKafkaProducer | None = None
 
     async def start(self) -> None:
-        """Connect, to append; reading needs no start.
+        """Connect, to append; reading needs no start. May be tried again; `stop` is due even where it failed.
 
         Raises:
             KafkaRefused, KafkaUnavailable: the connection did not come about.
 
         """
-        producer = AIOKafkaProducer(
-            **client_options(self._settings), acks="all", enable_idempotence=True, max_batch_size=_BATCH_BYTES
-        )
+        if self._producer is None:
+            self._producer = AIOKafkaProducer(
+                **client_options(self._settings),
+                acks="all",
+                enable_idempotence=True,
+                max_batch_size=_BATCH_BYTES,
+            )
         with errors_mapped("connecting the changelog producer"):
-            await producer.start()
-        self._producer = producer
+            await unbroken(self._producer.start())
 
     async def stop(self) -> None:
         """Disconnect."""
@@ -105,13 +108,11 @@ class Changelog:
 
         """
         place = TopicPartition(self.topic, partition)
-        async with aclosing(self._consumers()) as consumers:
-            async for consumer in consumers:
-                with errors_mapped(f"looking at changelog {self.topic}"):
-                    begins = await consumer.beginning_offsets([place])
-                    ends = await consumer.end_offsets([place])
-                return Bounds(begins[place], ends[place])
-        raise RuntimeError("there is always one consumer")
+        async with self._consumer() as consumer:
+            with errors_mapped(f"looking at changelog {self.topic}"):
+                begins = await consumer.beginning_offsets([place])
+                ends = await consumer.end_offsets([place])
+            return Bounds(begins[place], ends[place])
 
     async def read(
         self, partition: int, start: int, end: int
@@ -123,22 +124,21 @@ class Changelog:
 
         """
         place = TopicPartition(self.topic, partition)
-        async with aclosing(self._consumers()) as consumers:
-            async for consumer in consumers:
-                consumer.assign([place])
-                consumer.seek(place, start)
-                while start < end:
-                    with errors_mapped(f"reading changelog {self.topic}"):
-                        found = await consumer.getmany(
-                            place, timeout_ms=_FETCH_WAIT_MS, max_records=_RECORDS_AT_ONCE
-                        )
-                        # Where compaction took the last records there are none to come up to.
-                        start = await consumer.position(place)
-                    records = found.get(place, [])
-                    if records and records[-1].offset >= end:
-                        records = [record for record in records if record.offset < end]
-                    if records:
-                        yield records
+        async with self._consumer() as consumer:
+            consumer.assign([place])
+            consumer.seek(place, start)
+            while start < end:
+                with errors_mapped(f"reading changelog {self.topic}"):
+                    found = await consumer.getmany(
+                        place, timeout_ms=_FETCH_WAIT_MS, max_records=_RECORDS_AT_ONCE
+                    )
+                    # Where compaction took the last records there are none to come up to.
+                    start = await consumer.position(place)
+                records = found.get(place, [])
+                if records and records[-1].offset >= end:
+                    records = [record for record in records if record.offset < end]
+                if records:
+                    yield records
 
     async def _span(self, partition: int, first: int, count: int) -> Span:
         if first >= 0:
@@ -148,8 +148,8 @@ class Changelog:
         end = (await self.bounds(partition)).end
         return Span(end, end)
 
-    async def _consumers(self) -> AsyncGenerator[AIOKafkaConsumer, None]:
-        """One consumer, started, and stopped whatever happens."""
+    @asynccontextmanager
+    async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
         consumer = AIOKafkaConsumer(
             **client_options(self._settings),
             enable_auto_commit=False,
@@ -157,14 +157,8 @@ class Changelog:
             fetch_max_wait_ms=_FETCH_WAIT_MS,
             max_partition_fetch_bytes=_FETCH_BYTES,
         )
-        try:
-            with errors_mapped(f"connecting to read changelog {self.topic}"):
-                await consumer.start()
+        async with connected(consumer, f"connecting to read changelog {self.topic}"):
             yield consumer
-        finally:
-            # Tasks of the consumer that have not begun yet would answer its stop with a cancellation of ours.
-            await asyncio.sleep(0)
-            await consumer.stop()
 
 
 def _packed(producer: AIOKafkaProducer, entries: Mapping[bytes, bytes | Deletion]) -> list[BatchBuilder]:

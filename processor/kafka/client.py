@@ -82,8 +82,10 @@ def mapped(error: BaseException, doing: str) -> ProcessorError:
 
 
 def _told(error: BaseException) -> str:
-    text = str(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    text, name = str(error), type(error).__name__
+    if name in text:
+        return text
+    return f"{name}: {text}" if text else name
 
 
 def _tls_context(settings: KafkaSettings) -> ssl.SSLContext:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from aiokafka import AIOKafkaProducer
 
 from processor.kafka.client import client_options, errors_mapped
+from processor.kafka.unbroken import unbroken
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,14 +45,14 @@ class DeadLetters:
         )
 
     async def start(self) -> None:
-        """Connect.
+        """Connect. May be tried again; `stop` is due even where it failed.
 
         Raises:
             KafkaRefused, KafkaUnavailable: the connection did not come about.
 
         """
         with errors_mapped("connecting the dead-letter producer"):
-            await self._producer.start()
+            await unbroken(self._producer.start())
 
     async def stop(self) -> None:
         """Disconnect; letters that are still on their way are waited for."""

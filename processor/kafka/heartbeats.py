@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from aiokafka.protocol.group import SyncGroupRequest
+from aiokafka.protocol.group import JoinGroupRequest, SyncGroupRequest
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer
@@ -18,6 +18,9 @@ class Heartbeats:
         self._answered_at_s = self._synced_at_s = asyncio.get_running_loop().time()
         self.is_expelled = False
         """Whether the last answer was that the group knows no such member, or has moved on without it."""
+        self.is_joining = False
+        """Whether the coordinator has been asked to take this member in: it answers once the others have given up
+        what they had, and meanwhile no heartbeat is sent."""
 
     @property
     def silence_s(self) -> float:
@@ -41,7 +44,11 @@ class Heartbeats:
         async def noted_send(request: object) -> object:
             if isinstance(request, SyncGroupRequest):
                 self._synced_at_s = asyncio.get_running_loop().time()
-            return await send(request)
+            self.is_joining = self.is_joining or isinstance(request, JoinGroupRequest)
+            try:
+                return await send(request)
+            finally:
+                self.is_joining = self.is_joining and not isinstance(request, JoinGroupRequest)
 
         async def noted_beat() -> bool:
             sent_at_s = asyncio.get_running_loop().time()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -12,6 +11,7 @@ from processor.kafka.client import client_options, errors_mapped
 from processor.kafka.dead_letters import HEADER_PREFIX
 from processor.kafka.positions import Bounds
 from processor.kafka.topics import open_topics
+from processor.kafka.unbroken import connected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -102,14 +102,8 @@ async def open_reader(settings: KafkaSettings) -> AsyncIterator[TopicReader]:
         auto_offset_reset="none",
         fetch_max_wait_ms=_WAIT_MS,
     )
-    try:
-        with errors_mapped("connecting to read"):
-            await consumer.start()
+    async with connected(consumer, "connecting to read"):
         yield TopicReader(consumer, settings)
-    finally:
-        # As in the changelog: tasks of the consumer that have not begun yet would cancel its stop.
-        await asyncio.sleep(0)
-        await consumer.stop()
 
 
 def letter(record: Record, partition: int) -> Letter | None:

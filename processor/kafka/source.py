@@ -21,6 +21,7 @@ from processor.errors import KafkaUnavailable
 from processor.kafka.client import client_options, errors_mapped, mapped
 from processor.kafka.positions import Bounds, Committed
 from processor.kafka.records import unpack_whole_batches
+from processor.kafka.unbroken import connected, unbroken
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -81,12 +82,14 @@ class Source:
     async def start(self) -> None:
         """Connect and join the group; partitions arrive later, through the assignment.
 
+        May be tried again; `stop` is due even where it failed.
+
         Raises:
             KafkaRefused, KafkaUnavailable: the connection did not come about.
 
         """
         with errors_mapped("connecting the consumer"):
-            await self._consumer.start()
+            await unbroken(self._consumer.start())
         self._heartbeats.watch(self._consumer)
         self._consumer.subscribe([self.topic], listener=self._listener)
 
@@ -280,10 +283,8 @@ async def check_group(settings: KafkaSettings) -> None:
 
     """
     consumer = AIOKafkaConsumer(**client_options(settings), group_id=settings.group, enable_auto_commit=False)
-    with errors_mapped(f"looking at group {settings.group}"):
-        try:
-            await consumer.start()
-            consumer.assign([TopicPartition(settings.topic, 0)])
+    doing = f"looking at group {settings.group}"
+    async with connected(consumer, doing):
+        consumer.assign([TopicPartition(settings.topic, 0)])
+        with errors_mapped(doing):
             await consumer.committed(TopicPartition(settings.topic, 0))
-        finally:
-            await consumer.stop()

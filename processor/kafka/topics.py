@@ -12,6 +12,7 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 from processor.errors import KafkaRefused, KafkaUnavailable, StateRefused
 from processor.kafka.client import client_options, errors_mapped, mapped
 from processor.kafka.handshake import explained
+from processor.kafka.unbroken import unbroken
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -82,7 +83,9 @@ class Topics:
             answer = await self._admin.create_topics([new])
         for _, code, *_ in answer.topic_errors:
             error = for_code(code)
-            if code and error is not TopicAlreadyExistsError:
+            if error is TopicAlreadyExistsError:
+                return False  # another member was quicker
+            if code:
                 raise mapped(error(), f"creating topic {topic}")
         return True
 
@@ -169,18 +172,17 @@ async def open_topics(settings: KafkaSettings) -> AsyncIterator[Topics]:
     admin = AIOKafkaAdminClient(**client_options(settings))
     doing = f"connecting to Kafka at {', '.join(settings.servers)}"
     try:
-        with errors_mapped(doing):
-            await admin.start()
-    except KafkaUnavailable:
-        await admin.close()
-        why = await explained(settings, doing)
-        if why is not None:
-            raise why from None
-        raise
-    try:
+        try:
+            with errors_mapped(doing):
+                await unbroken(admin.start())
+        except KafkaUnavailable:
+            why = await explained(settings, doing)
+            if why is not None:
+                raise why from None
+            raise
         yield Topics(admin)
     finally:
-        await admin.close()
+        await unbroken(admin.close())
 
 
 def _changelog_as_created(source: TopicShape, settings: StateSettings) -> tuple[TopicShape, dict[str, str]]:

@@ -22,6 +22,7 @@ from processor.kinesis.bisection import Bisection
 from processor.kinesis.figures import WriterFigures
 from processor.kinesis.in_flight import InFlightLimit
 from processor.kinesis.lanes import Call, Lanes, call_of_each
+from processor.kinesis.outage import Outage
 from processor.kinesis.ticket import Item, Rejection, Ticket
 from processor.kinesis.watch import Described, StreamWatch
 
@@ -73,6 +74,7 @@ class Writer:
         self._limit = InFlightLimit(settings.max_requests_in_flight)
         self._lingers_s = settings.linger_ms / 1000
         self._gathering_until_s = 0.0
+        self.outage = Outage()
         self._outages = 0
         self._paused_until_s = 0.0
         self._stirred = asyncio.Event()
@@ -278,7 +280,8 @@ class Writer:
     async def _put(self, call: Call) -> Answer:
         task = asyncio.current_task()
         try:
-            return await self._endpoint.put([item.export for item in call.items])
+            with self.outage.watched():
+                return await self._endpoint.put([item.export for item in call.items])
         finally:
             if task is not None:
                 self._landed(task)

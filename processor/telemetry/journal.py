@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections import deque
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -20,6 +22,10 @@ _TOLD: Final = frozenset({"warning", "error", "critical"})
 _REPEAT_S: Final = 30.0
 _REMEMBERED: Final = 500
 _TEXT_MAX: Final = 500
+_REASONS: Final = 10
+"""How many reasons of one subject are told in a while, should each be another."""
+_NUMBER: Final = re.compile(r"\d+")
+_REASON: Final = ("reason", "error")
 _SUBJECT: Final = ("partition", "condition", "worker", "to", "problem")
 
 
@@ -58,16 +64,16 @@ class Journal:
 
 
 class Repeats(logging.Filter):
-    """A step of the log pipeline: of lines with one event and one subject, one in a while; the next tells how many.
+    """A step of the log pipeline: of lines with one event, subject and reason, one in a while; the next tells how many.
 
-    The subject is the line's partition, condition, worker and the like. What differs only in its reason counts as
-    the same: an outage has many.
+    The subject is the line's partition, condition, worker and the like. A reason that was not told of it in the last
+    while is told at once; what differs in its numbers alone counts as the same, for an outage has many.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._last: dict[tuple[object, ...], tuple[float, int]] = {}
+        self._last: dict[tuple[object, ...], _Told] = {}
 
     def __call__(self, _: WrappedLogger, method: str, line: EventDict) -> EventDict:
         """Let a line pass, or drop it.
@@ -79,7 +85,8 @@ class Repeats(logging.Filter):
         if method not in _TOLD:
             return line
         subject = (line.get(name) for name in _SUBJECT)
-        held_back = self.held_back((method, line.get("event"), *subject))
+        reason = " ".join(str(line.get(name, "")) for name in _REASON)
+        held_back = self.held_back((method, line.get("event"), *subject), reason)
         if held_back is None:
             raise structlog.DropEvent
         if held_back:
@@ -88,19 +95,37 @@ class Repeats(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """The same for a library's line: whether it is told."""
-        return self.held_back((record.name, record.levelno, str(record.msg))) is not None
+        key = record.name, record.levelno, str(record.msg)
+        return self.held_back(key, record.getMessage()) is not None
 
-    def held_back(self, key: tuple[object, ...]) -> int | None:
+    def held_back(self, key: tuple[object, ...], reason: str) -> int | None:
         """How many lines of this key were held back since the last; None where this one is to be held back, too."""
         now_s = self._clock()
-        told_at_s, count = self._last.get(key, (float("-inf"), 0))
-        if now_s < told_at_s + _REPEAT_S:
-            self._last[key] = told_at_s, count + 1
+        if key not in self._last:
+            if len(self._last) >= _REMEMBERED:
+                self._last.clear()
+            self._last[key] = _Told()
+        told = self._last[key]
+        told.at_s = {each: at_s for each, at_s in told.at_s.items() if now_s < at_s + _REPEAT_S}
+        if gist(reason) in told.at_s or len(told.at_s) >= _REASONS:
+            told.held_back += 1
             return None
-        if len(self._last) >= _REMEMBERED:
-            self._last.clear()
-        self._last[key] = now_s, 0
-        return count
+        told.at_s[gist(reason)] = now_s
+        held_back, told.held_back = told.held_back, 0
+        return held_back
+
+
+@dataclass(slots=True)
+class _Told:
+    """When each reason of a subject was told last, and how many lines of it were held back since."""
+
+    at_s: dict[str, float] = field(default_factory=dict)
+    held_back: int = 0
+
+
+def gist(reason: str) -> str:
+    """What makes a reason another one than before: all but its numbers."""
+    return _NUMBER.sub("0", reason)
 
 
 JOURNAL: Final = Journal()

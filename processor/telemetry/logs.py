@@ -28,7 +28,7 @@ def configure_logs(settings: ServiceSettings) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     last: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(sort_keys=False)
     )
     repeats = Repeats()
     ours: list[structlog.typing.Processor] = [*shared, repeats, JOURNAL]

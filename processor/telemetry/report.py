@@ -12,7 +12,10 @@ from processor.telemetry.journal import Entry  # noqa: TC001  as above
 
 
 class PartitionReport(msgspec.Struct, frozen=True, rename="camel"):
-    """An assigned partition. Offsets are the source's; `restored` and `restore_goal` the changelog's."""
+    """An assigned partition. Offsets are the source's; `restored` and `restore_goal` the changelog's.
+
+    One that is restored and has no offset is being given up.
+    """
 
     partition: int
     is_restored: bool

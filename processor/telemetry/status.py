@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 import structlog
 
 from processor.distribution import AGE_S, BATCH_EVENTS, LATENCY_S, Distribution
+from processor.telemetry.journal import gist
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,6 +102,8 @@ class Status:
             self._begun_at_s[what] = self._clock()
             tell = log.info if what in EXPECTED else log.warning
             tell("unready", condition=what, reason=why)
+        elif what not in EXPECTED and gist(why) != gist(self.conditions[what]):
+            log.warning("unready", condition=what, reason=why)
         self.conditions[what] = why
 
     def healthy(self, what: str, partition: int | None = None) -> None:

@@ -6,19 +6,26 @@ Off unless PROCESSOR_TRACES says otherwise; where spans go is OpenTelemetry's ow
 
 from __future__ import annotations
 
+import asyncio
 import re
-from contextlib import contextmanager
+import threading
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import structlog
 
 from processor import __version__
 from processor.errors import ConfigurationError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from processor.batch import Batch
     from processor.kafka.records import Record
 
+log = structlog.get_logger(__name__)
+
+_LAST_SPANS_S: Final = 3.0
 _LINKS_MAX: Final = 32
 _HEADER: Final = "traceparent"
 _TRACEPARENT: Final = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
@@ -126,9 +133,9 @@ class BatchTraces:
                 return
 
 
-@contextmanager
-def tracing(topic: str, traces: str) -> Iterator[Tracer]:
-    """The tracer that the setting asks for; what it still holds is sent when the context ends.
+@asynccontextmanager
+async def tracing(topic: str, traces: str) -> AsyncIterator[Tracer]:
+    """The tracer that the setting asks for; what it still holds is sent when the context ends, if that does not take long.
 
     Raises:
         ConfigurationError: the extra is not installed.
@@ -159,4 +166,21 @@ def tracing(topic: str, traces: str) -> Iterator[Tracer]:
     try:
         yield BatchTraces(provider.get_tracer("processor", __version__), trace, topic)
     finally:
+        await _shut_down(provider)
+
+
+async def _shut_down(provider: Any) -> None:  # noqa: ANN401  the extra may be missing
+    loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+    def shut_down() -> None:
         provider.shutdown()
+        with suppress(RuntimeError):  # too late: the loop is closed
+            loop.call_soon_threadsafe(done.set)
+
+    # It may wait for a collector that is away; neither the loop nor the end of the process waits for a daemon.
+    threading.Thread(target=shut_down, name="traces", daemon=True).start()
+    try:
+        async with asyncio.timeout(_LAST_SPANS_S):
+            await done.wait()
+    except TimeoutError:
+        log.warning("left without an answer", client="the collector of traces")

@@ -109,6 +109,7 @@ function showPartitions(workers) {
       const done = goal ? each.restored / goal : 0;
       return [String(each.partition), String(worker.worker), { text: `restoring ${share(done)} `, kind: "warn", bar: done }, "", "", ""];
     }
+    if (each.nextOffset === null) return [String(each.partition), String(worker.worker), { text: "given up", kind: "warn" }, "", "", ""];
     const lag = each.lagRecords === null ? "unknown" : number(each.lagRecords);
     return [String(each.partition), String(worker.worker), { text: "restored", kind: "good" }, lag, age(each.lagS || 0), number(each.nextOffset)];
   }));
@@ -158,7 +159,7 @@ function showErrors(workers) {
   entries.sort((a, b) => b.at - a.at);
   const lines = entries.slice(0, 30).map((entry) => {
     const line = made("li", undefined, entry.level === "warning" ? "warn" : "bad");
-    const fields = Object.entries(entry.fields).map(([name, value]) => `${name}=${value}`).join(" ");
+    const fields = Object.entries(entry.fields).filter(([name]) => name !== "worker").map(([name, value]) => `${name}=${value}`).join(" ");
     line.append(
       made("span", `${new Date(entry.at * 1000).toISOString().slice(0, 19)}Z worker ${entry.worker} `, "quiet"),
       made("strong", entry.event), made("span", ` ${fields}`, "quiet"),

@@ -1,12 +1,15 @@
 """The HTTP server: `/livez`, `/readyz`, `/metrics`, the status page at `/`, and its data.
 
-It only reads. Nothing that it serves comes from elsewhere, and the page may load nothing from elsewhere.
+It only reads. Nothing that it serves comes from elsewhere, and the page may load nothing from elsewhere. Where it
+listens on this machine alone it answers to this machine's names alone: else a page from elsewhere, whose name is made to
+lead here, could read it through the operator's browser.
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -34,6 +37,7 @@ _SECURITY_HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
+    "Server": "processor",  # aiohttp would tell its version, and Python's
 }
 _EVENT_INTERVAL_S: Final = 2.0
 _WATCHERS_MAX: Final = 32
@@ -109,7 +113,7 @@ async def serve(settings: ServiceSettings, ask: Callable[[], Awaitable[Fleet]]) 
 
     """
     pages = _Pages(ask)
-    app = web.Application()
+    app = web.Application(middlewares=[_refuse_foreign_names] if _is_local(settings.http_host) else [])
     app.add_routes(
         [
             web.get("/livez", pages.live),
@@ -142,6 +146,31 @@ async def serve(settings: ServiceSettings, ask: Callable[[], Awaitable[Fleet]]) 
         yield f"http://{host}:{port}"
     finally:
         await runner.cleanup()
+
+
+@web.middleware
+async def _refuse_foreign_names(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    name = request.url.host or ""
+    if _is_local(name) or _is_address(name):
+        return await handler(request)
+    raise web.HTTPMisdirectedRequest(
+        text="this is served to localhost alone: ask for it by that name, have a proxy send it as Host, or see "
+        "PROCESSOR_HTTP_HOST\n"
+    )
+
+
+def _is_local(host: str) -> bool:
+    return host == "localhost" or (_is_address(host) and ip_address(host).is_loopback)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 async def _harden(_: web.Request, response: web.StreamResponse) -> None:

@@ -12,9 +12,9 @@ import kubernetes_validate
 import pytest
 
 import processor
-from processor.cli import _LEAVE_S
 from processor.configuration import parse_configuration
 from processor.governance.plan import compile_plan
+from processor.running import _LEAVE_S
 from processor.settings import Settings, load_settings
 from tests.deploy.dockerfile import stages
 from tests.deploy.manifests import (

@@ -160,6 +160,22 @@ async def test_an_outage_longer_than_the_session_stops_polling_within_bounds_and
     assert numbers(kinesis) == expected(400)
 
 
+@pytest.mark.parametrize("faults", [Faults(unavailable=1.0), Faults(black_hole=True)])
+async def test_kinesis_away_is_told_by_readiness_and_goes_on_by_itself(
+    kafka: str, topic: str, scripted: tuple[ScriptedKinesis, str], faults: Faults
+) -> None:
+    kinesis, url = scripted
+    settings = settings_for(kafka, topic, kinesis_request_timeout_ms="1000")
+    async with running(settings, plan_for(case(), "s", url)) as status:
+        kinesis.faults = faults
+        await produce(kafka, topic, changes(40))
+        await until(lambda: "kinesis" in status.conditions)
+        assert "no call was answered for" in status.conditions["kinesis"]
+        kinesis.faults = Faults()
+        await until(lambda: status.is_ready and status.figures.exported == 40)
+    assert numbers(kinesis) == expected(40)
+
+
 async def test_a_stop_with_a_black_hole_ends_in_time_and_loses_nothing(
     kafka: str, topic: str, scripted: tuple[ScriptedKinesis, str]
 ) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import random
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -32,7 +33,6 @@ from tests.telemetry.scrape import sums
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
 
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
@@ -51,20 +51,34 @@ async def in_flight(http: aiohttp.ClientSession, url: str) -> float:
     return sum(values["processor_events_in_flight"] for values in found.values())
 
 
-@pytest.mark.parametrize("signals", [1, 2])
+async def partitions(http: aiohttp.ClientSession, url: str) -> list[dict[str, Any]]:
+    async with http.get(f"{url}/api/status") as answer:
+        told = await answer.json()
+    return [each for worker in told["workers"] for each in worker["partitions"]]
+
+
+def lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.mark.parametrize(("signals", "workers"), [(1, 1), (2, 1), (2, 2)])
 async def test_a_signal_under_load_with_a_black_hole_ends_the_process_and_loses_nothing(
-    kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str], tmp_path: Path, signals: int
+    kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str], tmp_path: Path, signals: int, workers: int
 ) -> None:
     scripted, kinesis_url = kinesis
     # With two signals the deadline of the drain is beyond the test's own: only the second one can end it.
     drain_ms = "1000" if signals == 1 else "600000"
     environ = member_environ(kafka, topic, tmp_path, kinesis_url, shutdown_timeout_ms=drain_ms)
     rng = random.Random(1)
-    member = await Member(tmp_path, environ).start()
+    member = await Member(tmp_path, environ, workers).start()
     try:
         async with Producer(kafka, topic) as producer, aiohttp.ClientSession() as http:
             url = await url_of(member)
             await ready(http, url)
+            pids = member.worker_pids()
             await producer.produce(random_changes(rng, 100, 40))
             await caught_up(scripted, expected(producer.events))
             scripted.faults = Faults(black_hole=True)
@@ -73,10 +87,16 @@ async def test_a_signal_under_load_with_a_black_hole_ends_the_process_and_loses_
                 await asyncio.sleep(0.02)
             member.process.send_signal(signal.SIGTERM)
             if signals == 2:
-                while "signal received, draining" not in member.log.read_text():
+                # The parent's own line and each of its workers', where there are several.
+                while member.log.read_text().count("signal received, draining") < (workers > 1) + workers:
                     await asyncio.sleep(0.02)
+                while any(each["nextOffset"] is not None for each in await partitions(http, url)):
+                    await asyncio.sleep(0.02)
+                assert [each["isRestored"] for each in await partitions(http, url)] == [True] * 3
                 member.process.send_signal(signal.SIGTERM)
             assert await member.process.wait() == (0 if signals == 1 else -signal.SIGTERM)
+            while any(map(lives, pids)):
+                await asyncio.sleep(0.02)
             scripted.faults = Faults()
             member = await Member(tmp_path, environ).start()
             wanted = expected(producer.events)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import signal
 from typing import TYPE_CHECKING, Any
@@ -126,3 +127,53 @@ async def test_files_are_taken_on_sighup_and_refused_as_a_whole_where_they_are_w
         {"one": "existing", "three": "existing"},
         {"one": "existing"},
     ]
+
+
+async def test_a_worker_that_is_started_anew_follows_the_last_valid_files_whatever_they_hold_by_then(
+    kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str], tmp_path: Path
+) -> None:
+    scripted, kinesis_url = kinesis
+    environ = member_environ(kafka, topic, tmp_path, kinesis_url)
+    file = tmp_path / "destination.yaml"
+    connection = json.loads(file.read_text())["connection"]
+    member = await Member(tmp_path, environ, workers=2).start()
+    try:
+        async with Producer(kafka, topic) as producer, aiohttp.ClientSession() as http:
+            url = await url_of(member)
+            await ready(http, url)
+            await producer.produce([event(1, "one", "two")])
+            await exports_reach(scripted, 1)
+            file.write_text(
+                json.dumps({**DESTINATION, "connection": connection, "segments": [{"id": "one"}]})
+            )
+            member.process.send_signal(signal.SIGHUP)
+            await reloads_reach(http, url, "taken", 1)
+
+            file.write_text("name: [a half-written file")
+            for pid in member.worker_pids():
+                os.kill(pid, signal.SIGKILL)
+            while True:
+                async with http.get(f"{url}/api/status") as answer:
+                    told = await answer.json()
+                problems = [each["destination"]["problems"] for each in told["workers"]]
+                if len(problems) == 2 and told["ready"]:
+                    break
+                await asyncio.sleep(0.05)
+            assert all("it is not YAML" in each[0] for each in problems), problems
+            assert all(
+                any(
+                    entry["event"].startswith("the changed configuration is refused")
+                    for entry in each["errors"]
+                )
+                for each in told["workers"]
+            )
+            assert [item["name"] for item in told["workers"][0]["destination"]["items"]] == [
+                "ups/one",
+                "number",
+            ]
+            await producer.produce([event(2, "one", "two")])
+            await exports_reach(scripted, 2)
+        assert await member.stop() == 0
+    finally:
+        await member.kill()
+    assert statuses(scripted) == [{"one": "realized", "two": "realized"}, {"one": "existing"}]

@@ -14,6 +14,7 @@ import gc
 import itertools
 import math
 import sys
+import warnings
 from contextvars import copy_context
 from heapq import heappop, heappush
 from types import BuiltinFunctionType
@@ -206,8 +207,10 @@ class Simulation(asyncio.AbstractEventLoop):
         complain = sys.unraisablehook
         sys.unraisablehook = lambda _: None
         try:
-            self._end_all()
-            gc.collect()
+            # A task that is begun at such an end never gets its turn.
+            with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
+                self._end_all()
+                gc.collect()
         finally:
             sys.unraisablehook = complain
 

@@ -36,16 +36,32 @@ def told(repeats: Repeats, **line: object) -> dict[str, object] | None:
 def test_repeats_are_held_back_and_counted() -> None:
     now_s = [0.0]
     repeats = Repeats(lambda: now_s[0])
-    assert told(repeats, partition=1, reason="a") == {"event": "it failed", "partition": 1, "reason": "a"}
-    assert told(repeats, partition=1, reason="b") is None
-    assert told(repeats, partition=2, reason="a") is not None
+    first = {"event": "it failed", "partition": 1, "reason": "away for 4 s"}
+    assert told(repeats, partition=1, reason="away for 4 s") == first
+    assert told(repeats, partition=1, reason="away for 5 s") is None
+    assert told(repeats, partition=2, reason="away for 5 s") is not None
     now_s[0] = 31.0
-    assert told(repeats, partition=1, reason="c") == {
+    assert told(repeats, partition=1, reason="away for 36 s") == {
         "event": "it failed",
         "partition": 1,
-        "reason": "c",
+        "reason": "away for 36 s",
         "repeated": 1,
     }
+
+
+def test_a_reason_that_has_changed_is_told_at_once_and_one_that_comes_back_is_not() -> None:
+    repeats = Repeats(lambda: 0.0)
+    reasons = ["away", "away", "refused", "away", "refused", "full"]
+    lines = [told(repeats, reason=reason) for reason in reasons]
+    assert [line and line["reason"] for line in lines] == ["away", None, "refused", None, None, "full"]
+    assert lines[2] == {"event": "it failed", "reason": "refused", "repeated": 1}
+    assert lines[5] == {"event": "it failed", "reason": "full", "repeated": 2}
+
+
+def test_a_subject_whose_every_reason_is_another_is_told_a_bounded_number_of_times() -> None:
+    repeats = Repeats(lambda: 0.0)
+    lines = [told(repeats, reason=chr(ord("a") + number % 26) * (number + 1)) for number in range(100)]
+    assert sum(line is not None for line in lines) == 10
 
 
 def test_the_journal_keeps_the_last_lines_of_note_and_a_bounded_number() -> None:
@@ -83,6 +99,19 @@ def test_a_condition_is_told_when_it_begins_and_when_it_ends() -> None:
         ("unready", "warning", "kafka"),
         ("ready", "info", "kafka"),
     ]
+
+
+def test_a_condition_whose_reason_has_changed_is_told_again() -> None:
+    status = Status()
+    with structlog.testing.capture_logs() as lines:
+        status.unhealthy("kinesis", "the connection was lost 3 times")
+        status.unhealthy("kinesis", "the connection was lost 4 times")
+        status.unhealthy("kinesis", "the credentials have expired")
+    assert [(line["event"], line["reason"]) for line in lines] == [
+        ("unready", "the connection was lost 3 times"),
+        ("unready", "the credentials have expired"),
+    ]
+    assert status.figures.conditions_begun["kinesis"] == 1
 
 
 def test_what_is_wrong_with_one_partition_is_not_mended_by_another() -> None:

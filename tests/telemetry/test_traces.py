@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -14,9 +15,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from structlog.testing import capture_logs
 
 from processor.batch import Batch
 from processor.errors import ConfigurationError
+from processor.telemetry import traces
 from processor.telemetry.traces import NO_SPAN, BatchTraces, NoTraces, tracing
 
 if TYPE_CHECKING:
@@ -76,19 +79,17 @@ def test_links_are_bounded() -> None:
     assert len(span.links) == 32
 
 
-def test_traces_are_off_unless_asked_for() -> None:
-    with tracing("events", "off") as tracer:
+async def test_traces_are_off_unless_asked_for() -> None:
+    async with tracing("events", "off") as tracer:
         assert isinstance(tracer, NoTraces)
         assert tracer.begin(0, records(None)) is NO_SPAN
 
 
-def test_without_the_extra_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_the_extra_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
-    with (
-        pytest.raises(ConfigurationError, match=r"profile-export-processor\[otel\]"),
-        tracing("events", "otlp"),
-    ):
-        pass
+    with pytest.raises(ConfigurationError, match=r"profile-export-processor\[otel\]"):
+        async with tracing("events", "otlp"):
+            pass
 
 
 async def test_spans_arrive_at_a_collector(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,13 +110,35 @@ async def test_spans_arrive_at_a_collector(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{runner.addresses[0][1]}")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "none")
 
-    def work() -> None:
-        with tracing("events", "otlp") as tracer:
+    try:
+        async with tracing("events", "otlp") as tracer:
             for _ in range(3):
                 tracer.begin(0, records(None)).acknowledged(Batch(1, 1, 1), 0)
-
-    try:
-        await asyncio.to_thread(work)
     finally:
         await runner.cleanup()
     assert arrived == ["process events"] * 3
+
+
+async def test_a_collector_that_never_answers_holds_neither_the_loop_nor_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    turns = 0
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(traces, "_LAST_SPANS_S", 0.2)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")  # of the thread that outlives the test
+    with socket.create_server(("127.0.0.1", 0)) as black_hole, capture_logs() as lines:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{black_hole.getsockname()[1]}")
+        async with asyncio.TaskGroup() as tasks:
+            turning = tasks.create_task(turn())
+            async with tracing("events", "otlp") as tracer:
+                tracer.begin(0, records(None)).acknowledged(Batch(1, 1, 1), 0)
+                turns = 0
+            assert turns > 10
+            turning.cancel()
+    assert [line["client"] for line in lines] == ["the collector of traces"]

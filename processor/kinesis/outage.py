@@ -1,0 +1,56 @@
+"""How long Kinesis has answered no call."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from processor.errors import KinesisRefused, KinesisRejected, KinesisUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_TOLD_AFTER_S: Final = 5.0
+"""A call that fails now and then is no outage."""
+
+
+class Outage:
+    """Learns from calls; times are the loop's, in seconds."""
+
+    def __init__(self) -> None:
+        self._answered_at_s = float("-inf")
+        self._since_s: float | None = None
+        self._reason = ""
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Learn how the call within ends."""
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        try:
+            yield
+        except KinesisUnavailable as error:
+            self.failed(began_s, str(error))
+            raise
+        except (KinesisRejected, KinesisRefused):
+            self.answered(loop.time())
+            raise
+        self.answered(loop.time())
+
+    def answered(self, now_s: float) -> None:
+        """A call was answered, be it with a refusal."""
+        self._answered_at_s, self._since_s = now_s, None
+
+    def failed(self, began_s: float, reason: str) -> None:
+        """A call that was begun at `began_s` was not answered."""
+        self._reason = reason
+        if self._since_s is None:
+            # What was begun before the last answer says nothing of the time before it.
+            self._since_s = max(began_s, self._answered_at_s)
+
+    def told(self, now_s: float) -> str | None:
+        """The outage as a sentence; None where there is none, or not for long enough."""
+        if self._since_s is None or now_s - self._since_s < _TOLD_AFTER_S:
+            return None
+        return f"no call was answered for {now_s - self._since_s:.0f} s: {self._reason}"

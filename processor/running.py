@@ -1,0 +1,146 @@
+"""`processor run`: the only worker, or one of several, or their parent."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Final
+
+import structlog
+import uvloop
+
+from processor.console import errors, exit_code, leaves, refuse, tell
+from processor.errors import EXIT_BAD_CONFIGURATION, ConfigurationError, ProcessorError
+from processor.link import line_to_parent
+from processor.reload import Changes, LastValid, plan_of
+from processor.service import Parent, run_service, stop_on_signals
+from processor.settings import load_settings
+from processor.telemetry.logs import configure_logs
+from processor.telemetry.restore_bar import show_restoration
+from processor.telemetry.status import Status
+from processor.web.server import serve
+from processor.workers import Command, RestartPolicy, Workers, allowed_cpus, worker_environ
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from processor.configuration import Files
+    from processor.errors import Problem
+    from processor.settings import Settings
+
+_LEAVE_S: Final = 15.0
+"""What a worker may take beyond its drain: the last commit, and leaving the group."""
+
+_SWITCH_INTERVAL_S: Final = 0.0005
+
+
+def run_all(read: Callable[[], Files], workers: int | None) -> int:
+    """Run `workers` of them, by default as many as the settings say; the exit code. `read` reads the files.
+
+    Raises:
+        typer.Exit: the configuration cannot be used; what is wrong with it is told.
+
+    """
+    problems: list[Problem] = []
+    try:
+        files = read()
+        plan = plan_of(files)
+    except ConfigurationError as error:
+        problems += error.problems
+    try:
+        settings = load_settings()
+    except ConfigurationError as error:
+        problems += error.problems
+    if problems:
+        refuse(problems)
+    configure_logs(settings.service)
+    count = workers or settings.service.workers or allowed_cpus()
+    if count > 1:
+        return _run_parent(count, settings, LastValid(read, files))
+
+    async def serve_alone() -> None:
+        stop, changes, status = asyncio.Event(), Changes(), Status()
+        stop_on_signals(stop)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: changes.tell(read()))
+        async with asyncio.TaskGroup() as tasks:
+            beside = [tasks.create_task(show_restoration(status, errors))] if errors.is_terminal else []
+            await run_service(settings, plan, stop, status, changes=changes)
+            for task in beside:
+                task.cancel()
+
+    return _exit_code_of(serve_alone())
+
+
+def run_worker(number: int, *, restarted: bool) -> int:
+    """Run one worker of several, with what its parent hands over; the exit code."""
+    # The parent tells of changed files: a signal for all processes of that name is not this one's to follow.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        line, handover = line_to_parent()
+    except ConnectionError:
+        return 0  # the parent has ended
+    try:
+        settings = load_settings()
+        plan = plan_of(handover.files)
+    except ConfigurationError as error:
+        for problem in error.problems:
+            tell(str(problem))
+        # What was fine before, as a file with a password, may be so again.
+        return 1 if restarted else EXIT_BAD_CONFIGURATION
+    configure_logs(settings.service)
+    structlog.contextvars.bind_contextvars(worker=number)
+
+    async def serve_one() -> None:
+        stop = asyncio.Event()
+        stop_on_signals(stop)
+        changes = Changes(handover.problems)
+        await run_service(
+            settings, plan, stop, restarted=restarted, parent=Parent(number, line), changes=changes
+        )
+
+    return _exit_code_of(serve_one())
+
+
+def _exit_code_of(service: Coroutine[object, object, None]) -> int:
+    """Run it; what it fails with is told."""
+    # Threads read the store while the loop works: at Python's 5 ms they would wait longer than they read.
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    try:
+        uvloop.run(service)
+    except ProcessorError as failure:
+        failures: list[BaseException] = [failure]
+    except ExceptionGroup as failure:
+        failures = list(leaves(failure))
+        # What is not ours is a bug, and its trace is what a report of it needs.
+        if not all(isinstance(leaf, ProcessorError) for leaf in failures):
+            raise
+    else:
+        return 0
+    for leaf in failures:
+        for told in leaf.problems if isinstance(leaf, ConfigurationError) else [leaf]:
+            tell(str(told))
+    return exit_code(failures)
+
+
+def _run_parent(count: int, settings: Settings, files: LastValid) -> int:
+    commands = [Command(["run"], worker_environ(os.environ, settings, index)) for index in range(count)]
+    service = settings.service
+    stop_timeout_s = service.shutdown_timeout_ms / 1000 + _LEAVE_S
+    policy = RestartPolicy(silence_s=service.stall_timeout_ms / 1000)
+
+    async def supervise() -> int:
+        stop = asyncio.Event()
+        parent = Workers(commands, files.handover, stop_timeout_s, policy)
+        stop_on_signals(stop, parent.kill)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: parent.tell(files.changed()))
+        async with serve(service, parent.ask):
+            return await parent.run(stop)
+
+    try:
+        return asyncio.run(supervise())
+    except ConfigurationError as error:
+        for problem in error.problems:
+            tell(str(problem))
+        return exit_code([error])
