@@ -1,5 +1,6 @@
 # Every target makes the virtual environment it needs, from python3 alone.
 PYTHON ?= python3
+TEST_PROCESSES ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -17,7 +18,7 @@ demo: $(READY) ## a real Kafka, a Kinesis emulator and the processor between the
 	@$(BIN)/processor demo $(DEMO_OPTIONS)
 
 test: $(READY) ## all tests; the servers that they need are started by themselves
-	$(BIN)/pytest $(TEST_OPTIONS)
+	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --max-worker-restart 0 $(TEST_OPTIONS)
 
 test-compiled: $(COMPILED_READY) ## the tests of what is compiled, on the compiled build
 	PROCESSOR_TEST_COMPILED=1 $(COMPILED)/bin/python -P -m pytest --import-mode=append tests/profile tests/state $(TEST_OPTIONS)
