@@ -78,6 +78,20 @@ def test_the_image_runs_what_the_tests_run() -> None:
         assert pins <= tested[name], f"{name}: make lock"
 
 
+def test_the_image_is_compiled_by_what_the_tests_check_types_with() -> None:
+    ours, tested = locked(DEPLOY / "build.lock"), locked(ROOT / "requirements.lock")
+    for name in ours.keys() & tested.keys():
+        assert ours[name] <= tested[name], f"{name}: make lock"
+
+
+def test_the_image_is_built_with_all_that_the_build_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    hook = project["tool"]["hatch"]["build"]["targets"]["wheel"]["hooks"]["mypyc"]
+    asked = project["build-system"]["requires"] + hook["dependencies"]
+    assert sorted(project["dependency-groups"]["build"]) == sorted(asked)
+    assert {Requirement(each).name for each in asked} <= locked(DEPLOY / "build.lock").keys(), "make lock"
+
+
 def test_the_image_has_all_that_is_needed_and_nothing_of_the_tests() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     needed, waiting = set[str](), list(project["dependencies"])
