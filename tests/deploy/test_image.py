@@ -35,7 +35,9 @@ COMPILED: Final = [
         "wheel"
     ]["hooks"]["mypyc"]["include"]
 ]
-WHERE: Final = "import sys; print(*(importlib.import_module(name).__file__ for name in sys.argv[1:]), sep=chr(10))"
+WHERE: Final = (
+    "import sys; print(*(importlib.import_module(name).__file__ for name in sys.argv[1:]), sep=chr(10))"
+)
 
 
 @pytest.fixture
@@ -74,7 +76,9 @@ def test_it_runs_the_compiled_build(image: Image, files: Path, state: Path) -> N
 
 def test_the_build_without_a_compiler_is_pure_python(image: Image) -> None:
     image.store.build("--target", "build", "--build-arg", "COMPILED=0", tag=PURE)
-    script = f"command -v gcc; /opt/processor/bin/python -I -c 'import importlib; {WHERE}' {' '.join(COMPILED)}"
+    script = (
+        f"command -v gcc; /opt/processor/bin/python -I -c 'import importlib; {WHERE}' {' '.join(COMPILED)}"
+    )
     told = image.store.told_in(PURE, script).splitlines()
     assert len(told) == len(COMPILED)
     assert [line for line in told if not line.endswith(".py")] == []
