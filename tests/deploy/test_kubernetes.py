@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import kubernetes_validate
@@ -16,6 +13,7 @@ from processor.cli import _LEAVE_S
 from processor.configuration import parse_configuration
 from processor.governance.plan import compile_plan
 from processor.settings import Settings, load_settings
+from processor.sizing import load_constants
 from tests.deploy.dockerfile import stages
 from tests.deploy.manifests import (
     CUSTOM,
@@ -29,7 +27,8 @@ from tests.deploy.manifests import (
     the,
     workload,
 )
-from tests.deploy.tools import DEPLOY, ROOT
+from tests.deploy.operators import check_operators_objects
+from tests.deploy.tools import DEPLOY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,13 +40,6 @@ MIB: Final = 1024 * 1024
 INTERPRETER_BYTES: Final = 128 * MIB
 """What a worker takes beside its bounded buffers."""
 KUBERNETES_VERSIONS: Final = ("1.33", "1.37")
-TYPES: Final = ROOT / "tests" / "node"
-TYPED: Final = {
-    "ScaledObject": "@kubernetes-models/keda/keda.sh/v1alpha1/ScaledObject",
-    "TriggerAuthentication": "@kubernetes-models/keda/keda.sh/v1alpha1/TriggerAuthentication",
-    "PodMonitor": "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/PodMonitor",
-    "PrometheusRule": "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/PrometheusRule",
-}
 
 
 def settings(overlay: str, tmp_path: Path) -> Settings:
@@ -66,28 +58,7 @@ def test_kubernetes_takes_every_object(overlay: str, version: str) -> None:
 def test_the_operators_take_theirs(overlay: str, tmp_path: Path) -> None:
     documents = [each for each in rendered(overlay) if each["apiVersion"].startswith(CUSTOM)]
     assert documents
-    lines = []
-    for number, document in enumerate(documents):
-        kind = document["kind"]
-        lines.append(f'import type {{ I{kind} as T{number} }} from "{TYPED[kind]}";')
-        lines.append(f"export const object{number}: T{number} = {json.dumps(document)};")
-    checked(lines, tmp_path)
-
-
-def checked(lines: list[str], tmp_path: Path) -> None:
-    """Nothing that the types, made from the operators' own schemas, do not know or want otherwise."""
-    compiler = TYPES / "node_modules" / ".bin" / "tsc"
-    if not compiler.exists() or shutil.which("node") is None:
-        reason = "the operators' types are not installed: npm ci --prefix tests/node --ignore-scripts"
-        if os.environ.get("PROCESSOR_TEST_SKIP_NOTHING"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    (tmp_path / "node_modules").symlink_to(TYPES / "node_modules")
-    (tmp_path / "objects.mts").write_text("\n".join(lines))
-    command = [str(compiler), "--noEmit", "--strict", "--skipLibCheck", "--target", "es2022",
-               "--module", "esnext", "--moduleResolution", "bundler", "objects.mts"]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert done.returncode == 0, done.stdout
+    check_operators_objects(documents, tmp_path)
 
 
 def test_the_settings_take_the_environment(overlay: str, tmp_path: Path) -> None:
@@ -176,7 +147,8 @@ def test_the_memory_limit_is_above_what_the_settings_bound(overlay: str, tmp_pat
     needed = loaded.service.workers * (worker + INTERPRETER_BYTES)
     resources = container(overlay)["resources"]
     assert quantity_bytes(resources["limits"]["memory"]) >= needed
-    assert quantity_bytes(resources["requests"]["memory"]) <= needed
+    measured = loaded.service.workers * load_constants().worker_bytes
+    assert measured <= quantity_bytes(resources["requests"]["memory"]) <= needed
 
 
 def test_each_worker_has_a_cpu(overlay: str, tmp_path: Path) -> None:
@@ -189,6 +161,17 @@ def test_the_autoscaler_stops_at_partitions_by_workers(overlay: str, tmp_path: P
     scaled = the(rendered(overlay), "ScaledObject")
     partitions = int(scaled["metadata"]["annotations"]["processor/source-partitions"])
     assert scaled["spec"]["maxReplicaCount"] == partitions // settings(overlay, tmp_path).service.workers
+
+
+def test_the_autoscaler_s_threshold_is_some_seconds_of_a_replica_s_work(overlay: str, tmp_path: Path) -> None:
+    (trigger,) = the(rendered(overlay), "ScaledObject")["spec"]["triggers"]
+    events_a_second = settings(overlay, tmp_path).service.workers * 1e6 / load_constants().cpu_us
+    assert 5 < int(trigger["metadata"]["lagThreshold"]) / events_a_second < 15
+
+
+def test_the_autoscaler_and_the_disruption_budget_leave_one_that_works(overlay: str) -> None:
+    budget = the(rendered(overlay), "PodDisruptionBudget")["spec"]
+    assert the(rendered(overlay), "ScaledObject")["spec"]["minReplicaCount"] > budget["maxUnavailable"]
 
 
 def test_the_autoscaler_looks_at_what_the_processor_reads(overlay: str, tmp_path: Path) -> None:
@@ -232,11 +215,12 @@ def test_what_selects_pods_selects_ours(overlay: str) -> None:
 def test_the_network_lets_kafka_through(overlay: str, tmp_path: Path) -> None:
     loaded = settings(overlay, tmp_path).kafka
     rules = the(rendered(overlay), "NetworkPolicy")["spec"]["egress"]
-    open_ports = [range(port["port"], port.get("endPort", port["port"]) + 1)
-                  for rule in rules for port in rule["ports"]]  # fmt: skip
-    for server in loaded.servers:
-        assert any(int(server.rpartition(":")[2]) in ports for ports in open_ports)
-    assert any(443 in ports for ports in open_ports), "Kinesis"
+    open_ports = {number for rule in rules for port in rule["ports"]
+                  for number in range(port["port"], port.get("endPort", port["port"]) + 1)}  # fmt: skip
+    ours = {int(server.rpartition(":")[2]) for server in loaded.servers}
+    of_msk = {int(port) for port in re.findall(r"port (9\d+)", (DEPLOY / "aws" / "README.md").read_text())}
+    assert len(of_msk) == 3
+    assert ours | of_msk | {443} <= open_ports, "Kafka, MSK's ways in, and Kinesis"
 
 
 def test_static_members_outlast_a_restart(overlay: str, tmp_path: Path) -> None:
