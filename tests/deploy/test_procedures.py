@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -16,7 +15,6 @@ from processor.errors import ProcessorError
 from processor.service import run_service
 from tests.conftest import create_topic
 from tests.deploy import kafka_tools
-from tests.deploy.manifests import KUBERNETES, container, render, the
 from tests.deploy.tools import ROOT
 from tests.integration.world import (
     committed,
@@ -212,29 +210,3 @@ async def test_added_partitions_are_refused_and_a_new_group_exports_anew(
     assert len(status.partitions) in {0, 24}
     await follow(broker, tmp_path, PARTITIONS, "Change the destination", "kafka-topics.sh")
     await follow(broker, tmp_path, PARTITIONS, "Change the destination", "kafka-consumer-groups.sh")
-
-
-def test_an_overlay_of_one_s_own_renders_as_the_page_has_it(tmp_path: Path) -> None:
-    shutil.copytree(KUBERNETES, tmp_path / "deploy" / "kubernetes")
-    own = tmp_path / "own"
-    own.mkdir()
-    (text,) = re.findall(r"```yaml\n(# kustomization\.yaml\n.*?)```", DOCS, flags=re.DOTALL)
-    (own / "kustomization.yaml").write_text(text)
-    for name in ("destination.yaml", "governance.yaml"):
-        shutil.copy(KUBERNETES / "base" / "config" / name, own / name)
-    documents = render(own)
-    (found,) = the(documents, "Deployment")["spec"]["template"]["spec"]["containers"]
-    assert (
-        found["image"] == "registry.example/processor:" + container("deployment")["image"].partition(":")[2]
-    )
-    assert the(documents, "ServiceAccount")["metadata"]["annotations"] == {
-        "eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/mine"
-    }
-    trigger = the(documents, "ScaledObject")["spec"]["triggers"][0]["metadata"]
-    (settings,) = [
-        document["data"]
-        for document in documents
-        if document["kind"] == "ConfigMap" and document["metadata"]["name"].startswith("processor-settings")
-    ]
-    assert trigger["bootstrapServers"] == settings["PROCESSOR_KAFKA_SERVERS"]
-    assert {document["metadata"].get("namespace") for document in documents} == {"processor"}
