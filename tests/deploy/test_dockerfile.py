@@ -39,6 +39,17 @@ def test_hadolint_has_nothing_to_say() -> None:
     assert (done.stdout, done.returncode) == ("", 0)
 
 
+def test_the_builder_gets_what_is_copied_and_nothing_else() -> None:
+    """Else a password or a state directory that lies about could end in a layer, or be sent to a remote builder."""
+    ignored = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
+    copied = {
+        source for each in stages(DOCKERFILE)[0] if each.name == "COPY" for source in each.text.split()[:-1]
+    }
+    assert ignored[0] == "*"
+    assert {line.removeprefix("!") for line in ignored if line.startswith("!")} == copied
+    assert {line for line in ignored[1:] if not line.startswith("!")} == {"**/__pycache__", "**/*.pyc"}
+
+
 def test_the_end_image_is_not_root_and_takes_signals_itself() -> None:
     last = {each.name: each.text for each in stages(DOCKERFILE)[-1]}
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", last["USER"]), "Kubernetes must see that the user is not root"

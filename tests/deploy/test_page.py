@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import yaml
 
-from tests.deploy.manifests import KUBERNETES, config_map, container, render, the
+from processor.settings import load_settings
+from tests.deploy.manifests import (
+    KUBERNETES,
+    OVERLAYS,
+    WORKLOADS,
+    config_map,
+    container,
+    environment,
+    render,
+    the,
+)
 from tests.deploy.operators import check_operators_objects
 from tests.deploy.test_procedures import DOCS, commands
 from tests.deploy.test_rules import anchors
@@ -24,9 +34,9 @@ PAGES: Final = sorted({ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *DEPLO
 OPERATORS_KINDS: Final = {"ScaledObject", "TriggerAuthentication", "PodMonitor"}
 
 
-def on_the_page(title: str) -> dict[str, Any]:
+def on_the_page(title: str, page: str = DOCS) -> dict[str, Any]:
     """The YAML that begins with a comment."""
-    (text,) = re.findall(rf"```yaml\n(# {title}\n.*?)```", DOCS, flags=re.DOTALL)
+    (text,) = re.findall(rf"```yaml\n(# {title}\n.*?)```", page, flags=re.DOTALL)
     found: dict[str, Any] = yaml.safe_load(text)
     return found
 
@@ -65,6 +75,29 @@ def test_the_same_without_operators_has_pods_and_nothing_of_theirs(tmp_path: Pat
     assert {document["apiVersion"].partition("/")[0] for document in documents} == {
         "apps", "networking.k8s.io", "policy", "v1",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_pods_without_a_password_ask_for_no_secret_and_iam_s_settings_are_taken(
+    overlay: str, tmp_path: Path
+) -> None:
+    whole = on_the_page("kustomization.yaml")
+    whole["resources"] = [
+        each.replace("overlays/deployment", f"overlays/{overlay}") for each in whole["resources"]
+    ]
+    whole["configMapGenerator"][1]["literals"] += [
+        "PROCESSOR_KAFKA_SASL_MECHANISM=OAUTHBEARER",
+        "PROCESSOR_KAFKA_SASL_MSK_REGION=eu-west-1",
+    ]
+    whole["patches"] += on_the_page("without a password", (DEPLOY / "aws" / "README.md").read_text())[
+        "patches"
+    ]
+    documents = rendered_of_one_s_own(tmp_path, whole)
+    spec = the(documents, WORKLOADS[overlay])["spec"]["template"]["spec"]
+    assert "ecret" not in str(spec)
+    (only,) = spec["containers"]
+    assert {mount["name"] for mount in only["volumeMounts"]} == {"files", "state"}
+    assert load_settings(environment(documents, only, tmp_path)).kafka.sasl_password is None
 
 
 def test_the_rules_become_an_object_that_the_prometheus_operator_takes(tmp_path: Path) -> None:
