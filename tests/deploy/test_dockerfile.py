@@ -83,6 +83,16 @@ def test_what_is_installed_is_pinned_by_hashes(lock: str) -> None:
         assert any(pin.startswith("sha256:") for pin in pins), name
 
 
+def test_pip_takes_nothing_that_has_no_hash_and_nothing_that_it_would_have_to_build() -> None:
+    runs = [each.text for each in stages(DOCKERFILE)[0] if each.name == "RUN"]
+    installs = [part for text in runs for part in text.split("&&") if re.search(r"\bpip\b.* install\b", part)]
+    assert len(installs) == 3
+    for install in installs:
+        assert "--no-index" in install or {"--require-hashes", "--only-binary"} <= set(install.split()), (
+            install
+        )
+
+
 def test_the_image_runs_what_the_tests_run() -> None:
     ours, tested = locked(DEPLOY / "requirements.lock"), locked(ROOT / "requirements.lock")
     for name, pins in ours.items():

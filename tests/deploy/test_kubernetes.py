@@ -13,7 +13,7 @@ from processor.cli import _LEAVE_S
 from processor.configuration import parse_configuration
 from processor.governance.plan import compile_plan
 from processor.settings import Settings, load_settings
-from processor.sizing import load_constants
+from processor.sizing import Load, load_constants, size
 from tests.deploy.dockerfile import stages
 from tests.deploy.manifests import (
     CUSTOM,
@@ -28,6 +28,7 @@ from tests.deploy.manifests import (
     workload,
 )
 from tests.deploy.operators import check_operators_objects
+from tests.deploy.test_procedures import commands
 from tests.deploy.tools import DEPLOY
 
 if TYPE_CHECKING:
@@ -96,6 +97,43 @@ def test_every_password_is_mounted_where_the_environment_looks(overlay: str) -> 
     }
     named = {each["value"] for each in container(overlay)["env"] if each["name"].endswith("_PASSWORD_FILE")}
     assert named == files
+
+
+def secrets(tree: Any) -> Iterator[tuple[str, str]]:
+    """The name and key of every secret that is read."""
+    if isinstance(tree, dict):
+        for name in ("secretKeyRef", "secretTargetRef"):
+            found = tree.get(name, [])
+            for each in found if isinstance(found, list) else [found]:
+                yield each["name"], each["key"]
+        if "secretName" in tree:
+            yield from ((tree["secretName"], item["key"]) for item in tree["items"])
+        for member in tree.values():
+            yield from secrets(member)
+    elif isinstance(tree, list):
+        for item in tree:
+            yield from secrets(item)
+
+
+def test_the_secret_is_the_one_that_the_page_creates(overlay: str) -> None:
+    (line,) = commands("On Kubernetes", "kubectl -n processor create secret generic")
+    name = line.split()[6]
+    made = {(name, key) for key in re.findall(r"--from-(?:literal|file)=(\w+)=", line)}
+    for document in rendered(overlay):
+        read = set(secrets(document))
+        assert read in (set(), made), document["kind"]
+
+
+def test_what_the_pods_name_is_there(overlay: str) -> None:
+    documents, spec = rendered(overlay), pod(overlay)["spec"]
+    there = {(document["kind"], document["metadata"]["name"]) for document in documents}
+    named = {("ServiceAccount", spec["serviceAccountName"])}
+    named |= {("ConfigMap", each["configMapRef"]["name"]) for each in container(overlay)["envFrom"]}
+    named |= {("ConfigMap", each["configMap"]["name"]) for each in spec["volumes"] if "configMap" in each}
+    if overlay == "statefulset":
+        named.add(("Service", workload(overlay)["spec"]["serviceName"]))
+    assert len(named) >= 3
+    assert named <= there
 
 
 def test_no_variable_comes_from_services(overlay: str) -> None:
@@ -178,6 +216,7 @@ def test_the_autoscaler_looks_at_what_the_processor_reads(overlay: str, tmp_path
     kafka = settings(overlay, tmp_path).kafka
     scaled = the(rendered(overlay), "ScaledObject")["spec"]
     (trigger,) = scaled["triggers"]
+    assert trigger["type"] == "kafka"
     looked_at = trigger["metadata"]
     assert looked_at["bootstrapServers"].split(",") == list(kafka.servers)
     assert (looked_at["topic"], looked_at["consumerGroup"]) == (kafka.topic, kafka.group)
@@ -223,6 +262,28 @@ def test_the_network_lets_kafka_through(overlay: str, tmp_path: Path) -> None:
     assert ours | of_msk | {443} <= open_ports, "Kafka, MSK's ways in, and Kinesis"
 
 
+def test_the_network_is_closed_but_for_what_is_named(overlay: str) -> None:
+    policy = the(rendered(overlay), "NetworkPolicy")["spec"]
+    assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
+    (served,) = policy["ingress"]
+    assert [port["port"] for port in served["ports"]] == [
+        port["name"] for port in container(overlay)["ports"]
+    ]
+    blocks = [to["ipBlock"] for rule in policy["egress"] for to in rule.get("to", ()) if "ipBlock" in to]
+    for block in blocks:
+        assert "169.254.169.254/32" in block["except"], "the node's own role"
+
+
+def test_a_rollout_waits_for_pods_that_restore(overlay: str) -> None:
+    if overlay == "statefulset":
+        assert workload(overlay)["spec"]["updateStrategy"]["type"] == "RollingUpdate"
+        return
+    spec = workload(overlay)["spec"]
+    assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    load = Load(events_per_s=20_000, event_bytes=1200, share_of_changes=0.7, profiles=50_000_000)
+    assert spec["progressDeadlineSeconds"] > size(load, load_constants(), 86_400).restore_s
+
+
 def test_static_members_outlast_a_restart(overlay: str, tmp_path: Path) -> None:
     if overlay == "deployment":
         assert settings(overlay, tmp_path).kafka.instance_id is None, "its pods' names do not come again"
@@ -236,7 +297,9 @@ def test_static_members_outlast_a_restart(overlay: str, tmp_path: Path) -> None:
 def test_state_is_on_the_volume_that_the_overlay_says(overlay: str) -> None:
     volumes = {volume["name"]: volume for volume in pod(overlay)["spec"]["volumes"]}
     if overlay == "deployment":
-        assert "emptyDir" in volumes["state"]
+        resources = container(overlay)["resources"]
+        bound = quantity_bytes(volumes["state"]["emptyDir"]["sizeLimit"])
+        assert bound <= quantity_bytes(resources["limits"]["ephemeral-storage"])
     else:
         (claim,) = workload(overlay)["spec"]["volumeClaimTemplates"]
         assert claim["metadata"]["name"] == "state"

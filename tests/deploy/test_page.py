@@ -125,6 +125,13 @@ def test_what_kubectl_is_told_to_touch_is_there(tmp_path: Path) -> None:
     assert told == {"scaledobject/processor", "deployment/processor", "statefulset/processor"} & there
 
 
+def test_the_image_s_arguments_are_the_dockerfile_s() -> None:
+    told = set(re.findall(r"--build-arg (\w+)=", DOCS))
+    declared = re.findall(r"^ARG (\w+)", (DEPLOY / "Dockerfile").read_text(), flags=re.MULTILINE)
+    assert {"PYTHON_IMAGE", "REVISION", "COMPILED"} == told
+    assert told <= set(declared)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_variable_is_one_of_the_settings(page: Path) -> None:
     known = set(re.findall(r"PROCESSOR_\w+", (ROOT / "docs" / "configuration.md").read_text()))
