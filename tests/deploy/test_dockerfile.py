@@ -43,7 +43,11 @@ def test_the_builder_gets_what_is_copied_and_nothing_else() -> None:
     """Else a password or a state directory that lies about could end in a layer, or be sent to a remote builder."""
     ignored = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
     copied = {
-        source for each in stages(DOCKERFILE)[0] if each.name == "COPY" for source in each.text.split()[:-1]
+        source
+        for stage in stages(DOCKERFILE)[:-1]
+        for each in stage
+        if each.name == "COPY"
+        for source in each.text.split()[:-1]
     }
     assert ignored[0] == "*"
     assert {line.removeprefix("!") for line in ignored if line.startswith("!")} == copied
@@ -84,7 +88,7 @@ def test_what_is_installed_is_pinned_by_hashes(lock: str) -> None:
 
 
 def test_pip_takes_nothing_that_has_no_hash_and_nothing_that_it_would_have_to_build() -> None:
-    runs = [each.text for each in stages(DOCKERFILE)[0] if each.name == "RUN"]
+    runs = [each.text for stage in stages(DOCKERFILE) for each in stage if each.name == "RUN"]
     installs = [part for text in runs for part in text.split("&&") if re.search(r"\bpip\b.* install\b", part)]
     assert len(installs) == 3
     for install in installs:
