@@ -67,7 +67,7 @@ lock: $(READY) ## resolve the lock files anew: all, what the image runs, what th
 	$(BIN)/pip install --quiet uv
 	$(LOCK) --upgrade --extra dev --extra demo -o requirements.lock pyproject.toml
 	$(LOCK) --constraint requirements.lock --extra msk-iam --extra otel -o deploy/requirements.lock pyproject.toml
-	$(LOCK) --group build -o deploy/build.lock
+	$(LOCK) --constraint requirements.lock --group build -o deploy/build.lock
 
 clean: ## remove the virtual environment and all caches
 	rm -rf $(VENV) $(COMPILED) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,7 +1,7 @@
 """The image, built without a container engine and run as Kubernetes would: not root, no rights, nothing to write to.
 
 buildah builds the Dockerfile itself. Its base image is in no package registry, so one is made here of Debian's
-packages: the same release with the same minor version of Python, in another place.
+packages: the same release with the same minor version of Python and its headers, in another place.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from tests.deploy.tools import DEPLOY, ROOT, program
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-BASE: Final = "localhost/python:3.13-slim-trixie"
+BASE: Final = "localhost/python-and-headers:3.13-slim-trixie"
 IMAGE: Final = "localhost/processor:test"
+PURE: Final = "localhost/processor:pure"
 USER: Final = 10001
 _CA: Final = Path("/etc/ssl/certs/ca-certificates.crt")
 _PIP: Final = Path("/etc/pip.conf")
@@ -46,7 +47,7 @@ class Image:
         self.config: dict[str, Any] = inspected["Docker"]["config"]
         container = store.run("from", "--pull-never", IMAGE).strip()
         self.files = Path(store.run("mount", container).strip())
-        self._store, self._container = store, container
+        self.store, self._container = store, container
 
     def command(
         self, files: Path, state: Path, arguments: Sequence[str] | None = None, entrypoint: str | None = None
@@ -73,7 +74,7 @@ class Image:
         return {**own, **given}
 
     def close(self) -> None:
-        self._store.run("rm", self._container)
+        self.store.run("rm", self._container)
 
 
 class Store:
@@ -109,7 +110,7 @@ class Store:
             [
                 program("debootstrap", "apt-get install debootstrap"),
                 "--variant=minbase",
-                "--include=python3,python3-venv,ca-certificates",
+                "--include=python3,python3-venv,libpython3-dev,ca-certificates",
                 "trixie",
                 str(target),
             ],
@@ -126,9 +127,17 @@ class Store:
         )
         self.run("commit", "--quiet", "--rm", container, BASE)
 
-    def build(self) -> None:
+    def build(self, *options: str, tag: str = IMAGE) -> None:
         """The Dockerfile as it is."""
         self.run(
             "bud", "--quiet", "--layers", "--format", "docker", "--pull-never", "--build-arg", f"PYTHON_IMAGE={BASE}",
-            "--file", str(DEPLOY / "Dockerfile"), "--tag", IMAGE, str(ROOT),
+            "--file", str(DEPLOY / "Dockerfile"), "--tag", tag, *options, str(ROOT),
         )  # fmt: skip
+
+    def told_in(self, image: str, script: str) -> str:
+        """What a shell prints in a container of an image."""
+        container = self.run("from", "--pull-never", image).strip()
+        try:
+            return self.run("run", container, "sh", "-c", script)
+        finally:
+            self.run("rm", container)

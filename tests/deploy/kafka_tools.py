@@ -41,7 +41,7 @@ def tool_jars() -> Path:
 
 
 async def run(line: str, home: Path) -> str:
-    """Run `kafka-….sh …` as the docs have it, in `home`; what it printed."""
+    """Run `kafka-….sh …` as the docs have it, in `home`; what it printed. Some tell of an error and return 0."""
     name, *arguments = shlex.split(line)
     jars = await asyncio.to_thread(tool_jars)
     child = await asyncio.create_subprocess_exec(
@@ -49,5 +49,7 @@ async def run(line: str, home: Path) -> str:
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, cwd=home,
     )  # fmt: skip
     told, _ = await child.communicate()
-    assert child.returncode == 0, f"{line}\n{told.decode()}"
-    return told.decode()
+    text = told.decode()
+    assert child.returncode == 0, f"{line}\n{text}"
+    assert "Error:" not in text, f"{line}\n{text}"
+    return text

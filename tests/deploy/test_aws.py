@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 
 from tests.deploy.test_procedures import commands
-from tests.deploy.tools import DEPLOY, program
+from tests.deploy.tools import DEPLOY, load, program
 from tests.integration.world import plan_for, produce, running, settings_for, stored_when, until, vector
 
 if TYPE_CHECKING:
@@ -118,6 +118,14 @@ def test_msk_s_policy_grants_what_kafka_s_acls_do() -> None:
     assert {name: {f"kafka-cluster:{action}" for action in actions} for name, actions in granted.items()} == {
         name: set(actions) for name, actions in found.items()
     }
+
+
+def test_the_role_is_the_one_that_the_service_account_names() -> None:
+    (declared,) = [block['"role_name"'] for block in blocks("variable") if '"role_name"' in block]
+    account = load(DEPLOY / "kubernetes" / "base" / "serviceaccount.yaml")
+    role = account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"].rpartition("/")[2]
+    assert declared["default"].strip('"') == role
+    assert f':{account["metadata"]["name"]}"' in (MODULE / "main.tf").read_text()
 
 
 def test_terraform_formats_it_so() -> None:

@@ -127,6 +127,20 @@ def test_grafana_has_its_source_and_its_dashboard() -> None:
     assert f"{provider['options']['path']}/processor.json" in places
 
 
+def test_kafka_and_kinesis_are_looked_for_where_they_are() -> None:
+    of_kafka = SERVICES["kafka"]["environment"]
+    address = of_kafka["KAFKA_ADVERTISED_LISTENERS"].removeprefix("PLAINTEXT://")
+    assert address == SERVICES["processor"]["environment"]["PROCESSOR_KAFKA_SERVERS"]
+    host, _, port = address.partition(":")
+    assert host in SERVICES
+    assert f"PLAINTEXT://0.0.0.0:{port}" in of_kafka["KAFKA_LISTENERS"].split(",")
+    assert SERVICES["kafka"]["healthcheck"]["test"][-1] == f"localhost:{port}"
+    url = load(DEPLOY / "compose" / "destination.yaml")["connection"]["connectionUrl"]
+    own = url.replace("//kinesis:", "//127.0.0.1:")
+    assert own != url
+    assert own in SERVICES["kinesis"]["healthcheck"]["test"][-1]
+
+
 def test_kafka_s_health_check_is_the_image_s_tool() -> None:
     assert SERVICES["kafka"]["healthcheck"]["test"][1].startswith("/opt/kafka/bin/")
 

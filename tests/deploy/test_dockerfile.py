@@ -39,6 +39,21 @@ def test_hadolint_has_nothing_to_say() -> None:
     assert (done.stdout, done.returncode) == ("", 0)
 
 
+def test_the_builder_gets_what_is_copied_and_nothing_else() -> None:
+    """Else a password or a state directory that lies about could end in a layer, or be sent to a remote builder."""
+    ignored = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
+    copied = {
+        source
+        for stage in stages(DOCKERFILE)[:-1]
+        for each in stage
+        if each.name == "COPY"
+        for source in each.text.split()[:-1]
+    }
+    assert ignored[0] == "*"
+    assert {line.removeprefix("!") for line in ignored if line.startswith("!")} == copied
+    assert {line for line in ignored[1:] if not line.startswith("!")} == {"**/__pycache__", "**/*.pyc"}
+
+
 def test_the_end_image_is_not_root_and_takes_signals_itself() -> None:
     last = {each.name: each.text for each in stages(DOCKERFILE)[-1]}
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", last["USER"]), "Kubernetes must see that the user is not root"
@@ -72,10 +87,34 @@ def test_what_is_installed_is_pinned_by_hashes(lock: str) -> None:
         assert any(pin.startswith("sha256:") for pin in pins), name
 
 
+def test_pip_takes_nothing_that_has_no_hash_and_nothing_that_it_would_have_to_build() -> None:
+    runs = [each.text for stage in stages(DOCKERFILE) for each in stage if each.name == "RUN"]
+    installs = [part for text in runs for part in text.split("&&") if re.search(r"\bpip\b.* install\b", part)]
+    assert len(installs) == 3
+    for install in installs:
+        assert "--no-index" in install or {"--require-hashes", "--only-binary"} <= set(install.split()), (
+            install
+        )
+
+
 def test_the_image_runs_what_the_tests_run() -> None:
     ours, tested = locked(DEPLOY / "requirements.lock"), locked(ROOT / "requirements.lock")
     for name, pins in ours.items():
         assert pins <= tested[name], f"{name}: make lock"
+
+
+def test_the_image_is_compiled_by_what_the_tests_check_types_with() -> None:
+    ours, tested = locked(DEPLOY / "build.lock"), locked(ROOT / "requirements.lock")
+    for name in ours.keys() & tested.keys():
+        assert ours[name] <= tested[name], f"{name}: make lock"
+
+
+def test_the_image_is_built_with_all_that_the_build_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    hook = project["tool"]["hatch"]["build"]["targets"]["wheel"]["hooks"]["mypyc"]
+    asked = project["build-system"]["requires"] + hook["dependencies"]
+    assert sorted(project["dependency-groups"]["build"]) == sorted(asked)
+    assert {Requirement(each).name for each in asked} <= locked(DEPLOY / "build.lock").keys(), "make lock"
 
 
 def test_the_image_has_all_that_is_needed_and_nothing_of_the_tests() -> None:

@@ -7,12 +7,14 @@ import json
 import os
 import signal
 import subprocess
-from typing import TYPE_CHECKING, Any
+import tomllib
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from processor.embedded.server import free_ports
-from tests.deploy.image import USER, Image
+from tests.deploy.image import PURE, USER, Image
+from tests.deploy.tools import ROOT
 from tests.integration.test_process import destination_file
 from tests.integration.world import committed, produce, stored_when, vector
 
@@ -25,6 +27,17 @@ pytestmark = [
     pytest.mark.integration,
     pytest.mark.timeout(600),  # the first build installs a Debian
 ]
+
+
+COMPILED: Final = [
+    path.removeprefix("/").removesuffix(".py").replace("/", ".")
+    for path in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"][
+        "wheel"
+    ]["hooks"]["mypyc"]["include"]
+]
+WHERE: Final = (
+    "import sys; print(*(importlib.import_module(name).__file__ for name in sys.argv[1:]), sep=chr(10))"
+)
 
 
 @pytest.fixture
@@ -51,6 +64,21 @@ def output(image: Image, files: Path, state: Path, *arguments: str, entrypoint: 
 
 def test_it_runs_its_version(image: Image, files: Path, state: Path) -> None:
     assert output(image, files, state, "version").strip()
+
+
+def test_it_runs_the_compiled_build(image: Image, files: Path, state: Path) -> None:
+    """The whole service loads what the project compiles as machine code, and not its source that lies beside."""
+    script = f"import importlib, processor.service; {WHERE}"
+    told = output(image, files, state, "-I", "-c", script, *COMPILED, entrypoint="python").splitlines()
+    assert len(told) == len(COMPILED)
+    assert [line for line in told if not line.endswith(".so")] == []
+
+
+def test_the_build_without_a_compiler_is_pure_python(image: Image) -> None:
+    image.store.build("--target", "build", "--build-arg", "COMPILED=0", tag=PURE)
+    script = "command -v gcc; find /opt/own -name '*.so' -o -name core.py"
+    (only,) = image.store.told_in(PURE, script).splitlines()
+    assert only.endswith("/processor/profile/core.py")
 
 
 def test_it_has_no_compiler(image: Image, files: Path, state: Path) -> None:

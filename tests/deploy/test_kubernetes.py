@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import kubernetes_validate
@@ -16,6 +13,7 @@ from processor.configuration import parse_configuration
 from processor.governance.plan import compile_plan
 from processor.running import _LEAVE_S
 from processor.settings import Settings, load_settings
+from processor.sizing import Load, load_constants, size
 from tests.deploy.dockerfile import stages
 from tests.deploy.manifests import (
     CUSTOM,
@@ -29,7 +27,9 @@ from tests.deploy.manifests import (
     the,
     workload,
 )
-from tests.deploy.tools import DEPLOY, ROOT
+from tests.deploy.operators import check_operators_objects
+from tests.deploy.test_procedures import commands
+from tests.deploy.tools import DEPLOY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,13 +41,6 @@ MIB: Final = 1024 * 1024
 INTERPRETER_BYTES: Final = 128 * MIB
 """What a worker takes beside its bounded buffers."""
 KUBERNETES_VERSIONS: Final = ("1.33", "1.37")
-TYPES: Final = ROOT / "tests" / "node"
-TYPED: Final = {
-    "ScaledObject": "@kubernetes-models/keda/keda.sh/v1alpha1/ScaledObject",
-    "TriggerAuthentication": "@kubernetes-models/keda/keda.sh/v1alpha1/TriggerAuthentication",
-    "PodMonitor": "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/PodMonitor",
-    "PrometheusRule": "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/PrometheusRule",
-}
 
 
 def settings(overlay: str, tmp_path: Path) -> Settings:
@@ -66,28 +59,7 @@ def test_kubernetes_takes_every_object(overlay: str, version: str) -> None:
 def test_the_operators_take_theirs(overlay: str, tmp_path: Path) -> None:
     documents = [each for each in rendered(overlay) if each["apiVersion"].startswith(CUSTOM)]
     assert documents
-    lines = []
-    for number, document in enumerate(documents):
-        kind = document["kind"]
-        lines.append(f'import type {{ I{kind} as T{number} }} from "{TYPED[kind]}";')
-        lines.append(f"export const object{number}: T{number} = {json.dumps(document)};")
-    checked(lines, tmp_path)
-
-
-def checked(lines: list[str], tmp_path: Path) -> None:
-    """Nothing that the types, made from the operators' own schemas, do not know or want otherwise."""
-    compiler = TYPES / "node_modules" / ".bin" / "tsc"
-    if not compiler.exists() or shutil.which("node") is None:
-        reason = "the operators' types are not installed: npm ci --prefix tests/node --ignore-scripts"
-        if os.environ.get("PROCESSOR_TEST_SKIP_NOTHING"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    (tmp_path / "node_modules").symlink_to(TYPES / "node_modules")
-    (tmp_path / "objects.mts").write_text("\n".join(lines))
-    command = [str(compiler), "--noEmit", "--strict", "--skipLibCheck", "--target", "es2022",
-               "--module", "esnext", "--moduleResolution", "bundler", "objects.mts"]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert done.returncode == 0, done.stdout
+    check_operators_objects(documents, tmp_path)
 
 
 def test_the_settings_take_the_environment(overlay: str, tmp_path: Path) -> None:
@@ -125,6 +97,43 @@ def test_every_password_is_mounted_where_the_environment_looks(overlay: str) -> 
     }
     named = {each["value"] for each in container(overlay)["env"] if each["name"].endswith("_PASSWORD_FILE")}
     assert named == files
+
+
+def secrets(tree: Any) -> Iterator[tuple[str, str]]:
+    """The name and key of every secret that is read."""
+    if isinstance(tree, dict):
+        for name in ("secretKeyRef", "secretTargetRef"):
+            found = tree.get(name, [])
+            for each in found if isinstance(found, list) else [found]:
+                yield each["name"], each["key"]
+        if "secretName" in tree:
+            yield from ((tree["secretName"], item["key"]) for item in tree["items"])
+        for member in tree.values():
+            yield from secrets(member)
+    elif isinstance(tree, list):
+        for item in tree:
+            yield from secrets(item)
+
+
+def test_the_secret_is_the_one_that_the_page_creates(overlay: str) -> None:
+    (line,) = commands("On Kubernetes", "kubectl -n processor create secret generic")
+    name = line.split()[6]
+    made = {(name, key) for key in re.findall(r"--from-(?:literal|file)=(\w+)=", line)}
+    for document in rendered(overlay):
+        read = set(secrets(document))
+        assert read in (set(), made), document["kind"]
+
+
+def test_what_the_pods_name_is_there(overlay: str) -> None:
+    documents, spec = rendered(overlay), pod(overlay)["spec"]
+    there = {(document["kind"], document["metadata"]["name"]) for document in documents}
+    named = {("ServiceAccount", spec["serviceAccountName"])}
+    named |= {("ConfigMap", each["configMapRef"]["name"]) for each in container(overlay)["envFrom"]}
+    named |= {("ConfigMap", each["configMap"]["name"]) for each in spec["volumes"] if "configMap" in each}
+    if overlay == "statefulset":
+        named.add(("Service", workload(overlay)["spec"]["serviceName"]))
+    assert len(named) >= 3
+    assert named <= there
 
 
 def test_no_variable_comes_from_services(overlay: str) -> None:
@@ -176,7 +185,8 @@ def test_the_memory_limit_is_above_what_the_settings_bound(overlay: str, tmp_pat
     needed = loaded.service.workers * (worker + INTERPRETER_BYTES)
     resources = container(overlay)["resources"]
     assert quantity_bytes(resources["limits"]["memory"]) >= needed
-    assert quantity_bytes(resources["requests"]["memory"]) <= needed
+    measured = loaded.service.workers * load_constants().worker_bytes
+    assert measured <= quantity_bytes(resources["requests"]["memory"]) <= needed
 
 
 def test_each_worker_has_a_cpu(overlay: str, tmp_path: Path) -> None:
@@ -191,10 +201,22 @@ def test_the_autoscaler_stops_at_partitions_by_workers(overlay: str, tmp_path: P
     assert scaled["spec"]["maxReplicaCount"] == partitions // settings(overlay, tmp_path).service.workers
 
 
+def test_the_autoscaler_s_threshold_is_some_seconds_of_a_replica_s_work(overlay: str, tmp_path: Path) -> None:
+    (trigger,) = the(rendered(overlay), "ScaledObject")["spec"]["triggers"]
+    events_a_second = settings(overlay, tmp_path).service.workers * 1e6 / load_constants().cpu_us
+    assert 5 < int(trigger["metadata"]["lagThreshold"]) / events_a_second < 15
+
+
+def test_the_autoscaler_and_the_disruption_budget_leave_one_that_works(overlay: str) -> None:
+    budget = the(rendered(overlay), "PodDisruptionBudget")["spec"]
+    assert the(rendered(overlay), "ScaledObject")["spec"]["minReplicaCount"] > budget["maxUnavailable"]
+
+
 def test_the_autoscaler_looks_at_what_the_processor_reads(overlay: str, tmp_path: Path) -> None:
     kafka = settings(overlay, tmp_path).kafka
     scaled = the(rendered(overlay), "ScaledObject")["spec"]
     (trigger,) = scaled["triggers"]
+    assert trigger["type"] == "kafka"
     looked_at = trigger["metadata"]
     assert looked_at["bootstrapServers"].split(",") == list(kafka.servers)
     assert (looked_at["topic"], looked_at["consumerGroup"]) == (kafka.topic, kafka.group)
@@ -232,11 +254,34 @@ def test_what_selects_pods_selects_ours(overlay: str) -> None:
 def test_the_network_lets_kafka_through(overlay: str, tmp_path: Path) -> None:
     loaded = settings(overlay, tmp_path).kafka
     rules = the(rendered(overlay), "NetworkPolicy")["spec"]["egress"]
-    open_ports = [range(port["port"], port.get("endPort", port["port"]) + 1)
-                  for rule in rules for port in rule["ports"]]  # fmt: skip
-    for server in loaded.servers:
-        assert any(int(server.rpartition(":")[2]) in ports for ports in open_ports)
-    assert any(443 in ports for ports in open_ports), "Kinesis"
+    open_ports = {number for rule in rules for port in rule["ports"]
+                  for number in range(port["port"], port.get("endPort", port["port"]) + 1)}  # fmt: skip
+    ours = {int(server.rpartition(":")[2]) for server in loaded.servers}
+    of_msk = {int(port) for port in re.findall(r"port (9\d+)", (DEPLOY / "aws" / "README.md").read_text())}
+    assert len(of_msk) == 3
+    assert ours | of_msk | {443} <= open_ports, "Kafka, MSK's ways in, and Kinesis"
+
+
+def test_the_network_is_closed_but_for_what_is_named(overlay: str) -> None:
+    policy = the(rendered(overlay), "NetworkPolicy")["spec"]
+    assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
+    (served,) = policy["ingress"]
+    assert [port["port"] for port in served["ports"]] == [
+        port["name"] for port in container(overlay)["ports"]
+    ]
+    blocks = [to["ipBlock"] for rule in policy["egress"] for to in rule.get("to", ()) if "ipBlock" in to]
+    for block in blocks:
+        assert "169.254.169.254/32" in block["except"], "the node's own role"
+
+
+def test_a_rollout_waits_for_pods_that_restore(overlay: str) -> None:
+    if overlay == "statefulset":
+        assert workload(overlay)["spec"]["updateStrategy"]["type"] == "RollingUpdate"
+        return
+    spec = workload(overlay)["spec"]
+    assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+    load = Load(events_per_s=20_000, event_bytes=1200, share_of_changes=0.7, profiles=50_000_000)
+    assert spec["progressDeadlineSeconds"] > size(load, load_constants(), 86_400).restore_s
 
 
 def test_static_members_outlast_a_restart(overlay: str, tmp_path: Path) -> None:
@@ -252,7 +297,9 @@ def test_static_members_outlast_a_restart(overlay: str, tmp_path: Path) -> None:
 def test_state_is_on_the_volume_that_the_overlay_says(overlay: str) -> None:
     volumes = {volume["name"]: volume for volume in pod(overlay)["spec"]["volumes"]}
     if overlay == "deployment":
-        assert "emptyDir" in volumes["state"]
+        resources = container(overlay)["resources"]
+        bound = quantity_bytes(volumes["state"]["emptyDir"]["sizeLimit"])
+        assert bound <= quantity_bytes(resources["limits"]["ephemeral-storage"])
     else:
         (claim,) = workload(overlay)["spec"]["volumeClaimTemplates"]
         assert claim["metadata"]["name"] == "state"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pytest
 
@@ -16,7 +15,6 @@ from processor.errors import ProcessorError
 from processor.service import run_service
 from tests.conftest import create_topic
 from tests.deploy import kafka_tools
-from tests.deploy.manifests import KUBERNETES, container, render, the
 from tests.deploy.tools import ROOT
 from tests.integration.world import (
     committed,
@@ -57,10 +55,36 @@ EXPORTS: Final = len(CASE["exports"])
 pytestmark = pytest.mark.timeout(300)
 
 
-@pytest.fixture
+class Names(NamedTuple):
+    """What a test calls the source and the group, so that all of them can use one broker."""
+
+    topic: str = TOPIC
+    group: str = GROUP
+
+    def in_place_of_the_page_s(self, text: str) -> str:
+        return text.replace(TOPIC, self.topic).replace(GROUP, self.group)
+
+
+OFFSETS: Final = Names(f"{TOPIC}-offsets", f"{GROUP}-offsets")
+PARTITIONS: Final = Names(f"{TOPIC}-partitions", f"{GROUP}-partitions")
+ANEW: Final = Names(PARTITIONS.topic, f"{PARTITIONS.group}-2")
+
+
+@pytest.fixture(scope="module")
 def broker() -> Iterator[EmbeddedKafka]:
     with start_kafka(PROPERTIES, listeners={"PLAIN": "SASL_PLAINTEXT"}) as started:
         yield started
+
+
+@pytest.fixture(scope="module")
+def grants(broker: EmbeddedKafka, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The page's grants, for the names of the tests that start with them."""
+    home = tmp_path_factory.mktemp("grants")
+    for line in commands("What Kafka must allow", "kafka-acls.sh"):
+        option, given = re.findall(r"(--topic|--group) (\S+)", line)[0]
+        names = {each.in_place_of_the_page_s(given) for each in (OFFSETS, PARTITIONS, ANEW)}
+        resources = " ".join(f"{option} {name}" for name in sorted(names))
+        asyncio.run(kafka_tools.run(on(broker, line.replace(f"{option} {given}", resources)), home))
 
 
 def commands(section: str, tool: str) -> list[str]:
@@ -72,21 +96,26 @@ def commands(section: str, tool: str) -> list[str]:
     return lines
 
 
-async def follow(broker: EmbeddedKafka, home: Path, section: str, tool: str) -> str:
+def on(broker: EmbeddedKafka, line: str) -> str:
+    """A command of the page, for our broker."""
+    return line.replace("broker-1:9092", broker.bootstrap_servers)
+
+
+async def follow(broker: EmbeddedKafka, home: Path, names: Names, section: str, tool: str) -> str:
     """Do what a section tells, on our broker."""
     return "".join(
         [
-            await kafka_tools.run(line.replace("broker-1:9092", broker.bootstrap_servers), home)
+            await kafka_tools.run(on(broker, names.in_place_of_the_page_s(line)), home)
             for line in commands(section, tool)
         ]
     )
 
 
-def member(broker: EmbeddedKafka, directory: Path, group: str = GROUP) -> Settings:
+def member(broker: EmbeddedKafka, directory: Path, names: Names) -> Settings:
     return settings_for(
         broker.addresses["PLAIN"],
-        TOPIC,
-        kafka_group=group,
+        names.topic,
+        kafka_group=names.group,
         kafka_security_protocol="SASL_PLAINTEXT",
         kafka_sasl_mechanism="PLAIN",
         kafka_sasl_user="processor",
@@ -114,10 +143,9 @@ async def refusal(settings: Settings, plan: Plan) -> str:
     return "\n".join(why)
 
 
-@pytest.fixture
-async def source(broker: EmbeddedKafka) -> None:
-    await create_topic(broker.bootstrap_servers, TOPIC, partitions=12)
-    await produce(broker.bootstrap_servers, TOPIC, CASE["events"])
+async def fill(broker: EmbeddedKafka, names: Names) -> None:
+    await create_topic(broker.bootstrap_servers, names.topic, partitions=12)
+    await produce(broker.bootstrap_servers, names.topic, CASE["events"])
 
 
 @pytest.fixture
@@ -127,15 +155,18 @@ def plan(stream: str, kinesis: EmbeddedKinesis) -> Plan:
 
 @pytest.mark.integration
 async def test_the_grants_are_enough_and_without_them_nothing_runs(
-    broker: EmbeddedKafka, source: None, plan: Plan, kinesis_client: Any, stream: str, tmp_path: Path
+    broker: EmbeddedKafka, plan: Plan, kinesis_client: Any, stream: str, tmp_path: Path
 ) -> None:
-    assert f"topic {TOPIC}" in await refusal(member(broker, tmp_path), plan)
-    await follow(broker, tmp_path, "What Kafka must allow", "kafka-acls.sh")
+    names = Names()
+    await fill(broker, names)
+    settings = member(broker, tmp_path, names)
+    assert f"topic {TOPIC}" in await refusal(settings, plan)
+    await follow(broker, tmp_path, names, "What Kafka must allow", "kafka-acls.sh")
     await produce(broker.bootstrap_servers, TOPIC, [{"key": "bad", "valueText": "not JSON", "timestamp": 1}])
-    async with caught_up(broker, member(broker, tmp_path), plan, len(CASE["events"]) + 1) as status:
+    async with caught_up(broker, settings, plan, len(CASE["events"]) + 1) as status:
         await stored_when(kinesis_client, stream, EXPORTS)
     assert status.figures.dead_lettered.total() == 1
-    told = await follow(broker, tmp_path, "Scale out", "kafka-consumer-groups.sh")
+    told = await follow(broker, tmp_path, names, "Scale out", "kafka-consumer-groups.sh")
     lags = [line.split()[5] for line in told.splitlines() if line.startswith(GROUP)]
     assert len(lags) == 12
     assert set(lags) <= {"0", "-"}
@@ -143,16 +174,16 @@ async def test_the_grants_are_enough_and_without_them_nothing_runs(
 
 @pytest.mark.integration
 async def test_lost_offsets_are_refused_and_set_again(
-    broker: EmbeddedKafka, source: None, plan: Plan, kinesis_client: Any, stream: str, tmp_path: Path
+    broker: EmbeddedKafka, grants: None, plan: Plan, kinesis_client: Any, stream: str, tmp_path: Path
 ) -> None:
-    settings = member(broker, tmp_path)
-    await follow(broker, tmp_path, "What Kafka must allow", "kafka-acls.sh")
+    await fill(broker, OFFSETS)
+    settings = member(broker, tmp_path, OFFSETS)
     async with caught_up(broker, settings, plan, len(CASE["events"])):
         await stored_when(kinesis_client, stream, EXPORTS)
-    gone = f"kafka-consumer-groups.sh --bootstrap-server {broker.bootstrap_servers} --delete --group {GROUP}"
-    await kafka_tools.run(gone, tmp_path)
+    gone = f"kafka-consumer-groups.sh --bootstrap-server broker-1:9092 --delete --group {OFFSETS.group}"
+    await kafka_tools.run(on(broker, gone), tmp_path)
     assert "no committed offset" in await refusal(settings, plan)
-    await follow(broker, tmp_path, "Disaster recovery", "kafka-consumer-groups.sh")
+    await follow(broker, tmp_path, OFFSETS, "Disaster recovery", "kafka-consumer-groups.sh")
     async with caught_up(broker, settings, plan, len(CASE["events"])) as status:
         pass
     assert status.figures.skipped == len(CASE["events"]), "the state has them"
@@ -161,48 +192,21 @@ async def test_lost_offsets_are_refused_and_set_again(
 
 @pytest.mark.integration
 async def test_added_partitions_are_refused_and_a_new_group_exports_anew(
-    broker: EmbeddedKafka, source: None, plan: Plan, kinesis_client: Any, stream: str, tmp_path: Path
+    broker: EmbeddedKafka, grants: None, plan: Plan, kinesis_client: Any, stream: str, tmp_path: Path
 ) -> None:
-    await follow(broker, tmp_path, "What Kafka must allow", "kafka-acls.sh")
-    async with caught_up(broker, member(broker, tmp_path), plan, len(CASE["events"])):
+    await fill(broker, PARTITIONS)
+    settings = member(broker, tmp_path, PARTITIONS)
+    async with caught_up(broker, settings, plan, len(CASE["events"])):
         await stored_when(kinesis_client, stream, EXPORTS)
-    assert await committed(broker.bootstrap_servers, GROUP, TOPIC) == len(CASE["events"])
-    told = await follow(broker, tmp_path, "Add partitions", "kafka-consumer-groups.sh")
-    assert GROUP in told
-    await follow(broker, tmp_path, "Add partitions", "kafka-topics.sh")
-    assert "Start a new group" in await refusal(member(broker, tmp_path), plan)
-    for line in commands("What Kafka must allow", "kafka-acls.sh"):
-        ours = line.replace("broker-1:9092", broker.bootstrap_servers).replace(GROUP, f"{GROUP}-2")
-        await kafka_tools.run(ours, tmp_path)
-    anew = member(broker, tmp_path, f"{GROUP}-2")
-    async with caught_up(broker, anew, plan, len(CASE["events"])) as status:
+    assert await committed(broker.bootstrap_servers, PARTITIONS.group, PARTITIONS.topic) == len(
+        CASE["events"]
+    )
+    told = await follow(broker, tmp_path, PARTITIONS, "Add partitions", "kafka-consumer-groups.sh")
+    assert PARTITIONS.group in told
+    await follow(broker, tmp_path, PARTITIONS, "Add partitions", "kafka-topics.sh")
+    assert "Start a new group" in await refusal(settings, plan)
+    async with caught_up(broker, member(broker, tmp_path, ANEW), plan, len(CASE["events"])) as status:
         assert len(await stored_when(kinesis_client, stream, 2 * EXPORTS)) == 2 * EXPORTS
     assert len(status.partitions) in {0, 24}
-    await follow(broker, tmp_path, "Change the destination", "kafka-topics.sh")
-    await follow(broker, tmp_path, "Change the destination", "kafka-consumer-groups.sh")
-
-
-def test_an_overlay_of_one_s_own_renders_as_the_page_has_it(tmp_path: Path) -> None:
-    shutil.copytree(KUBERNETES, tmp_path / "deploy" / "kubernetes")
-    own = tmp_path / "own"
-    own.mkdir()
-    (text,) = re.findall(r"```yaml\n(# kustomization\.yaml\n.*?)```", DOCS, flags=re.DOTALL)
-    (own / "kustomization.yaml").write_text(text)
-    for name in ("destination.yaml", "governance.yaml"):
-        shutil.copy(KUBERNETES / "base" / "config" / name, own / name)
-    documents = render(own)
-    (found,) = the(documents, "Deployment")["spec"]["template"]["spec"]["containers"]
-    assert (
-        found["image"] == "registry.example/processor:" + container("deployment")["image"].partition(":")[2]
-    )
-    assert the(documents, "ServiceAccount")["metadata"]["annotations"] == {
-        "eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/mine"
-    }
-    trigger = the(documents, "ScaledObject")["spec"]["triggers"][0]["metadata"]
-    (settings,) = [
-        document["data"]
-        for document in documents
-        if document["kind"] == "ConfigMap" and document["metadata"]["name"].startswith("processor-settings")
-    ]
-    assert trigger["bootstrapServers"] == settings["PROCESSOR_KAFKA_SERVERS"]
-    assert {document["metadata"].get("namespace") for document in documents} == {"processor"}
+    await follow(broker, tmp_path, PARTITIONS, "Change the destination", "kafka-topics.sh")
+    await follow(broker, tmp_path, PARTITIONS, "Change the destination", "kafka-consumer-groups.sh")

@@ -1,0 +1,148 @@
+"""What docs/deploy.md has on Kubernetes: its overlay, its variant without operators, its names and variables."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+import yaml
+
+from processor.settings import load_settings
+from tests.deploy.manifests import (
+    KUBERNETES,
+    OVERLAYS,
+    WORKLOADS,
+    config_map,
+    container,
+    environment,
+    render,
+    the,
+)
+from tests.deploy.operators import check_operators_objects
+from tests.deploy.test_procedures import DOCS, commands
+from tests.deploy.test_rules import anchors
+from tests.deploy.tools import DEPLOY, ROOT, load_all
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGES: Final = sorted({ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *DEPLOY.rglob("*.md")})
+OPERATORS_KINDS: Final = {"ScaledObject", "TriggerAuthentication", "PodMonitor"}
+
+
+def on_the_page(title: str, page: str = DOCS) -> dict[str, Any]:
+    """The YAML that begins with a comment."""
+    (text,) = re.findall(rf"```yaml\n(# {title}\n.*?)```", page, flags=re.DOTALL)
+    found: dict[str, Any] = yaml.safe_load(text)
+    return found
+
+
+def rendered_of_one_s_own(directory: Path, kustomization: dict[str, Any]) -> list[dict[str, Any]]:
+    """An overlay outside of `deploy/`, beside a copy of it."""
+    shutil.copytree(KUBERNETES, directory / "deploy" / "kubernetes")
+    own = directory / "own"
+    own.mkdir()
+    (own / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    for name in ("destination.yaml", "governance.yaml"):
+        shutil.copy(KUBERNETES / "base" / "config" / name, own / name)
+    return render(own)
+
+
+def test_an_overlay_of_one_s_own_renders_as_the_page_has_it(tmp_path: Path) -> None:
+    documents = rendered_of_one_s_own(tmp_path, on_the_page("kustomization.yaml"))
+    (found,) = the(documents, "Deployment")["spec"]["template"]["spec"]["containers"]
+    version = container("deployment")["image"].partition(":")[2]
+    assert found["image"] == f"registry.example/processor:{version}"
+    assert the(documents, "ServiceAccount")["metadata"]["annotations"] == {
+        "eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/mine"
+    }
+    trigger = the(documents, "ScaledObject")["spec"]["triggers"][0]["metadata"]
+    settings = config_map(documents, "processor-settings")
+    assert trigger["bootstrapServers"] == settings["PROCESSOR_KAFKA_SERVERS"]
+    assert {document["metadata"].get("namespace") for document in documents} == {"processor"}
+
+
+def test_the_same_without_operators_has_pods_and_nothing_of_theirs(tmp_path: Path) -> None:
+    whole, without = on_the_page("kustomization.yaml"), on_the_page("without operators")
+    together = {**whole, **without, "patches": whole["patches"] + without["patches"]}
+    documents = rendered_of_one_s_own(tmp_path, together)
+    assert the(documents, "Deployment")["spec"]["replicas"] == 2
+    assert not OPERATORS_KINDS & {document["kind"] for document in documents}
+    assert {document["apiVersion"].partition("/")[0] for document in documents} == {
+        "apps", "networking.k8s.io", "policy", "v1",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_pods_without_a_password_ask_for_no_secret_and_iam_s_settings_are_taken(
+    overlay: str, tmp_path: Path
+) -> None:
+    whole = on_the_page("kustomization.yaml")
+    whole["resources"] = [
+        each.replace("overlays/deployment", f"overlays/{overlay}") for each in whole["resources"]
+    ]
+    whole["configMapGenerator"][1]["literals"] += [
+        "PROCESSOR_KAFKA_SASL_MECHANISM=OAUTHBEARER",
+        "PROCESSOR_KAFKA_SASL_MSK_REGION=eu-west-1",
+    ]
+    whole["patches"] += on_the_page("without a password", (DEPLOY / "aws" / "README.md").read_text())[
+        "patches"
+    ]
+    documents = rendered_of_one_s_own(tmp_path, whole)
+    spec = the(documents, WORKLOADS[overlay])["spec"]["template"]["spec"]
+    assert "ecret" not in str(spec)
+    (only,) = spec["containers"]
+    assert {mount["name"] for mount in only["volumeMounts"]} == {"files", "state"}
+    assert load_settings(environment(documents, only, tmp_path)).kafka.sasl_password is None
+
+
+def test_the_rules_become_an_object_that_the_prometheus_operator_takes(tmp_path: Path) -> None:
+    (line,) = commands("On Kubernetes", "(printf")
+    kubectl = tmp_path / "kubectl"
+    kubectl.write_text("#!/bin/sh\ncat\n")
+    kubectl.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["/bin/sh", "-ec", line], capture_output=True, text=True, check=True, cwd=ROOT, env={"PATH": path}
+    )
+    documents = load_all(done.stdout)
+    assert [group["name"] for group in the(documents, "PrometheusRule")["spec"]["groups"]] == [
+        "processor-recorded",
+        "processor-alerts",
+    ]
+    check_operators_objects(documents, tmp_path)
+
+
+def test_what_kubectl_is_told_to_touch_is_there(tmp_path: Path) -> None:
+    documents = rendered_of_one_s_own(tmp_path, on_the_page("kustomization.yaml"))
+    there = {f"{document['kind'].lower()}/{document['metadata']['name']}" for document in documents}
+    there.add("statefulset/processor")
+    told = set(re.findall(r"\b(?:scaledobject|deployment|statefulset)/\w+", DOCS))
+    assert told == {"scaledobject/processor", "deployment/processor", "statefulset/processor"} & there
+
+
+def test_the_image_s_arguments_are_the_dockerfile_s() -> None:
+    told = set(re.findall(r"--build-arg (\w+)=", DOCS))
+    declared = re.findall(r"^ARG (\w+)", (DEPLOY / "Dockerfile").read_text(), flags=re.MULTILINE)
+    assert {"PYTHON_IMAGE", "REVISION", "COMPILED"} == told
+    assert told <= set(declared)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_variable_is_one_of_the_settings(page: Path) -> None:
+    known = set(re.findall(r"PROCESSOR_\w+", (ROOT / "docs" / "configuration.md").read_text()))
+    told = set(re.findall(r"(?<!\w)PROCESSOR_\w+(?<!_)", page.read_text()))
+    assert told <= known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_to_a_page_and_a_heading(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text()):
+        path, _, anchor = target.partition("#")
+        to = (page.parent / path).resolve() if path else page
+        assert to.exists(), target
+        assert not anchor or anchor in anchors(to.read_text()), target
