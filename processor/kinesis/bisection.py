@@ -1,7 +1,8 @@
 """Finding the record that Kinesis rejects: parts of a rejected call go by themselves, half by half.
 
 A record that is rejected alone is a suspect. It is convicted when Kinesis, which has taken others since, rejects
-it again: where it takes none, the records are not the cause.
+it again: where it takes none, the records are not the cause. What was sent before the suspect was rejected proves
+nothing: its answer may come late, when Kinesis takes none any more.
 """
 
 from __future__ import annotations
@@ -21,12 +22,18 @@ class Bisection:
     def __init__(self) -> None:
         self._parts: deque[list[Item]] = deque()
         self._suspects: list[Item] = []
-        self._successes = 0
+        self._begun = 0
+        self._newest_taken = 0
 
     def __iter__(self) -> Iterator[Item]:
         for part in self._parts:
             yield from part
         yield from self._suspects
+
+    def begun(self) -> int:
+        """A call is sent now; its number, for `others_were_taken`."""
+        self._begun += 1
+        return self._begun
 
     def next_part(self) -> list[Item]:
         """What is to be sent alone now; empty where nothing is."""
@@ -39,18 +46,22 @@ class Bisection:
             self._parts.extend([part[:half], part[half:]])
             return None, None
         (item,) = part
-        if item.rejected_at is not None and item.rejected_at < self._successes:
+        if item.rejected_at is not None and item.rejected_at < self._newest_taken:
             return item, None
-        item.rejected_at = self._successes
+        item.rejected_at = self._begun
         self._suspects.append(item)
         return None, item
 
-    def others_were_taken(self) -> None:
-        """Kinesis takes records: the suspects may be tried."""
-        self._successes += 1
+    def others_were_taken(self, call: int) -> None:
+        """Kinesis took records of a call: the suspects of before it was begun may be tried."""
+        self._newest_taken = max(self._newest_taken, call)
         if self._suspects:
-            self._parts.extend([item] for item in self._suspects)
-            self._suspects.clear()
+            waiting, self._suspects = self._suspects, []
+            for item in waiting:
+                if item.rejected_at is not None and item.rejected_at < call:
+                    self._parts.append([item])
+                else:
+                    self._suspects.append(item)
 
     def try_again(self, suspect: Item) -> None:
         """A suspect has waited for long; perhaps what made Kinesis reject it is mended."""

@@ -281,7 +281,7 @@ class Writer:
 
     async def _send(self, call: Call) -> None:
         loop = asyncio.get_running_loop()
-        began_s = loop.time()
+        began_s, number = loop.time(), self._bisection.begun()
         try:
             answer = await self._put(call)
         except KinesisRejected as error:
@@ -306,6 +306,8 @@ class Writer:
             self.figures.answer_s.observe(took_s)
             self._limit.answered(took_s, self.figures.requests_in_flight + 1)
             self._settle(call, answer, loop.time())
+            if answer.failed < len(call.items):
+                self._bisection.others_were_taken(number)
 
     def _settle(self, call: Call, answer: Answer, now_s: float) -> None:
         if answer.failed:
@@ -320,7 +322,6 @@ class Writer:
         if answer.failed < len(call.items):
             self.trouble = None
             self._outages, self._paused_until_s = 0, 0.0
-            self._bisection.others_were_taken()
         self._room.set()
 
     def _settle_some(self, call: Call, results: Sequence[Result], now_s: float) -> None:

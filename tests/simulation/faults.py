@@ -7,6 +7,7 @@ import random
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tests.kinesis.model import Faults
+from tests.simulation.broker import NOWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -76,6 +77,23 @@ def _crash_while_appending(world: World, rng: random.Random) -> None:
 def _freeze(world: World, rng: random.Random) -> None:
     _, worker = _one(world, rng)
     _freeze_one(world, rng, worker, rng.uniform(0.1, 12.0))
+
+
+def _freeze_before_append(world: World, rng: random.Random) -> None:
+    """An append is begun, and sent when another owns the partition; nobody is there to tell that it does."""
+    _, worker = _one(world, rng)
+    for_s, away_s = rng.uniform(3.2, 6.0), rng.uniform(0.2, 3.0)
+
+    def away() -> None:
+        world.broker.coordinator_away_until_s = worker.process.frozen_until_s + away_s
+
+    def freeze(step: str) -> None:
+        world.in_doubt(worker)
+        worker.process.freeze(world.loop.now_s + for_s)
+        world.note(f"{worker.process.name} is frozen before {step} for {for_s:.1f} s")
+        world.loop.call_later(for_s - 0.1, away, context=NOWHERE)
+
+    worker.process.after_steps(rng.randrange(_STEPS), freeze, "append")
 
 
 def _freeze_in_rebalance(world: World, rng: random.Random) -> None:
@@ -243,6 +261,7 @@ FAULTS: Final[dict[str, Callable[[World, random.Random], None]]] = {
     "crash again": _crash,
     "crash with appends on their way": _crash_while_appending,
     "freeze": _freeze,
+    "freeze before an append": _freeze_before_append,
     "freeze in a rebalance": _freeze_in_rebalance,
     "stop": _stop,
     "stop in a rebalance": _stop_in_rebalance,

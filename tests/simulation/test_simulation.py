@@ -29,6 +29,7 @@ FOUND = [
     Found(271, "a partition that was restored while others were drained was begun, and never let go of"),
     Found(374, "an append that landed late was met by a restore, and left for compaction to prefer"),
     Found(1096, "the same, in a store that had forgotten the profile"),
+    Found(443, "a record was given up while Kinesis rejected all, for a late answer to an earlier call"),
     Found(
         272,
         "a member that appended when it thawed took its own store for the newest, and got the partition back",
