@@ -1,19 +1,26 @@
 """Finding the record that Kinesis rejects: parts of a rejected call go by themselves, half by half.
 
-A record that is rejected alone is a suspect. It is convicted when Kinesis, which has taken others since, rejects
-it again: where it takes none, the records are not the cause. What was sent before the suspect was rejected proves
-nothing: its answer may come late, when Kinesis takes none any more.
+A record that is rejected alone is a suspect. It is convicted when it is sent alone after Kinesis has taken others,
+and is rejected: where Kinesis takes none, the records are not the cause. Those others were sent after the record's
+first rejection; what was sent before may be answered late, when Kinesis takes none any more.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from processor.kinesis.ticket import Item
+
+
+class Sent(NamedTuple):
+    """A call's number, and that of the newest of those that were known to be taken when it was sent."""
+
+    number: int
+    newest_taken: int
 
 
 class Bisection:
@@ -30,38 +37,36 @@ class Bisection:
             yield from part
         yield from self._suspects
 
-    def begun(self) -> int:
-        """A call is sent now; its number, for `others_were_taken`."""
+    def begun(self) -> Sent:
+        """A call is sent now; to be told of with its answer."""
         self._begun += 1
-        return self._begun
+        return Sent(self._begun, self._newest_taken)
 
     def next_part(self) -> list[Item]:
         """What is to be sent alone now; empty where nothing is."""
         return self._parts.popleft() if self._parts else []
 
-    def rejected(self, part: list[Item]) -> tuple[Item | None, Item | None]:
+    def rejected(self, part: list[Item], sent: Sent) -> tuple[Item | None, Item | None]:
         """Kinesis rejected a part: the item that is convicted by that, or the one that is a suspect now."""
+        for item in part:
+            if item.rejected_at is None:
+                item.rejected_at = self._begun
         if len(part) > 1:
             half = len(part) // 2
             self._parts.extend([part[:half], part[half:]])
             return None, None
         (item,) = part
-        if item.rejected_at is not None and item.rejected_at < self._newest_taken:
+        if item.rejected_at is not None and item.rejected_at < sent.newest_taken:
             return item, None
-        item.rejected_at = self._begun
         self._suspects.append(item)
         return None, item
 
-    def others_were_taken(self, call: int) -> None:
-        """Kinesis took records of a call: the suspects of before it was begun may be tried."""
-        self._newest_taken = max(self._newest_taken, call)
+    def others_were_taken(self, sent: Sent) -> None:
+        """Kinesis took records of a call: the suspects may be tried."""
+        self._newest_taken = max(self._newest_taken, sent.number)
         if self._suspects:
-            waiting, self._suspects = self._suspects, []
-            for item in waiting:
-                if item.rejected_at is not None and item.rejected_at < call:
-                    self._parts.append([item])
-                else:
-                    self._suspects.append(item)
+            self._parts.extend([item] for item in self._suspects)
+            self._suspects.clear()
 
     def try_again(self, suspect: Item) -> None:
         """A suspect has waited for long; perhaps what made Kinesis reject it is mended."""

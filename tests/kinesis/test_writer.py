@@ -184,16 +184,15 @@ def test_an_answer_to_what_was_sent_before_a_rejection_proves_nothing_of_the_rec
     bisection, ticket = Bisection(), Ticket([export(1, 0)])
     item = Item(ticket.exports[0], ticket, 0, Lane("shard", 0.0, MIB), 20)
     earlier = bisection.begun()
-    bisection.begun()
-    assert bisection.rejected([item]) == (None, item)
+    assert bisection.rejected([item], bisection.begun()) == (None, item)
     bisection.others_were_taken(earlier)
-    assert bisection.next_part() == []
-    bisection.try_again(item)
     assert bisection.next_part() == [item]
-    assert bisection.rejected([item]) == (None, item)
+    too_early = bisection.begun()
+    assert bisection.rejected([item], too_early) == (None, item)
     bisection.others_were_taken(bisection.begun())
     assert bisection.next_part() == [item]
-    assert bisection.rejected([item]) == (item, None)
+    assert bisection.rejected([item], too_early) == (None, item)
+    assert bisection.rejected([item], bisection.begun()) == (item, None)
 
 
 def test_where_kinesis_rejects_every_record_none_is_given_up() -> None:

@@ -264,14 +264,14 @@ def _rejected_leaves_no_letter(give_up: Any) -> Any:
 
 
 def _convicted_at_once(rejected: Any) -> Any:
-    def mistaken(self: Bisection, part: Any) -> Any:
-        return (part[0], None) if len(part) == 1 else rejected(self, part)
+    def mistaken(self: Bisection, part: Any, sent: Any) -> Any:
+        return (part[0], None) if len(part) == 1 else rejected(self, part, sent)
 
     return mistaken
 
 
 def _late_answers_prove(others_were_taken: Any) -> Any:
-    def mistaken(self: Bisection, _call: int) -> None:
+    def mistaken(self: Bisection, _sent: Any) -> None:
         others_were_taken(self, self.begun())
 
     return mistaken
