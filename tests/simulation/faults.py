@@ -165,7 +165,7 @@ def _black_hole(world: World, rng: random.Random) -> None:
 
 def _rejected(world: World, rng: random.Random) -> None:
     # All of them: the records are not the cause.
-    _trouble_kinesis(world, rng, Faults(is_poison=lambda _: True))
+    _trouble_kinesis(world, rng, Faults(), _takes_none)
 
 
 def _limits_used_up(world: World, rng: random.Random) -> None:
@@ -243,8 +243,16 @@ def _at_some_step(worker: Worker, rng: random.Random, act: Callable[[str], None]
     worker.process.after_steps(rng.choice([0, rng.randrange(_STEPS)]), act)
 
 
-def _trouble_kinesis(world: World, rng: random.Random, faults: Faults) -> None:
+def _takes_none(_: bytes) -> bool:
+    return True
+
+
+def _trouble_kinesis(
+    world: World, rng: random.Random, faults: Faults, is_poison: Callable[[bytes], bool] | None = None
+) -> None:
     world.set_kinesis_faults(faults)
+    if is_poison is not None:
+        faults.is_poison = is_poison
     _end_later(world, rng, lambda: world.set_kinesis_faults(calm(rng)))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -316,16 +315,6 @@ def _never_tried_again(wait_s: Any) -> Any:
 
 
 @contextmanager
-def _fence_is_looked_at_once() -> Iterator[None]:
-    async def passed(self: Fence) -> None:
-        while self._silence_s() >= self._limit_s:
-            await asyncio.sleep(0.05)
-
-    with _no_fence(), mock.patch.object(Fence, "passed", passed):
-        yield
-
-
-@contextmanager
 def _no_fence() -> Iterator[None]:
     with mock.patch.object(Fence, "is_open", property(lambda _: True)):
         yield
@@ -380,6 +369,5 @@ MISTAKES: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
         Writer, "abandon", _calls_outlive_their_partition
     ),
     "a shard that failed is never tried again": _instead(Lanes, "wait_s", _never_tried_again),
-    "an append that is answered behind a shut fence counts as kept": _fence_is_looked_at_once,
     "an intruder is overlooked": _instead(Checkpoint, "_appended", _gaps_overlooked),
 }

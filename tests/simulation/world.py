@@ -139,8 +139,7 @@ class World:
 
     def set_kinesis_faults(self, faults: Faults) -> None:
         """Beside these, what a life's Kinesis rejects it always rejects, and its shards have limits."""
-        its_own = faults.is_poison
-        faults.is_poison = lambda data: data in self.rejected or its_own(data)
+        faults.is_poison = self.rejected.__contains__
         faults.limited = True
         self.kinesis.faults = faults
 
