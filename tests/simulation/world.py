@@ -236,10 +236,10 @@ class World:
         deadline_s = self.loop.time() + _CATCH_UP_S
         grows_s = self.loop.time() + _GROW_S if self.rejected else math.inf
         while True:
-            ends = {n: self.broker.log("events", n).end for n in range(PARTITIONS)}
             if self.loop.time() > grows_s:
                 grows_s += _GROW_S
                 self._grow()
+            ends = {n: self.broker.log("events", n).end for n in range(PARTITIONS)}
             committed = self.broker.group.committed
             behind = [
                 n for n, end in ends.items() if end and (n not in committed or committed[n].offset < end)
