@@ -23,8 +23,8 @@ test: $(READY) ## all tests; the servers that they need are started by themselve
 test-compiled: $(COMPILED_READY) ## the tests of what is compiled, on the compiled build
 	PROCESSOR_TEST_COMPILED=1 $(COMPILED)/bin/python -P -m pytest --import-mode=append tests/profile tests/state $(TEST_OPTIONS)
 
-simulate: $(READY) ## SEEDS=… lives of the workers in a simulated world, or one: SEED=…
-	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000))
+simulate: $(READY) ## SEEDS=… lives of the workers in a simulated world, from FIRST=… on, or one: SEED=…
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0))
 
 bench: $(COMPILED_READY) ## all benchmarks, on this machine, alone: hours; figures, plots and tables are written anew
 	$(MEASURED) -m benchmarks.endpoint.proof

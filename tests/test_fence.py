@@ -7,9 +7,11 @@ import random
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+import pytest
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.protocol.group import SyncGroupRequest
 
+from processor.errors import KafkaUnavailable
 from processor.fence import Fence
 from processor.kafka.changelog import Changelog, Span
 from processor.kafka.heartbeats import Heartbeats
@@ -92,12 +94,7 @@ def test_the_writer_begins_no_request_while_the_fence_is_shut() -> None:
 def test_the_changelog_begins_no_append_while_the_fence_is_shut() -> None:
     async def live() -> None:
         coordinator, producer = Coordinator(), _Producer()
-        changelog = Changelog(
-            KafkaSettings.model_validate({"servers": "k:1", "topic": "t", "group": "g"}),
-            "g-t-state",
-            coordinator.fence(),
-        )
-        changelog._producer = cast("Any", producer)
+        changelog = _changelog(coordinator, producer)
         assert await changelog.append(3, {b"p": b"first"}) == [Span(0, 1)]
         coordinator.fall_silent()
         await asyncio.sleep(LIMIT_S)
@@ -107,6 +104,23 @@ def test_the_changelog_begins_no_append_while_the_fence_is_shut() -> None:
         coordinator.silence_s = lambda: 0.0
         assert await appending == [Span(1, 2)]
         assert producer.sent == [("g-t-state", 3, 1), ("g-t-state", 3, 1)]
+
+    run_in_virtual_time(live())
+
+
+def test_an_append_that_is_answered_behind_a_shut_fence_is_no_position_to_go_on_from() -> None:
+    """A member that was frozen between its look at the fence and the send appends behind the new owner's records."""
+
+    async def live() -> None:
+        coordinator, producer = Coordinator(), _Producer()
+        changelog = _changelog(coordinator, producer)
+        coordinator.fall_silent()
+        producer.takes_s = LIMIT_S / 2
+        assert await changelog.append(3, {b"p": b"first"}) == [Span(0, 1)]
+        with pytest.raises(KafkaUnavailable, match=r"appending to changelog g-t-state: .* silent"):
+            await changelog.append(3, {b"p": b"second"})
+        coordinator.silence_s = lambda: 0.0
+        assert await changelog.append(3, {b"p": b"second"}) == [Span(2, 3)]
 
     run_in_virtual_time(live())
 
@@ -129,6 +143,13 @@ def test_an_assignment_is_a_sign_of_life_as_of_when_it_was_asked_for() -> None:
     run_in_virtual_time(live())
 
 
+def _changelog(coordinator: Coordinator, producer: _Producer) -> Changelog:
+    settings = KafkaSettings.model_validate({"servers": "k:1", "topic": "t", "group": "g"})
+    changelog = Changelog(settings, "g-t-state", coordinator.fence())
+    changelog._producer = cast("Any", producer)
+    return changelog
+
+
 class _GroupCoordinator:
     """What `Heartbeats` watches of aiokafka's."""
 
@@ -146,7 +167,9 @@ class _Kept(NamedTuple):
 
 
 class _Producer:
-    """Keeps every batch at once."""
+    """Keeps every batch at once, and says so a little later."""
+
+    takes_s = 0.0
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, int, int]] = []
@@ -154,8 +177,7 @@ class _Producer:
     def create_batch(self) -> BatchBuilder:
         return BatchBuilder(1 << 20, 0, is_transactional=False)
 
-    async def send_batch(self, batch: BatchBuilder, topic: str, *, partition: int) -> asyncio.Future[_Kept]:
-        kept: asyncio.Future[_Kept] = asyncio.get_running_loop().create_future()
-        kept.set_result(_Kept(sum(count for _, _, count in self.sent)))
+    async def send_batch(self, batch: BatchBuilder, topic: str, *, partition: int) -> asyncio.Task[_Kept]:
+        kept = _Kept(sum(count for _, _, count in self.sent))
         self.sent.append((topic, partition, batch.record_count()))
-        return kept
+        return asyncio.create_task(asyncio.sleep(self.takes_s, kept))

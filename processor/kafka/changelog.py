@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from processor.errors import KafkaUnavailable
 from processor.kafka.client import client_options, errors_mapped
 from processor.kafka.positions import Bounds
 from processor.kafka.unbroken import connected, unbroken
@@ -86,7 +87,8 @@ class Changelog:
 
         Raises:
             KafkaRefused: the topic is gone, may not be written, or refuses a record for its size.
-            KafkaUnavailable: Kafka does not answer in time; some may be kept nevertheless.
+            KafkaUnavailable: Kafka does not answer in time, or the fence has shut meanwhile; some may be kept
+                nevertheless.
 
         """
         producer = self._producer
@@ -97,6 +99,13 @@ class Changelog:
             await self._fence.passed()
             with errors_mapped(f"appending to changelog {self.topic}"):
                 kept = await (await producer.send_batch(builder, self.topic, partition=partition))
+            if not self._fence.is_open:
+                # Sent by a member that was frozen, it may stand behind another owner's: no position to go on from.
+                raise KafkaUnavailable(
+                    f"appending to changelog {self.topic}: the answer came when the group's coordinator had been "
+                    "silent for too long to know whether the partition is still this member's; it is appended again "
+                    "when the coordinator answers"
+                )
             spans.append(await self._span(partition, kept.offset, builder.record_count()))
         return spans
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import structlog
 
 from processor.errors import KinesisRefused, KinesisRejected, KinesisUnavailable
-from processor.kinesis.bisection import Bisection
+from processor.kinesis.bisection import Bisection, Sent
 from processor.kinesis.figures import WriterFigures
 from processor.kinesis.in_flight import InFlightLimit
 from processor.kinesis.lanes import Call, Lanes, call_of_each
@@ -288,12 +288,12 @@ class Writer:
 
     async def _send(self, call: Call) -> None:
         loop = asyncio.get_running_loop()
-        began_s = loop.time()
+        began_s, sent = loop.time(), self._bisection.begun()
         try:
             answer = await self._put(call)
         except KinesisRejected as error:
             self._release_probes(call)
-            self._rejected(call, str(error))
+            self._rejected(call, sent, str(error))
         except KinesisRefused as error:
             self._notice(str(error))
             slow_s = self._settings.slow_retry_ms / 1000
@@ -313,6 +313,8 @@ class Writer:
             self.figures.answer_s.observe(took_s)
             self._limit.answered(took_s, self.figures.requests_in_flight + 1)
             self._settle(call, answer, loop.time())
+            if answer.failed < len(call.items):
+                self._bisection.others_were_taken(sent)
 
     def _settle(self, call: Call, answer: Answer, now_s: float) -> None:
         if answer.failed:
@@ -327,7 +329,6 @@ class Writer:
         if answer.failed < len(call.items):
             self.trouble = None
             self._outages, self._paused_until_s = 0, 0.0
-            self._bisection.others_were_taken()
         self._room.set()
 
     def _settle_some(self, call: Call, results: Sequence[Result], now_s: float) -> None:
@@ -398,6 +399,7 @@ class Writer:
     def _rejoin(self, items: list[Item]) -> None:
         for item in reversed(items):
             if not item.ticket.abandoned:
+                item.rejected_at = None  # among others again, it is no suspect
                 self.lanes.put_back(item)
         self._stir()
 
@@ -414,8 +416,8 @@ class Writer:
         for run in call.runs:
             run.lane.probing = False
 
-    def _rejected(self, call: Call, reason: str) -> None:
-        convicted, suspect = self._bisection.rejected(call.items)
+    def _rejected(self, call: Call, sent: Sent, reason: str) -> None:
+        convicted, suspect = self._bisection.rejected(call.items, sent)
         if convicted is not None:
             self._give_up(convicted)
         elif suspect is not None:

@@ -121,7 +121,7 @@ class ScriptedKinesis:
 
     async def shards(self) -> list[Shard]:
         """See `connection.Stream`."""
-        await asyncio.sleep(self._rng.uniform(*self.faults.latency_ms) / 1000)
+        await asyncio.sleep(self.way_s())
         if self.faults.unlisted:
             raise KinesisRefused(f"ListShards: {self.faults.unlisted}")
         self.listings += 1
@@ -129,16 +129,52 @@ class ScriptedKinesis:
 
     async def put(self, records: Sequence[Export]) -> Answer:
         """See `connection.Stream`. A call without records is only refused or rejected."""
+        self.begin(records)
+        self.in_flight.append(records)
+        try:
+            await asyncio.sleep(self.way_s())
+            if self.faults.black_hole:
+                await asyncio.Event().wait()
+            answer = self.take(records)
+            await asyncio.sleep(self.way_s())
+            return self.give(answer)
+        finally:
+            self.in_flight.remove(records)
+
+    def begin(self, records: Sequence[Export]) -> None:
+        """See that a call may be made: the first of four parts, for a caller that passes time in its own way."""
         if not records:
             if self.faults.refused:
                 raise KinesisRefused(f"PutRecords: {self.faults.refused}")
             raise KinesisRejected("PutRecords: ValidationException")
         self._check_limits(records)
-        self.in_flight.append(records)
-        try:
-            return await self._answered(records)
-        finally:
-            self.in_flight.remove(records)
+
+    def way_s(self) -> float:
+        """How long the way of a call takes, or that of its answer."""
+        least_ms, most_ms = self.faults.latency_ms
+        return (least_ms + (most_ms - least_ms) * self._rng.random()) / 1000
+
+    def take(self, records: Sequence[Export]) -> Answer:
+        """Store what a call brings, now that it is there."""
+        faults, chance = self.faults, self._rng.random
+        if faults.refused:
+            raise KinesisRefused(f"PutRecords: {faults.refused}")
+        if chance() < faults.unavailable:
+            raise KinesisUnavailable("PutRecords: InternalFailureException")
+        if chance() < faults.lost_before:
+            self.unknown_outcomes += len(records)
+            raise KinesisUnavailable("PutRecords: the connection was reset", outcome_unknown=True)
+        if any(faults.is_poison(record.data) for record in records):
+            raise KinesisRejected("PutRecords: ValidationException")
+        results = [self._store(record) for record in records]
+        return Answer(results, sum(result.error_code is not None for result in results))
+
+    def give(self, answer: Answer) -> Answer:
+        """Give an answer, unless it is lost on its way."""
+        if self._rng.random() < self.faults.lost_after:
+            self.unknown_outcomes += len(answer.results)
+            raise KinesisUnavailable("PutRecords: the answer timed out", outcome_unknown=True)
+        return answer
 
     @property
     def stored(self) -> list[Stored]:
@@ -173,27 +209,6 @@ class ScriptedKinesis:
     def _open(self, first_hash: int, last_hash: int) -> None:
         shard_id = f"shardId-{len(self.all_shards):012d}"
         self.all_shards.append(ModelShard(shard_id, first_hash, last_hash))
-
-    async def _answered(self, records: Sequence[Export]) -> Answer:
-        faults, chance = self.faults, self._rng.random
-        await asyncio.sleep(self._rng.uniform(*faults.latency_ms) / 1000)
-        if faults.black_hole:
-            await asyncio.Event().wait()
-        if faults.refused:
-            raise KinesisRefused(f"PutRecords: {faults.refused}")
-        if chance() < faults.unavailable:
-            raise KinesisUnavailable("PutRecords: InternalFailureException")
-        if chance() < faults.lost_before:
-            self.unknown_outcomes += len(records)
-            raise KinesisUnavailable("PutRecords: the connection was reset", outcome_unknown=True)
-        if any(faults.is_poison(record.data) for record in records):
-            raise KinesisRejected("PutRecords: ValidationException")
-        results = [self._store(record) for record in records]
-        await asyncio.sleep(self._rng.uniform(*faults.latency_ms) / 1000)
-        if chance() < faults.lost_after:
-            self.unknown_outcomes += len(records)
-            raise KinesisUnavailable("PutRecords: the answer timed out", outcome_unknown=True)
-        return Answer(results, sum(result.error_code is not None for result in results))
 
     def _store(self, record: Export) -> Result:
         shard, faults = self.shard_of(record.partition_key), self.faults

@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.fence import Fence
-from processor.kinesis.ticket import Ticket
+from processor.kinesis.bisection import Bisection
+from processor.kinesis.lanes import Lane
+from processor.kinesis.ticket import Item, Ticket
 from processor.kinesis.writer import Writer
 from processor.profile.structs import Export
 from processor.settings import KinesisSettings
@@ -211,6 +213,21 @@ def test_a_record_that_kinesis_rejects_is_found_and_its_neighbours_are_written()
 
     run_in_virtual_time(world())
     assert len(kinesis.stored) == 99
+
+
+def test_an_answer_to_what_was_sent_before_a_rejection_proves_nothing_of_the_record() -> None:
+    bisection, ticket = Bisection(), Ticket([export(1, 0)])
+    item = Item(ticket.exports[0], ticket, 0, Lane("shard", 0.0, MIB), 20)
+    earlier = bisection.begun()
+    assert bisection.rejected([item], bisection.begun()) == (None, item)
+    bisection.others_were_taken(earlier)
+    assert bisection.next_part() == [item]
+    too_early = bisection.begun()
+    assert bisection.rejected([item], too_early) == (None, item)
+    bisection.others_were_taken(bisection.begun())
+    assert bisection.next_part() == [item]
+    assert bisection.rejected([item], too_early) == (None, item)
+    assert bisection.rejected([item], bisection.begun()) == (item, None)
 
 
 def test_where_kinesis_rejects_every_record_none_is_given_up() -> None:

@@ -37,7 +37,9 @@ def _many(seeds: range) -> int:
         for seed, wrong in track(told, "simulating", total=len(seeds), console=_console):
             if wrong is not None:
                 failed.append(seed)
-                _console.print(f"seed {seed}: {wrong}\n  make simulate SEED={seed}", markup=False)
+                _console.print(
+                    f"seed {seed}: {wrong}\n  make simulate SEED={seed}", markup=False, soft_wrap=True
+                )
     minutes = (time.monotonic() - began_s) / 60
     _console.print(f"{len(seeds)} lives, {len(failed)} failed, {len(seeds) / minutes:,.0f} a minute")
     return 1 if failed else 0
@@ -66,9 +68,9 @@ def _told(world: World) -> str | None:
     except Exception as error:  # noqa: BLE001  see `failure`
         wrong = f"{type(error).__name__}: {error}"
     for line in world.trace:
-        _console.print(line, markup=False)
+        _console.print(line, markup=False, soft_wrap=True)
     if wrong is not None:
-        _console.print(wrong, markup=False)
+        _console.print(wrong, markup=False, soft_wrap=True)
     return wrong
 
 

@@ -23,6 +23,10 @@ LATEST_APPEND_S = 4.0
 """How long an append may be on its way."""
 
 
+_NEWS_S = 0.1
+"""How long a fetch waits for company of what it found: some seeds' events come in bunches."""
+
+
 class Offset(NamedTuple):
     """A committed offset, as a coordinator hands it out."""
 
@@ -50,6 +54,15 @@ class Log:
         self.topic, self.partition = topic, partition
         self.records: list[Record] = []
         self.end = 0
+        self.awaited: list[asyncio.Future[None]] = []
+        """What a consumer that has read all waits for."""
+
+    def put(self, record: Record, loop: Simulation) -> None:
+        """Keep a record that is made already, and have those who wait for it look again a little later."""
+        self.records.append(record)
+        self.end = record.offset + 1
+        for news in self.awaited:
+            loop.call_later(_NEWS_S, wake, news, context=NOWHERE)
 
     def append(
         self, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]], at_s: float
@@ -251,6 +264,8 @@ class Broker:
         """The share of appends that the producer repeats, and Kafka knows already."""
         self.late_appends = 0.0
         """The share of appends that take seconds to arrive."""
+        self.last_arrival_s = 0.0
+        """When what is on its way now, and late, has arrived."""
         self.rng = rng
 
     def log(self, topic: str, partition: int) -> Log:
@@ -283,6 +298,8 @@ class Broker:
         answer: asyncio.Future[Any] = self.loop.create_future()
         request = _Request(action, answer, self.loop.now_s + timeout_s, of_group)
         there_s = self.way_s() + late_s
+        if late_s:
+            self.last_arrival_s = max(self.last_arrival_s, self.loop.now_s + there_s)
         if there_s >= timeout_s:
             self._time_out(request)
         self.loop.call_later(there_s, self._arrived, request, context=NOWHERE)
@@ -335,6 +352,12 @@ class _Request(msgspec.Struct, frozen=True):
     answer: Any
     deadline_s: float
     of_group: bool
+
+
+def wake(waiting: asyncio.Future[None]) -> None:
+    """Let who waits go on."""
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 def _settle(answer: asyncio.Future[Any], result: Any, error: Exception | None) -> None:

@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from aiokafka import errors as kafka
 from aiokafka.protocol.group import SyncGroupRequest
 
-from tests.simulation.broker import LATEST_APPEND_S, Offset
+from tests.simulation.broker import LATEST_APPEND_S, Offset, wake
 from tests.simulation.loop import PROCESS
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from tests.simulation.broker import Broker, Log, Record
 
 _RETRY_S = 0.1
-_LOOK_AGAIN_S = 0.1
 _BATCH_RECORDS = 40
 
 
@@ -130,9 +129,25 @@ class Consumer:
                     self._positions[place] = position
                     if records:
                         batches[place] = records
-            if batches or self._broker.loop.time() >= deadline_s or self._moved(found, wanted):
+            left_s = deadline_s - self._broker.loop.now_s
+            if batches or left_s <= 0 or self._moved(found, wanted):
                 return batches
-            await asyncio.sleep(_LOOK_AGAIN_S)
+            await self._news(wanted, left_s)
+
+    async def _news(self, wanted: Iterable[TopicPartition], left_s: float) -> None:
+        """Wait until there is something new to fetch, or `left_s` are over."""
+        loop = self._broker.loop
+        news = loop.create_future()
+        timer = loop.call_later(left_s, wake, news)
+        logs = [self._log(place) for place in wanted]
+        for log in logs:
+            log.awaited.append(news)
+        try:
+            await news
+        finally:
+            timer.cancel()
+            for log in logs:
+                log.awaited.remove(news)
 
     async def commit(self, offsets: Mapping[TopicPartition, Any]) -> None:
         if self._assigned is None or not self._assigned.issuperset(offsets):

@@ -7,6 +7,7 @@ import random
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tests.kinesis.model import Faults
+from tests.simulation.broker import NOWHERE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -61,9 +62,38 @@ def _crash(world: World, rng: random.Random) -> None:
     _at_some_step(worker, rng, crash)
 
 
+def _crash_while_appending(world: World, rng: random.Random) -> None:
+    world.broker.late_appends = 1.0
+    for_s = rng.uniform(0.1, 0.5)
+
+    async def crash() -> None:
+        await asyncio.sleep(for_s)
+        _crash(world, rng)
+        world.broker.late_appends = 0.0
+
+    _later(world, crash())
+
+
 def _freeze(world: World, rng: random.Random) -> None:
     _, worker = _one(world, rng)
     _freeze_one(world, rng, worker, rng.uniform(0.1, 12.0))
+
+
+def _freeze_before_append(world: World, rng: random.Random) -> None:
+    """An append is begun, and sent when another owns the partition; nobody is there to tell that it does."""
+    _, worker = _one(world, rng)
+    for_s, away_s = rng.uniform(3.2, 6.0), rng.uniform(0.2, 3.0)
+
+    def away() -> None:
+        world.broker.coordinator_away_until_s = worker.process.frozen_until_s + away_s
+
+    def freeze(step: str) -> None:
+        world.in_doubt(worker)
+        worker.process.freeze(world.loop.now_s + for_s)
+        world.note(f"{worker.process.name} is frozen before {step} for {for_s:.1f} s")
+        world.loop.call_later(for_s - 0.1, away, context=NOWHERE)
+
+    worker.process.after_steps(rng.randrange(_STEPS), freeze, "append")
 
 
 def _freeze_in_rebalance(world: World, rng: random.Random) -> None:
@@ -113,27 +143,35 @@ def _stop_in_rebalance(world: World, rng: random.Random) -> None:
 
 def _kinesis(**shares: float) -> Callable[[World, random.Random], None]:
     def begin(world: World, rng: random.Random) -> None:
-        world.kinesis.faults = Faults(**shares)  # type: ignore[arg-type]  # shares only
+        faults = Faults(**shares)  # type: ignore[arg-type]  # shares only
         if rng.random() < 0.3:
-            world.kinesis.faults.latency_ms = (50, 400)
-        _end_later(world, rng, lambda: setattr(world.kinesis, "faults", calm(rng)))
+            faults.latency_ms = (50, 400)
+        _trouble_kinesis(world, rng, faults)
 
     return begin
 
 
 def _dead_shard(world: World, rng: random.Random) -> None:
-    world.kinesis.faults = Faults(dead_shards={rng.choice(world.kinesis.open_shards).id})
-    _end_later(world, rng, lambda: setattr(world.kinesis, "faults", calm(rng)))
+    _trouble_kinesis(world, rng, Faults(dead_shards={rng.choice(world.kinesis.open_shards).id}))
 
 
 def _refused(world: World, rng: random.Random) -> None:
-    world.kinesis.faults = Faults(refused="ExpiredTokenException")
-    _end_later(world, rng, lambda: setattr(world.kinesis, "faults", calm(rng)))
+    _trouble_kinesis(world, rng, Faults(refused="ExpiredTokenException"))
 
 
 def _black_hole(world: World, rng: random.Random) -> None:
-    world.kinesis.faults = Faults(black_hole=True)
-    _end_later(world, rng, lambda: setattr(world.kinesis, "faults", calm(rng)))
+    _trouble_kinesis(world, rng, Faults(black_hole=True))
+
+
+def _rejected(world: World, rng: random.Random) -> None:
+    # All of them: the records are not the cause.
+    _trouble_kinesis(world, rng, Faults(), _takes_none)
+
+
+def _limits_used_up(world: World, rng: random.Random) -> None:
+    shard, share = rng.choice(world.kinesis.open_shards), rng.choice([0.002, 0.01, 0.03])
+    shard.share = share
+    _end_later(world, rng, lambda: setattr(shard, "share", 1.0))
 
 
 def _reshard(world: World, rng: random.Random) -> None:
@@ -205,6 +243,19 @@ def _at_some_step(worker: Worker, rng: random.Random, act: Callable[[str], None]
     worker.process.after_steps(rng.choice([0, rng.randrange(_STEPS)]), act)
 
 
+def _takes_none(_: bytes) -> bool:
+    return True
+
+
+def _trouble_kinesis(
+    world: World, rng: random.Random, faults: Faults, is_poison: Callable[[bytes], bool] | None = None
+) -> None:
+    world.set_kinesis_faults(faults)
+    if is_poison is not None:
+        faults.is_poison = is_poison
+    _end_later(world, rng, lambda: world.set_kinesis_faults(calm(rng)))
+
+
 def _later(world: World, doing: Coroutine[Any, Any, None]) -> None:
     world.background.append(asyncio.create_task(doing))
 
@@ -216,7 +267,9 @@ def _end_later(world: World, rng: random.Random, end: Callable[[], None]) -> Non
 FAULTS: Final[dict[str, Callable[[World, random.Random], None]]] = {
     "crash": _crash,
     "crash again": _crash,
+    "crash with appends on their way": _crash_while_appending,
     "freeze": _freeze,
+    "freeze before an append": _freeze_before_append,
     "freeze in a rebalance": _freeze_in_rebalance,
     "stop": _stop,
     "stop in a rebalance": _stop_in_rebalance,
@@ -226,6 +279,8 @@ FAULTS: Final[dict[str, Callable[[World, random.Random], None]]] = {
     "Kinesis loses answers": _kinesis(lost_after=0.5),
     "Kinesis is away": _kinesis(unavailable=1.0),
     "a shard is dead": _dead_shard,
+    "a shard's limits are used up by others": _limits_used_up,
+    "Kinesis rejects every record": _rejected,
     "Kinesis refuses": _refused,
     "Kinesis is a black hole": _black_hole,
     "shards are split or merged": _reshard,

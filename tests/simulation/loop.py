@@ -47,7 +47,7 @@ class Process:
         self.frozen_until_s = 0.0
         self._steps = 0
         """How many ran since there were plans."""
-        self._plans: list[tuple[int, Callable[[str], None]]] = []
+        self._plans: list[tuple[int, str, Callable[[str], None]]] = []
 
     def start(self, coroutine: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
         """A task of this process."""
@@ -63,9 +63,9 @@ class Process:
         self.freezes += 1
         self.is_hindered = True
 
-    def after_steps(self, steps: int, then: Callable[[str], None]) -> None:
-        """Let so many of its steps run; call `then`, with the name of the next one, before that does."""
-        self._plans.append((self._steps + steps, then))
+    def after_steps(self, steps: int, then: Callable[[str], None], named: str = "") -> None:
+        """Let so many of its steps run; call `then`, with the name of the next one that begins so, before that does."""
+        self._plans.append((self._steps + steps, named, then))
         self.is_hindered = True
 
     def forget_plans(self) -> None:
@@ -84,11 +84,11 @@ class Process:
         return now_s
 
     def _act(self, step: str) -> None:
-        due = [plan for plan in self._plans if plan[0] <= self._steps]
+        due = [plan for plan in self._plans if plan[0] <= self._steps and step.startswith(plan[1])]
         self._steps += 1
         for plan in due:
             self._plans.remove(plan)
-            plan[1](step)
+            plan[2](step)
 
 
 class _Handle(msgspec.Struct, eq=False):
@@ -158,9 +158,8 @@ class Simulation(asyncio.AbstractEventLoop):
             process.tasks.append(task)
         return task
 
-    def get_debug(self) -> bool:
-        """See asyncio."""
-        return False
+    # Asked by every future; `bool` says no without a step of Python.
+    get_debug = staticmethod(bool)
 
     def is_running(self) -> bool:
         """See asyncio."""

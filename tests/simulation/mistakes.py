@@ -17,6 +17,7 @@ from processor.fence import Fence
 from processor.kafka.changelog import OWN_KEYS, STREAM_KEY
 from processor.kafka.dead_letters import DeadLetters
 from processor.kafka.source import Source
+from processor.kinesis.bisection import Bisection
 from processor.kinesis.lanes import Lane, Lanes
 from processor.kinesis.writer import Writer
 from processor.partition import Partition
@@ -252,6 +253,67 @@ def _moved_stays_counted(current_lane: Any) -> Any:
     return mistaken
 
 
+def _rejected_leaves_no_letter(give_up: Any) -> Any:
+    def mistaken(self: Writer, item: Any) -> None:
+        rejections, item.ticket.rejections = item.ticket.rejections, []
+        give_up(self, item)
+        item.ticket.rejections = rejections
+
+    return mistaken
+
+
+def _convicted_at_once(rejected: Any) -> Any:
+    def mistaken(self: Bisection, part: Any, sent: Any) -> Any:
+        return (part[0], None) if len(part) == 1 else rejected(self, part, sent)
+
+    return mistaken
+
+
+def _late_answers_prove(others_were_taken: Any) -> Any:
+    def mistaken(self: Bisection, _sent: Any) -> None:
+        others_were_taken(self, self.begun())
+
+    return mistaken
+
+
+def _later_change_is_dropped(acknowledge: Any) -> Any:
+    async def mistaken(self: Overlay, changes: Any, position: int) -> None:
+        await acknowledge(self, changes, position)
+        for profile in changes:
+            self._pending.pop(profile, None)
+
+    return mistaken
+
+
+def _look_up_is_left_as_it_was(_: Any) -> Any:
+    async def mistaken(self: Overlay, changes: Any, position: int) -> None:
+        await self.store.apply(changes, position)
+        for profile, record in changes.items():
+            if self._pending.get(profile) is record:
+                del self._pending[profile]
+
+    return mistaken
+
+
+def _calls_outlive_their_partition(abandon: Any) -> Any:
+    async def mistaken(self: Writer, tickets: Any) -> None:
+        calls, self._calls = self._calls, {}
+        await abandon(self, tickets)
+        self._calls = calls
+
+    return mistaken
+
+
+def _never_tried_again(wait_s: Any) -> Any:
+    def mistaken(self: Lanes, now_s: float) -> float:
+        for lane in self:
+            if lane.is_failing:
+                lane.not_before_s = math.inf
+        return float(wait_s(self, now_s))
+
+    return mistaken
+
+
 @contextmanager
 def _no_fence() -> Iterator[None]:
     with mock.patch.object(Fence, "is_open", property(lambda _: True)):
@@ -290,5 +352,22 @@ MISTAKES: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
     "what moves to another shard stays counted where it was": _instead(
         Lanes, "_current_lane", _moved_stays_counted
     ),
+    "a rejected record leaves no letter": _instead(Writer, "_give_up", _rejected_leaves_no_letter),
+    "a record that is rejected alone is given up at once": _instead(
+        Bisection, "rejected", _convicted_at_once
+    ),
+    "a late answer proves that Kinesis takes records": _instead(
+        Bisection, "others_were_taken", _late_answers_prove
+    ),
+    "an acknowledgement drops a later change of its profile": _instead(
+        Overlay, "acknowledge", _later_change_is_dropped
+    ),
+    "what is acknowledged during a look-up is not laid over it": _instead(
+        Overlay, "acknowledge", _look_up_is_left_as_it_was
+    ),
+    "calls outlive the partition that they are of": _instead(
+        Writer, "abandon", _calls_outlive_their_partition
+    ),
+    "a shard that failed is never tried again": _instead(Lanes, "wait_s", _never_tried_again),
     "an intruder is overlooked": _instead(Checkpoint, "_appended", _gaps_overlooked),
 }

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import subprocess
+import sys
 from typing import NamedTuple
 
 import pytest
@@ -29,6 +33,11 @@ FOUND = [
     Found(271, "a partition that was restored while others were drained was begun, and never let go of"),
     Found(374, "an append that landed late was met by a restore, and left for compaction to prefer"),
     Found(1096, "the same, in a store that had forgotten the profile"),
+    Found(443, "a record was given up while Kinesis rejected all, for a late answer to an earlier call"),
+    Found(
+        272,
+        "a member that appended when it thawed took its own store for the newest, and got the partition back",
+    ),
 ]
 
 
@@ -47,6 +56,26 @@ def test_a_seed_lives_the_same_life_again() -> None:
     one, other = World(7).run(), World(7).run()
     assert (one.trace, one.loop.turns) == (other.trace, other.loop.turns)
     assert one.kinesis.stored == other.kinesis.stored
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "4711"])
+def test_a_seed_lives_the_same_life_in_other_processes(hash_seed: str) -> None:
+    seeds = range(7, 10)
+    told = subprocess.run(
+        [sys.executable, "-c", f"from {__name__} import told_of; print(*map(told_of, {seeds!r}))"],
+        env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.split() == [told_of(seed) for seed in seeds]
+
+
+def told_of(seed: int) -> str:
+    """A digest of all that happened in the life of a seed."""
+    world = World(seed).run()
+    happened = world.trace, world.loop.turns, world.kinesis.stored
+    return hashlib.sha256(repr(happened).encode()).hexdigest()
 
 
 # A life with a mistake in it may leave anything behind.

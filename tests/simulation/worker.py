@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
-from processor.errors import KinesisRejected, KinesisUnavailable
+from processor.errors import KinesisError, KinesisUnavailable
 from processor.fence import Fence
 from processor.kafka.changelog import Changelog
 from processor.kafka.dead_letters import DeadLetters
@@ -15,13 +15,12 @@ from processor.kafka.heartbeats import Heartbeats
 from processor.kafka.topics import ChangelogShape
 from processor.kinesis.writer import Writer
 from processor.pipeline import Parts, Pipeline
-from processor.profile.core import Core
 from processor.service import _HOPEFUL, _LEAVE_S, _PATIENT, _patiently, _within
 from processor.telemetry.status import Status
 from tests.simulation.bounds import Bounds
 from tests.simulation.broker import NOWHERE
 from tests.simulation.loop import Process
-from tests.simulation.workload import PARTITIONS, plan
+from tests.simulation.workload import PARTITIONS, core
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,7 +104,7 @@ class Worker:
             return self.disk.open(partition)
 
         parts = Parts(
-            core=Core(plan()),
+            core=core(),
             writer=writer,
             dead_letters=dead_letters,
             changelog=changelog,
@@ -136,16 +135,15 @@ class Endpoint:
         return await self._world.kinesis.shards()
 
     async def put(self, records: Sequence[Export]) -> Answer:
-        if not records:
-            raise KinesisRejected("PutRecords: ValidationException")
-        world, loop = self._world, asyncio.get_running_loop()
+        world = self._world
+        loop, kinesis = world.loop, world.kinesis
+        kinesis.begin(records)
         profiles = {record.profile for record in records}
         assert len(profiles) == len(records), "two records of one profile in one call"
         assert not profiles & self._profiles, "two records of one profile in flight"
         self._profiles |= profiles
         answer: asyncio.Future[Answer] = loop.create_future()
-        serving = loop.create_task(world.kinesis.put(list(records)), name="kinesis", context=NOWHERE.copy())
-        serving.add_done_callback(lambda done: _passed_on(done, answer), context=NOWHERE)
+        loop.call_later(kinesis.way_s(), self._arrived, list(records), answer, context=NOWHERE)
         timer = loop.call_later(_CALL_S, _timed_out, answer, context=NOWHERE)
         try:
             return await answer
@@ -160,24 +158,35 @@ class Endpoint:
             timer.cancel()
             self._profiles -= profiles
 
+    def _arrived(self, records: Sequence[Export], answer: asyncio.Future[Answer]) -> None:
+        kinesis = self._world.kinesis
+        if kinesis.faults.black_hole:
+            return
+        try:
+            taken = kinesis.take(records)
+        except KinesisError as error:
+            _fail(answer, error)
+        else:
+            self._world.loop.call_later(kinesis.way_s(), self._answered, taken, answer, context=NOWHERE)
+
+    def _answered(self, taken: Answer, answer: asyncio.Future[Answer]) -> None:
+        try:
+            given = self._world.kinesis.give(taken)
+        except KinesisError as error:
+            _fail(answer, error)
+        else:
+            if not answer.done():
+                answer.set_result(given)
+
 
 _CALL_S = 4.0
 
 
 def _timed_out(answer: asyncio.Future[Answer]) -> None:
+    _fail(answer, KinesisUnavailable("PutRecords: no answer in time", outcome_unknown=True))
+
+
+def _fail(answer: asyncio.Future[Answer], error: KinesisError) -> None:
     if not answer.done():
-        answer.set_exception(KinesisUnavailable("PutRecords: no answer in time", outcome_unknown=True))
-        answer.exception()  # see below
-
-
-def _passed_on(done: asyncio.Task[Answer], answer: asyncio.Future[Answer]) -> None:
-    if answer.done():
-        with suppress(Exception):
-            done.result()
-        return
-    error = done.exception()
-    if error is None:
-        answer.set_result(done.result())
-    else:
         answer.set_exception(error)
         answer.exception()  # nobody may be there any more to look at it

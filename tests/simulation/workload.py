@@ -6,7 +6,7 @@ import functools
 import json
 import random
 import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,8 @@ PARTITIONS = 4
 _PROFILES = 24
 _KINDS = 16
 _POISONED = 0.02
+_UNREJECTED = 0.7
+_REJECTED_ONE_IN = 50
 _POISON = b'{"segmentMembership": '
 _NO_LIMITS = Limits(1 << 20, 1 << 20)
 
@@ -43,8 +45,33 @@ class Workload:
     """Of each profile, in order."""
     states: dict[int, dict[bytes, bytes]]
     """Of each partition, at the end; profiles that left are not in it."""
+    origins: dict[bytes, tuple[int, int]]
+    """Partition and offset of the event that an export comes from."""
     poisoned: set[tuple[int, int]]
-    """Partition and offset of what must be dead-lettered."""
+    """Partition and offset of what must be dead-lettered, as no event."""
+
+    def grown(self) -> Workload:
+        """With one event more for each partition, of profiles that were never there."""
+        ends = Counter(event.partition for event in self.events)
+        number = len(self.events)
+        return _expected([*self.events, *_records(_last(random.Random(number), number), ends)])
+
+    def rejected(self, rng: random.Random) -> set[bytes]:
+        """Exports that a life's Kinesis does not take: none of most lives', and a few of others'.
+
+        The same ones, as far as they are made, where events are left out.
+        """
+        if rng.random() < _UNREJECTED:
+            return set()
+        number = rng.randrange(_REJECTED_ONE_IN)
+        last = {
+            export for event in self.events[-PARTITIONS:] for export in self.exports.get(event.key or b"", ())
+        }
+        return {
+            data
+            for data in self.origins
+            if zlib.crc32(data) % _REJECTED_ONE_IN == number and data not in last
+        }
 
     def only(self, places: Sequence[int]) -> Workload:
         """Of all but the last events those at `places`; and the last ones, which show what is behind them."""
@@ -62,6 +89,12 @@ def plan() -> Plan:
     return compile_plan(*parse_configuration((text, "destination.yaml"), None, {}))
 
 
+@functools.cache
+def core() -> Core:
+    """That of all workers: it remembers nothing of any profile."""
+    return Core(plan())
+
+
 def workload(seed: int) -> Workload:
     """That of a life."""
     return _made(seed % _KINDS)
@@ -70,30 +103,37 @@ def workload(seed: int) -> Workload:
 @functools.cache
 def _made(kind: int) -> Workload:
     rng = random.Random(kind)
-    ends: dict[int, int] = defaultdict(int)
-    events: list[Record] = []
+    changed = [
+        (key, _POISON if rng.random() < _POISONED else value)
+        for key, value in changes(rng, EVENTS, _PROFILES)
+    ]
     # The last ones, one for each partition, show what is behind what all others left there.
-    for key, good in [*changes(rng, EVENTS, _PROFILES), *_last(rng)]:
+    return _expected(_records([*changed, *_last(rng, 0)], Counter()))
+
+
+def _records(values: Sequence[tuple[bytes, bytes | None]], ends: Counter[int]) -> list[Record]:
+    found = []
+    for key, value in values:
         partition = zlib.crc32(key) % PARTITIONS
-        value = good
-        if rng.random() < _POISONED and len(events) < EVENTS:
-            value = _POISON
         sizes = len(key), len(value or b"")
-        events.append(
-            ConsumerRecord("events", partition, ends[partition], 0, 0, key, value, None, *sizes, ())
-        )
+        found.append(ConsumerRecord("events", partition, ends[partition], 0, 0, key, value, None, *sizes, ()))
         ends[partition] += 1
-    return _expected(events)
+    return found
 
 
 def _expected(events: list[Record]) -> Workload:
     poisoned = {(event.partition, event.offset) for event in events if event.value == _POISON}
-    return Workload(events, exports_of(events), states_of(events), poisoned)
+    exports: dict[bytes, list[bytes]] = defaultdict(list)
+    origins = {}
+    for event, export in _exported(events):
+        exports[event.key or b""].append(export)
+        origins[export] = event.partition, event.offset
+    return Workload(events, dict(exports), states_of(events), origins, poisoned)
 
 
-def _last(rng: random.Random) -> list[tuple[bytes, bytes | None]]:
+def _last(rng: random.Random, first: int) -> list[tuple[bytes, bytes | None]]:
     found: dict[int, tuple[bytes, bytes | None]] = {}
-    for number in range(1000):
+    for number in range(first, first + 1000):
         key = b"last-%03d" % number
         (_, value), *_ = [
             each
@@ -120,11 +160,11 @@ def states_of(events: list[Record]) -> dict[int, dict[bytes, bytes]]:
     }
 
 
-def exports_of(events: list[Record]) -> dict[bytes, list[bytes]]:
-    """The core's exports, byte for byte, once the model agrees with them."""
+def _exported(events: list[Record]) -> list[tuple[Record, bytes]]:
+    """The core's exports, byte for byte, once the model agrees with them; no two are the same."""
     core, states = Core(plan()), defaultdict[bytes, "bytes | None"](lambda: None)
     model = NaiveModel(*parse_configuration((json.dumps(_DESTINATION), "destination.yaml"), None, {}))
-    found: dict[bytes, list[bytes]] = defaultdict(list)
+    found = []
     for event in events:
         assert event.key is not None
         states.setdefault(event.key, None)
@@ -132,8 +172,9 @@ def exports_of(events: list[Record]) -> dict[bytes, list[bytes]]:
         told = model.apply(event.key, event.value, (), 0)
         expected = [] if told.data is None else [json.dumps(plain(told.data))]
         assert [json.dumps(json.loads(export.data)) for export in batch.exports] == expected
-        found[event.key] += [export.data for export in batch.exports]
-    return dict(found)
+        found += [(event, export.data) for export in batch.exports]
+    assert len({data for _, data in found}) == len(found)
+    return found
 
 
 _DESTINATION = {**DESTINATION, "connection": {"region": "eu-west-1"}}

@@ -15,13 +15,14 @@ from unittest import mock
 
 import structlog
 
-from processor.errors import KafkaRefused
+from processor.errors import KafkaRefused, Reason
 from processor.kafka.changelog import OFFSET_HEADER, OWN_KEYS
+from processor.kafka.dead_letters import HEADER_PREFIX
 from processor.profile.record import encode_left, has_left, record_offset
 from processor.settings import load_settings
 from tests.kinesis.model import Faults, ScriptedKinesis
 from tests.simulation import clients
-from tests.simulation.broker import LATEST_APPEND_S, Broker
+from tests.simulation.broker import Broker
 from tests.simulation.disk import Disk
 from tests.simulation.faults import FAULTS, calm, planned
 from tests.simulation.loop import Simulation
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
 
 PRODUCE_S: Final = 6.0
 _CATCH_UP_S: Final = 180.0
+_SETTLED_S: Final = 0.5
+"""When what was on its slow way to Kafka has arrived."""
+_GROW_S: Final = 8.0
+"""Longer than what was begun takes, usually, where there are no faults."""
 _PROBE_EVERY_S: Final = 0.25
 _RESTART_S: Final = 1.0
 _SHUTDOWN_MS: Final = 3000
@@ -80,6 +85,8 @@ class World:
         self.trace: list[str] = []
         self.excused: set[bytes] = set()
         """Exports that may come more than once."""
+        self.rejected = self.workload.rejected(random.Random(seed + 4))
+        """Exports that Kinesis never takes."""
         self.struck: set[str] = set()
         """The steps before which a worker was killed."""
         self.workers: list[Worker] = []
@@ -130,6 +137,12 @@ class World:
         self.note(f"{worker.process.name} ends: {error}")
         self.background.append(asyncio.create_task(self.restart_later(slot, _RESTART_S)))
 
+    def set_kinesis_faults(self, faults: Faults) -> None:
+        """Beside these, what a life's Kinesis rejects it always rejects, and its shards have limits."""
+        faults.is_poison = self.rejected.__contains__
+        faults.limited = True
+        self.kinesis.faults = faults
+
     async def stopped(self, slot: int, worker: Worker, wait_s: float) -> None:
         """Wait for the end of a worker that was told to stop now, and start another.
 
@@ -165,7 +178,7 @@ class World:
         self.broker = Broker(self.rng, self.loop, PARTITIONS, self.note)
         self.kinesis = ScriptedKinesis(self.rng, shards=self.rng.randrange(1, 4))
         self.kinesis.check_order = False
-        self.kinesis.faults = calm(self.rng)
+        self.set_kinesis_faults(calm(self.rng))
         count = self.rng.choice([1, 2, 2, 3])
         self.disks = [Disk(self.rng) for _ in range(count)]
         self.background: list[asyncio.Task[Any]] = []
@@ -180,7 +193,7 @@ class World:
                 FAULTS[name](self, random.Random(number))
             await producing
             await self._mend()
-            await asyncio.sleep(LATEST_APPEND_S)
+            await asyncio.sleep(max(_SETTLED_S, self.broker.last_arrival_s - self.loop.now_s))
             self._produce_at_once(self.events[-PARTITIONS:])
             await self._caught_up()
             probing.cancel()
@@ -195,9 +208,7 @@ class World:
 
     def _produce_at_once(self, events: Sequence[Record]) -> None:
         for event in events:
-            log = self.broker.log(event.topic, event.partition)
-            log.records.append(event)
-            log.end = event.offset + 1
+            self.broker.log(event.topic, event.partition).put(event, self.loop)
 
     async def _mend(self) -> None:
         """No fault from here on; what died is started again."""
@@ -205,7 +216,9 @@ class World:
         for task in self.background:
             await task
         self._forget_plans()
-        self.kinesis.faults = Faults()
+        self.set_kinesis_faults(Faults())
+        for shard in self.kinesis.open_shards:
+            shard.share = 1.0
         self.broker.mend()
         for slot, worker in enumerate(self.workers):
             if worker.process.is_dead:
@@ -221,8 +234,12 @@ class World:
     async def _caught_up(self) -> None:
         """All events are committed."""
         deadline_s = self.loop.time() + _CATCH_UP_S
-        ends = {n: self.broker.log("events", n).end for n in range(PARTITIONS)}
+        grows_s = self.loop.time() + _GROW_S if self.rejected else math.inf
         while True:
+            if self.loop.time() > grows_s:
+                grows_s += _GROW_S
+                self._grow()
+            ends = {n: self.broker.log("events", n).end for n in range(PARTITIONS)}
             committed = self.broker.group.committed
             behind = [
                 n for n, end in ends.items() if end and (n not in committed or committed[n].offset < end)
@@ -241,6 +258,13 @@ class World:
                     if not _is_refusal(error):
                         raise error
             await asyncio.sleep(0.1)
+
+    def _grow(self) -> None:
+        """Have something more to export: only when others are taken is a record known to be rejected for itself."""
+        self.note("one event more for each partition")
+        self.workload = self.workload.grown()
+        self.events = self.workload.events
+        self._produce_at_once(self.events[-PARTITIONS:])
 
     async def _shut_down(self) -> None:
         began_s = self.loop.time()
@@ -270,7 +294,6 @@ class World:
     def _balanced(self, worker: Worker) -> None:
         figures = worker.status.figures
         gone = figures.exported + figures.unchanged + figures.skipped + figures.dead_lettered.total()
-        # A rejected export counts as exported and as dead-lettered; here none is.
         if figures.received != gone + figures.abandoned + figures.in_flight:
             raise Violation(f"{worker.process.name}: received is not the sum of what became of it: {figures}")
         if worker.bounds is not None:
@@ -291,8 +314,9 @@ class World:
                 found[record.partition_key.encode()].append(record.data)
         expected = self.workload.exports
         for profile in {**expected, **found}:
-            if found.get(profile, []) != expected.get(profile, []):
-                raise Violation(_difference(profile, found.get(profile, []), expected.get(profile, [])))
+            taken = [data for data in expected.get(profile, []) if data not in self.rejected]
+            if found.get(profile, []) != taken:
+                raise Violation(_difference(profile, found.get(profile, []), taken))
         repeated = {data for data, count in counts.items() if count > 1} - self.excused
         if repeated:
             raise Violation(f"repeated without need: {min(repeated).decode()[:200]}")
@@ -343,11 +367,14 @@ class World:
         for log in list(self.broker.logs.values()):
             if log.topic == self.settings.kafka.dead_letter_topic:
                 for record in log.records:
-                    told = dict(record.headers)
-                    place = told["processor.dead-letter.partition"], told["processor.dead-letter.offset"]
-                    found.add((int(place[0]), int(place[1])))
-        if found != self.workload.poisoned:
-            raise Violation(f"dead letters {sorted(found)}, expected {sorted(self.workload.poisoned)}")
+                    told = {
+                        name.removeprefix(HEADER_PREFIX): value.decode() for name, value in record.headers
+                    }
+                    found.add((int(told["partition"]), int(told["offset"]), told["reason"]))
+        expected = {(*place, Reason.BAD_JSON.value) for place in self.workload.poisoned}
+        expected |= {(*self.workload.origins[data], Reason.REJECTED.value) for data in self.rejected}
+        if found != expected:
+            raise Violation(f"dead letters {sorted(found)}, expected {sorted(expected)}")
 
 
 def _moments_s(seed: int) -> list[float]:
