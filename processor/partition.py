@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-_RECORDS_AT_ONCE: Final = 200
+_RECORDS_AT_ONCE: Final = 300
 """How many records the core works on before the loop turns: a few milliseconds' worth."""
 
 _BATCHES_AT_ONCE: Final = 64

@@ -213,7 +213,7 @@ class KinesisSettings(_Group):
         5.0, ge=0, le=60_000, description="How long a record may wait for company; 0 sends at once."
     )
     busy_linger_ms: float = Field(
-        25.0,
+        100.0,
         ge=0,
         le=60_000,
         description="The same while more events wait to be worked on; what is longer of both counts then.",
