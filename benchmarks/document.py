@@ -201,6 +201,68 @@ def _endpoint() -> str:
     )
 
 
+def _state() -> str:
+    few, many = (_figures("state")[f"throughput with {count} profiles"] for count in (100_000, 10_000_000))
+    told = {
+        "events a second, one partition, one process": ("events_per_s", "{:,.0f}"),
+        "events a CPU-second": ("events_per_cpu_s", "{:,.0f}"),
+        "RocksDB's memory, MiB": ("rocksdb_memory_mib", "{:.0f}"),
+        "the process' peak memory, MiB (both in one process)": ("peak_rss_mib", "{:.0f}"),
+    }
+    return _table(
+        ["", "100 thousand profiles", "10 million profiles"],
+        [
+            [name, form.format(few[figure]), form.format(many[figure])]
+            for name, (figure, form) in told.items()
+        ],
+    )
+
+
+def _restores() -> str:
+    figures = _figures("state")
+    rounds, handover = figures["many / few, every round"], figures["hand-over"]
+    return _table(
+        ["", ""],
+        [
+            [
+                f"throughput, 10 million / 100 thousand, median of {len(rounds)} rounds",
+                f"{figures['many / few']:.2f} ({min(rounds):.2f} to {max(rounds):.2f})",
+            ],
+            [
+                "restore from a real broker, records a second",
+                f"{figures['restore']['records_per_s']:,.0f}",
+            ],
+            [
+                "hand-over of a partition of a million profiles, store absent",
+                f"{handover['store_absent_s']:.2f} s",
+            ],
+            ["the same, store warm", f"{handover['store_warm_s']:.2f} s"],
+        ],
+    )
+
+
+def _writer() -> str:
+    return _table(
+        [
+            "",
+            "writer, µs of CPU a record",
+            "`client.put_records`",
+            "ratio, median of five rounds",
+            "writer, records a second",
+        ],
+        [
+            [
+                name,
+                f"{row['writer']['cpu_us_a_record']:.2f}",
+                f"{row['client.put_records']['cpu_us_a_record']:.2f}",
+                f"{row['client.put_records / writer, CPU']:.2f}",
+                f"{row['writer']['records_a_second']:,.0f}",
+            ]
+            for name, row in _figures("writer").items()
+        ],
+    )
+
+
 def _sizes() -> str:
     kept_s = StateSettings.model_fields["changelog_min_compaction_lag_ms"].default / 1000
     told = [rows(size(load, load_constants(), kept_s)) for load in _LOADS.values()]
@@ -221,6 +283,9 @@ _TABLES: dict[str, Callable[[], str]] = {
     "profile": _profile,
     "endpoint": _endpoint,
     "sizes": _sizes,
+    "state": _state,
+    "restores": _restores,
+    "writer": _writer,
 }
 
 
