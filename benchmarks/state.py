@@ -194,7 +194,7 @@ async def _throughput(home: Path, profiles: int, seconds: float = 10) -> dict[st
             offset += 20 * _BATCH
             began_s, began_cpu_s = time.perf_counter(), time.process_time()
             for batch in batches:
-                partition.offer(batch)
+                partition.offer(batch, offset)
             while status.figures.in_flight:  # noqa: ASYNC110  nothing in the stages waits for a benchmark
                 await asyncio.sleep(0.001)
             busy_s += time.perf_counter() - began_s

@@ -84,6 +84,7 @@ class Partition:
         self._on_room = on_room
         self._tracer = tracer or NoTraces()
         self._taken: deque[Sequence[Record]] = deque()
+        self._end_offset = 0
         self._in_flight: deque[tuple[Batch, Ticket]] = deque()
         self._spans: deque[Span] = deque()
         """Those of the batches in flight."""
@@ -98,10 +99,14 @@ class Partition:
         """Have the next batch, and all after it, worked on by another core."""
         self._stages = self._stages._replace(core=core)
 
-    def offer(self, records: Sequence[Record]) -> None:
-        """Take records, in order; how much fits is the caller's to decide, by `held_bytes`."""
+    def offer(self, records: Sequence[Record], end_offset: int | None) -> None:
+        """Take records, in order; how much fits is the caller's to decide, by `held_bytes`.
+
+        The partition ends at `end_offset`, as far as is known.
+        """
         for at in range(0, len(records), _RECORDS_AT_ONCE):
             self._taken.append(records[at : at + _RECORDS_AT_ONCE])
+        self._end_offset = end_offset or 0
         held_bytes = size_bytes(records)
         self.held_bytes += held_bytes
         self._status.received(len(records), held_bytes - RECORD_OVERHEAD_BYTES * len(records))
@@ -188,7 +193,9 @@ class Partition:
         self._status.processed(batch, time.perf_counter() - began_s)
         self._spans.append(span)
         stages.state.put(batch.changes)
-        ticket = Ticket(batch.exports, self.number, is_followed=bool(self._taken))
+        # More than a batch: at the end of a topic, markers of transactions may stand that are no events.
+        is_followed = self._end_offset - batch.next_offset > _RECORDS_AT_ONCE
+        ticket = Ticket(batch.exports, self.number, is_followed=is_followed)
         self._in_flight.append((batch, ticket))
         self._to_settle.set()
         await stages.writer.submit(ticket)

@@ -229,7 +229,7 @@ class Pipeline:
             for number, records in batches.items():
                 # Between the poll and here nothing was awaited, but during the poll a partition may have gone.
                 if number in self.partitions:
-                    self.partitions[number].offer(records)
+                    self.partitions[number].offer(records, self.source.end_offset(number))
 
     async def _watch(self) -> None:
         """Raise what went wrong in a rebalance, where it would otherwise only be logged."""

@@ -216,7 +216,7 @@ class KinesisSettings(_Group):
         100.0,
         ge=0,
         le=60_000,
-        description="The same while more events wait to be worked on; what is longer of both counts then.",
+        description="The same while a partition lags by some hundred events; the longer of both counts then.",
     )
     max_records_per_request: int = Field(500, ge=1, le=500, description="Records in one PutRecords call.")
     max_request_bytes: int = Field(

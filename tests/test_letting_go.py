@@ -49,6 +49,9 @@ class ScriptedSource:
         self.taken_from.append(partition)
         self._fresh.append(partition)
 
+    def end_offset(self, _: int) -> None:
+        """Not known."""
+
     async def committed(self, partition: int) -> Committed | None:
         offset = self.committed_offsets.get(partition)
         return None if offset is None else Committed(offset, is_start=True)

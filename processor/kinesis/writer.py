@@ -100,7 +100,7 @@ class Writer:
     async def submit(self, ticket: Ticket) -> None:
         """Take a ticket's exports, in order; waits while the buffer, or what one shard may hold of it, is full."""
         ticket.busy = self._busy.setdefault(ticket.partition, {})
-        # A call costs as much as many records. With events waiting for the core, later calls are what speeds all up.
+        # A call costs as much as many records: where events wait for their turn, fuller calls are worth a delay.
         busy_ms = self._settings.busy_linger_ms if ticket.is_followed else 0
         self._lingers_s = max(self._settings.linger_ms, busy_ms) / 1000
         self._take(ticket)

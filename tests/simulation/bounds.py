@@ -56,12 +56,12 @@ class Bounds:
             self.partitions.append(partition)
             offer, drain = partition.offer, partition.drain
 
-            def offered(records: Sequence[Record]) -> None:
+            def offered(records: Sequence[Record], end_offset: int | None) -> None:
                 room_bytes = self._room_bytes.get(number, 0)
                 assert partition.held_bytes < room_bytes, (
                     f"partition {number} takes records and has no room: {partition.held_bytes} of {room_bytes} bytes"
                 )
-                offer(records)
+                offer(records, end_offset)
                 _check_held(partition)
 
             async def drained() -> None:

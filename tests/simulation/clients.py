@@ -38,6 +38,8 @@ class Consumer:
         self._options = options
         self._timeout_s = options["request_timeout_ms"] / 1000
         self._positions: dict[TopicPartition, int] = {}
+        self._ends: dict[TopicPartition, int] = {}
+        """As of the last fetch."""
         self._paused: set[TopicPartition] = set()
         self._assigned: set[TopicPartition] | None = None
         self._epoch = 0
@@ -91,6 +93,10 @@ class Consumer:
 
     async def position(self, place: TopicPartition) -> int:
         return self._positions[place]
+
+    def highwater(self, place: TopicPartition) -> int | None:
+        self._must_be_assigned(place)
+        return self._ends.get(place)
 
     async def beginning_offsets(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         # Compaction leaves the beginning where it is.
@@ -173,6 +179,7 @@ class Consumer:
         rng, found = self._broker.rng, {}
         for place, position in wanted.items():
             log = self._log(place)
+            self._ends[place] = log.end
             count = min(max_records, rng.randrange(1, _BATCH_RECORDS)) if log.has(position) else 0
             found[place] = log.read(position, count)
         return found
