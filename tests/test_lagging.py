@@ -1,0 +1,89 @@
+"""A partition tells the writer whether it lags, so that calls fill up where that shortens a backlog."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import pytest
+
+from processor.configuration import parse_configuration
+from processor.governance.plan import compile_plan
+from processor.partition import Partition, Stages
+from processor.profile.core import Core
+from processor.state.memory import MemoryStore
+from processor.state.overlay import Overlay
+from processor.telemetry.status import Status
+from tests.virtual_time import run_in_virtual_time
+
+if TYPE_CHECKING:
+    from processor.kinesis.ticket import Ticket
+
+DESTINATION = """
+name: exports
+connection: {region: eu-west-1}
+stream: exports
+marketingActions: []
+segments: [{id: loyal}]
+attributes: [person.email]
+"""
+
+
+class Record(NamedTuple):
+    offset: int
+    key: bytes = b"profile"
+    value: bytes | None = None
+    timestamp: int = 1_700_000_000_000
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+
+
+class Taking:
+    """A writer that takes every ticket."""
+
+    max_record_bytes = 1 << 20
+
+    def __init__(self) -> None:
+        self.tickets: list[Ticket] = []
+
+    async def submit(self, ticket: Ticket) -> None:
+        self.tickets.append(ticket)
+
+
+@pytest.mark.parametrize(
+    ("end_offset", "is_followed"),
+    [
+        pytest.param(10, False, id="at the end"),
+        pytest.param(12, False, id="before the marker of a transaction"),
+        pytest.param(5_000, True, id="far from the end"),
+        pytest.param(None, False, id="where Kafka has not said yet"),
+    ],
+)
+def test_what_is_submitted_says_whether_more_follows(end_offset: int | None, is_followed: bool) -> None:
+    writer = Taking()
+
+    async def world() -> None:
+        core = Core(compile_plan(*parse_configuration((DESTINATION, "destination.yaml"), None, {})))
+        passed = SimpleNamespace(passed=_nothing)
+        stages = Stages(
+            core,
+            Overlay(MemoryStore()),
+            cast("Any", writer),
+            cast("Any", None),
+            cast("Any", SimpleNamespace(keep=_nothing)),
+            cast("Any", passed),
+        )
+        partition = Partition(0, stages, Status(), state_bytes_max=1 << 20, on_room=lambda: None)
+        running = asyncio.create_task(partition.run())
+        partition.offer([Record(offset) for offset in range(10)], end_offset)
+        while partition.next_offset is None:
+            await asyncio.sleep(0.001)
+        running.cancel()
+        await asyncio.wait([running])
+
+    run_in_virtual_time(world())
+    assert [ticket.is_followed for ticket in writer.tickets] == [is_followed]
+
+
+async def _nothing(*_: object) -> None:
+    return None
