@@ -39,6 +39,8 @@ class Point:
     quick: bool = True
     pinned: bool = True
     """Whether the workers share one CPU that is theirs alone; else all share all."""
+    turn_s: float | None = None
+    """How long each has that CPU to itself, in turns; None: as the kernel shares it out."""
 
 
 def _mapped(count: int, *, quick: bool = True) -> Point:
@@ -47,6 +49,7 @@ def _mapped(count: int, *, quick: bool = True) -> Point:
 
 SWEEPS: dict[str, Sequence[Point]] = {
     "workers": (Point(1), Point(2, workers=2), Point(4, workers=4)),
+    "workers in turns": (Point(1), Point(2, workers=2, turn_s=0.5), Point(4, workers=4, turn_s=0.5)),
     "workers unpinned": (
         Point(1, pinned=False),
         Point(2, workers=2, pinned=False),
@@ -107,7 +110,8 @@ def _measured(point: Point, events: int, runs: int, name: str) -> dict[str, Any]
     with scene(Cpus.split() if point.pinned else Cpus.shared()) as stage:
         topic = stage.fill(point.shape, count)
         rows = [
-            asdict(measure(Processor(point.workers), stage, topic, point.shape)) for _ in range(count_of_runs)
+            asdict(measure(Processor(point.workers), stage, topic, point.shape, point.turn_s))
+            for _ in range(count_of_runs)
         ]
     whole = topic.births + topic.events
     told: dict[str, Any] = report.spread(rows)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import os
 import shutil
+import signal
 import threading
 import time
 import urllib.error
@@ -18,7 +21,7 @@ from benchmarks.end_to_end.scene import SHARDS
 from benchmarks.endpoint import running
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from benchmarks.end_to_end.contender import Contender
@@ -64,8 +67,12 @@ class _Moment:
     cpu_s: float
 
 
-def measure(contender: Contender, scene: Scene, topic: FilledTopic, shape: Shape) -> Run:
+def measure(
+    contender: Contender, scene: Scene, topic: FilledTopic, shape: Shape, turn_s: float | None = None
+) -> Run:
     """Let a contender work through a topic that is full already, as a group that is new.
+
+    With `turn_s` its workers have the CPU in turns of so many seconds, as if each had one of its own.
 
     Raises:
         ContenderFailedError: it did not get through.
@@ -77,8 +84,10 @@ def measure(contender: Contender, scene: Scene, topic: FilledTopic, shape: Shape
         task = new_task(scene, topic, shape, endpoint.url, contender.name)
         with running_contender(contender, task, scene) as tree:
             look = _Looker(endpoint, tree)
-            first = look.until(topic.births + (total - topic.births) * _STEADY_FROM)
-            last = look.until(topic.births + (total - topic.births) * _STEADY_TO)
+            look.until(topic.births + (total - topic.births) * _STEADY_FROM / 2)
+            with contextlib.nullcontext() if turn_s is None else _in_turns(tree.pids[1:], turn_s):
+                first = look.until(topic.births + (total - topic.births) * _STEADY_FROM)
+                last = look.until(topic.births + (total - topic.births) * _STEADY_TO)
             end = look.until(total)
             peaks = [peak / 2**20 for peak in tree.peak_bytes]
             state_bytes = _disk_bytes(task.home / "state")
@@ -145,6 +154,31 @@ def wait_for(reached: Callable[[], float], goal: float, tree: ProcessTree) -> No
         now = reached()
         if now > best:
             best, since_s = now, time.monotonic()
+
+
+@contextmanager
+def _in_turns(pids: Sequence[int], turn_s: float) -> Iterator[None]:
+    """Let one of some processes run at a time, the others stopped."""
+    stop = threading.Event()
+
+    def take_turns() -> None:
+        for pid in itertools.cycle(pids):
+            os.kill(pid, signal.SIGCONT)
+            if stop.wait(turn_s):
+                return
+            os.kill(pid, signal.SIGSTOP)
+
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    turns = threading.Thread(target=take_turns)
+    turns.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        turns.join()
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
 
 
 def _disk_bytes(directory: Path) -> int:

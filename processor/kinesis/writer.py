@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _GATHER_S: Final = 0.005
+_HOT: Final = (
+    8  # where more records than these wait behind one of their profile, company is not worth the delay
+)
 THROTTLED: Final = "ProvisionedThroughputExceededException"
 
 
@@ -63,7 +66,7 @@ class Writer:
         self._fence = fence
         self.lanes = Lanes(0.0, settings.shard_buffer_bytes)
         self.watch = StreamWatch(endpoint, self.lanes, self._shards_changed)
-        self._ready_since_s: float | None = None
+        self._due_s = math.inf  # when what is ready goes, in company or not
         self._bisection = Bisection()
         self._delayed: dict[int, list[Item]] = {}
         """Groups that wait to be sent again."""
@@ -183,7 +186,7 @@ class Writer:
         figures.submitted += position - ticket.taken
         figures.buffered_bytes = held_bytes
         ticket.taken = position
-        self._stir()
+        self._stir(self._lingers_s)
 
     def _unsettled(self) -> Iterator[Item]:
         for call in self._calls.values():
@@ -197,9 +200,8 @@ class Writer:
             for queue in busy.values():
                 yield from queue or ()
 
-    def _stir(self) -> None:
-        if self._ready_since_s is None:
-            self._ready_since_s = asyncio.get_running_loop().time()
+    def _stir(self, linger_s: float) -> None:  # something is ready that may wait for so long
+        self._due_s = min(self._due_s, asyncio.get_running_loop().time() + linger_s)
         self._stirred.set()
 
     def _send_what_may_go(self, tasks: asyncio.TaskGroup) -> float:
@@ -224,22 +226,22 @@ class Writer:
 
     def _linger_s(self, now_s: float) -> float:
         """How long what is ready waits for company yet."""
-        if self._ready_since_s is None:
+        if self._due_s == math.inf:
             return math.inf
         if now_s < self._gathering_until_s:
             return self._gathering_until_s - now_s
-        return 0.0 if self._is_call_full() else self._ready_since_s + self._lingers_s - now_s
+        return 0.0 if self._is_call_full() else self._due_s - now_s
 
     def _packed(self, now_s: float) -> Call:
         settings = self._settings
         call = self.lanes.packed(now_s, settings.max_records_per_request, settings.max_request_bytes)
         if call.items:
-            self._ready_since_s = now_s
+            self._due_s = now_s + self._lingers_s
             if self._is_call_full() and len(call.items) < settings.max_records_per_request // 2:
                 # What is ready may not go yet: calls of a few records, as limits let them go, would cost more.
                 self._gathering_until_s = now_s + _GATHER_S
         elif not self.lanes.ready_records:
-            self._ready_since_s = None
+            self._due_s = math.inf
         return call
 
     def _may_begin(self) -> bool:
@@ -372,7 +374,7 @@ class Writer:
         item = queue.popleft()
         ticket.busy[item.export.profile] = queue
         self.lanes.add(item)
-        self._stir()
+        self._stir(self._lingers_s if len(queue) < _HOT else 0.0)
 
     def _backoff_s(self, attempts: int) -> float:
         settings = self._settings
@@ -401,7 +403,7 @@ class Writer:
             if not item.ticket.abandoned:
                 item.rejected_at = None  # among others again, it is no suspect
                 self.lanes.put_back(item)
-        self._stir()
+        self._stir(self._settings.linger_ms / 1000)
 
     def _send_whole_again(self, call: Call, code: str, wait_s: float) -> None:
         now_s = asyncio.get_running_loop().time()
@@ -440,7 +442,7 @@ class Writer:
 
     def _shards_changed(self) -> None:
         self._room.set()
-        self._stir()
+        self._stir(self._settings.linger_ms / 1000)
 
     def _notice(self, trouble: str) -> None:
         if self.trouble != trouble:

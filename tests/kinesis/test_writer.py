@@ -162,6 +162,22 @@ def test_a_record_waits_longer_while_more_events_wait_to_become_records(
     assert kinesis.requests == expected
 
 
+def test_a_profile_with_many_records_does_not_wait_for_company_with_each() -> None:
+    kinesis = ScriptedKinesis(random.Random(5))
+
+    async def world() -> float:
+        async with writing(kinesis, linger_ms=5, busy_linger_ms=1000) as writer:
+            ticket = Ticket([export(1, number) for number in range(100)], is_followed=True)
+            began_s = asyncio.get_running_loop().time()
+            await writer.submit(ticket)
+            await ticket.wait()
+            return asyncio.get_running_loop().time() - began_s
+
+    # The first, and the last ones, behind which few wait, do; 90 others at a second each would take a minute and a half.
+    assert run_in_virtual_time(world()) < 20
+    assert len(kinesis.stored) == 100
+
+
 def test_nothing_waits_longer_once_no_event_waits() -> None:
     kinesis = ScriptedKinesis(random.Random(5))
 
