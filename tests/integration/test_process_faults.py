@@ -150,7 +150,7 @@ async def test_a_clock_that_jumps_changes_nothing_but_ages(
         monkeypatch.setattr(time, "time", lambda: true_time() + jump_s)
         await produce(kafka, topic, changes(40, start=40))
         await until(lambda: status.figures.exported == 80 and status.figures.in_flight == 0)
-        assert status.is_ready
+        await until(lambda: status.is_ready)  # a busy machine answers a heartbeat late now and then
         assert status.durations.age.total >= 0
     monkeypatch.undo()
     assert numbers(scripted) == expected_numbers(80)
