@@ -132,6 +132,10 @@ def _workers() -> str:
     return _scaled_workers("scaling-workers", "all on one CPU")
 
 
+def _workers_in_turns() -> str:
+    return _scaled_workers("scaling-workers-in-turns", "on one CPU in turns")
+
+
 def _workers_unpinned() -> str:
     return _scaled_workers("scaling-workers-unpinned", "on all CPUs, with all else")
 
@@ -279,6 +283,7 @@ _TABLES: dict[str, Callable[[], str]] = {
     "stages": _stages,
     "workers": _workers,
     "workers-unpinned": _workers_unpinned,
+    "workers-in-turns": _workers_in_turns,
     "endurance": _endurance,
     "profile": _profile,
     "endpoint": _endpoint,
