@@ -26,6 +26,7 @@ from processor.kafka.dead_letters import DeadLetters
 from processor.kafka.heartbeats import Heartbeats
 from processor.kafka.source import check_group
 from processor.kafka.topics import open_topics
+from processor.kafka.unbroken import within
 from processor.kinesis.connection import open_stream
 from processor.kinesis.writer import Writer
 from processor.link import answer_parent
@@ -173,10 +174,10 @@ async def _connected(
     await _patiently(patience, writer.connect, "kinesis", status)
     prepared = await _patiently(patience, lambda: _prepare_topics(settings), "kafka", status)
     dead_letters = DeadLetters(settings.kafka)
-    stack.push_async_callback(_within, _LEAVE_S, dead_letters.stop, "the dead-letter producer")
+    stack.push_async_callback(within, _LEAVE_S, dead_letters.stop, "the dead-letter producer")
     await _patiently(patience, dead_letters.start, "kafka", status)
     changelog = Changelog(settings.kafka, settings.changelog_topic, life.fence)
-    stack.push_async_callback(_within, _LEAVE_S, changelog.stop, "the changelog producer")
+    stack.push_async_callback(within, _LEAVE_S, changelog.stop, "the changelog producer")
     await _patiently(patience, changelog.start, "kafka", status)
     parts = Parts(
         core=Core(plan),
@@ -190,7 +191,7 @@ async def _connected(
     )
     tracer = await stack.enter_async_context(tracing(settings.kafka.topic, settings.service.traces))
     pipeline = Pipeline(settings, parts, status, tracer)
-    stack.push_async_callback(_within, _LEAVE_S, pipeline.source.stop, "the consumer")
+    stack.push_async_callback(within, _LEAVE_S, pipeline.source.stop, "the consumer")
     await _patiently(patience, pipeline.source.start, "kafka", status)
     return pipeline
 
@@ -269,15 +270,6 @@ async def _patiently(
         else:
             status.healthy(what)
             return result
-
-
-async def _within(deadline_s: float, action: Callable[[], Awaitable[None]], what: str) -> None:
-    """Leave in an orderly way, but not for longer than `deadline_s`: a broker that is away must not hold us."""
-    try:
-        async with asyncio.timeout(deadline_s):
-            await action()
-    except TimeoutError:
-        log.warning("left without an answer", client=what)
 
 
 async def _watched(watchdog: Watchdog, leave_soon: Callable[[], None]) -> None:

@@ -11,7 +11,7 @@ import structlog
 from processor.kafka.client import errors_mapped
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
 log = structlog.get_logger(__name__)
 
@@ -42,7 +42,7 @@ async def connected(client: Client, doing: str) -> AsyncIterator[None]:
             await unbroken(client.start())
         yield
     finally:
-        await unbroken(_left(client, doing))
+        await unbroken(within(_PATIENCE_S, client.stop, doing))
 
 
 async def unbroken(work: Coroutine[object, object, None]) -> None:
@@ -60,12 +60,13 @@ async def unbroken(work: Coroutine[object, object, None]) -> None:
     task.result()
 
 
-async def _left(client: Client, doing: str) -> None:
+async def within(deadline_s: float, stop: Callable[[], Awaitable[None]], what: str) -> None:
+    """Leave in an orderly way, but not for longer than `deadline_s`: a broker that is away must not hold us."""
     try:
-        async with asyncio.timeout(_PATIENCE_S):
-            await client.stop()
+        async with asyncio.timeout(deadline_s):
+            await stop()
     except TimeoutError:
-        log.warning("left without an answer", client=doing)
+        log.warning("left without an answer", client=what)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -13,9 +13,10 @@ from processor.kafka.changelog import Changelog
 from processor.kafka.dead_letters import DeadLetters
 from processor.kafka.heartbeats import Heartbeats
 from processor.kafka.topics import ChangelogShape
+from processor.kafka.unbroken import within
 from processor.kinesis.writer import Writer
 from processor.pipeline import Parts, Pipeline
-from processor.service import _HOPEFUL, _LEAVE_S, _PATIENT, _patiently, _within
+from processor.service import _HOPEFUL, _LEAVE_S, _PATIENT, _patiently
 from processor.telemetry.status import Status
 from tests.simulation.bounds import Bounds
 from tests.simulation.broker import NOWHERE
@@ -94,10 +95,10 @@ class Worker:
         await _patiently(self._patience, writer.connect, "kinesis", status)
         dead_letters = DeadLetters(kafka)
         await _patiently(self._patience, dead_letters.start, "kafka", status)
-        stack.push_async_callback(_within, _LEAVE_S, dead_letters.stop, "the dead-letter producer")
+        stack.push_async_callback(within, _LEAVE_S, dead_letters.stop, "the dead-letter producer")
         changelog = Changelog(kafka, settings.changelog_topic, fence)
         await _patiently(self._patience, changelog.start, "kafka", status)
-        stack.push_async_callback(_within, _LEAVE_S, changelog.stop, "the changelog producer")
+        stack.push_async_callback(within, _LEAVE_S, changelog.stop, "the changelog producer")
 
         async def open_store(partition: int) -> Any:
             await asyncio.sleep(world.rng.uniform(0.0, 0.005))
@@ -116,7 +117,7 @@ class Worker:
         pipeline = Pipeline(settings, parts, status)
         self.bounds = Bounds(pipeline, writer, settings)
         await _patiently(self._patience, pipeline.source.start, "kafka", status)
-        stack.push_async_callback(_within, _LEAVE_S, pipeline.source.stop, "the consumer")
+        stack.push_async_callback(within, _LEAVE_S, pipeline.source.stop, "the consumer")
         return pipeline
 
 
