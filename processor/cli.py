@@ -228,13 +228,9 @@ def main() -> None:
 def _plan(destination: Path | None, governance: Path | None) -> tuple[Plan | None, Sequence[Problem]]:
     """The compiled plan, or why there is none."""
     try:
-        return _loaded(destination, governance), ()
+        return plan_of(_read(destination, governance)), ()
     except ConfigurationError as error:
         return None, error.problems
-
-
-def _loaded(destination: Path | None, governance: Path | None) -> Plan:
-    return plan_of(_read(destination, governance))
 
 
 def _read(destination: Path | None, governance: Path | None) -> Files:

@@ -57,12 +57,15 @@ class Changes:
 
 
 class LastValid:
-    """The last valid files, which the parent keeps for its workers; `read` reads them as they are now."""
+    """The last valid files, which the parent keeps for its workers; `read` reads them as they are now.
 
-    def __init__(self, read: Callable[[], Files], files: Files) -> None:
+    `plan` is what `files`, the first ones, say.
+    """
+
+    def __init__(self, read: Callable[[], Files], files: Files, plan: Plan) -> None:
         self._read = read
         self._files = files
-        self._plan = plan_of(files)
+        self._plan = plan
 
     def changed(self) -> Files:
         """The files as they are now; where they are valid they are the last valid ones from now on."""

@@ -13,7 +13,7 @@ import structlog
 import uvloop
 
 from processor.console import errors, exit_code, leaves, refuse, tell
-from processor.errors import EXIT_BAD_CONFIGURATION, ConfigurationError, ProcessorError
+from processor.errors import ConfigurationError, ProcessorError
 from processor.link import line_to_parent
 from processor.reload import Changes, LastValid, plan_of
 from processor.service import Parent, run_service, stop_on_signals
@@ -25,7 +25,7 @@ from processor.web.server import serve
 from processor.workers import Command, RestartPolicy, Workers, allowed_cpus, worker_environ
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
 
     from processor.configuration import Files
     from processor.errors import Problem
@@ -63,7 +63,7 @@ def run_all(read: Callable[[], Files], workers: int | None) -> int:
     configure_logs(settings.service)
     count = workers or settings.service.workers or allowed_cpus()
     if count > 1:
-        return _run_parent(count, settings, LastValid(read, files))
+        return _run_parent(count, settings, LastValid(read, files, plan))
 
     async def serve_alone() -> None:
         stop, changes, status = asyncio.Event(), Changes(), Status()
@@ -90,10 +90,9 @@ def run_worker(number: int, *, restarted: bool) -> int:
         settings = load_settings()
         plan = plan_of(handover.files)
     except ConfigurationError as error:
-        for problem in error.problems:
-            tell(str(problem))
+        code = _told([error])
         # What was fine before, as a file with a password, may be so again.
-        return 1 if restarted else EXIT_BAD_CONFIGURATION
+        return 1 if restarted else code
     configure_logs(settings.service)
     structlog.contextvars.bind_contextvars(worker=number)
 
@@ -122,8 +121,13 @@ def _exit_code_of(service: Coroutine[object, object, None]) -> int:
             raise
     else:
         return 0
-    for leaf in failures:
-        for told in leaf.problems if isinstance(leaf, ConfigurationError) else [leaf]:
+    return _told(failures)
+
+
+def _told(failures: Sequence[BaseException]) -> int:
+    """Tell of failures, and of every problem of a configuration by itself; the exit code."""
+    for failure in failures:
+        for told in failure.problems if isinstance(failure, ConfigurationError) else [failure]:
             tell(str(told))
     return exit_code(failures)
 
@@ -154,6 +158,4 @@ def _run_parent(count: int, settings: Settings, files: LastValid) -> int:
     try:
         return asyncio.run(supervise())
     except ConfigurationError as error:
-        for problem in error.problems:
-            tell(str(problem))
-        return exit_code([error])
+        return _told([error])
