@@ -8,26 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import pytest
 
-from processor.configuration import parse_configuration
-from processor.governance.plan import compile_plan
 from processor.partition import Partition, Stages
-from processor.profile.core import Core
 from processor.state.memory import MemoryStore
 from processor.state.overlay import Overlay
 from processor.telemetry.status import Status
+from tests.simulation.workload import core
 from tests.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:
     from processor.kinesis.ticket import Ticket
-
-DESTINATION = """
-name: exports
-connection: {region: eu-west-1}
-stream: exports
-marketingActions: []
-segments: [{id: loyal}]
-attributes: [person.email]
-"""
 
 
 class Record(NamedTuple):
@@ -63,15 +52,13 @@ def test_what_is_submitted_says_whether_more_follows(end_offset: int | None, is_
     writer = Taking()
 
     async def world() -> None:
-        core = Core(compile_plan(*parse_configuration((DESTINATION, "destination.yaml"), None, {})))
-        passed = SimpleNamespace(passed=_nothing)
         stages = Stages(
-            core,
+            core(),
             Overlay(MemoryStore()),
             cast("Any", writer),
             cast("Any", None),
             cast("Any", SimpleNamespace(keep=_nothing)),
-            cast("Any", passed),
+            cast("Any", SimpleNamespace(passed=_nothing)),
         )
         partition = Partition(0, stages, Status(), state_bytes_max=1 << 20, on_room=lambda: None)
         running = asyncio.create_task(partition.run())
