@@ -254,9 +254,8 @@ class Pipeline:
             await asyncio.sleep(_HEALTH_INTERVAL_S)
             heartbeats, writer = self._parts.heartbeats, self._parts.writer
             silence_s, trouble = heartbeats.silence_s, writer.trouble
-            if (
-                trouble is None and writer.figures.in_flight
-            ):  # where nothing waits, no call would end an outage
+            # Where nothing waits, no call would end an outage.
+            if trouble is None and writer.figures.in_flight:
                 trouble = writer.outage.told(asyncio.get_running_loop().time())
             if silence_s < patience_s or heartbeats.is_joining:
                 self.status.healthy("kafka")

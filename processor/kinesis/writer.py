@@ -38,9 +38,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _GATHER_S: Final = 0.005
-_HOT: Final = (
-    8  # where more records than these wait behind one of their profile, company is not worth the delay
-)
+_HOT: Final = 8
+"""So many records that wait behind one of their profile have it go at once."""
 THROTTLED: Final = "ProvisionedThroughputExceededException"
 
 
@@ -200,7 +199,8 @@ class Writer:
             for queue in busy.values():
                 yield from queue or ()
 
-    def _stir(self, linger_s: float) -> None:  # something is ready that may wait for so long
+    def _stir(self, linger_s: float) -> None:
+        """Something is ready that may wait for so long."""
         self._due_s = min(self._due_s, asyncio.get_running_loop().time() + linger_s)
         self._stirred.set()
 

@@ -107,10 +107,11 @@ class Repeats(logging.Filter):
             self._last[key] = _Told()
         told = self._last[key]
         told.at_s = {each: at_s for each, at_s in told.at_s.items() if now_s < at_s + _REPEAT_S}
-        if gist(reason) in told.at_s or len(told.at_s) >= _REASONS:
+        said = gist(reason)
+        if said in told.at_s or len(told.at_s) >= _REASONS:
             told.held_back += 1
             return None
-        told.at_s[gist(reason)] = now_s
+        told.at_s[said] = now_s
         held_back, told.held_back = told.held_back, 0
         return held_back
 
