@@ -70,13 +70,20 @@ async def _apply(
         else:
             highest = offset
             doubtful.pop(key, None)
+        newest.pop(key, None)
         newest[key] = state
         overruled.pop(key, None)
     for profile, stored in (await store.get_many(list(doubtful))).items():
         if stored is not None and record_offset(stored) > record_offset(newest[profile]):
             del newest[profile]
             overruled[profile] = doubtful[profile]
+    if doubtful:
+        newest = dict(sorted(newest.items(), key=_source_offset))
     await store.apply(newest, min(overruled.values(), default=records[-1].offset + 1), stream)
+
+
+def _source_offset(change: tuple[bytes, bytes]) -> int:
+    return record_offset(change[1])
 
 
 def _state(record: ConsumerRecord[bytes, bytes]) -> bytes:

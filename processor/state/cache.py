@@ -23,6 +23,12 @@ class HotRecords:
         self._young: dict[bytes, bytes | None] = {}
         self._old: dict[bytes, bytes | None] = {}
         self._young_bytes = 0
+        self._old_bytes = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """What both generations hold, about; a record that is in both counts twice."""
+        return self._young_bytes + self._old_bytes
 
     def find(self, profiles: Iterable[bytes], found: dict[bytes, bytes | None]) -> list[bytes]:
         """Put what is known into `found`; the profiles, each once, that are not known."""
@@ -66,4 +72,5 @@ class HotRecords:
 
     def _turn_if_full(self) -> None:
         if self._young_bytes > self._generation_bytes:
-            self._old, self._young, self._young_bytes = self._young, {}, 0
+            self._old, self._old_bytes = self._young, self._young_bytes
+            self._young, self._young_bytes = {}, 0

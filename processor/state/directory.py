@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote
+from weakref import WeakSet
 
 import structlog
 from rocksdict import (
@@ -32,7 +33,15 @@ from rocksdict import (
 )
 
 from processor.errors import StateError
-from processor.state.rocks import DAMAGED, IDENTITY_KEY, POSITION_KEY, RocksStore, is_damage, told
+from processor.state.rocks import (
+    DAMAGED,
+    IDENTITY_KEY,
+    POSITION_KEY,
+    STREAM_KEY,
+    RocksStore,
+    is_damage,
+    told,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,8 +72,8 @@ class Identity:
 class StateDirectory:
     """Opens the stores of one process; all of them together keep within `memory_bytes`.
 
-    Of these, a quarter is for hot records, a quarter for write buffers, the rest for RocksDB's blocks, indexes
-    and bloom filters.
+    Of these, a quarter is for hot records, an eighth for changes that wait for the disk, an eighth for RocksDB's write
+    buffers, the rest for its blocks, indexes and bloom filters.
 
     Raises:
         StateError: the directory cannot be made or written.
@@ -78,8 +87,10 @@ class StateDirectory:
         self._settings = settings
         self._identity = cluster, group, topic
         self._hot_bytes = settings.memory_bytes // 4 // max(partitions, 1)
+        self._unwritten_bytes = self._hot_bytes // 2
         self._block_cache = Cache(settings.memory_bytes // 2)
-        self._write_buffers = WriteBufferManager(settings.memory_bytes // 4, False)
+        self._write_buffers = WriteBufferManager(settings.memory_bytes // 8, False)
+        self._stores: WeakSet[RocksStore] = WeakSet()
         self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="state")
         self._check_writable()
         self._remove_fresh()
@@ -101,13 +112,16 @@ class StateDirectory:
             if opening.exception() is None:
                 opening.result()[1].close()
             raise
-        return RocksStore(
+        store = RocksStore(
             database,
             self._executor,
             path,
             cache_bytes=self._hot_bytes,
+            unwritten_bytes=self._unwritten_bytes,
             forgotten_kept_ms=forgotten_kept_ms,
         )
+        self._stores.add(store)
+        return store
 
     def close(self) -> None:
         """Let go of threads and memory; the stores are closed."""
@@ -115,8 +129,9 @@ class StateDirectory:
 
     @property
     def memory_used_bytes(self) -> int:
-        """Blocks, indexes, filters and write buffers in memory now."""
-        return self._block_cache.get_usage() + self._write_buffers.get_usage()
+        """Hot records, what waits for the disk, write buffers, blocks, indexes and filters in memory now."""
+        own = sum(store.memory_bytes for store in self._stores)
+        return own + self._block_cache.get_usage() + self._write_buffers.get_usage()
 
     def _open(self, partition: int, deletions_kept_ms: int) -> tuple[Path, Rdict]:
         path = self.path / str(partition)
@@ -127,8 +142,7 @@ class StateDirectory:
         deadline_s = time.monotonic() + self._settings.lock_wait_ms / 1000
         while True:
             try:
-                database = self._database(path)
-                break
+                return self._checked(path, self._database(path), identity, deletions_kept_ms)
             except Exception as error:  # rocksdict raises plain Exception
                 if _is_locked(error):
                     if time.monotonic() < deadline_s:
@@ -145,13 +159,17 @@ class StateDirectory:
                     shutil.rmtree(path, ignore_errors=True)
                 else:
                     raise StateError(told(error, path)) from error
-        return self._checked(path, database, identity, deletions_kept_ms)
 
     def _checked(
         self, path: Path, database: Rdict, identity: Identity, deletions_kept_ms: int
     ) -> tuple[Path, Rdict]:
         wanted = json.dumps(asdict(identity)).encode()
-        found = database.get(IDENTITY_KEY)
+        try:
+            found = database.get(IDENTITY_KEY)
+            database.get([POSITION_KEY, STREAM_KEY])
+        except Exception:
+            database.close()
+            raise
         reason = None
         if found is not None and found != wanted:
             reason = f"it is {found.decode(errors='replace')}"

@@ -6,11 +6,12 @@ Profiles are UTF-8, so keys that begin with the byte 0xff are free for what the 
     ff 01                           whose state this is, as JSON (`Identity`)
     ff 02                           the stream that it was exported to
     ff 03 <offset: 8> <profile>     left at this source offset, deletion not yet in the changelog
-    ff 04 <time ms: 8> <profile>    deletion in the changelog since then; the record stays a while, so that an
-                                    older record that a zombie appends late is known to be older
+    ff 04 <time ms: 8> <profile>    deletion in the changelog since then, and its record, which stays a while, so that
+                                    an older record that a zombie appends late is known to be older
 
-All of a batch is written at once, position included, so that a store is always a prefix of the changelog. The
-write-ahead log is not synced: what a power cut takes from its end is restored from the changelog.
+Changes wait in memory until they are many, or some seconds old; then they are written at once, position included,
+so that a store is always a prefix of the changelog. The write-ahead log is not synced. What a crash or a power cut
+takes from the end is restored from the changelog.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from rocksdict import WriteBatch
 
 from processor.errors import StateError
-from processor.profile.record import has_left, highest_offset, left_in, record_offset
+from processor.profile.record import encode_left, has_left, record_offset
 from processor.state.cache import HotRecords
 from processor.state.store import Left
+from processor.state.unwritten import Unwritten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -47,6 +49,9 @@ _NUMBER: Final = struct.Struct(">q")
 _KEYED_BYTES: Final = 10
 _PURGED_AT_ONCE: Final = 1000
 
+_UNWRITTEN_S: Final = 10.0
+"""How long changes wait for the disk, at most: so much of the changelog is read again after a crash."""
+
 _Result = TypeVar("_Result")
 
 
@@ -54,96 +59,146 @@ class RocksStore:
     """See `Store`. Blocking calls run in `executor`; one at a time for each store."""
 
     def __init__(
-        self, database: Rdict, executor: Executor, path: Path, *, cache_bytes: int, forgotten_kept_ms: int
+        self,
+        database: Rdict,
+        executor: Executor,
+        path: Path,
+        *,
+        cache_bytes: int,
+        unwritten_bytes: int,
+        forgotten_kept_ms: int,
     ) -> None:
         self.path = path
         self._database = database
         self._executor = executor
         self._cache_bytes = cache_bytes
+        self._unwritten_bytes = unwritten_bytes
         self._hot = HotRecords(cache_bytes)
+        self._unwritten = Unwritten()
         self._forgotten_kept_ms = forgotten_kept_ms
         self._one_at_a_time = asyncio.Lock()
-        self._purged_at_ms = 0
+        self._written_s = time.monotonic()
+        self._may_hold_left = True
         stored = database.get(POSITION_KEY)
-        self.position, self.highest_offset, self.used_at_ms = (
-            _POSITION.unpack(stored) if stored else (0, -1, 0)
-        )
+        self.position, self.highest_offset = _POSITION.unpack(stored)[:2] if stored else (0, -1)
+        self._written_position = self.position
         stream = database.get(STREAM_KEY)
         self.stream: str | None = stream.decode() if stream else None
 
+    @property
+    def memory_bytes(self) -> int:
+        """What the store holds in memory beside RocksDB's: hot records, and what waits for the disk."""
+        return self._hot.size_bytes + self._unwritten.size_bytes
+
     def recall(self, profiles: Iterable[bytes], found: dict[bytes, bytes | None]) -> list[bytes]:
         """See `Store`."""
-        return self._hot.find(profiles, found)
+        return self._hot.find(self._unwritten.find(profiles, found), found)
 
     async def get_many(self, profiles: Sequence[bytes]) -> dict[bytes, bytes | None]:
         """See `Store`."""
         found: dict[bytes, bytes | None] = {}
-        unknown = self._hot.find(profiles, found)
+        unknown = self.recall(profiles, found)
         if unknown:
             read = await self._run(self._read, unknown)
+            self._unwritten.find(unknown, read)  # changed while the disk was read
             self._hot.remember(read)
             found.update(read)
         return found
 
     async def apply(self, changes: Mapping[bytes, bytes], position: int, stream: str | None = None) -> None:
         """See `Store`."""
-        batch = WriteBatch(raw_mode=True)
-        put = batch.put
-        for profile, record in changes.items():
-            put(profile, record)
-        for profile, offset in left_in(changes):
-            put(_LEFT_PREFIX + _NUMBER.pack(offset) + profile, b"")
-        highest = max(self.highest_offset, highest_offset(changes))
+        self.highest_offset = max(self.highest_offset, self._unwritten.put(changes))
+        self.position = position
         if stream is not None:
-            batch.put(STREAM_KEY, stream.encode())
-        await self._write(batch, position, highest)
-        self._hot.correct(changes)
-        self.stream = stream or self.stream
+            self.stream = stream
+            self._unwritten.put_key(STREAM_KEY, stream.encode())
+        await self._flush_if_due()
 
     async def left_before(self, offset: int, limit: int) -> list[Left]:
         """See `Store`."""
-        return await self._run(self._left_before, offset, limit)
+        found = await self._run(self._left_before, offset, limit) if self._may_hold_left else []
+        return found + self._unwritten.left_before(offset, limit - len(found))
 
     async def forget(self, left: Sequence[Left], position: int) -> None:
         """See `Store`."""
-        now_ms = time.time_ns() // 1_000_000
-        batch = WriteBatch(raw_mode=True)
+        now = _NUMBER.pack(time.time_ns() // 1_000_000)
+        unwritten = self._unwritten
         for profile, offset in left:
-            batch.delete(_LEFT_PREFIX + _NUMBER.pack(offset) + profile)
-            batch.put(_FORGOTTEN_PREFIX + _NUMBER.pack(now_ms) + profile, b"")
-        await self._write(batch, position, self.highest_offset)
-        purged = await self._run(self._purge, now_ms - self._forgotten_kept_ms)
-        self._hot.correct(dict.fromkeys(purged))
+            if unwritten.left.get(profile) == offset:
+                del unwritten.left[profile]
+            else:
+                unwritten.put_key(_LEFT_PREFIX + _NUMBER.pack(offset) + profile, None)
+            unwritten.put_key(_FORGOTTEN_PREFIX + now + profile, encode_left(offset))
+        self.position = position
+        await self._flush_if_due()
 
     async def clear(self) -> None:
         """See `Store`."""
+        self._unwritten = Unwritten()
         await self._run(self._clear)
         self._hot = HotRecords(self._cache_bytes)
         self.position, self.highest_offset, self.stream = 0, -1, None
+        self._written_position = 0
+
+    async def flush(self) -> None:
+        """Bring to disk what waits, and purge what has been forgotten for long enough."""
+        async with self._one_at_a_time:
+            if self.position == self._written_position and not self._unwritten.size_bytes:
+                return  # it has seen nothing new, so its time is not now
+            # Nothing reads the disk now: what is taken is found among the hot records, or there after this.
+            taken, self._unwritten = self._unwritten, Unwritten()
+            self._hot.correct(taken.records)
+            self._written_s = time.monotonic()
+            self._written_position = self.position
+            now_ms = time.time_ns() // 1_000_000
+            taken.put_key(POSITION_KEY, _POSITION.pack(self.position, self.highest_offset, now_ms))
+            await self._in_thread(self._written, taken)
+            self._may_hold_left = self._may_hold_left or bool(taken.left)
+            purged = await self._in_thread(self._purge, now_ms - self._forgotten_kept_ms)
+            self._hot.correct(dict.fromkeys(purged))
 
     async def close(self) -> None:
         """See `Store`."""
-        await self._run(self._database.close)
+        try:
+            await self.flush()
+        finally:
+            await self._run(self._database.close)
 
-    async def _write(self, batch: WriteBatch, position: int, highest: int) -> None:
-        now_ms = time.time_ns() // 1_000_000
-        batch.put(POSITION_KEY, _POSITION.pack(position, highest, now_ms))
-        await self._run(self._database.write, batch)
-        self.position, self.highest_offset, self.used_at_ms = position, highest, now_ms
+    async def _flush_if_due(self) -> None:
+        waited_s = time.monotonic() - self._written_s
+        if self._unwritten.size_bytes > self._unwritten_bytes or waited_s > _UNWRITTEN_S:
+            await self.flush()
 
     async def _run(self, call: Callable[..., _Result], *arguments: Any) -> _Result:  # noqa: ANN401  passed on
         async with self._one_at_a_time:
-            running = asyncio.get_running_loop().run_in_executor(self._executor, call, *arguments)
-            try:
-                return await asyncio.shield(running)
-            except asyncio.CancelledError:
-                # A thread cannot be cancelled; the store must not be closed under it.
-                await asyncio.wait([running])
-                raise
-            except Exception as error:  # rocksdict raises plain Exception
-                if is_damage(error):
-                    (self.path / DAMAGED).touch()
-                raise StateError(told(error, self.path)) from error
+            return await self._in_thread(call, *arguments)
+
+    async def _in_thread(self, call: Callable[..., _Result], *arguments: Any) -> _Result:  # noqa: ANN401  passed on
+        running = asyncio.get_running_loop().run_in_executor(self._executor, call, *arguments)
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            # A thread cannot be cancelled; the store must not be closed under it.
+            await asyncio.wait([running])
+            raise
+        except Exception as error:  # rocksdict raises plain Exception
+            if is_damage(error):
+                (self.path / DAMAGED).touch()
+            raise StateError(told(error, self.path)) from error
+
+    def _written(self, unwritten: Unwritten) -> None:
+        batch = WriteBatch(raw_mode=True)
+        put = batch.put
+        for profile, record in unwritten.records.items():
+            put(profile, record)
+        for profile, offset in unwritten.left.items():
+            put(_LEFT_PREFIX + _NUMBER.pack(offset) + profile, b"")
+        for key, value in unwritten.keys.items():
+            if value is None:
+                batch.delete(key)
+            else:
+                put(key, value)
+        self._database.write(batch)
 
     def _read(self, profiles: list[bytes]) -> dict[bytes, bytes | None]:
         records: Any = self._database.get([*profiles])
@@ -156,15 +211,19 @@ class RocksStore:
 
     def _left_before(self, offset: int, limit: int) -> list[Left]:
         found: list[Left] = []
+        unwritten = self._unwritten
         for key in self._keys(_LEFT_PREFIX):
+            if key in unwritten.keys:  # forgotten
+                continue
             profile, left_at = key[_KEYED_BYTES:], _NUMBER.unpack(key[2:_KEYED_BYTES])[0]
             if left_at >= offset or len(found) == limit:
-                break
-            record = self._database.get(profile)
+                return found
+            record = None if profile in unwritten.records else self._database.get(profile)
             if record is not None and has_left(record) and record_offset(record) == left_at:
                 found.append(Left(profile, left_at))
             else:  # it came back meanwhile
                 self._database.delete(key)
+        self._may_hold_left = bool(found)
         return found
 
     def _purge(self, before_ms: int) -> list[bytes]:
@@ -173,8 +232,7 @@ class RocksStore:
             if len(purged) == _PURGED_AT_ONCE or _NUMBER.unpack(key[2:_KEYED_BYTES])[0] >= before_ms:
                 break
             profile = key[_KEYED_BYTES:]
-            record = self._database.get(profile)
-            if record is not None and has_left(record):
+            if self._database.get(profile) == self._database.get(key):
                 self._database.delete(profile)
                 purged.append(profile)
             self._database.delete(key)

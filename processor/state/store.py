@@ -43,7 +43,10 @@ class Store(Protocol):
         """The record of each of `profiles`; None where there is none."""
 
     async def apply(self, changes: Mapping[bytes, bytes], position: int, stream: str | None = None) -> None:
-        """Put records, and note the changelog offset that they reach to; `stream` where that is told anew."""
+        """Put records, in the order of their source offsets, and note the changelog offset that they reach to.
+
+        `stream` where that is told anew. It may be a while until the disk has them; what a crash takes is restored.
+        """
 
     async def left_before(self, offset: int, limit: int) -> list[Left]:
         """Some profiles that left at a source offset below `offset` and are not yet forgotten, oldest first."""

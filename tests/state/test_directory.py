@@ -69,6 +69,7 @@ async def test_damage_that_is_met_while_reading_is_mended_at_the_next_start(tmp_
     directory = directory_at(tmp_path)
     store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
     await store.apply({b"p%d" % i: RECORD for i in range(1000)}, 7)
+    await store.flush()
     store._database.flush()
     await store.close()
     for file in store.path.glob("*.sst"):
@@ -83,6 +84,23 @@ async def test_damage_that_is_met_while_reading_is_mended_at_the_next_start(tmp_
     assert await position(tmp_path) == 0
 
 
+async def test_damage_that_is_met_while_opening_is_mended_at_once(tmp_path: Path) -> None:
+    directory = directory_at(tmp_path)
+    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
+    await store.apply({b"p": RECORD}, 7)
+    await store.flush()
+    store._database.flush()  # so few records that what the store knows about itself lies in the block with them
+    await store.close()
+    for file in store.path.glob("*.sst"):
+        data = bytearray(file.read_bytes())
+        data[10:60] = bytes(50)
+        file.write_bytes(data)
+    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
+    assert (store.position, await store.get_many([b"p"])) == (0, {b"p": None})
+    await store.close()
+    directory.close()
+
+
 async def test_a_store_that_is_opened_again_reads_through_the_cache_that_all_stores_share(
     tmp_path: Path,
 ) -> None:
@@ -90,6 +108,7 @@ async def test_a_store_that_is_opened_again_reads_through_the_cache_that_all_sto
     store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
     records = {b"p%d" % i: encode_record(StateRecord(i)) for i in range(20_000)}
     await store.apply(records, 7)
+    await store.flush()
     store._database.flush()
     await store.close()
     store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
@@ -135,6 +154,7 @@ async def test_a_store_can_be_looked_at_while_it_is_used(tmp_path: Path) -> None
     directory = directory_at(tmp_path)
     store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
     await store.apply({b"p": RECORD}, 7)
+    await store.flush()
     looked_at = open_to_look(store.path)
     assert looked_at.get(b"p") == RECORD
     looked_at.close()

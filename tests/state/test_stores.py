@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import shutil
+import tempfile
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from processor.profile.record import encode_left, encode_record
+from processor.profile.record import encode_left, encode_record, has_left
 from processor.profile.structs import StateRecord
 from processor.settings import StateSettings
-from processor.state.directory import StateDirectory
+from processor.state.directory import StateDirectory, figures_of, open_to_look
 from processor.state.memory import MemoryStore
+from processor.state.rocks import POSITION_KEY
 from processor.state.store import Left
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from processor.state.store import Store
 
@@ -28,8 +35,8 @@ def member(offset: int) -> bytes:
 
 
 def directory_at(path: Path, cluster: str = "c", **changes: int) -> StateDirectory:
-    settings = StateSettings.model_validate({"directory": path, "memory_bytes": 16 * 1024 * 1024, **changes})
-    return StateDirectory(settings, "group", "topic", cluster, partitions=2)
+    values = {"directory": path, "memory_bytes": 16 * 1024 * 1024, **changes}
+    return StateDirectory(StateSettings.model_validate(values), "group", "topic", cluster, partitions=2)
 
 
 @pytest.fixture(params=["memory", "rocks"])
@@ -122,6 +129,7 @@ async def test_a_forgotten_profile_stays_as_long_as_a_zombie_could_append(tmp_pa
     await store.close()
     store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=-1)
     await store.forget([], 3)
+    await store.flush()
     assert await store.get_many([b"p"]) == {b"p": None}
     await store.close()
     directory.close()
@@ -143,7 +151,8 @@ async def test_two_look_ups_at_once_do_not_meet_in_the_database(tmp_path: Path) 
 async def test_a_cancelled_write_is_whole_before_the_store_may_be_closed(tmp_path: Path) -> None:
     directory = directory_at(tmp_path)
     store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
-    writing = asyncio.create_task(store.apply({b"p": member(1)}, 1))
+    await store.apply({b"p": member(1)}, 1)
+    writing = asyncio.create_task(store.flush())
     await asyncio.sleep(0)
     writing.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -153,3 +162,126 @@ async def test_a_cancelled_write_is_whole_before_the_store_may_be_closed(tmp_pat
     assert (store.position, await store.get_many([b"p"])) in ((0, {b"p": None}), (1, {b"p": member(1)}))
     await store.close()
     directory.close()
+
+
+async def test_after_a_crash_a_store_is_as_it_was_when_it_was_written_last(tmp_path: Path) -> None:
+    directory = directory_at(tmp_path)
+    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=DAY_MS)
+    await store.apply({b"p": member(1), b"q": encode_left(2)}, 2, "stream")
+    await store.apply({b"p": member(3)}, 3)
+    await store.flush()
+    await store.apply({b"p": encode_left(4), b"r": member(5)}, 5)
+    await store.forget([Left(b"q", 2)], 6)
+    assert (store.position, await store.left_before(9, 9)) == (6, [Left(b"p", 4)])
+    shutil.copytree(store.path, tmp_path / "crashed" / store.path.relative_to(tmp_path))
+    await store.close()
+    directory.close()
+    directory = directory_at(tmp_path / "crashed")
+    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=DAY_MS)
+    assert (store.position, store.highest_offset, store.stream) == (3, 3, "stream")
+    assert await store.get_many([b"p", b"q", b"r"]) == {b"p": member(3), b"q": encode_left(2), b"r": None}
+    assert await store.left_before(9, 9) == [Left(b"q", 2)]
+    await store.close()
+    directory.close()
+
+
+async def test_changes_are_written_when_they_are_many(tmp_path: Path) -> None:
+    directory = directory_at(tmp_path)
+    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
+    empty = directory.memory_used_bytes
+    for position in range(1, 21):
+        await store.apply({b"p%d-%d" % (position, i): member(position) for i in range(1000)}, position)
+        assert store.memory_bytes < 2 * 1024 * 1024
+    assert directory.memory_used_bytes > empty
+    looked_at = open_to_look(store.path)
+    assert looked_at.get(b"p1-0") == member(1)
+    looked_at.close()
+    await store.close()
+    directory.close()
+
+
+async def test_changes_are_written_when_they_have_waited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = directory_at(tmp_path)
+    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
+    await store.apply({b"p": member(1)}, 1)
+    assert figures_of(store.path).position == 0
+    now_s = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now_s + 11)
+    await store.apply({}, 2)
+    assert figures_of(store.path).position == 2
+    await store.close()
+    directory.close()
+
+
+async def test_a_store_that_saw_nothing_new_keeps_the_time_when_it_last_did(tmp_path: Path) -> None:
+    directory = directory_at(tmp_path)
+    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
+    await store.apply({b"p": member(1)}, 1)
+    await store.flush()
+    written = store._database.get(POSITION_KEY)
+    await store.close()
+    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
+    await store.close()
+    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
+    assert store._database.get(POSITION_KEY) == written
+    await store.close()
+    directory.close()
+
+
+async def test_what_changes_while_the_disk_is_read_is_not_overlaid_by_what_was_read(tmp_path: Path) -> None:
+    directory = directory_at(tmp_path)
+    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
+    await store.apply({b"p": member(1)}, 1)
+    await store.close()
+    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
+    reading = asyncio.create_task(store.get_many([b"p"]))
+    await asyncio.sleep(0)
+    await store.apply({b"p": member(2)}, 2)
+    assert await reading == {b"p": member(2)}
+    await store.flush()
+    found: dict[bytes, bytes | None] = {}
+    assert store.recall([b"p"], found) == []
+    assert found == {b"p": member(2)}
+    await store.close()
+    directory.close()
+
+
+@given(seed=st.integers())
+@settings(max_examples=60)
+def test_a_store_on_disk_answers_as_one_in_memory_does(seed: int) -> None:
+    rng = random.Random(seed)
+
+    async def live(path: Path) -> None:
+        model = MemoryStore()
+        directory = directory_at(path)
+        store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=-1)
+        profiles = [b"%d" % number for number in range(4)]
+        for position in range(1, 40):
+            match rng.randrange(6):
+                case 0 | 1 | 2:
+                    change = {rng.choice(profiles): rng.choice([member, encode_left])(position)}
+                    for each in (model, store):
+                        await each.apply(change, position)
+                case 3:
+                    left = await model.left_before(position - rng.randrange(4), 2)
+                    for each in (model, store):
+                        await each.forget(left, position)
+                case 4:
+                    await store.flush()
+                case _:
+                    await store.close()
+                    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=-1)
+            assert await store.left_before(position, 9) == await model.left_before(position, 9)
+            found, wanted = await store.get_many(profiles), await model.get_many(profiles)
+            # What was forgotten stays on disk a while, as left.
+            assert {p: r for p, r in found.items() if r and not (has_left(r) and wanted[p] is None)} == {
+                p: r for p, r in wanted.items() if r
+            }
+            assert store.highest_offset == model.highest_offset
+        await store.close()
+        directory.close()
+
+    with tempfile.TemporaryDirectory() as path:
+        asyncio.run(live(Path(path)))
