@@ -44,7 +44,7 @@ def poll(count: int) -> Callable[[], None]:
     fetched = _fetched(count)
 
     def run() -> None:
-        records = fetcher.PartitionRecords(_PLACE, MemoryRecords(fetched), [], 0, None, None, True, 0)
+        records = fetcher.PartitionRecords(_PLACE, fetcher.MemoryRecords(fetched), [], 0, None, None, True, 0)
         records.take(count)
 
     return run

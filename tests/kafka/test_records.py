@@ -11,8 +11,9 @@ from aiokafka import TopicPartition
 from aiokafka import errors as kafka
 from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
-from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 
+from processor.kafka import records as unpacking
 from processor.kafka.records import unpack_whole_batches
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def corrupt(text: bytearray) -> bytearray:
 
 def fetched(*batches: bytearray, position: int = 0, check_crcs: bool = True) -> Any:
     """What a fetch from `position` returned."""
-    records = MemoryRecords(b"".join(bytes(each) for each in batches))
+    records = fetcher.MemoryRecords(b"".join(bytes(each) for each in batches))
     return fetcher.PartitionRecords(PLACE, records, [], position, None, None, check_crcs, 0)
 
 
@@ -111,6 +112,38 @@ def test_a_corrupt_batch_is_told_where_nothing_stands_before_it() -> None:
     with pytest.raises(kafka.CorruptRecordException):
         found.take(100)
     assert found.next_fetch_offset == 2
+
+
+@pytest.mark.parametrize("has_crc32c", [True, False])
+@pytest.mark.parametrize("compression", [0, 1], ids=["plain", "gzip"])
+@pytest.mark.parametrize("flipped", [_ATTRIBUTES_AT + 3, -1])
+def test_a_flipped_bit_anywhere_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, flipped: int, compression: int, *, has_crc32c: bool
+) -> None:
+    monkeypatch.setattr(unpacking, "_HAS_CRC32C", has_crc32c)
+    damaged = batch([3, 4], compression)
+    damaged[flipped] ^= 1
+    found = fetched(batch(range(3), compression), damaged, batch([5], compression))
+    assert offsets_of(found.take(100)) == [0, 1, 2]
+    assert found.is_exhausted
+
+
+def test_what_the_last_batch_lacks_is_fetched_again() -> None:
+    found = fetched(batch(range(3)), batch([3, 4])[:-1])
+    assert offsets_of(found.take(100)) == [0, 1, 2]
+    assert found.next_fetch_offset == 3
+    assert found.is_exhausted
+
+
+@pytest.mark.parametrize("magic", [0, 1])
+def test_batches_of_the_old_formats_are_checked_and_unpacked_as_well(magic: int) -> None:
+    builder = LegacyRecordBatchBuilder(magic, 0, 1 << 20)
+    for offset in range(2):
+        builder.append(offset, 1_700_000_000_000, b"key", b"value-%d" % offset)
+    old = bytearray(builder.build())
+    assert [record.value for record in fetched(old).take(100)] == [b"value-0", b"value-1"]
+    old[-1] ^= 1
+    assert offsets_of(fetched(old).take(100)) == [0]
 
 
 def test_one_at_a_time_is_the_same() -> None:
