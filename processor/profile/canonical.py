@@ -17,6 +17,7 @@ import orjson
 _JsonTree: TypeAlias = Any  # what a JSON parser returns; it does not leave this module
 
 _QUOTE = 0x22
+_BACKSLASH = 0x5C
 _OPENING = b"{["
 _DIGITS_ALWAYS_FINITE = 308
 _EXPONENT_DIGITS_MAX = 4000
@@ -33,7 +34,7 @@ def canonical(raw: bytes) -> bytes:
 
     """
     if raw[0] == _QUOTE:
-        return raw if b"\\" not in raw else orjson.dumps(orjson.loads(raw))
+        return raw if _BACKSLASH not in raw else orjson.dumps(orjson.loads(raw))
     if raw[0] in _OPENING:
         return _canonical_container(raw)
     if raw.isdigit() and len(raw) <= _DIGITS_ALWAYS_FINITE:

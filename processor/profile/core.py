@@ -52,6 +52,8 @@ LABELS_HEADER: Final = "duleLabels"
 KEY_CHARACTERS_MAX: Final = 256
 """Of a profile id, and of a Kinesis partition key."""
 
+_LINE_FEED: Final = 0x0A
+_CARRIAGE_RETURN: Final = 0x0D
 _VERDICTS_MAX: Final = 4096
 
 
@@ -117,17 +119,20 @@ class Core:
         self._decoder = EventDecoder((*destination.attributes, *self._consent.paths), destination.segments)
         self._path_digests = [path_digest(path) for path in destination.attributes]
         self._segments = [
-            (
+            SegmentText(
                 segment_key(segment),
-                SegmentText(segment, name=segment.name if destination.include_segment_names else None),
+                segment,
+                name=segment.name if destination.include_segment_names else None,
             )
             for segment in destination.segments
         ]
-        self._without_consent = [
-            Removal(Item("segment", segment_name(segment), frozenset()), "consent", "any")
-            for segment in destination.segments
-        ]
-        self._no_entries: Sequence[Entry | UnsetType] = (UNSET,) * len(self._segments)
+        self._without_consent: tuple[Removal | None, ...] = tuple(
+            [
+                Removal(Item("segment", segment_name(segment), frozenset()), "consent", "any")
+                for segment in destination.segments
+            ]
+        )
+        self._no_entries: tuple[Entry | UnsetType, ...] = (UNSET,) * len(self._segments)
         self._shape = Shape(destination.attributes)
         self._partition_namespace = destination.partition_key_namespace
         self._verdicts: dict[bytes, Verdict] = {}
@@ -170,7 +175,7 @@ class Core:
     ) -> tuple[_View, _Diff]:
         """View and diff of a profile. Its faults are met in the order of their reasons: json first, labels last."""
         event = self._decoder.decode(value)
-        if b"\n" in value or b"\r" in value:
+        if _LINE_FEED in value or _CARRIAGE_RETURN in value:
             # What was decoded is JSON, so its line breaks are white space; an export is one line.
             event = self._decoder.decode(value.replace(b"\n", b" ").replace(b"\r", b" "))
         try:
@@ -196,7 +201,7 @@ class Core:
         view.identities = _permitted(identities, verdict, removed)
         return view, diff
 
-    def _attributes(self, leaves: Sequence[Leaf], verdict: Verdict, removed: list[Removal]) -> _View:
+    def _attributes(self, leaves: tuple[Leaf, ...], verdict: Verdict, removed: list[Removal]) -> _View:
         unset, digest, removals = UNSET, xxhash.xxh3_64_digest, verdict.attributes
         mask, texts, digests = 0, list[bytes](), list[bytes]()
         for index, path in enumerate(self._path_digests):
@@ -221,8 +226,8 @@ class Core:
 
     def _diff(
         self,
-        entries: Sequence[Entry | UnsetType],
-        hidden: Sequence[Removal | None],
+        entries: tuple[Entry | UnsetType, ...],
+        hidden: tuple[Removal | None, ...],
         previous: StateRecord,
         timestamp_ms: int,
         removed: list[Removal],
@@ -231,26 +236,31 @@ class Core:
         now: dict[str, str] = {}
         texts: dict[str, list[str]] = {}
         moved = False
-        for index, (key, text) in enumerate(self._segments):
-            was, entry, removal = before.get(key), entries[index], hidden[index]
+        for index, segment in enumerate(self._segments):
+            was, entry, removal = before.get(segment.key), entries[index], hidden[index]
             if entry is unset:
-                if was is not None:
-                    moved = True
-                    texts.setdefault(text.namespace, []).append(f"{text.prefix}{was}{text.exited}")
-                continue
-            time = entry.lastQualificationTime
-            is_member = _is_member(entry, time, was, timestamp_ms)
-            if is_member and removal is not None:
-                removed.append(removal)
-                is_member = False
-            if is_member:
-                now[key] = time
-                moved = moved or was is None
-                status = text.realized if was is None else text.existing
-                texts.setdefault(text.namespace, []).append(f"{text.prefix}{time}{status}")
-            elif was is not None:
+                if was is None:
+                    continue
+                time, status = was, segment.exited
                 moved = True
-                texts.setdefault(text.namespace, []).append(f"{text.prefix}{time}{text.exited}")
+            else:
+                time = entry.lastQualificationTime
+                is_member = _is_member(entry, time, was, timestamp_ms)
+                if is_member and removal is not None:
+                    removed.append(removal)
+                    is_member = False
+                if is_member:
+                    now[segment.key] = time
+                    status = segment.existing
+                    if was is None:
+                        status = segment.realized
+                        moved = True
+                elif was is None:
+                    continue
+                else:
+                    status = segment.exited
+                    moved = True
+            texts.setdefault(segment.namespace, []).append(f"{segment.prefix}{time}{status}")
         return _Diff(now, texts, moved=moved)
 
     def _transition(

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 import orjson
 from msgspec import UNSET, Raw, UnsetType
+from msgspec.structs import astuple
 
 from processor.errors import InvalidEvent, Reason
 from processor.profile.structs import Entry
@@ -29,6 +30,9 @@ IDENTITIES = "identityMap"
 Leaf: TypeAlias = "Raw | UnsetType"
 """The text of a value somewhere in the profile, or nothing."""
 
+
+_BACKSLASH: Final = 0x5C
+"""As a number: looking for bytes in bytes costs an exception that CPython raises and forgets, 2% of the core each."""
 
 _BYTE = re.compile(r"\(byte (\d+)\)$")
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -46,8 +50,8 @@ class Event:
 
     def __init__(
         self,
-        leaves: Sequence[Leaf],
-        entries: Sequence[Entry | UnsetType],
+        leaves: tuple[Leaf, ...],
+        entries: tuple[Entry | UnsetType, ...],
         identities: Leaf,
         fault: InvalidEvent | None,
     ) -> None:
@@ -75,7 +79,11 @@ class EventDecoder:
         try:
             if not value.isascii():
                 value.decode()  # the decoder looks for UTF-8 only in the strings that it builds
-            if b"\\" in value and _SURROGATE_ESCAPE.search(value) is not None and _has_lone_surrogate(value):
+            if (
+                _BACKSLASH in value
+                and _SURROGATE_ESCAPE.search(value) is not None
+                and _has_lone_surrogate(value)
+            ):
                 raise InvalidEvent(Reason.BAD_JSON, "an escaped surrogate stands alone")
             if self._quick is not None:
                 try:
@@ -95,11 +103,11 @@ class EventDecoder:
 
     def _decode_patiently(self, value: bytes) -> Event:
         members = _members(value)
-        leaves = [_dig(members, path) for path in self._paths]
+        leaves = tuple([_dig(members, path) for path in self._paths])
         fault: InvalidEvent | None = None
-        entries: Sequence[Entry | UnsetType] = ()
+        entries: tuple[Entry | UnsetType, ...] = ()
         try:
-            entries = self._entries(members)
+            entries = tuple(self._entries(members))
         except InvalidEvent as error:
             if error.reason is not Reason.BAD_MEMBERSHIP:
                 raise
@@ -140,14 +148,15 @@ class _Quick:
     def __init__(
         self,
         paths: Sequence[tuple[str, ...]],
+        segments: Sequence[tuple[str, str]],
         top: type[msgspec.Struct],
         leaves: list[str],
-        entries: list[str],
     ) -> None:
         self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(top).decode
-        self._leaves_of, self._entries_of = _getter(leaves), _getter(entries)
+        self._leaves_of = _getter(leaves)
         outermost = {index: _outermost(path, paths) for index, path in enumerate(paths)}
         self._outer = {index: (outer, rest) for index, (outer, rest) in outermost.items() if rest}
+        self._order = _order(segments)
 
     def decode(self, value: bytes) -> Event:
         """Decode what has the expected shape; `msgspec.ValidationError` where it has not."""
@@ -155,7 +164,15 @@ class _Quick:
         leaves = self._leaves_of(typed)
         if self._outer:
             leaves = self._dug(list(leaves))
-        return Event(leaves, self._entries_of(typed), typed.identities, None)
+        return Event(leaves, self._entries_of(typed.membership), typed.identities, None)
+
+    def _entries_of(self, membership: msgspec.Struct) -> tuple[Entry | UnsetType, ...]:
+        # By namespace, not by segment: 0.15 µs less for five segments.
+        namespaces = astuple(membership)
+        if self._order is None:
+            return astuple(namespaces[0])
+        by_namespace = [entry for namespace in namespaces for entry in astuple(namespace)]
+        return tuple([by_namespace[place] for place in self._order])
 
     def _dug(self, leaves: list[Leaf]) -> tuple[Leaf, ...]:
         for index, (outer, rest) in self._outer.items():
@@ -167,10 +184,21 @@ class _Quick:
 def _quick(paths: Sequence[tuple[str, ...]], segments: Sequence[tuple[str, str]]) -> _Quick | None:
     """The quick way for these paths; None where a member's name cannot be a field of the typed decoder."""
     try:
-        top, leaf_places, entry_places = _typed_event(paths, segments)
+        top, leaf_places = _typed_event(paths, segments)
     except ValueError:
         return None
-    return _Quick(paths, top, leaf_places, entry_places)
+    return _Quick(paths, segments, top, leaf_places)
+
+
+def _order(segments: Sequence[tuple[str, str]]) -> list[int] | None:
+    """Where each segment's entry stands when entries are gone through by namespace; None for one namespace."""
+    namespaces = dict.fromkeys([namespace for namespace, _ in segments])
+    if len(namespaces) == 1 and len(set(segments)) == len(segments):
+        return None
+    unique = dict.fromkeys(segments)
+    by_namespace = [segment for name in namespaces for segment in unique if segment[0] == name]
+    places = {segment: place for place, segment in enumerate(by_namespace)}
+    return [places[segment] for segment in segments]
 
 
 def _inside(path: tuple[str, ...], other: tuple[str, ...]) -> bool:
@@ -215,13 +243,14 @@ class _Tree:
 
 def _typed_event(
     paths: Sequence[tuple[str, ...]], segments: Sequence[tuple[str, str]]
-) -> tuple[type[msgspec.Struct], list[str], list[str]]:
+) -> tuple[type[msgspec.Struct], list[str]]:
     attributes = _Tree()
     # Shortest first: what lies inside another path is dug out of that one's text.
     order = sorted(range(len(paths)), key=lambda i: len(paths[i]))
     places = {i: attributes.add(paths[i], Raw) for i in order}
     membership = _Tree()
-    entry_places = [f"membership.{membership.add(segment, Entry)}" for segment in segments]
+    for segment in segments:
+        membership.add(segment, Entry)
     base = attributes.struct("Attributes")
     top = msgspec.defstruct(
         "TypedEvent",
@@ -232,7 +261,7 @@ def _typed_event(
         gc=False,
         kw_only=True,
     )
-    return top, [places[i] for i in range(len(paths))], entry_places
+    return top, [places[i] for i in range(len(paths))]
 
 
 def _getter(places: Sequence[str]) -> Callable[[object], tuple[Any, ...]]:

@@ -67,12 +67,13 @@ class _Template:
 
 
 class SegmentText:
-    """The texts around a `lastQualificationTime`, by status; made once a segment."""
+    """A segment's key in the state, and the texts around its `lastQualificationTime`; made once a segment."""
 
-    __slots__ = ("existing", "exited", "namespace", "prefix", "realized")
+    __slots__ = ("existing", "exited", "key", "namespace", "prefix", "realized")
 
-    def __init__(self, segment: Segment, *, name: str | None) -> None:
+    def __init__(self, key: str, segment: Segment, *, name: str | None) -> None:
         suffix = f',"name":{_quoted(name)}}}' if name is not None else "}"
+        self.key = key
         self.namespace = f"{_quoted(segment.namespace)}:"
         self.prefix = f'{_quoted(segment.id)}:{{"lastQualificationTime":"'
         self.realized = f'","status":"realized"{suffix}'

@@ -26,14 +26,13 @@ from processor.errors import InvalidStateRecord
 from processor.profile.structs import OffsetOnly, StateRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from processor.destination import Segment
 
 ATTRIBUTE_BYTES: Final = 12
 _PATH_BYTES: Final = 4
-_VERSION: Final = b"\x01"
-_LEFT: Final = b"\x01\x91"  # an array of one
+_VERSION: Final = 1
+_VERSION_BYTE: Final = b"\x01"
+_ARRAY_OF_ONE: Final = 0x91
 
 
 NOTHING_EXPORTED: Final = StateRecord(offset=-1)
@@ -47,17 +46,17 @@ _encode = msgspec.msgpack.Encoder().encode
 
 def encode_record(record: StateRecord) -> bytes:
     """The record's bytes."""
-    return _VERSION + _encode(record)
+    return _VERSION_BYTE + _encode(record)
 
 
 def encode_left(offset: int) -> bytes:
     """The bytes of the record that is kept, until its offset is committed, of a profile in no segment."""
-    return _VERSION + _encode((offset,))
+    return _VERSION_BYTE + _encode((offset,))
 
 
 def has_left(state: bytes) -> bool:
     """Whether these bytes are `encode_left`'s."""
-    return state[:2] == _LEFT
+    return len(state) > 1 and state[1] == _ARRAY_OF_ONE and state[0] == _VERSION
 
 
 def decode_record(state: bytes) -> StateRecord:
@@ -86,24 +85,6 @@ def record_offset(state: bytes) -> int:
         return _decode_offset(state[1:]).offset
     except msgspec.MsgspecError as error:
         raise _damaged(error) from error
-
-
-def highest_offset(records: Mapping[bytes, bytes]) -> int:
-    """The highest source offset of some records, by profile; -1 of none.
-
-    Raises:
-        InvalidStateRecord: another version's record, or no record at all.
-
-    """
-    highest = -1
-    for state in records.values():
-        highest = max(highest, record_offset(state))
-    return highest
-
-
-def left_in(records: Mapping[bytes, bytes]) -> list[tuple[bytes, int]]:
-    """Of some records, by profile, those of `encode_left`, with their source offsets."""
-    return [(profile, record_offset(state)) for profile, state in records.items() if state[:2] == _LEFT]
 
 
 def segment_key(segment: Segment) -> str:
@@ -135,7 +116,7 @@ def split_attributes(attributes: bytes) -> dict[bytes, bytes]:
 
 
 def _check_version(state: bytes) -> None:
-    if state[:1] != _VERSION:
+    if not state or state[0] != _VERSION:
         raise InvalidStateRecord(
             f"a state record has version {state[0] if state else 'none'}, this release reads version 1: "
             "run the release that wrote it, or start a new consumer group"

@@ -14,13 +14,19 @@ _DATE_TIME = re.compile(
     r"[Tt ]([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9]|60)(?:\.([0-9]+))?"
     r"(?:[Zz]|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))"
 )
+# Of every month, at no leap second: nothing is left to check.
+_PLAIN_DATE_TIME = re.compile(
+    r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
+    r"[Tt ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?"
+    r"(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+)
 _DAYS_BEFORE_1970 = 719_528
 _SECONDS_PER_DAY = 86_400
 
 
 def is_date_time(text: str) -> bool:
     """Whether `text` is an RFC 3339 date-time."""
-    return _parsed(text) is not None
+    return _PLAIN_DATE_TIME.fullmatch(text) is not None or _parsed(text) is not None
 
 
 def is_later_than(text: str, timestamp_ms: int) -> bool:

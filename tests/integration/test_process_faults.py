@@ -129,7 +129,7 @@ async def test_a_slow_disk_slows_all_down_and_loses_and_reorders_nothing(
     async with running(settings, plan_for(case(), "s", url)) as status:
         await until(lambda: status.figures.exported == 200 and status.figures.in_flight == 0)
         assert "kafka" not in status.conditions  # heartbeats do not wait for the disk
-    assert {"_read", "write"} <= set(calls)
+    assert {"_read", "_written"} <= set(calls)
     assert numbers(scripted) == expected_numbers(200)
 
 
