@@ -112,7 +112,7 @@ async def test_a_slow_disk_slows_all_down_and_loses_and_reorders_nothing(
     kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scripted, url = kinesis
-    run = RocksStore._run
+    in_thread = RocksStore._in_thread
     calls: list[str] = []
 
     async def slowly(self: RocksStore, call: Callable[..., Any], *arguments: Any) -> Any:
@@ -121,9 +121,9 @@ async def test_a_slow_disk_slows_all_down_and_loses_and_reorders_nothing(
             time.sleep(0.15)  # in the store's thread, where a disk would make it wait
             return call(*passed_on)
 
-        return await run(self, slow, *arguments)
+        return await in_thread(self, slow, *arguments)
 
-    monkeypatch.setattr(RocksStore, "_run", slowly)
+    monkeypatch.setattr(RocksStore, "_in_thread", slowly)
     settings = settings_for(kafka, topic)
     await produce(kafka, topic, changes(200))
     async with running(settings, plan_for(case(), "s", url)) as status:
