@@ -64,6 +64,18 @@ class Batch:
         return any(has_left(record) for record in self.changes.values())
 
 
+def merged_changes(batches: Sequence[Batch]) -> dict[bytes, bytes]:
+    """The latest state record of each profile that consecutive batches changed, in the order of their offsets."""
+    if len(batches) == 1:
+        return batches[0].changes
+    changes: dict[bytes, bytes] = {}
+    for batch in batches:
+        for profile, record in batch.changes.items():
+            changes.pop(profile, None)
+            changes[profile] = record
+    return changes
+
+
 def size_bytes(records: Sequence[Record]) -> int:
     """What `records` hold in memory, about."""
     values = sum([len(record.value or b"") for record in records])

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
-from processor.batch import RECORD_OVERHEAD_BYTES, Batch, Limits, process, size_bytes
+from processor.batch import RECORD_OVERHEAD_BYTES, Batch, Limits, merged_changes, process, size_bytes
 from processor.errors import KafkaError, KafkaUnavailable, Reason
 from processor.kafka.dead_letters import DeadLetter
 from processor.kinesis.ticket import Ticket
@@ -228,12 +228,7 @@ class Partition:
         letters = [letter for batch, ticket in settled for letter in _letters(batch, ticket)]
         await self._stages.limit.passed(len(letters), sum(batch.received for batch, _ in settled))
         await self._write_letters(letters)
-        changes: dict[bytes, bytes] = {}
-        for batch, _ in settled:
-            for profile, record in batch.changes.items():
-                # Behind all others: the changelog has them in the order of their offsets.
-                changes.pop(profile, None)
-                changes[profile] = record
+        changes = merged_changes([batch for batch, _ in settled])
         if changes:
             await self._stages.checkpoint.keep(changes)
         for batch, ticket in settled:

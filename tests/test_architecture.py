@@ -17,8 +17,8 @@ MODULES = {
 PURE = ("processor.profile", "processor.governance")
 PURE_MAY_IMPORT = {
     "__future__", "collections", "contextlib", "dataclasses", "datetime", "decimal", "enum", "functools",
-    "itertools", "json", "math", "msgspec", "operator", "orjson", "processor", "pydantic", "re", "struct",
-    "typing", "xxhash",
+    "itertools", "json", "math", "msgspec", "mypy_extensions", "operator", "orjson", "processor", "pydantic", "re",
+    "struct", "typing", "xxhash",
 }  # fmt: skip
 PURE_MAY_USE = (*PURE, "processor.errors", "processor.destination")
 EDGES = ("processor.kafka", "processor.kinesis", "processor.state")

@@ -15,6 +15,7 @@ import msgspec
 import orjson
 from msgspec import UNSET, Raw, UnsetType
 from msgspec.structs import astuple
+from mypy_extensions import mypyc_attr
 
 from processor.errors import InvalidEvent, Reason
 from processor.profile.structs import Entry
@@ -39,6 +40,7 @@ _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class Event:
     """What the plan wants of an event.
 
