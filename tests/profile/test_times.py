@@ -41,6 +41,12 @@ def test_what_is_a_date_time(text: str) -> None:
         "2020-05-25T21:24:39",
         "2020-05-25T21:24Z",
         "2020-05-25T24:00:00Z",
+        "2020-W22-1T21:24:39Z",
+        "2020-05-25T21:24:39,5Z",
+        "2020-05-25T21:24:39.5+01:00Z",
+        "2020-05-25T212439.1234Z",
+        "2020-05-25T21:24:39.123456,Z",
+        "2020-05-25T21:24:39.1234567ZZ",
         "2020-05-25T21:24:39.Z",
         "2020-05-25T21:24:39+0200",
         "2020-05-25T21:24:39+24:00",
@@ -59,6 +65,28 @@ def test_what_is_a_date_time(text: str) -> None:
 )
 def test_what_is_none(text: str) -> None:
     assert not is_date_time(text)
+
+
+@given(
+    st.sampled_from(
+        [
+            "2020-05-25T21:24:39Z",
+            "2020-12-31T23:59:59.123456Z",
+            "2020-W22-1T21:24:39Z",
+            "2020-05-25T21:24:39.5+01:00Z",
+        ]
+    ),
+    st.lists(st.tuples(st.integers(0, 30), st.sampled_from([*"0123456789-:.,TZWtz+ ٢", ""])), max_size=3),
+)
+def test_both_ways_to_read_a_date_time_agree(text: str, changes: list[tuple[int, str]]) -> None:
+    for at, character in changes:
+        text = text[:at] + character + text[at + 1 :]
+    try:
+        is_later_than(text, 0)
+    except ValueError:
+        assert not is_date_time(text)
+    else:
+        assert is_date_time(text)
 
 
 @given(MOMENTS, st.integers(-3, 3))
