@@ -54,6 +54,15 @@ class Checkpoint:
         await self._state.acknowledge(changes, position)
         self._status.durations.changelog.observe(time.perf_counter() - began_s)
 
+    async def rest(self) -> None:
+        """Nothing is to be kept at present.
+
+        Raises:
+            StateError: the store cannot be written.
+
+        """
+        await self._state.store.flush()
+
     async def overrule(self, profiles: Collection[bytes], position: int) -> None:
         """Append the state of `profiles` again, of which a restore up to `position` found older records behind it.
 

@@ -225,6 +225,8 @@ class Observer:
         sheet.add(metrics.EVENTS_IN_FLIGHT_BYTES, in_flight_bytes)
         sheet.add(metrics.EVENTS_IN_FLIGHT_LIMIT_BYTES, self._settings.service.in_flight_bytes)
         sheet.add(metrics.LOOP_LAG, self.loop_lag.longest_s)
+        if self.pipeline is not None:
+            sheet.add(metrics.STATE_MEMORY_BYTES, self.pipeline.state_memory_bytes)
         for each in partitions:
             label = str(each.partition)
             if each.restore_goal is not None:

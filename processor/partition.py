@@ -42,6 +42,7 @@ _BATCHES_AT_ONCE: Final = 64
 """How many acknowledged batches share one append to the changelog, at most."""
 
 _LETTERS_RETRY_S: Final = 2.0
+_REST_AFTER_S: Final = 10.0
 
 
 class Stages(NamedTuple):
@@ -202,7 +203,12 @@ class Partition:
 
     async def _settle(self) -> None:
         while True:
-            await self._to_settle.wait()
+            try:
+                async with asyncio.timeout(_REST_AFTER_S):
+                    await self._to_settle.wait()
+            except TimeoutError:
+                await self._stages.checkpoint.rest()
+                continue
             self._to_settle.clear()
             while self._in_flight:
                 await self._settle_some()

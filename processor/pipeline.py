@@ -57,6 +57,7 @@ class Parts:
     heartbeats: Heartbeats
     stream: str
     open_store: Callable[[int], Awaitable[Store]]
+    state_memory_bytes: Callable[[], int]
 
 
 class Pipeline:
@@ -78,6 +79,11 @@ class Pipeline:
         self._is_ending = False
         self._tasks: asyncio.TaskGroup | None = None
         self._stirred = asyncio.Event()
+
+    @property
+    def state_memory_bytes(self) -> int:
+        """What the partitions' stores hold in memory."""
+        return self._parts.state_memory_bytes()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then drain within the shutdown's deadline, commit, and return.

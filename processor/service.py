@@ -6,6 +6,7 @@ import asyncio
 import random
 import signal
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
 
 import structlog
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
     from processor.governance.plan import Plan
     from processor.kafka.topics import ChangelogShape
     from processor.settings import Settings
-    from processor.state.store import Store
 
 log = structlog.get_logger(__name__)
 
@@ -177,6 +177,8 @@ async def _connected(
     stack.push_async_callback(within, _LEAVE_S, dead_letters.stop, "the dead-letter producer")
     await _patiently(patience, dead_letters.start, "kafka", status)
     changelog = Changelog(settings.kafka, settings.changelog_topic, life.fence)
+    directory = _state_directory(settings, prepared)
+    stack.callback(directory.close)
     stack.push_async_callback(within, _LEAVE_S, changelog.stop, "the changelog producer")
     await _patiently(patience, changelog.start, "kafka", status)
     parts = Parts(
@@ -187,7 +189,12 @@ async def _connected(
         changelog_shape=prepared.changelog,
         heartbeats=life.heartbeats,
         stream=f"{plan.destination.connection.region}/{plan.destination.stream.rpartition('/')[2]}",
-        open_store=_opener(settings, prepared, stack),
+        open_store=partial(
+            directory.open,
+            deletions_kept_ms=prepared.changelog.delete_retention_ms,
+            forgotten_kept_ms=prepared.changelog.min_compaction_lag_ms,
+        ),
+        state_memory_bytes=lambda: directory.memory_used_bytes,
     )
     tracer = await stack.enter_async_context(tracing(settings.kafka.topic, settings.service.traces))
     pipeline = Pipeline(settings, parts, status, tracer)
@@ -231,27 +238,9 @@ async def _prepare_topics(settings: Settings) -> _Prepared:
         return _Prepared(await topics.cluster_id(), changelog)
 
 
-def _opener(
-    settings: Settings, prepared: _Prepared, stack: AsyncExitStack
-) -> Callable[[int], Awaitable[Store]]:
-    changelog = prepared.changelog
-    directory = StateDirectory(
-        settings.state,
-        settings.kafka.group,
-        settings.kafka.topic,
-        prepared.cluster,
-        partitions=changelog.partitions,
-    )
-    stack.callback(directory.close)
-
-    async def open_store(partition: int) -> Store:
-        return await directory.open(
-            partition,
-            deletions_kept_ms=changelog.delete_retention_ms,
-            forgotten_kept_ms=changelog.min_compaction_lag_ms,
-        )
-
-    return open_store
+def _state_directory(settings: Settings, prepared: _Prepared) -> StateDirectory:
+    kafka, partitions = settings.kafka, prepared.changelog.partitions
+    return StateDirectory(settings.state, kafka.group, kafka.topic, prepared.cluster, partitions=partitions)
 
 
 async def _patiently(

@@ -174,7 +174,7 @@ class StateSettings(_Group):
     memory_bytes: int = Field(
         256 * _MIB,
         ge=16 * _MIB,
-        description="What all stores of a process may hold in memory: hot records, blocks, filters, write buffers.",
+        description="What all stores of a process may hold in memory: hot records, unwritten changes, RocksDB's own.",
     )
     lock_wait_ms: int = Field(
         10_000,

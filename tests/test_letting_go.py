@@ -122,6 +122,7 @@ class World:
             heartbeats=cast("Any", SimpleNamespace(silence_s=0.0)),
             stream=STREAM,
             open_store=self._open,
+            state_memory_bytes=lambda: 0,
         )
         with mock.patch("processor.pipeline.Source", return_value=self.source):
             self.pipeline = Pipeline(settings, parts, self.status)

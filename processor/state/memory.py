@@ -42,6 +42,9 @@ class MemoryStore:
         self.position = position
         self.stream = stream or self.stream
 
+    async def flush(self) -> None:
+        """See `Store`."""
+
     async def left_before(self, offset: int, limit: int) -> list[Left]:
         """See `Store`."""
         found = [Left(profile, left_at) for profile, left_at in self._left.items() if left_at < offset]

@@ -50,7 +50,7 @@ _KEYED_BYTES: Final = 10
 _PURGED_AT_ONCE: Final = 1000
 
 _UNWRITTEN_S: Final = 10.0
-"""How long changes wait for the disk, at most: so much of the changelog is read again after a crash."""
+"""How long changes wait for the disk while others come: so much of the changelog is read again after a crash."""
 
 _Result = TypeVar("_Result")
 
@@ -141,7 +141,7 @@ class RocksStore:
         self._written_position = 0
 
     async def flush(self) -> None:
-        """Bring to disk what waits, and purge what has been forgotten for long enough."""
+        """See `Store`; what has been forgotten for long enough is purged as well."""
         async with self._one_at_a_time:
             if self.position == self._written_position and not self._unwritten.size_bytes:
                 return  # it has seen nothing new, so its time is not now

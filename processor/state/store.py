@@ -45,8 +45,11 @@ class Store(Protocol):
     async def apply(self, changes: Mapping[bytes, bytes], position: int, stream: str | None = None) -> None:
         """Put records, in the order of their source offsets, and note the changelog offset that they reach to.
 
-        `stream` where that is told anew. It may be a while until the disk has them; what a crash takes is restored.
+        `stream` where that is told anew. The disk may have them a little later; what a crash takes is restored.
         """
+
+    async def flush(self) -> None:
+        """Bring to disk what waits for it."""
 
     async def left_before(self, offset: int, limit: int) -> list[Left]:
         """Some profiles that left at a source offset below `offset` and are not yet forgotten, oldest first."""

@@ -175,6 +175,10 @@ STARTED = _gauge("worker_start_time_seconds", "When the worker started, in secon
 RESTARTS = _counter("worker_restarts", "How often a worker died or was ended, and was started again.")
 CPU_SECONDS = _counter("process_cpu_seconds", "CPU time of the worker's process, user and system.")
 MEMORY_BYTES = _gauge("process_resident_memory_bytes", "Memory of the worker's process that is resident.")
+STATE_MEMORY_BYTES = _gauge(
+    "state_memory_bytes",
+    "What the stores hold in memory: hot records, changes that wait for the disk, RocksDB's blocks and write buffers.",
+)
 BUILD = _gauge("build_info", "1, with the version.", "version")
 
 METRICS: Final[dict[str, Metric]] = {

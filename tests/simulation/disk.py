@@ -1,4 +1,4 @@
-"""A worker's disk: stores that outlive it, or lose what was not synced, or are gone."""
+"""A worker's disk: stores that outlive it, or lose what was not written or synced, or are gone."""
 
 from __future__ import annotations
 

@@ -113,6 +113,7 @@ class Worker:
             heartbeats=heartbeats,
             stream="eu-west-1/exports",
             open_store=open_store,
+            state_memory_bytes=lambda: 0,
         )
         pipeline = Pipeline(settings, parts, status)
         self.bounds = Bounds(pipeline, writer, settings)

@@ -1,0 +1,104 @@
+"""A partition tells the writer whether it lags, so that calls fill up; and its checkpoint when there is quiet."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import pytest
+
+from processor.partition import Partition, Stages
+from processor.state.memory import MemoryStore
+from processor.state.overlay import Overlay
+from processor.telemetry.status import Status
+from tests.simulation.workload import core
+from tests.virtual_time import run_in_virtual_time
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from processor.kinesis.ticket import Ticket
+
+
+class Record(NamedTuple):
+    offset: int
+    key: bytes = b"profile"
+    value: bytes | None = None
+    timestamp: int = 1_700_000_000_000
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+
+
+class Taking:
+    """A writer that takes every ticket."""
+
+    max_record_bytes = 1 << 20
+
+    def __init__(self) -> None:
+        self.tickets: list[Ticket] = []
+
+    async def submit(self, ticket: Ticket) -> None:
+        self.tickets.append(ticket)
+
+
+@pytest.mark.parametrize(
+    ("end_offset", "is_followed"),
+    [
+        pytest.param(10, False, id="at the end"),
+        pytest.param(12, False, id="before the marker of a transaction"),
+        pytest.param(5_000, True, id="far from the end"),
+        pytest.param(None, False, id="where Kafka has not said yet"),
+    ],
+)
+def test_what_is_submitted_says_whether_more_follows(end_offset: int | None, is_followed: bool) -> None:
+    writer = Taking()
+
+    async def world() -> None:
+        async with running(writer, SimpleNamespace(keep=_nothing)) as partition:
+            partition.offer([Record(offset) for offset in range(10)], end_offset)
+            while partition.next_offset is None:
+                await asyncio.sleep(0.001)
+
+    run_in_virtual_time(world())
+    assert [ticket.is_followed for ticket in writer.tickets] == [is_followed]
+
+
+def test_the_checkpoint_rests_after_ten_seconds_of_quiet() -> None:
+    rested_at_s: list[float] = []
+
+    async def rest() -> None:
+        rested_at_s.append(asyncio.get_running_loop().time())
+
+    async def world() -> None:
+        loop = asyncio.get_running_loop()
+        async with running(Taking(), SimpleNamespace(keep=_nothing, rest=rest)) as partition:
+            for offset in range(3):
+                partition.offer([Record(offset)], None)
+                await asyncio.sleep(9.0)
+            quiet_since_s = loop.time() - 9.0
+            await asyncio.sleep(2.0)
+            assert rested_at_s == [pytest.approx(quiet_since_s + 10.0)]
+
+    run_in_virtual_time(world())
+
+
+@asynccontextmanager
+async def running(writer: Taking, checkpoint: SimpleNamespace) -> AsyncIterator[Partition]:
+    stages = Stages(
+        core(),
+        Overlay(MemoryStore()),
+        cast("Any", writer),
+        cast("Any", None),
+        cast("Any", checkpoint),
+        cast("Any", SimpleNamespace(passed=_nothing)),
+    )
+    partition = Partition(0, stages, Status(), state_bytes_max=1 << 20, on_room=lambda: None)
+    task = asyncio.create_task(partition.run())
+    yield partition
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def _nothing(*_: object) -> None:
+    return None
