@@ -15,6 +15,7 @@ from benchmarks.end_to_end.processes import Cpus
 from benchmarks.end_to_end.scene import SHARDS, scene
 from benchmarks.end_to_end.throughput import ContenderFailedError, new_task, running_contender, wait_for
 from benchmarks.endpoint import running
+from benchmarks.options import count
 from benchmarks.workload import REFERENCE
 
 _LOOK_EVERY_S = 1.0
@@ -25,7 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--events", type=int, default=5_000_000, help="events beside the births [5000000]")
+    parser.add_argument("--events", type=count, default=5_000_000, help="events beside the births [5000000]")
     options = parser.parse_args()
     samples: list[dict[str, float]] = []
     with scene(Cpus.split()) as stage:

@@ -15,6 +15,7 @@ from benchmarks.end_to_end.contender import Processor
 from benchmarks.end_to_end.processes import Cpus
 from benchmarks.end_to_end.scene import scene
 from benchmarks.end_to_end.throughput import measure
+from benchmarks.options import count, named
 from benchmarks.workload import REFERENCE, Shape
 
 if TYPE_CHECKING:
@@ -80,17 +81,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--events", type=int, default=300_000, help="at a point, beside the births [300000]")
+    parser.add_argument("--runs", type=count, default=3)
+    parser.add_argument(
+        "--events", type=count, default=300_000, help="at a point, beside the births [300000]"
+    )
     parser.add_argument("--quick", action="store_true", help="fewer events and points")
     parser.add_argument("--only", help="only sweeps whose name contains this")
     parser.add_argument("--keep", action="store_true", help="keep the figures in benchmarks/results")
     options = parser.parse_args()
     events = int(options.events * (_QUICK_SHARE if options.quick else 1))
-    for name, points in SWEEPS.items():
-        if options.only and options.only not in name:
-            continue
-        chosen = [point for point in points if point.quick or not options.quick]
+    for name in named(parser, SWEEPS, options.only):
+        chosen = [point for point in SWEEPS[name] if point.quick or not options.quick]
         figures = {
             "workload": asdict(REFERENCE),
             "points": [

@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks import report
+from benchmarks.options import count
 from processor.checkpoint import Checkpoint
 from processor.configuration import parse_configuration
 from processor.dead_letter_limit import DeadLetterLimit
@@ -69,8 +70,8 @@ _console = Console()
 def main() -> None:
     """Run all, print, and keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--profiles", type=int, default=10_000_000)
-    parser.add_argument("--records", type=int, default=1_000_000)
+    parser.add_argument("--profiles", type=count, default=10_000_000)
+    parser.add_argument("--records", type=count, default=1_000_000)
     options = parser.parse_args()
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="benchmark-state-") as home:

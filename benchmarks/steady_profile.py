@@ -21,6 +21,7 @@ from benchmarks.end_to_end.processes import Cpus
 from benchmarks.end_to_end.scene import SHARDS, scene
 from benchmarks.end_to_end.throughput import new_task, running_contender, wait_for
 from benchmarks.endpoint import running
+from benchmarks.options import count
 from benchmarks.workload import REFERENCE
 
 _TOLD = 30
@@ -31,8 +32,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--events", type=int, default=900_000)
-    parser.add_argument("--seconds", type=int, default=15)
+    parser.add_argument("--events", type=count, default=900_000)
+    parser.add_argument("--seconds", type=count, default=15)
     options = parser.parse_args()
     spy = shutil.which("py-spy") or str(Path(sys.executable).with_name("py-spy"))
     with scene(Cpus.split()) as stage:

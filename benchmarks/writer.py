@@ -28,6 +28,7 @@ from rich.progress import track
 from benchmarks import report
 from benchmarks.certificate import write_certificate
 from benchmarks.endpoint import running
+from benchmarks.options import amount, count
 from processor.configuration import parse_configuration
 from processor.fence import Fence
 from processor.kinesis.connection import open_stream
@@ -54,8 +55,8 @@ _console = Console()
 def main() -> None:
     """Run all, print, and keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=5)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=amount, default=5)
+    parser.add_argument("--rounds", type=count, default=5)
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
     figures: dict[str, Any] = {}

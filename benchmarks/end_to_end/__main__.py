@@ -16,7 +16,7 @@ from benchmarks.end_to_end.latency import measure_latency
 from benchmarks.end_to_end.processes import Cpus
 from benchmarks.end_to_end.scene import PARTITIONS, SHARDS, scene
 from benchmarks.end_to_end.throughput import measure
-from benchmarks.workload.__main__ import add_shape_options, shape_of
+from benchmarks.options import add_shape_options, amount, count, shape_of
 
 if TYPE_CHECKING:
     from benchmarks.end_to_end.scene import Scene
@@ -31,15 +31,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--events", type=int, default=600_000, help="events beside the births [600000]")
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--events", type=count, default=600_000, help="events beside the births [600000]")
+    parser.add_argument("--runs", type=count, default=5)
+    parser.add_argument("--workers", type=count, default=1)
     parser.add_argument("--unpinned", action="store_true", help="all on all CPUs")
-    parser.add_argument("--latency-seconds", type=float, default=20, help="at each load; 0: none [20]")
+    parser.add_argument("--latency-seconds", type=amount, default=20, help="at each load; 0: none [20]")
     parser.add_argument("--keep", metavar="NAME", help="keep the figures in benchmarks/results/NAME.json")
     add_shape_options(parser)
     options = parser.parse_args()
-    shape = shape_of(options)
+    if options.keep and not options.latency_seconds:
+        parser.error("--keep keeps latencies as well: let --latency-seconds be more than 0")
+    shape = shape_of(parser, options)
     cpus = Cpus.shared() if options.unpinned else Cpus.split()
     contender = Processor(options.workers)
     with scene(cpus) as stage:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 
 from benchmarks.endpoint.server import serve
+from benchmarks.options import amount, count
 
 
 def main() -> None:
@@ -17,8 +18,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--port", type=int, default=4570, help="0 takes any free one [4570]")
-    parser.add_argument("--shards", type=int, default=1)
-    parser.add_argument("--latency-ms", type=float, default=0, help="how long each answer is held back")
+    parser.add_argument("--shards", type=count, default=1)
+    parser.add_argument("--latency-ms", type=amount, default=0, help="how long each answer is held back")
     parser.add_argument("--limited", action="store_true", help="throttle at 1,000 records and 1 MiB a second")
     parser.add_argument("--timed", action="store_true", help="keep the times of records")
     parser.add_argument("--certificate", help="a PEM file with certificate and key: serve TLS")

@@ -24,6 +24,7 @@ import pybase64
 from benchmarks import report
 from benchmarks.certificate import write_certificate
 from benchmarks.endpoint.client import running
+from benchmarks.options import amount, count
 from benchmarks.workload.times import TimeWriter
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ _CASES: Final[dict[str, dict[str, Any]]] = {
 def main() -> None:
     """Run all, print, and keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=3)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=amount, default=3)
+    parser.add_argument("--rounds", type=count, default=5)
     options = parser.parse_args()
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="benchmark-endpoint-") as home:

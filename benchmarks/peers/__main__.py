@@ -16,6 +16,7 @@ from benchmarks.end_to_end.contender import Processor
 from benchmarks.end_to_end.processes import Cpus
 from benchmarks.end_to_end.scene import PARTITIONS, SHARDS, scene
 from benchmarks.end_to_end.throughput import measure
+from benchmarks.options import add_shape_options, count, named, shape_of
 from benchmarks.peers.contenders import (
     AS_THEY_COME,
     AT_THE_OUTPUT,
@@ -27,7 +28,6 @@ from benchmarks.peers.contenders import (
     find_connect,
     quix_python,
 )
-from benchmarks.workload.__main__ import add_shape_options, shape_of
 
 if TYPE_CHECKING:
     from benchmarks.end_to_end.contender import Contender
@@ -38,14 +38,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--events", type=int, default=400_000, help="events beside the births [400000]")
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--events", type=count, default=400_000, help="events beside the births [400000]")
+    parser.add_argument("--runs", type=count, default=5)
     parser.add_argument("--only", help="only those whose name contains this")
     parser.add_argument("--keep", metavar="NAME", help="keep the figures in benchmarks/results/NAME.json")
     add_shape_options(parser)
     options = parser.parse_args()
-    shape = shape_of(options)
-    contenders = [each for each in _contenders() if not options.only or options.only in each.name]
+    if options.keep and options.only:
+        parser.error("--keep keeps the figures of all contenders: leave --only out")
+    shape = shape_of(parser, options)
+    everyone = {each.name: each for each in _contenders()}
+    contenders = [everyone[name] for name in named(parser, everyone, options.only)]
     runs: dict[str, list[dict[str, float]]] = {each.name: [] for each in contenders}
     with scene(Cpus.split()) as stage:
         topic = stage.fill(shape, options.events)

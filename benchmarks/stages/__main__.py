@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import gc
 import json
 import os
@@ -60,17 +61,20 @@ def main() -> None:
     if _WORKER_VARIABLE in os.environ:
         _measured_by_pyperf()
         return
-    keep = "--keep" in sys.argv
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--fast", action="store_true", help="fewer processes and values")
+    parser.add_argument("--keep", action="store_true", help="keep the figures in benchmarks/results")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="benchmark-stages-") as home:
         file = Path(home) / "pyperf.json"
         command = [sys.executable, "-m", "benchmarks.stages", "--quiet", f"--output={file}"]
         command += [f"--inherit-environ={_WORKER_VARIABLE}"]
-        command += ["--processes=2", "--values=2"] if "--fast" in sys.argv else ["--processes=7"]
+        command += ["--processes=2", "--values=2"] if options.fast else ["--processes=7"]
         subprocess.run(command, check=True, env=os.environ | {_WORKER_VARIABLE: "1"})
         suite = pyperf.BenchmarkSuite.load(str(file))
     figures = _figures(suite)
     print(json.dumps(figures, indent=1))
-    if keep:
+    if options.keep:
         print(f"kept in {report.write('stages', figures)}")
 
 

@@ -8,12 +8,17 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import fields
+from typing import TYPE_CHECKING
 
 import uvloop
+from aiokafka.errors import KafkaError
 
-from benchmarks.workload import Shape, Workload
+from benchmarks.options import add_shape_options, amount, count, shape_of
+from benchmarks.workload import Workload
 from benchmarks.workload.topic import open_topic
+
+if TYPE_CHECKING:
+    from benchmarks.workload import Shape
 
 
 def main() -> None:
@@ -23,34 +28,24 @@ def main() -> None:
     )
     parser.add_argument("--servers", required=True, help="Kafka's bootstrap servers")
     parser.add_argument("--topic", required=True, help="created where it is absent")
-    parser.add_argument("--partitions", type=int, default=8, help="of a topic that is created")
-    parser.add_argument("--events", type=int, required=True, help="events beside the births")
+    parser.add_argument("--partitions", type=count, default=8, help="of a topic that is created")
+    parser.add_argument("--events", type=count, required=True, help="events beside the births")
     parser.add_argument(
         "--rate",
-        type=float,
+        type=amount,
         help="events a second, dated with the time of their sending; as fast as it goes without",
     )
     parser.add_argument("--without-births", action="store_true", help="profiles were born in a run before")
     add_shape_options(parser)
     options = parser.parse_args()
-    uvloop.run(_produce(options, shape_of(options)))
-
-
-def add_shape_options(parser: argparse.ArgumentParser) -> None:
-    """An option for each parameter of a shape."""
-    group = parser.add_argument_group("the workload")
-    for each in fields(Shape):
-        group.add_argument(
-            f"--{each.name.replace('_', '-')}",
-            type=type(each.default),
-            default=each.default,
-            help=f"{each.metadata['about']} [{each.default}]",
+    shape = shape_of(parser, options)
+    try:
+        uvloop.run(_produce(options, shape))
+    except KafkaError as error:
+        parser.exit(
+            1,
+            f"Kafka at {options.servers} failed: {error}: see that it runs, or name another with --servers\n",
         )
-
-
-def shape_of(options: argparse.Namespace) -> Shape:
-    """The shape that the options describe."""
-    return Shape(**{each.name: getattr(options, each.name) for each in fields(Shape)})
 
 
 async def _produce(options: argparse.Namespace, shape: Shape) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -44,8 +45,18 @@ class Shape:
             raise ValueError("segments_mapped must be between 1 and segments")
         if self.attributes_mapped < 1:
             raise ValueError("attributes_mapped must be at least 1")
+        if self.event_bytes < 1 or self.profiles < 1:
+            raise ValueError("event_bytes and profiles must be at least 1")
+        shares = {name: getattr(self, name) for name in self.__slots__ if name.startswith("share_")}
+        for name, share in shares.items():
+            if not 0 <= share <= 1:
+                raise ValueError(f"{name} must be between 0 and 1")
         if self.share_of_changes + self.share_invalid > 1:
             raise ValueError("share_of_changes and share_invalid are more than 1 together")
+        if self.share_of_attributes + self.share_of_identities > 1:
+            raise ValueError("share_of_attributes and share_of_identities are more than 1 together")
+        if not 0 <= self.zipf < math.inf:
+            raise ValueError("zipf must be a number from 0 on")
 
     @property
     def segment_ids(self) -> list[str]:
