@@ -85,6 +85,9 @@ def _contenders() -> list[Contender]:
             RedpandaConnect(connect, choosing),
             RedpandaConnect(connect, filtering, name="Redpanda Connect, filtering"),
             RedpandaConnect(connect, choosing, AT_THE_OUTPUT, "Redpanda Connect, batched at the output"),
+            RedpandaConnect(
+                connect, filtering, AT_THE_OUTPUT, "Redpanda Connect, filtering, batched at the output"
+            ),
             RedpandaConnect(connect, choosing, AS_THEY_COME, "Redpanda Connect, its defaults"),
             RedpandaConnect(connect, None, name="Redpanda Connect, bytes passed through"),
         ]
