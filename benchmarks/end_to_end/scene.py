@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -81,6 +82,8 @@ def scene(cpus: Cpus) -> Iterator[Scene]:
     """Kafka, and all that this process starts by itself, on the CPUs of the others."""
     before = os.sched_getaffinity(0)
     with ExitStack() as stack:
+        # Asked to end, as by Ctrl-C: what was started ends too, and its files go.
+        stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, _end))
         os.sched_setaffinity(0, cpus.others)
         stack.callback(os.sched_setaffinity, 0, before)
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
@@ -88,3 +91,7 @@ def scene(cpus: Cpus) -> Iterator[Scene]:
         properties = {"log.dirs": str(home / "kafka"), "log.cleaner.enable": "false"}
         kafka = stack.enter_context(start_kafka(properties))
         yield Scene(kafka.bootstrap_servers, home / "kafka", home, cpus)
+
+
+def _end(number: int, _: object) -> None:
+    raise SystemExit(128 + number)
