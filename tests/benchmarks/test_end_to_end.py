@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +20,7 @@ from benchmarks.end_to_end.throughput import ContenderFailedError, measure, wait
 from benchmarks.workload import Shape
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _SMALL = Shape(profiles=500, share_invalid=0.01)
@@ -67,6 +71,26 @@ def test_what_ends_early_is_told_with_the_end_of_its_log(tmp_path: Path) -> None
         pytest.raises(ContenderFailedError, match="it ended at 3 of 10:\nno such topic"),
     ):
         wait_for(lambda: 3, 10, tree)
+
+
+def test_what_was_started_ends_when_the_benchmark_is_asked_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = []
+
+    @contextmanager
+    def kafka(_: object) -> Iterator[SimpleNamespace]:
+        try:
+            yield SimpleNamespace(bootstrap_servers="127.0.0.1:1")
+        finally:
+            ended.append("kafka")
+
+    monkeypatch.setattr("benchmarks.end_to_end.scene.start_kafka", kafka)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as raised, scene(Cpus.shared()) as stage:
+        signal.raise_signal(signal.SIGTERM)
+    assert raised.value.code == 128 + signal.SIGTERM
+    assert ended == ["kafka"]
+    assert not stage.home.exists()
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_percentiles_are_values_that_were_measured() -> None:
