@@ -82,6 +82,8 @@ class RocksStore:
         stored = database.get(POSITION_KEY)
         self.position, self.highest_offset = _POSITION.unpack(stored)[:2] if stored else (0, -1)
         self._written_position = self.position
+        self._is_broken = False
+        """A call failed: what it was to write is neither in memory nor on disk."""
         stream = database.get(STREAM_KEY)
         self.stream: str | None = stream.decode() if stream else None
 
@@ -143,17 +145,18 @@ class RocksStore:
     async def flush(self) -> None:
         """See `Store`; what has been forgotten for long enough is purged as well."""
         async with self._one_at_a_time:
-            if self.position == self._written_position and not self._unwritten.size_bytes:
-                return  # it has seen nothing new, so its time is not now
+            has_news = self.position != self._written_position or self._unwritten.size_bytes
+            if not has_news or self._is_broken:
+                return  # what it has not seen, or has lost, it must not claim to have
             # Nothing reads the disk now: what is taken is found among the hot records, or there after this.
             taken, self._unwritten = self._unwritten, Unwritten()
             self._hot.correct(taken.records)
             self._written_s = time.monotonic()
             self._written_position = self.position
+            self._may_hold_left = self._may_hold_left or bool(taken.left)
             now_ms = time.time_ns() // 1_000_000
             taken.put_key(POSITION_KEY, _POSITION.pack(self.position, self.highest_offset, now_ms))
             await self._in_thread(self._written, taken)
-            self._may_hold_left = self._may_hold_left or bool(taken.left)
             purged = await self._in_thread(self._purge, now_ms - self._forgotten_kept_ms)
             self._hot.correct(dict.fromkeys(purged))
 
@@ -180,8 +183,10 @@ class RocksStore:
         except asyncio.CancelledError:
             # A thread cannot be cancelled; the store must not be closed under it.
             await asyncio.wait([running])
+            self._is_broken = self._is_broken or running.exception() is not None
             raise
         except Exception as error:  # rocksdict raises plain Exception
+            self._is_broken = True
             if is_damage(error):
                 (self.path / DAMAGED).touch()
             raise StateError(told(error, self.path)) from error

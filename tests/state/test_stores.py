@@ -14,12 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from processor.errors import StateError
 from processor.profile.record import encode_left, encode_record, has_left
 from processor.profile.structs import StateRecord
 from processor.settings import StateSettings
 from processor.state.directory import StateDirectory, figures_of, open_to_look
 from processor.state.memory import MemoryStore
-from processor.state.rocks import POSITION_KEY
+from processor.state.rocks import POSITION_KEY, RocksStore
 from processor.state.store import Left
 
 if TYPE_CHECKING:
@@ -183,6 +184,35 @@ async def test_after_a_crash_a_store_is_as_it_was_when_it_was_written_last(tmp_p
     assert await store.left_before(9, 9) == [Left(b"q", 2)]
     await store.close()
     directory.close()
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+async def test_a_store_that_could_not_be_written_never_claims_what_it_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_cancelled: bool
+) -> None:
+    directory = directory_at(tmp_path)
+    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
+    await store.apply({b"p": member(1)}, 1)
+    await store.flush()
+    await store.apply({b"p": member(2)}, 2)
+    monkeypatch.setattr(RocksStore, "_written", disk_is_full)
+    flushing = asyncio.create_task(store.flush())
+    if is_cancelled:
+        await asyncio.sleep(0)
+        flushing.cancel()
+    with pytest.raises(asyncio.CancelledError if is_cancelled else StateError):
+        await flushing
+    monkeypatch.undo()
+    await store.apply({b"q": member(3)}, 3)
+    await store.close()
+    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
+    assert (store.position, await store.get_many([b"p", b"q"])) == (1, {b"p": member(1), b"q": None})
+    await store.close()
+    directory.close()
+
+
+def disk_is_full(*_: object) -> None:
+    raise OSError("No space left on device")
 
 
 async def test_changes_are_written_when_they_are_many(tmp_path: Path) -> None:
