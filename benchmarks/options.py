@@ -21,6 +21,14 @@ def count(text: str) -> int:
     return number
 
 
+def count_or_none(text: str) -> int:
+    """A whole number from 0 on, as argparse's `type`."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} is not 0 or more")
+    return number
+
+
 def amount(text: str) -> float:
     """A finite number from 0 on, as argparse's `type`."""
     number = float(text)

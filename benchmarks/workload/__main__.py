@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import uvloop
 from aiokafka.errors import KafkaError
 
-from benchmarks.options import add_shape_options, amount, count, shape_of
+from benchmarks.options import add_shape_options, amount, count, count_or_none, shape_of
 from benchmarks.workload import Workload
 from benchmarks.workload.topic import open_topic
 
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--servers", required=True, help="Kafka's bootstrap servers")
     parser.add_argument("--topic", required=True, help="created where it is absent")
     parser.add_argument("--partitions", type=count, default=8, help="of a topic that is created")
-    parser.add_argument("--events", type=count, required=True, help="events beside the births")
+    parser.add_argument("--events", type=count_or_none, required=True, help="events beside the births")
     parser.add_argument(
         "--rate",
         type=amount,

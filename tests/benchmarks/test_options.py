@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.options import add_shape_options, amount, count, named, shape_of
+from benchmarks.options import add_shape_options, amount, count, count_or_none, named, shape_of
 from benchmarks.workload import REFERENCE
 
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser()
     made.add_argument("--events", type=count)
+    made.add_argument("--more", type=count_or_none)
     made.add_argument("--seconds", type=amount)
     add_shape_options(made)
     return made
@@ -24,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
     [
         (["--events", "0"], "0 is not 1 or more"),
         (["--events", "many"], "invalid count value"),
+        (["--more", "-1"], "-1 is not 0 or more"),
         (["--seconds", "-1"], "-1 is not a number from 0 on"),
         (["--seconds", "nan"], "nan is not a number from 0 on"),
         (["--profiles", "0"], "event_bytes and profiles must be at least 1"),
@@ -48,6 +50,7 @@ def test_what_does_not_fit_is_told(options: list[str], told: str, capsys: pytest
 
 def test_a_shape_is_made_of_its_options() -> None:
     made = parser()
+    assert made.parse_args(["--more", "0"]).more == 0
     shape = shape_of(made, made.parse_args(["--profiles", "7", "--zipf", "1.5", "--seed", "3"]))
     assert shape == replace(REFERENCE, profiles=7, zipf=1.5, seed=3)
 
