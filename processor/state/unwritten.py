@@ -1,7 +1,7 @@
 """Changes on their way to the disk.
 
 The changelog has them, so the disk may wait, and what waits is written once however often it changed. Measured on
-the reference workload: 0.84 of the CPU an event, and 70 MiB less, for RocksDB's own buffers stay small.
+the reference workload: 0.80 of the CPU an event, and 70 MiB less, for RocksDB's own buffers stay small.
 """
 
 from __future__ import annotations
