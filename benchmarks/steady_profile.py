@@ -8,10 +8,9 @@ root, or `kernel.yama.ptrace_scope=0`.
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import re
-import shutil
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -35,7 +34,7 @@ def main() -> None:
     parser.add_argument("--events", type=count, default=900_000)
     parser.add_argument("--seconds", type=count, default=15)
     options = parser.parse_args()
-    spy = shutil.which("py-spy") or str(Path(sys.executable).with_name("py-spy"))
+    spy = _py_spy()
     with scene(Cpus.split()) as stage:
         topic = stage.fill(REFERENCE, options.events)
         with running(shards=SHARDS, cpus=stage.cpus.others) as endpoint:
@@ -63,6 +62,12 @@ def main() -> None:
     for name, share in figures.items():
         print(f"{share:6.1%}  {name}")
     print(f"kept in {report.write('profile', {'share of samples, on top of the stack': figures})}")
+
+
+def _py_spy() -> str:
+    """Its program, where its package was installed: on the PATH or not."""
+    files = importlib.metadata.files("py-spy") or ()
+    return next(str(Path(str(file.locate())).resolve()) for file in files if file.name == "py-spy")
 
 
 def _on_top(raw: str) -> dict[str, float]:

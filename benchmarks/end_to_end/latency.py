@@ -23,7 +23,7 @@ _WARM_UP_S: Final = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Percentiles, in ms, from just before the append to Kafka until Kinesis' answer was written."""
+    """Percentiles, in ms, from when an event was due to be appended to Kafka until Kinesis' answer was written."""
 
     rate: float
     cpu_share: float

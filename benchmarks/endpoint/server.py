@@ -94,9 +94,14 @@ class Endpoint:
         return b'{"FailedRecordCount":%d,"Records":[%s]}' % (failed, b",".join(results))
 
     def _keep_times(self, body: bytes, results: list[bytes]) -> None:
+        events_s = [
+            newest_time(pybase64.b64decode(data))
+            for data, result in zip(_DATA.findall(body), results, strict=True)
+            if result is not THROTTLED
+        ]
+        # What this endpoint spends on them comes before its answer.
         at_s = time.time() + self.latency_s
-        for data, result in zip(_DATA.findall(body), results, strict=True):
-            event_s = newest_time(pybase64.b64decode(data)) if result is not THROTTLED else None
+        for event_s in events_s:
             if event_s is not None:
                 self._times.append(event_s)
                 self._times.append(at_s)

@@ -68,7 +68,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="benchmark-stages-") as home:
         file = Path(home) / "pyperf.json"
         command = [sys.executable, "-m", "benchmarks.stages", "--quiet", f"--output={file}"]
-        command += [f"--inherit-environ={_WORKER_VARIABLE}"]
+        # Without the second, its processes would find this directory's sources before what is installed.
+        command += [f"--inherit-environ={_WORKER_VARIABLE},PYTHONSAFEPATH"]
         command += ["--processes=2", "--values=2"] if options.fast else ["--processes=7"]
         subprocess.run(command, check=True, env=os.environ | {_WORKER_VARIABLE: "1"})
         suite = pyperf.BenchmarkSuite.load(str(file))

@@ -14,11 +14,14 @@ import uvloop
 from aiokafka.errors import KafkaError
 
 from benchmarks.options import add_shape_options, amount, count, count_or_none, shape_of
-from benchmarks.workload import Workload
+from benchmarks.workload import Workload, planned_clock
 from benchmarks.workload.topic import open_topic
 
 if TYPE_CHECKING:
-    from benchmarks.workload import Shape
+    from benchmarks.workload import Event, Shape
+
+_MAKING_S = 30e-6
+"""What making an event takes, about."""
 
 
 def main() -> None:
@@ -33,7 +36,7 @@ def main() -> None:
     parser.add_argument(
         "--rate",
         type=amount,
-        help="events a second, dated with the time of their sending; as fast as it goes without",
+        help="events a second, dated with the times at which they are due; as fast as it goes without",
     )
     parser.add_argument("--without-births", action="store_true", help="profiles were born in a run before")
     add_shape_options(parser)
@@ -54,13 +57,27 @@ async def _produce(options: argparse.Namespace, shape: Shape) -> None:
         if not options.without_births:
             await topic.fill(workload.births())
         if options.rate:
-            # Made ahead, and dated when they are sent: making them takes longer than sending them.
-            events = list(workload.events(options.events))
-            fed = {"began_s": time.time(), "rate": round(await topic.feed(events, options.rate), 1)}
+            began_s, events = _planned(shape, options.events, options.rate)
+            reached = await topic.feed(events, options.rate, began_s)
+            fed = {"began_s": began_s, "rate": round(reached, 1)}
         else:
             await topic.fill(workload.events(options.events))
             fed = {}
         print(json.dumps(topic.produced.as_dict() | fed))
+
+
+def _planned(shape: Shape, events: int, rate: float) -> tuple[float, list[Event]]:
+    """Events that bear the times at which they are to be sent, and when to begin with them.
+
+    They are made ahead, for making them takes longer than sending them.
+    """
+    allowance_s = 1.0 + events * _MAKING_S
+    while True:
+        began_s = time.time() + allowance_s
+        made = list(Workload(shape, planned_clock(began_s, rate)).events(events))
+        if time.time() < began_s:
+            return began_s, made
+        allowance_s *= 2
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -28,8 +29,7 @@ _DRAWN_AT_ONCE: Final = 1000
 _PURCHASES: Final = 2048
 _FILLING_MIN_BYTES: Final = 32
 _BIRTH_TIME: Final = "2025-11-30T08:15:30.000000Z"
-_LAST_VISIT: Final = slice(-2 - len(_BIRTH_TIME), -2)
-"""Where an event's value has its own time, at the latest."""
+_STEPS: Final = (7919, 7907, 1)
 _BROKEN: Final = (
     b'{"person":{"email":"broken',
     b'{"segmentMembership":[],"identityMap":{}}',
@@ -44,12 +44,6 @@ class Event(NamedTuple):
     value: bytes
     timestamp_ms: int
     is_change: bool
-
-
-def as_of(event: Event, time_us: int, times: TimeWriter) -> Event:
-    """An event made ahead, as if it happened at `time_us`."""
-    made, now = event.value[_LAST_VISIT], times.text(time_us).encode()
-    return event._replace(value=event.value.replace(made, now), timestamp_ms=time_us // 1000)
 
 
 class _Life:
@@ -249,4 +243,5 @@ def _zipf_weights(profiles: int, exponent: float) -> list[float] | None:
     if not exponent:
         return None
     # The hot ones are spread over the numbers, as they are over the partitions of a real topic.
-    return list(accumulate((1 + rank * 7919 % profiles) ** -exponent for rank in range(profiles)))
+    step = next(step for step in _STEPS if math.gcd(step, profiles) == 1)
+    return list(accumulate((1 + rank * step % profiles) ** -exponent for rank in range(profiles)))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import time
 from datetime import UTC, datetime
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -21,9 +21,10 @@ def newest_time(data: bytes) -> float | None:
     return datetime.fromisoformat(max(found).decode()).timestamp() if found else None
 
 
-def wall_clock() -> int:
-    """The time of now, in microseconds since the epoch."""
-    return time.time_ns() // 1000
+def planned_clock(began_s: float, rate: float) -> Callable[[], int]:
+    """A clock that goes on by one event's time at every look, from `began_s` since the epoch: `rate` events a second."""
+    looks = count()
+    return lambda: int((began_s + next(looks) / rate) * 1_000_000)
 
 
 def virtual_clock() -> Callable[[], int]:

@@ -14,11 +14,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from benchmarks.workload.lives import as_of
-from benchmarks.workload.times import TimeWriter, wall_clock
-
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Iterable, Sequence
 
     from benchmarks.workload.lives import Event
 
@@ -60,27 +57,23 @@ class Topic:
         await self._flush()
         await self._acknowledged(0)
 
-    async def feed(self, events: Iterable[Event], rate: float) -> float:
-        """Append `rate` events a second, evenly, each dated as it is sent; the rate that was reached.
+    async def feed(self, events: Sequence[Event], rate: float, began_s: float) -> float:
+        """Append `rate` events a second, evenly, from the moment `began_s` on; the rate that was reached.
 
         No event is left out where this falls behind: then it sends as fast as it can.
         """
-        times = TimeWriter()
-        events = iter(events)
-        began_s = time.perf_counter()
-        before = self.produced.events
-        while True:
-            due = int((time.perf_counter() - began_s) * rate) - (self.produced.events - before)
-            some = list(islice(events, min(max(due, 0), _AT_ONCE)))
-            if due > 0 and not some:
-                break
-            now_us = wall_clock()
-            await self._append(as_of(event, now_us, times) for event in some)
+        await asyncio.sleep(max(0.0, began_s - time.time()))
+        sent = 0
+        while sent < len(events):
+            due = int((time.time() - began_s) * rate)
+            await self._append(events[sent : min(due, sent + _AT_ONCE)])
             await self._flush()
             await self._acknowledged(_BATCHES_IN_FLIGHT)
-            await asyncio.sleep(0 if due > _AT_ONCE else _TICK_S)
+            is_late = due > sent + _AT_ONCE
+            sent = min(max(due, sent), sent + _AT_ONCE, len(events))
+            await asyncio.sleep(0 if is_late else _TICK_S)
         await self._acknowledged(0)
-        return (self.produced.events - before) / (time.perf_counter() - began_s)
+        return len(events) / (time.time() - began_s)
 
     async def _append(self, events: Iterable[Event]) -> None:
         produced = self.produced

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.workload import REFERENCE, Shape, Workload, destination_text, newest_time
+from benchmarks.workload import REFERENCE, Shape, Workload, destination_text, newest_time, planned_clock
 from processor.configuration import parse_configuration
 from processor.errors import InvalidEvent
 from processor.governance.plan import compile_plan
@@ -76,6 +76,17 @@ def test_an_event_is_exported_exactly_where_the_workload_says_so(shape: Shape) -
     assert [event.is_change for event, _ in events] == [export is not None for _, export in events]
 
 
+def test_events_that_are_due_at_a_rate_bear_the_times_at_which_they_are() -> None:
+    shape, began_s = few_profiles(), 1_800_000_000.0
+    followed = Followed(shape)
+    followed.follow(Workload(shape).births())
+    fed = followed.follow(Workload(shape, planned_clock(began_s, 100)).events(20_000))
+    assert [event.is_change for event, _ in fed] == [export is not None for _, export in fed]
+    for number, (event, export) in enumerate(fed):
+        assert event.timestamp_ms == int((began_s + number / 100) * 1000)
+        assert export is None or newest_time(export.data) == pytest.approx(began_s + number / 100, abs=1e-3)
+
+
 def test_seven_tenths_of_the_reference_workload_are_exported() -> None:
     shape = few_profiles()
     assert shape.share_of_changes == REFERENCE.share_of_changes == 0.7
@@ -127,13 +138,18 @@ def test_invalid_events_are_invalid_in_several_ways() -> None:
     assert followed.invalid.total() / 5000 == pytest.approx(0.2, abs=0.03)
 
 
-def test_skew_makes_some_profiles_hot() -> None:
-    def share_of_the_hottest(zipf: float) -> float:
-        keys = Counter(event.key for event in Workload(few_profiles(zipf=zipf)).events(20_000))
-        return keys.most_common(1)[0][1] / 20_000
-
-    assert share_of_the_hottest(0) < 0.005
-    assert share_of_the_hottest(1) == pytest.approx(1 / 8.2, rel=0.1)  # 1 / the harmonic number of 2,000
+@pytest.mark.parametrize(
+    ("zipf", "profiles", "share"),
+    [
+        (0, 2000, 1 / 2000),
+        (1, 2000, 1 / 8.18),  # 1 / the harmonic number of 2,000
+        (1, 7919, 1 / 9.55),  # the step by which the hot ones are spread, itself
+    ],
+)
+def test_skew_makes_some_profiles_hot(zipf: float, profiles: int, share: float) -> None:
+    events = Workload(few_profiles(zipf=zipf, profiles=profiles)).events(20_000)
+    hottest = Counter(event.key for event in events).most_common(1)[0][1]
+    assert hottest / 20_000 == pytest.approx(share, rel=0.1, abs=0.003)
 
 
 def test_a_shape_that_does_not_fit_is_refused() -> None:
