@@ -27,15 +27,15 @@ simulate: $(READY) ## SEEDS=… lives of the workers in a simulated world, from 
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0))
 
 bench: $(COMPILED_READY) ## all benchmarks, on this machine, alone: hours; figures, plots and tables are written anew
-	$(MEASURED) -m benchmarks.endpoint.proof
+	$(MEASURED) -m benchmarks.endpoint.proof --keep
 	$(MEASURED) -m benchmarks.end_to_end --keep end_to_end
 	$(MEASURED) -m benchmarks.peers --keep peers
 	$(MEASURED) -m benchmarks.scaling --keep
-	$(MEASURED) -m benchmarks.endurance
+	$(MEASURED) -m benchmarks.endurance --keep
 	$(MEASURED) -m benchmarks.stages --keep
-	$(MEASURED) -m benchmarks.steady_profile
-	$(MEASURED) -m benchmarks.writer
-	$(MEASURED) -m benchmarks.state
+	$(MEASURED) -m benchmarks.steady_profile --keep
+	$(MEASURED) -m benchmarks.writer --keep
+	$(MEASURED) -m benchmarks.state --keep
 	$(MAKE) bench-docs
 
 bench-quick: $(COMPILED_READY) ## the most telling of them, short, in some minutes; nothing is kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 from pathlib import Path
@@ -29,6 +30,8 @@ def derived() -> dict[str, float]:
     segments, profiles = _points("segments-mapped"), _points("profiles")
     events = workload["events"] + workload["profiles"]
     records = workload["events"] * workload["share_of_changes"] + workload["profiles"]
+    # The smallest events have another mapped part: they tell of another line.
+    cpu_us_a_byte = _slope(_points("event-bytes")[1:], _value_bytes, _cpu_us)
     told = {
         "cpu_us": 1e6 / throughput["events_per_cpu_s"],
         "event_bytes": REFERENCE.event_bytes,
@@ -36,18 +39,20 @@ def derived() -> dict[str, float]:
         "segments_mapped": REFERENCE.segments_mapped,
         "profiles": REFERENCE.profiles,
         "cpu_us_a_change": _slope(_points("share-of-changes"), _value, _cpu_us),
-        "cpu_us_a_segment": _slope(segments, _value, _cpu_us),
-        # The smallest events have another mapped part: they tell of another line.
-        "cpu_us_a_kib": _slope(
-            _points("event-bytes")[1:], lambda p: p["value_bytes_an_event"] / 1024, _cpu_us
+        # Events grow with their segments: what their bytes cost is counted by itself.
+        "cpu_us_a_segment": _slope(
+            segments, _value, lambda point: _cpu_us(point) - cpu_us_a_byte * _value_bytes(point)
         ),
+        "cpu_us_a_kib": cpu_us_a_byte * 1024,
         "cpu_us_a_tenfold": _slope(profiles, lambda p: math.log10(p["value"]), _cpu_us),
         "export_bytes": _data_bytes(throughput["kinesis_bytes_an_event"] * events / records),
         "export_bytes_a_segment": _slope(segments, _value, _record_bytes),
         "state_bytes": _median(profiles[-1], "state_bytes_a_profile"),
-        "state_bytes_a_segment": _slope(segments, _value, lambda p: _median(p, "changelog_bytes_an_event")),
+        # A state record's, on disk or in the changelog.
+        "state_bytes_a_segment": _slope(segments, _value, _changelog_bytes),
         "changelog_bytes": throughput["changelog_bytes_an_event"] * events / records,
-        "worker_bytes": max(_median(point, "peak_mib_largest") for point in profiles) * 2**20,
+        "worker_bytes": max(map(_peak_bytes, profiles)),
+        "worker_bytes_a_segment": _slope(segments, _value, _peak_bytes),
         "restored_per_s": _figures("state")["restore"]["records_per_s"],
     }
     return {name: float(f"{value:.4g}") for name, value in told.items()}
@@ -55,6 +60,7 @@ def derived() -> dict[str, float]:
 
 def main() -> None:
     """Write them."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     CONSTANTS.write_text(json.dumps(derived(), indent=2) + "\n", encoding="utf-8")
     print(f"written to {CONSTANTS.name}")
 
@@ -88,6 +94,19 @@ def _cpu_us(point: dict[str, Any]) -> float:
 def _record_bytes(point: dict[str, Any]) -> float:
     """An export's data; a sweep's other figures are those of the reference workload."""
     return _data_bytes(_median(point, "kinesis_bytes_an_event") / _exported_share(point))
+
+
+def _changelog_bytes(point: dict[str, Any]) -> float:
+    """A change's record."""
+    return _median(point, "changelog_bytes_an_event") / _exported_share(point)
+
+
+def _value_bytes(point: dict[str, Any]) -> float:
+    return float(point["value_bytes_an_event"])
+
+
+def _peak_bytes(point: dict[str, Any]) -> float:
+    return _median(point, "peak_mib_largest") * 2**20
 
 
 def _exported_share(point: dict[str, Any]) -> float:

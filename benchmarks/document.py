@@ -5,6 +5,7 @@ A table stands between `<!-- figures: NAME -->` and `<!-- end -->`.
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 from pathlib import Path
@@ -30,6 +31,7 @@ _LOADS = {
 
 def main() -> None:
     """Write them."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     _PAGE.write_text(written(_PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 

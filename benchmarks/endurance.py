@@ -15,7 +15,7 @@ from benchmarks.end_to_end.processes import Cpus
 from benchmarks.end_to_end.scene import SHARDS, scene
 from benchmarks.end_to_end.throughput import ContenderFailedError, new_task, running_contender, wait_for
 from benchmarks.endpoint import running
-from benchmarks.options import count
+from benchmarks.options import add_keep, count
 from benchmarks.workload import REFERENCE
 
 _LOOK_EVERY_S = 1.0
@@ -27,6 +27,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--events", type=count, default=5_000_000, help="events beside the births [5000000]")
+    add_keep(parser)
     options = parser.parse_args()
     samples: list[dict[str, float]] = []
     with scene(Cpus.split()) as stage:
@@ -51,7 +52,8 @@ def main() -> None:
                     records = endpoint.figures().records
     print(f"{samples[0]['resident_mib']} MiB at the first look, {samples[-1]['resident_mib']} at the last")
     figures = {"workload": asdict(REFERENCE), "events": options.events, "samples": samples}
-    print(f"kept in {report.write('endurance', figures)}")
+    if options.keep:
+        print(f"kept in {report.write('endurance', figures)}")
 
 
 if __name__ == "__main__":

@@ -37,6 +37,11 @@ def amount(text: str) -> float:
     return number
 
 
+def add_keep(parser: argparse.ArgumentParser) -> None:
+    """Figures are kept, in place of the ones of the run before, where that is asked for."""
+    parser.add_argument("--keep", action="store_true", help="keep the figures in benchmarks/results")
+
+
 def add_shape_options(parser: argparse.ArgumentParser) -> None:
     """An option for each parameter of a workload."""
     group = parser.add_argument_group("the workload")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _SWEEPS = {
     "workers": ("workers, all on one CPU", "linear"),
+    "workers-in-turns": ("workers, each alone on the CPU in its turn", "linear"),
     "workers-unpinned": ("workers, on all CPUs, with Kafka and the endpoint", "linear"),
     "share-of-changes": ("share of events that are exported", "linear"),
     "segments-mapped": ("segments mapped", "log"),
@@ -27,6 +29,7 @@ _COLOUR, _OTHER = "#1f5fa8", "#b0b7c3"
 
 def main() -> None:
     """Draw what there are results for."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     mpl.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
     for sweep, (label, scale) in _SWEEPS.items():
         if figures := _figures(f"scaling-{sweep}"):
@@ -63,7 +66,7 @@ def _draw_sweep(name: str, figures: dict[str, Any], label: str, scale: str) -> N
     for axes in (cost, rate):
         axes.set_xlabel(label)
         axes.set_xscale(scale)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, axes.get_ylim()[1] * 1.05)
         axes.grid(alpha=0.3)
     _save(figure, name)
 
@@ -74,8 +77,18 @@ def _draw_peers(figures: dict[str, Any]) -> None:
     rows = sorted(figures["contenders"].items(), key=lambda row: _median(row[1], "events_per_cpu_s"))
     names = [name for name, _ in rows]
     values = [_median(row, "events_per_cpu_s") for _, row in rows]
-    bars = axes.barh(names, values, color=[_COLOUR if name == "processor" else _OTHER for name in names])
-    axes.bar_label(bars, [f" {value:,.0f}" for value in values])
+    spreads = [row["throughput"]["events_per_cpu_s"] for _, row in rows]
+    bars = axes.barh(
+        names,
+        values,
+        color=[_COLOUR if name == "processor" else _OTHER for name in names],
+        xerr=[
+            [each["median"] - each["min"] for each in spreads],
+            [each["max"] - each["median"] for each in spreads],
+        ],
+        error_kw={"ecolor": "#444", "capsize": 2, "linewidth": 0.8},
+    )
+    axes.bar_label(bars, [f" {value:,.0f}" for value in values], padding=2)
     axes.set_xlabel("events a CPU-second")
     _save(figure, "peers")
 

@@ -50,7 +50,7 @@ def _rounded(value: float) -> float:
 def _machine() -> dict[str, Any]:
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "cpus": os.cpu_count(),
+        "cpus": len(os.sched_getaffinity(0)),
         "cpu": _cpu_model(),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),

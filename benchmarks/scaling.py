@@ -15,7 +15,7 @@ from benchmarks.end_to_end.contender import Processor
 from benchmarks.end_to_end.processes import Cpus
 from benchmarks.end_to_end.scene import scene
 from benchmarks.end_to_end.throughput import measure
-from benchmarks.options import count, named
+from benchmarks.options import add_keep, count, named
 from benchmarks.workload import REFERENCE, Shape
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="fewer events and points")
     parser.add_argument("--only", help="only sweeps whose name contains this")
-    parser.add_argument("--keep", action="store_true", help="keep the figures in benchmarks/results")
+    add_keep(parser)
     options = parser.parse_args()
     events = int(options.events * (_QUICK_SHARE if options.quick else 1))
     for name in named(parser, SWEEPS, options.only):

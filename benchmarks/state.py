@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks import report
-from benchmarks.options import count
+from benchmarks.options import add_keep, count
 from processor.checkpoint import Checkpoint
 from processor.configuration import parse_configuration
 from processor.dead_letter_limit import DeadLetterLimit
@@ -72,6 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--profiles", type=count, default=10_000_000)
     parser.add_argument("--records", type=count, default=1_000_000)
+    add_keep(parser)
     options = parser.parse_args()
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="benchmark-state-") as home:
@@ -83,7 +84,8 @@ def main() -> None:
             settings = _settings(kafka.bootstrap_servers, Path(home) / "handed-over")
             figures["hand-over"] = uvloop.run(_hand_over(settings, kinesis.endpoint_url, options.records))
     _console.print(figures)
-    _console.print(f"kept in {report.write('state', figures)}")
+    if options.keep:
+        _console.print(f"kept in {report.write('state', figures)}")
 
 
 def _throughputs(home: Path, many: int, few: int = 100_000, rounds: int = 5) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Where the time goes in the steady state: py-spy looks at a worker that is at full load.
 
-python -m benchmarks.steady_profile [--seconds 15] writes profile.svg, a flame graph, and profile.json, the functions
+python -m benchmarks.steady_profile [--seconds 15] --keep writes profile.svg, a flame graph, and profile.json, the functions
 that were on top of the stack most often, to benchmarks/results. py-spy needs the right to look at other processes:
 root, or `kernel.yama.ptrace_scope=0`.
 """
@@ -20,7 +20,7 @@ from benchmarks.end_to_end.processes import Cpus
 from benchmarks.end_to_end.scene import SHARDS, scene
 from benchmarks.end_to_end.throughput import new_task, running_contender, wait_for
 from benchmarks.endpoint import running
-from benchmarks.options import count
+from benchmarks.options import add_keep, count
 from benchmarks.workload import REFERENCE
 
 _TOLD = 30
@@ -33,6 +33,7 @@ def main() -> None:
     )
     parser.add_argument("--events", type=count, default=900_000)
     parser.add_argument("--seconds", type=count, default=15)
+    add_keep(parser)
     options = parser.parse_args()
     spy = _py_spy()
     with scene(Cpus.split()) as stage:
@@ -44,7 +45,7 @@ def main() -> None:
                 raw = stage.home / "profile.raw"
                 look = [spy, "record", "--nonblocking", "--rate=200", f"--pid={tree.pids[0]}"]
                 looks = {
-                    "flamegraph": report.RESULTS / "profile.svg",
+                    "flamegraph": stage.home / "profile.svg",
                     "raw": raw,
                 }
                 for form, file in looks.items():
@@ -55,13 +56,14 @@ def main() -> None:
                         stdout=subprocess.DEVNULL,
                     )
                 # py-spy writes its own command, paths of this machine and all, into the graph's title.
-                graph = looks["flamegraph"]
-                text = graph.read_text(encoding="utf-8").replace(f"{spy} record", "py-spy record")
-                graph.write_text(re.sub(r"--output=\S+", "", text), encoding="utf-8")
+                graph = looks["flamegraph"].read_text(encoding="utf-8")
+                graph = re.sub(r"--output=\S+", "", graph.replace(f"{spy} record", "py-spy record"))
                 figures = _on_top(raw.read_text(encoding="utf-8"))
     for name, share in figures.items():
         print(f"{share:6.1%}  {name}")
-    print(f"kept in {report.write('profile', {'share of samples, on top of the stack': figures})}")
+    if options.keep:
+        (report.RESULTS / "profile.svg").write_text(graph, encoding="utf-8")
+        print(f"kept in {report.write('profile', {'share of samples, on top of the stack': figures})}")
 
 
 def _py_spy() -> str:

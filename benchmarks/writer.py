@@ -28,7 +28,7 @@ from rich.progress import track
 from benchmarks import report
 from benchmarks.certificate import write_certificate
 from benchmarks.endpoint import running
-from benchmarks.options import amount, count
+from benchmarks.options import add_keep, amount, count
 from processor.configuration import parse_configuration
 from processor.fence import Fence
 from processor.kinesis.connection import open_stream
@@ -57,6 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=amount, default=5)
     parser.add_argument("--rounds", type=count, default=5)
+    add_keep(parser)
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
     figures: dict[str, Any] = {}
@@ -66,7 +67,8 @@ def main() -> None:
         for name, served in (("plain", None), ("TLS", certificate)):
             figures[name] = _compared(name, served, options.seconds, options.rounds)
     _console.print(figures)
-    _console.print(f"kept in {report.write('writer', figures)}")
+    if options.keep:
+        _console.print(f"kept in {report.write('writer', figures)}")
 
 
 def _compared(name: str, certificate: Path | None, seconds: float, rounds: int) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def rows(told: Size) -> list[tuple[str, str, str]]:
         ("memory", _bytes(told.worker_memory_bytes), "a worker, resident, at most"),
         ("disk", _bytes(told.worker_disk_bytes), "a worker, for its stores, with room to compact"),
         ("changelog", _bytes(told.changelog_bytes), "in Kafka, all replicas"),
-        ("restore", _seconds(told.restore_s), "of a partition whose store is gone"),
+        ("restore", _seconds(told.restore_s), "of a worker whose stores are gone"),
         ("from Kafka", f"{_bytes(told.source_bytes_per_s)}/s", "events, before compression"),
         ("shards", f"{told.shards:,}", "of the stream, with a fifth to spare"),
         (

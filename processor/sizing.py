@@ -53,6 +53,7 @@ class Constants(msgspec.Struct, frozen=True):
     """In the changelog, a change."""
     worker_bytes: float
     """Resident, at full load, at most."""
+    worker_bytes_a_segment: float
     restored_per_s: float
     """Changelog records, into an empty store."""
 
@@ -81,7 +82,7 @@ class Size:
     worker_disk_bytes: float
     changelog_bytes: float
     restore_s: float
-    """Of one partition whose store is gone."""
+    """Of one worker whose stores are gone."""
     source_bytes_per_s: float
     shards: int
     put_units_per_s: float
@@ -99,7 +100,7 @@ def size(load: Load, constants: Constants, changelog_kept_s: float) -> Size:
     workers = max(1, math.ceil(load.events_per_s * cpu_us / 1e6 / load.utilisation))
     source_bytes_per_s = load.events_per_s * load.event_bytes
     partitions = max(
-        workers * _PARTITIONS_PER_WORKER if workers > 1 else 1,
+        workers * _PARTITIONS_PER_WORKER,
         math.ceil(source_bytes_per_s / _PARTITION_BYTES_PER_S),
     )
     more_segments = load.segments_mapped - constants.segments_mapped
@@ -113,10 +114,11 @@ def size(load: Load, constants: Constants, changelog_kept_s: float) -> Size:
         cpu_us_an_event=cpu_us,
         workers=workers,
         partitions=partitions,
-        worker_memory_bytes=constants.worker_bytes,
+        worker_memory_bytes=constants.worker_bytes
+        + max(0.0, more_segments) * constants.worker_bytes_a_segment,
         worker_disk_bytes=load.profiles / workers * state_bytes * _STORE_SLACK,
         changelog_bytes=changelog_records * max(64.0, changelog_record_bytes) * load.replicas,
-        restore_s=changelog_records / partitions / constants.restored_per_s,
+        restore_s=changelog_records / workers / constants.restored_per_s,
         source_bytes_per_s=source_bytes_per_s,
         shards=_shards(changes_per_s, record_bytes),
         put_units_per_s=put_units_per_s,

@@ -53,7 +53,7 @@ def main() -> None:
         figures: dict[str, Any] = {
             "workload": asdict(shape) | {"events": options.events},
             "setting": contender.settings()
-            | {"partitions": PARTITIONS, "shards": SHARDS, "pinned": not options.unpinned},
+            | {"partitions": PARTITIONS, "shards": SHARDS, "pinned": cpus.are_apart},
             "throughput": report.spread(runs),
         }
         if options.latency_seconds:

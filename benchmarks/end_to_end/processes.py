@@ -26,6 +26,11 @@ class Cpus:
     contender: frozenset[int]
     others: frozenset[int]
 
+    @property
+    def are_apart(self) -> bool:
+        """Whether the contender shares its CPUs with nobody."""
+        return not self.contender & self.others
+
     @classmethod
     def split(cls) -> Cpus:
         """One CPU for the contender; where there is but one, all share it."""

@@ -83,7 +83,8 @@ def scene(cpus: Cpus) -> Iterator[Scene]:
     before = os.sched_getaffinity(0)
     with ExitStack() as stack:
         # Asked to end, as by Ctrl-C: what was started ends too, and its files go.
-        stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, _end))
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            stack.callback(signal.signal, number, signal.signal(number, _end))
         os.sched_setaffinity(0, cpus.others)
         stack.callback(os.sched_setaffinity, 0, before)
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))

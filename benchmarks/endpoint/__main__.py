@@ -23,7 +23,13 @@ def main() -> None:
     parser.add_argument("--limited", action="store_true", help="throttle at 1,000 records and 1 MiB a second")
     parser.add_argument("--timed", action="store_true", help="keep the times of records")
     parser.add_argument("--certificate", help="a PEM file with certificate and key: serve TLS")
-    serve(parser.parse_args())
+    options = parser.parse_args()
+    try:
+        serve(options)
+    except (OSError, OverflowError) as error:
+        parser.exit(1, f"127.0.0.1:{options.port} cannot be listened at: {error}: name another with --port\n")
+    except KeyboardInterrupt:
+        parser.exit(130)
 
 
 if __name__ == "__main__":

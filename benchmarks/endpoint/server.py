@@ -1,7 +1,8 @@
 """The endpoint itself: PutRecords, and what clients ask of a stream, in the JSON protocol, over HTTP/1.1.
 
-Data is not decoded, unless times are asked for: then the newest time that a record's data holds is found, and the
-moment at which the record was answered is kept beside it.
+It is for measuring, not for testing: records are counted as AWS' clients write them, and not checked. Its limits go by a
+call's records and their mean size. Data is not decoded, unless times are asked for: then the newest time that a record's
+data holds is found, and the moment at which the record was answered is kept beside it.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ class Endpoint:
         self._records = self._throttled = self._requests = self._bytes = 0
         self._times = array("d")
 
-    def answer(self, head: bytes, body: bytes) -> bytes:
-        """The body of the answer to one request."""
+    def answer(self, head: bytes, body: bytes) -> bytes | None:
+        """The body of the answer to one request; None where it is for nothing that is served here."""
         if b"Kinesis_20131202.PutRecords" in head:
             self._requests += 1
             self._bytes += len(head) + len(body)
@@ -56,14 +57,18 @@ class Endpoint:
             return orjson.dumps(self._figures())
         if head.startswith(b"GET /times"):
             return self._times.tobytes()
-        if b".ListShards" in head:
-            return orjson.dumps({"Shards": self._shards.described()})
+        described = self._described(head)
+        return None if described is None else orjson.dumps(described)
+
+    def _described(self, head: bytes) -> dict[str, Any] | None:
+        if b".ListShards\r\n" in head:
+            return {"Shards": self._shards.described()}
         about: dict[str, Any] = _ABOUT.copy()
-        if b".DescribeStreamSummary" in head:
-            about["OpenShardCount"] = self._shards.count
-            return orjson.dumps({"StreamDescriptionSummary": about})
-        whole = about | {"Shards": self._shards.described(), "HasMoreShards": False}
-        return orjson.dumps({"StreamDescription": whole})
+        if b".DescribeStreamSummary\r\n" in head:
+            return {"StreamDescriptionSummary": about | {"OpenShardCount": self._shards.count}}
+        if b".DescribeStream\r\n" in head:
+            return {"StreamDescription": about | {"Shards": self._shards.described(), "HasMoreShards": False}}
+        return None
 
     def _figures(self) -> dict[str, Any]:
         return {
@@ -143,10 +148,14 @@ class _Connection(asyncio.Protocol):
             self._held, self._held_bytes, self._wanted_bytes = [rest], len(rest), 0
             self._answer(self._endpoint.answer(head, body))
 
-    def _answer(self, body: bytes) -> None:
-        whole = (
-            b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.1\r\nContent-Length: %d\r\n\r\n%s"
-            % (len(body), body)
+    def _answer(self, body: bytes | None) -> None:
+        status = b"200 OK"
+        if body is None:
+            status, body = b"400 Bad Request", b'{"__type":"UnknownOperationException"}'
+        whole = b"HTTP/1.1 %b\r\nContent-Type: application/x-amz-json-1.1\r\nContent-Length: %d\r\n\r\n%b" % (
+            status,
+            len(body),
+            body,
         )
         if self._endpoint.latency_s:
             asyncio.get_running_loop().call_later(self._endpoint.latency_s, self._write, whole)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import report
@@ -20,6 +21,9 @@ from benchmarks.options import add_shape_options, count, named, shape_of
 from benchmarks.peers.contenders import (
     AS_THEY_COME,
     AT_THE_OUTPUT,
+    PLAIN,
+    QUIX,
+    THROUGHOUT,
     PlainScript,
     QuixStreams,
     RedpandaConnect,
@@ -30,6 +34,8 @@ from benchmarks.peers.contenders import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from benchmarks.end_to_end.contender import Contender
 
 
@@ -47,8 +53,8 @@ def main() -> None:
     if options.keep and options.only:
         parser.error("--keep keeps the figures of all contenders: leave --only out")
     shape = shape_of(parser, options)
-    everyone = {each.name: each for each in _contenders()}
-    contenders = [everyone[name] for name in named(parser, everyone, options.only)]
+    everyone = _contenders()
+    contenders = [everyone[name]() for name in named(parser, everyone, options.only)]
     runs: dict[str, list[dict[str, float]]] = {each.name: [] for each in contenders}
     with scene(Cpus.split()) as stage:
         topic = stage.fill(shape, options.events)
@@ -63,7 +69,7 @@ def main() -> None:
                 )
     figures = {
         "workload": asdict(shape) | {"events": options.events},
-        "setting": {"partitions": PARTITIONS, "shards": SHARDS, "pinned": True},
+        "setting": {"partitions": PARTITIONS, "shards": SHARDS, "pinned": stage.cpus.are_apart},
         "contenders": {
             each.name: {"setting": each.settings(), "throughput": report.spread(runs[each.name])}
             for each in contenders
@@ -75,22 +81,26 @@ def main() -> None:
         print(f"kept in {report.write(options.keep, figures)}")
 
 
-def _contenders() -> list[Contender]:
-    contenders: list[Contender] = [Processor(), QuixStreams(quix_python()), PlainScript()]
+def _contenders() -> dict[str, Callable[[], Contender]]:
+    """Those that can take part, by name; none is prepared before it is asked for."""
+    contenders: dict[str, Callable[[], Contender]] = {
+        Processor().name: Processor,
+        QUIX: lambda: QuixStreams(quix_python()),
+        PLAIN: PlainScript,
+    }
     connect = find_connect()
     if connect is None:
         print("redpanda-connect is not on the PATH: left out")
-    else:
-        contenders += [
-            RedpandaConnect(connect, choosing),
-            RedpandaConnect(connect, filtering, name="Redpanda Connect, filtering"),
-            RedpandaConnect(connect, choosing, AT_THE_OUTPUT, "Redpanda Connect, batched at the output"),
-            RedpandaConnect(
-                connect, filtering, AT_THE_OUTPUT, "Redpanda Connect, filtering, batched at the output"
-            ),
-            RedpandaConnect(connect, choosing, AS_THEY_COME, "Redpanda Connect, its defaults"),
-            RedpandaConnect(connect, None, name="Redpanda Connect, bytes passed through"),
-        ]
+        return contenders
+    for name, mapping, batching in (
+        ("Redpanda Connect", choosing, THROUGHOUT),
+        ("Redpanda Connect, filtering", filtering, THROUGHOUT),
+        ("Redpanda Connect, batched at the output", choosing, AT_THE_OUTPUT),
+        ("Redpanda Connect, filtering, batched at the output", filtering, AT_THE_OUTPUT),
+        ("Redpanda Connect, its defaults", choosing, AS_THEY_COME),
+        ("Redpanda Connect, bytes passed through", None, THROUGHOUT),
+    ):
+        contenders[name] = partial(RedpandaConnect, connect, mapping, batching, name)
     return contenders
 
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from benchmarks.end_to_end.contender import Task
     from benchmarks.workload import Shape
 
+PLAIN: Final = "aiokafka and put_records"
+QUIX: Final = "Quix Streams"
+
 _HERE: Final = Path(__file__).parent
 _QUIX_VERSION: Final = "3.28.1"
 _CONNECT: Final = "redpanda-connect"
@@ -33,7 +36,7 @@ _CONNECT: Final = "redpanda-connect"
 class PlainScript:
     """aiokafka and `client.put_records`, as most would write it."""
 
-    name: str = "aiokafka and put_records"
+    name: str = PLAIN
     exports_everything: bool = False
 
     def start(self, task: Task) -> Start:
@@ -58,7 +61,7 @@ class QuixStreams:
     """Quix Streams, in an environment of its own, which is made from PyPI once."""
 
     python: Path
-    name: str = "Quix Streams"
+    name: str = QUIX
     exports_everything: bool = False
 
     def start(self, task: Task) -> Start:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pyperf
 
 from benchmarks import report
+from benchmarks.options import add_keep
 from benchmarks.stages import ends, pure
 from benchmarks.stages.samples import BATCH
 
@@ -63,7 +64,7 @@ def main() -> None:
         return
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fast", action="store_true", help="fewer processes and values")
-    parser.add_argument("--keep", action="store_true", help="keep the figures in benchmarks/results")
+    add_keep(parser)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="benchmark-stages-") as home:
         file = Path(home) / "pyperf.json"

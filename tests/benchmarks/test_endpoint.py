@@ -89,7 +89,7 @@ def put(endpoint: Endpoint, keys: list[str]) -> list[str | None]:
     body = json.dumps({"Records": [{"Data": "eHl6", "PartitionKey": key} for key in keys]}).encode()
     return [
         record.get("ErrorCode") or record["ShardId"]
-        for record in json.loads(endpoint.answer(_PUT, body))["Records"]
+        for record in json.loads(endpoint.answer(_PUT, body) or b"")["Records"]
     ]
 
 
@@ -110,5 +110,17 @@ def test_a_limited_shard_takes_a_thousand_records_a_second() -> None:
     assert answers == ["shardId-000000000000"] * 1000 + [_THROTTLED] * 500
     now_s += 0.25
     assert put(endpoint, ["a"] * 300).count(_THROTTLED) == 50
-    figures = json.loads(endpoint.answer(b"GET /figures HTTP/1.1\r\n\r\n", b""))
+    figures = json.loads(endpoint.answer(b"GET /figures HTTP/1.1\r\n\r\n", b"") or b"")
     assert (figures["records"], figures["throttled"]) == (1250, 550)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"POST / HTTP/1.1\r\nX-Amz-Target: Kinesis_20131202.PutRecord\r\n\r\n",
+        b"POST / HTTP/1.1\r\nX-Amz-Target: Kinesis_20131202.DeleteStream\r\n\r\n",
+        b"GET /nope HTTP/1.1\r\n\r\n",
+    ],
+)
+def test_what_is_not_served_is_no_success(head: bytes) -> None:
+    assert Endpoint(Shards(1, limited=False)).answer(head, b"{}") is None

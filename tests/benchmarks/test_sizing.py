@@ -34,6 +34,7 @@ _CONSTANTS = Constants(
     state_bytes_a_segment=20,
     changelog_bytes=300,
     worker_bytes=200 << 20,
+    worker_bytes_a_segment=1 << 20,
     restored_per_s=200_000,
 )
 _REFERENCE = Load(10_000, 1024, 0.7, 50_000)
@@ -84,7 +85,7 @@ def test_a_million_events_a_second_and_a_billion_profiles() -> None:
     assert told.put_units_a_month == 700_000 * _DAY_S * 30
     assert told.worker_disk_bytes == pytest.approx(1e9 / 65 * 200 * 2)
     assert told.changelog_bytes == pytest.approx((700_000 * _DAY_S + 2e9) * 300 * 3)
-    assert told.restore_s == pytest.approx((700_000 * _DAY_S + 2e9) / 205 / 200_000)
+    assert told.restore_s == pytest.approx((700_000 * _DAY_S + 2e9) / 65 / 200_000)
 
 
 def test_large_exports_need_shards_for_their_bytes_and_more_put_units() -> None:
@@ -98,6 +99,12 @@ def test_partitions_leave_room_for_twice_the_workers() -> None:
     assert told.workers == 5
     assert told.partitions == 21  # here by their bytes
     assert sized(events_per_s=100_000, event_bytes=100).partitions == 10
+    assert sized(events_per_s=1).partitions == 2
+
+
+def test_more_segments_take_more_memory() -> None:
+    assert sized(segments_mapped=105).worker_memory_bytes == 300 << 20
+    assert sized(segments_mapped=1).worker_memory_bytes == 200 << 20
 
 
 def test_more_of_anything_never_makes_it_smaller() -> None:
@@ -111,6 +118,9 @@ def test_more_of_anything_never_makes_it_smaller() -> None:
         costs = [size(replace(_REFERENCE, **{name: v}), load_constants(), _DAY_S) for v in values]
         assert [c.cpu_us_an_event for c in costs] == sorted(c.cpu_us_an_event for c in costs), name
         assert [c.shards for c in costs] == sorted(c.shards for c in costs), name
+        assert [c.workers for c in costs] == sorted(c.workers for c in costs), name
+        assert [c.partitions for c in costs] == sorted(c.partitions for c in costs), name
+        assert [c.changelog_bytes for c in costs] == sorted(c.changelog_bytes for c in costs), name
 
 
 def test_the_command_prints_all_that_is_to_be_bought() -> None:
@@ -122,8 +132,17 @@ def test_the_command_prints_all_that_is_to_be_bought() -> None:
         assert name in told.stdout
 
 
-def test_the_command_refuses_what_cannot_be() -> None:
-    told = CliRunner().invoke(
-        app, ["size", "--events-per-second", "10", "--profiles", "10", "--share-of-changes", "1.5"]
-    )
-    assert told.exit_code == 2
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--share-of-changes", "1.5"],
+        ["--events-per-second", "inf"],
+        ["--events-per-second", "nan"],
+        ["--profiles", "1e300"],
+        ["--event-bytes", "0"],
+        ["--segments-mapped", "100000"],
+    ],
+)
+def test_the_command_refuses_what_cannot_be(options: list[str]) -> None:
+    told = CliRunner().invoke(app, ["size", "--events-per-second", "10", "--profiles", "10", *options])
+    assert told.exit_code == 2, told.output
