@@ -49,6 +49,58 @@ def _machine() -> str:
     )
 
 
+def _aims() -> str:
+    """What the processor is to be, and what was measured of it: name, bound, whether that is the most, figure, unit."""
+    ratios = _figures("peers")["times the events a CPU-second"]
+    throughput, latency = _figures("end_to_end")["throughput"], _figures("end_to_end")["latency"]
+    resident = [sample["resident_mib"] for sample in _figures("endurance")["samples"]]
+    cost = {
+        p["value"]: 1 / p["events_per_cpu_s"]["median"] for p in _figures("scaling-event-bytes")["points"]
+    }
+    aims = [
+        *(
+            (f"events a CPU-second, times those of {name}", 5.5, False, ratios[name]["median"], "{:.1f}")
+            for name in ratios
+            if name.startswith("Redpanda Connect") and "bytes" not in name
+        ),
+        (
+            "events a second, one worker, one CPU",
+            25_000,
+            False,
+            throughput["events_per_s"]["median"],
+            "{:,.0f}",
+        ),
+        ("events a CPU-second", 40_000, False, throughput["events_per_cpu_s"]["median"], "{:,.0f}"),
+        *(
+            (f"of one worker's events a CPU-second: {count} workers, {how}", 0.95, False, share, "{:.0%}")
+            for sweep, how in (("in-turns", "each with a CPU to itself in its turn"), ("", "sharing one CPU"))
+            for count, share in _shares_of_one(f"scaling-workers-{sweep}".rstrip("-"))
+        ),
+        ("p99 at half load, ms", 100, True, latency["50% of the most"]["p99_ms"], "{:.0f}"),
+        ("p99 at 100 events a second, ms", 15, True, latency["idle"]["p99_ms"], "{:.1f}"),
+        ("resident memory in five million events, MiB", 238, True, max(resident), "{:.0f}"),
+        ("an event of 20 KB, times one of 1.2 KB", 4, True, cost[20_000] / cost[1200], "{:.1f}"),
+    ]
+    return _table(
+        ["", "to be", "is", ""],
+        [
+            [
+                name,
+                f"{'at most' if is_most else 'at least'} {form.format(bound)}",
+                form.format(value),
+                "" if (value <= bound if is_most else value >= bound) else "missed",
+            ]
+            for name, bound, is_most, value, form in aims
+        ],
+    )
+
+
+def _shares_of_one(sweep: str) -> list[tuple[int, float]]:
+    first, *others = _figures(sweep)["points"]
+    one = first["events_per_cpu_s"]["median"]
+    return [(point["value"], point["events_per_cpu_s"]["median"] / one) for point in others]
+
+
 def _end_to_end() -> str:
     throughput = _figures("end_to_end")["throughput"]
     told = {
@@ -278,6 +330,7 @@ def _sizes() -> str:
 
 _TABLES: dict[str, Callable[[], str]] = {
     "machine": _machine,
+    "aims": _aims,
     "end-to-end": _end_to_end,
     "latency": _latency,
     "peers": _peers,
