@@ -50,7 +50,7 @@ def _machine() -> str:
 
 
 def _aims() -> str:
-    """What the processor is to be, and what was measured of it: name, bound, whether that is the most, figure, unit."""
+    """What the processor is to be, and what was measured of it: name, bound, whether that is the most, figure, form."""
     ratios = _figures("peers")["times the events a CPU-second"]
     throughput, latency = _figures("end_to_end")["throughput"], _figures("end_to_end")["latency"]
     resident = [sample["resident_mib"] for sample in _figures("endurance")["samples"]]

@@ -15,18 +15,12 @@ if TYPE_CHECKING:
 
 def count(text: str) -> int:
     """A whole number from 1 on, as argparse's `type`."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
-    return number
+    return _at_least(1, text)
 
 
 def count_or_none(text: str) -> int:
     """A whole number from 0 on, as argparse's `type`."""
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{text} is not 0 or more")
-    return number
+    return _at_least(0, text)
 
 
 def amount(text: str) -> float:
@@ -69,3 +63,10 @@ def named(parser: argparse.ArgumentParser, names: Iterable[str], part: str | Non
     if not found:
         parser.error(f"--only: none contains {part!r}: there are {', '.join(among)}")
     return found
+
+
+def _at_least(least: int, text: str) -> int:
+    number = int(text)
+    if number < least:
+        raise argparse.ArgumentTypeError(f"{text} is not {least} or more")
+    return number

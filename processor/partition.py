@@ -43,6 +43,7 @@ _BATCHES_AT_ONCE: Final = 64
 
 _LETTERS_RETRY_S: Final = 2.0
 _REST_AFTER_S: Final = 10.0
+"""Where nothing is acknowledged for so long, what was waits for the disk no longer."""
 
 
 class Stages(NamedTuple):

@@ -89,11 +89,22 @@ class ProcessTree:
 
 
 @contextmanager
+def on_cpus(cpus: Collection[int]) -> Iterator[None]:
+    """Let processes and threads that are started meanwhile begin on `cpus`: some count them once, as their first act."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cpus)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@contextmanager
 def started(
     command: Sequence[str], environ: Mapping[str, str], cpus: Collection[int], log_file: Path
 ) -> Iterator[ProcessTree]:
     """Run a command on `cpus` while the context lasts; then it is asked to end, and ended."""
-    with log_file.open("wb") as log, _affinity(cpus):
+    with log_file.open("wb") as log, on_cpus(cpus):
         process = subprocess.Popen(
             command,
             env=environ,
@@ -114,17 +125,6 @@ def started(
         # Whatever it started and did not end goes with it.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-
-
-@contextmanager
-def _affinity(cpus: Collection[int]) -> Iterator[None]:
-    """Let what is started meanwhile begin on `cpus`: some count them once, as their first act."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cpus)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 _PARENT_FIELD: Final = 1

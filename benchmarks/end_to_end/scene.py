@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from benchmarks.end_to_end.processes import on_cpus
 from processor.embedded import start_kafka
 
 if TYPE_CHECKING:
@@ -80,13 +80,11 @@ class Scene:
 @contextmanager
 def scene(cpus: Cpus) -> Iterator[Scene]:
     """Kafka, and all that this process starts by itself, on the CPUs of the others."""
-    before = os.sched_getaffinity(0)
     with ExitStack() as stack:
         # Asked to end, as by Ctrl-C: what was started ends too, and its files go.
         for number in (signal.SIGTERM, signal.SIGHUP):
             stack.callback(signal.signal, number, signal.signal(number, _end))
-        os.sched_setaffinity(0, cpus.others)
-        stack.callback(os.sched_setaffinity, 0, before)
+        stack.enter_context(on_cpus(cpus.others))
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
         # Heads of a second's worth: a broker does not sync each append, and its own cleaner is not to be measured.
         properties = {"log.dirs": str(home / "kafka"), "log.cleaner.enable": "false"}

@@ -14,7 +14,6 @@ import ssl
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
 from statistics import median
@@ -24,13 +23,12 @@ import pybase64
 
 from benchmarks import report
 from benchmarks.certificate import write_certificate
+from benchmarks.end_to_end.processes import on_cpus
 from benchmarks.endpoint.client import running
 from benchmarks.options import add_keep, amount, count
 from benchmarks.workload.times import TimeWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from benchmarks.endpoint.client import ServedEndpoint
 
 _RECORDS_A_CALL: Final = 500
@@ -69,7 +67,7 @@ def main() -> None:
 
 def _measured(seconds: float, case: dict[str, Any]) -> dict[str, float]:
     cpus = sorted(os.sched_getaffinity(0))
-    with running(**case, cpus=cpus[-1:]) as endpoint, _on(cpus[:-1] or cpus):
+    with running(**case, cpus=cpus[-1:]) as endpoint, on_cpus(cpus[:-1] or cpus):
         stop = threading.Event()
         clients = [
             threading.Thread(target=_send, args=(endpoint, case["certificate"], stop), daemon=True)
@@ -91,17 +89,6 @@ def _measured(seconds: float, case: dict[str, Any]) -> dict[str, float]:
         "records_per_cpu_s": answered / cpu_s,
         "cpu_us_a_record": cpu_s / answered * 1e6,
     }
-
-
-@contextmanager
-def _on(cpus: Sequence[int]) -> Iterator[None]:
-    """Threads that are started meanwhile run on these CPUs."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cpus)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 def _send(endpoint: ServedEndpoint, certificate: Path | None, stop: threading.Event) -> None:

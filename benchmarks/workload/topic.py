@@ -70,13 +70,13 @@ class Topic:
         sent = 0
         while sent < len(events):
             due = int((time.time() - began_s) * rate) + 1
-            await self._append(events[sent : min(due, sent + _AT_ONCE)])
+            some = events[sent : min(due, sent + _AT_ONCE)]
+            await self._append(some)
             await self._flush()
             await self._acknowledged(_BATCHES_IN_FLIGHT)
-            is_late = due > sent + _AT_ONCE
-            sent = min(max(due, sent), sent + _AT_ONCE, len(events))
+            sent += len(some)
             next_due_s = began_s + sent / rate
-            await asyncio.sleep(0 if is_late else max(tick_s, next_due_s - time.time()))
+            await asyncio.sleep(0 if len(some) == _AT_ONCE else max(tick_s, next_due_s - time.time()))
         await self._acknowledged(0)
         return len(events) / (time.time() - began_s)
 

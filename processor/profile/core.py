@@ -244,27 +244,21 @@ class Core:
         for index, segment in enumerate(self._segments):
             was, entry, removal = before.get(segment.key), entries[index], hidden[index]
             if entry is unset:
-                if was is None:
-                    continue
-                time, status = was, segment.exited
-                moved = True
+                time, is_member = was or "", False
             else:
                 time = entry.lastQualificationTime
                 is_member = _is_member(entry, time, was, timestamp_ms)
                 if is_member and removal is not None:
                     removed.append(removal)
                     is_member = False
-                if is_member:
-                    now[segment.key] = time
-                    status = segment.existing
-                    if was is None:
-                        status = segment.realized
-                        moved = True
-                elif was is None:
-                    continue
-                else:
-                    status = segment.exited
-                    moved = True
+            if is_member:
+                now[segment.key] = time
+                status = segment.realized if was is None else segment.existing
+            elif was is None:
+                continue
+            else:
+                status = segment.exited
+            moved = moved or is_member == (was is None)
             texts.setdefault(segment.namespace, []).append(f"{segment.prefix}{time}{status}")
         return _Diff(now, texts, moved=moved)
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 ATTRIBUTE_BYTES: Final = 12
 _PATH_BYTES: Final = 4
 _VERSION: Final = 1
-_VERSION_BYTE: Final = b"\x01"
+_VERSION_BYTE: Final = bytes([_VERSION])
 _ARRAY_OF_ONE: Final = 0x91
 
 
