@@ -13,7 +13,7 @@ from processor.profile.record import encode_record
 from processor.profile.structs import StateRecord
 from processor.settings import StateSettings
 from processor.state.directory import open_to_look, place_of
-from tests.state.test_stores import DAY_MS, directory_at
+from tests.state.test_stores import DAY_MS, directory_at, opened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,11 +22,8 @@ RECORD = encode_record(StateRecord(3))
 
 
 async def filled(path: Path) -> Path:
-    directory = directory_at(path)
-    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
-    await store.apply({b"p": RECORD}, 7)
-    await store.close()
-    directory.close()
+    async with opened(path) as store:
+        await store.apply({b"p": RECORD}, 7)
     return store.path
 
 
@@ -66,39 +63,30 @@ async def test_a_damaged_store_is_made_anew(tmp_path: Path, name: str) -> None:
 
 
 async def test_damage_that_is_met_while_reading_is_mended_at_the_next_start(tmp_path: Path) -> None:
-    directory = directory_at(tmp_path)
-    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
-    await store.apply({b"p%d" % i: RECORD for i in range(1000)}, 7)
-    await store.flush()
-    store._database.flush()
-    await store.close()
-    for file in store.path.glob("*.sst"):
-        data = bytearray(file.read_bytes())
-        data[10:200] = bytes(190)
-        file.write_bytes(data)
-    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
-    with pytest.raises(StateError, match="it is damaged and will be rebuilt"):
-        await store.get_many([b"p%d" % i for i in range(1000)])
-    await store.close()
-    directory.close()
+    records = {b"p%d" % i: RECORD for i in range(1000)}
+    await damaged(tmp_path, records, slice(10, 200))
+    async with opened(tmp_path) as store:
+        with pytest.raises(StateError, match="it is damaged and will be rebuilt"):
+            await store.get_many(list(records))
     assert await position(tmp_path) == 0
 
 
 async def test_damage_that_is_met_while_opening_is_mended_at_once(tmp_path: Path) -> None:
-    directory = directory_at(tmp_path)
-    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
-    await store.apply({b"p": RECORD}, 7)
-    await store.flush()
-    store._database.flush()  # so few records that what the store knows about itself lies in the block with them
-    await store.close()
+    # So few records that what the store knows about itself lies in the block with them.
+    await damaged(tmp_path, {b"p": RECORD}, slice(10, 60))
+    assert await position(tmp_path) == 0
+
+
+async def damaged(path: Path, records: dict[bytes, bytes], place: slice) -> None:
+    """A store with these records in tables on disk, each of which has zeros in a place."""
+    async with opened(path) as store:
+        await store.apply(records, 7)
+        await store.flush()
+        store._database.flush()
     for file in store.path.glob("*.sst"):
         data = bytearray(file.read_bytes())
-        data[10:60] = bytes(50)
+        data[place] = bytes(place.stop - place.start)
         file.write_bytes(data)
-    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
-    assert (store.position, await store.get_many([b"p"])) == (0, {b"p": None})
-    await store.close()
-    directory.close()
 
 
 async def test_a_store_that_is_opened_again_reads_through_the_cache_that_all_stores_share(
@@ -151,15 +139,12 @@ async def test_a_store_that_a_hanging_process_holds_costs_a_fresh_directory(tmp_
 
 
 async def test_a_store_can_be_looked_at_while_it_is_used(tmp_path: Path) -> None:
-    directory = directory_at(tmp_path)
-    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
-    await store.apply({b"p": RECORD}, 7)
-    await store.flush()
-    looked_at = open_to_look(store.path)
-    assert looked_at.get(b"p") == RECORD
-    looked_at.close()
-    await store.close()
-    directory.close()
+    async with opened(tmp_path) as store:
+        await store.apply({b"p": RECORD}, 7)
+        await store.flush()
+        looked_at = open_to_look(store.path)
+        assert looked_at.get(b"p") == RECORD
+        looked_at.close()
 
 
 async def test_names_cannot_lead_out_of_the_directory(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import random
 import shutil
 import tempfile
 import time
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,16 +41,25 @@ def directory_at(path: Path, cluster: str = "c", **changes: int) -> StateDirecto
     return StateDirectory(StateSettings.model_validate(values), "group", "topic", cluster, partitions=2)
 
 
+@asynccontextmanager
+async def opened(path: Path, number: int = 0, *, forgotten_kept_ms: int = 0) -> AsyncIterator[RocksStore]:
+    """A partition's store on disk; closed again where nothing else was raised."""
+    directory = directory_at(path)
+    try:
+        store = await directory.open(number, deletions_kept_ms=DAY_MS, forgotten_kept_ms=forgotten_kept_ms)
+        yield store
+        await store.close()
+    finally:
+        directory.close()
+
+
 @pytest.fixture(params=["memory", "rocks"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     if request.param == "memory":
         yield MemoryStore()
         return
-    directory = directory_at(tmp_path)
-    opened = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
-    yield opened
-    await opened.close()
-    directory.close()
+    async with opened(tmp_path) as on_disk:
+        yield on_disk
 
 
 async def test_a_new_store_holds_nothing(store: Store) -> None:
@@ -109,106 +119,84 @@ async def test_a_cleared_store_is_new(store: Store) -> None:
 
 
 async def test_a_store_on_disk_survives(tmp_path: Path) -> None:
-    directory = directory_at(tmp_path)
-    store = await directory.open(1, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
-    await store.apply({b"p": member(3), b"q": encode_left(4)}, 7, "stream")
-    await store.close()
-    store = await directory.open(1, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
-    assert (store.position, store.highest_offset, store.stream) == (7, 4, "stream")
-    assert await store.get_many([b"p"]) == {b"p": member(3)}
-    assert await store.left_before(10, 10) == [Left(b"q", 4)]
-    await store.close()
-    directory.close()
+    async with opened(tmp_path, 1) as store:
+        await store.apply({b"p": member(3), b"q": encode_left(4)}, 7, "stream")
+    async with opened(tmp_path, 1) as store:
+        assert (store.position, store.highest_offset, store.stream) == (7, 4, "stream")
+        assert await store.get_many([b"p"]) == {b"p": member(3)}
+        assert await store.left_before(10, 10) == [Left(b"q", 4)]
 
 
 async def test_a_forgotten_profile_stays_as_long_as_a_zombie_could_append(tmp_path: Path) -> None:
-    directory = directory_at(tmp_path)
-    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=DAY_MS)
-    await store.apply({b"p": encode_left(3)}, 1)
-    await store.forget([Left(b"p", 3)], 2)
-    assert await store.get_many([b"p"]) == {b"p": encode_left(3)}
-    await store.close()
-    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=-1)
-    await store.forget([], 3)
-    await store.flush()
-    assert await store.get_many([b"p"]) == {b"p": None}
-    await store.close()
-    directory.close()
+    async with opened(tmp_path, forgotten_kept_ms=DAY_MS) as store:
+        await store.apply({b"p": encode_left(3)}, 1)
+        await store.forget([Left(b"p", 3)], 2)
+        assert await store.get_many([b"p"]) == {b"p": encode_left(3)}
+    async with opened(tmp_path, forgotten_kept_ms=-1) as store:
+        await store.forget([], 3)
+        await store.flush()
+        assert await store.get_many([b"p"]) == {b"p": None}
 
 
 async def test_two_look_ups_at_once_do_not_meet_in_the_database(tmp_path: Path) -> None:
-    directory = directory_at(tmp_path)
-    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
-    await store.apply({b"%d" % i: member(i) for i in range(100)}, 1)
-    await store.close()
-    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
+    async with opened(tmp_path) as store:
+        await store.apply({b"%d" % i: member(i) for i in range(100)}, 1)
     keys = [b"%d" % i for i in range(100)]
-    one, other = await asyncio.gather(store.get_many(keys), store.get_many(keys[::-1]))
-    assert one == other == {key: member(i) for i, key in enumerate(keys)}
-    await store.close()
-    directory.close()
+    async with opened(tmp_path) as store:
+        one, other = await asyncio.gather(store.get_many(keys), store.get_many(keys[::-1]))
+        assert one == other == {key: member(i) for i, key in enumerate(keys)}
 
 
 async def test_a_cancelled_write_is_whole_before_the_store_may_be_closed(tmp_path: Path) -> None:
-    directory = directory_at(tmp_path)
-    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
-    await store.apply({b"p": member(1)}, 1)
-    writing = asyncio.create_task(store.flush())
-    await asyncio.sleep(0)
-    writing.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await writing
-    await store.close()
-    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
-    assert (store.position, await store.get_many([b"p"])) in ((0, {b"p": None}), (1, {b"p": member(1)}))
-    await store.close()
-    directory.close()
+    async with opened(tmp_path) as store:
+        await store.apply({b"p": member(1)}, 1)
+        writing = asyncio.create_task(store.flush())
+        await asyncio.sleep(0)
+        writing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+    async with opened(tmp_path) as store:
+        assert (store.position, await store.get_many([b"p"])) in (
+            (0, {b"p": None}),
+            (1, {b"p": member(1)}),
+        )
 
 
 async def test_after_a_crash_a_store_is_as_it_was_when_it_was_written_last(tmp_path: Path) -> None:
-    directory = directory_at(tmp_path)
-    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=DAY_MS)
-    await store.apply({b"p": member(1), b"q": encode_left(2)}, 2, "stream")
-    await store.apply({b"p": member(3)}, 3)
-    await store.flush()
-    await store.apply({b"p": encode_left(4), b"r": member(5)}, 5)
-    await store.forget([Left(b"q", 2)], 6)
-    assert (store.position, await store.left_before(9, 9)) == (6, [Left(b"p", 4)])
-    shutil.copytree(store.path, tmp_path / "crashed" / store.path.relative_to(tmp_path))
-    await store.close()
-    directory.close()
-    directory = directory_at(tmp_path / "crashed")
-    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=DAY_MS)
-    assert (store.position, store.highest_offset, store.stream) == (3, 3, "stream")
-    assert await store.get_many([b"p", b"q", b"r"]) == {b"p": member(3), b"q": encode_left(2), b"r": None}
-    assert await store.left_before(9, 9) == [Left(b"q", 2)]
-    await store.close()
-    directory.close()
+    crashed = tmp_path / "crashed"
+    async with opened(tmp_path, forgotten_kept_ms=DAY_MS) as store:
+        await store.apply({b"p": member(1), b"q": encode_left(2)}, 2, "stream")
+        await store.apply({b"p": member(3)}, 3)
+        await store.flush()
+        await store.apply({b"p": encode_left(4), b"r": member(5)}, 5)
+        await store.forget([Left(b"q", 2)], 6)
+        assert (store.position, await store.left_before(9, 9)) == (6, [Left(b"p", 4)])
+        shutil.copytree(store.path, crashed / store.path.relative_to(tmp_path))
+    async with opened(crashed, forgotten_kept_ms=DAY_MS) as store:
+        assert (store.position, store.highest_offset, store.stream) == (3, 3, "stream")
+        assert await store.get_many([b"p", b"q", b"r"]) == {b"p": member(3), b"q": encode_left(2), b"r": None}
+        assert await store.left_before(9, 9) == [Left(b"q", 2)]
 
 
 @pytest.mark.parametrize("is_cancelled", [False, True])
 async def test_a_store_that_could_not_be_written_never_claims_what_it_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_cancelled: bool
 ) -> None:
-    directory = directory_at(tmp_path)
-    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
-    await store.apply({b"p": member(1)}, 1)
-    await store.flush()
-    await store.apply({b"p": member(2)}, 2)
-    monkeypatch.setattr(RocksStore, "_written", disk_is_full)
-    flushing = asyncio.create_task(store.flush())
-    if is_cancelled:
-        await asyncio.sleep(0)
-        flushing.cancel()
-    with pytest.raises(asyncio.CancelledError if is_cancelled else StateError):
-        await flushing
-    monkeypatch.undo()
-    await store.apply({b"q": member(3)}, 3)
-    await store.close()
-    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
-    assert (store.position, await store.get_many([b"p", b"q"])) == (1, {b"p": member(1), b"q": None})
-    await store.close()
-    directory.close()
+    async with opened(tmp_path) as store:
+        await store.apply({b"p": member(1)}, 1)
+        await store.flush()
+        await store.apply({b"p": member(2)}, 2)
+        monkeypatch.setattr(RocksStore, "_written", disk_is_full)
+        flushing = asyncio.create_task(store.flush())
+        if is_cancelled:
+            await asyncio.sleep(0)
+            flushing.cancel()
+        with pytest.raises(asyncio.CancelledError if is_cancelled else StateError):
+            await flushing
+        monkeypatch.undo()
+        await store.apply({b"q": member(3)}, 3)
+    async with opened(tmp_path) as store:
+        assert (store.position, await store.get_many([b"p", b"q"])) == (1, {b"p": member(1), b"q": None})
 
 
 def disk_is_full(*_: object) -> None:
@@ -233,49 +221,38 @@ async def test_changes_are_written_when_they_are_many(tmp_path: Path) -> None:
 async def test_changes_are_written_when_they_have_waited(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    directory = directory_at(tmp_path)
-    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
-    await store.apply({b"p": member(1)}, 1)
-    assert figures_of(store.path).position == 0
-    now_s = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now_s + 11)
-    await store.apply({}, 2)
-    assert figures_of(store.path).position == 2
-    await store.close()
-    directory.close()
+    async with opened(tmp_path) as store:
+        await store.apply({b"p": member(1)}, 1)
+        assert figures_of(store.path).position == 0
+        now_s = time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: now_s + 11)
+        await store.apply({}, 2)
+        assert figures_of(store.path).position == 2
 
 
 async def test_a_store_that_saw_nothing_new_keeps_the_time_when_it_last_did(tmp_path: Path) -> None:
-    directory = directory_at(tmp_path)
-    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
-    await store.apply({b"p": member(1)}, 1)
-    await store.flush()
-    written = store._database.get(POSITION_KEY)
-    await store.close()
-    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
-    await store.close()
-    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
-    assert store._database.get(POSITION_KEY) == written
-    await store.close()
-    directory.close()
+    async with opened(tmp_path) as store:
+        await store.apply({b"p": member(1)}, 1)
+        await store.flush()
+        written = store._database.get(POSITION_KEY)
+    async with opened(tmp_path):
+        pass
+    async with opened(tmp_path) as store:
+        assert store._database.get(POSITION_KEY) == written
 
 
 async def test_what_changes_while_the_disk_is_read_is_not_overlaid_by_what_was_read(tmp_path: Path) -> None:
-    directory = directory_at(tmp_path)
-    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
-    await store.apply({b"p": member(1)}, 1)
-    await store.close()
-    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
-    reading = asyncio.create_task(store.get_many([b"p"]))
-    await asyncio.sleep(0)
-    await store.apply({b"p": member(2)}, 2)
-    assert await reading == {b"p": member(2)}
-    await store.flush()
-    found: dict[bytes, bytes | None] = {}
-    assert store.recall([b"p"], found) == []
-    assert found == {b"p": member(2)}
-    await store.close()
-    directory.close()
+    async with opened(tmp_path) as store:
+        await store.apply({b"p": member(1)}, 1)
+    async with opened(tmp_path) as store:
+        reading = asyncio.create_task(store.get_many([b"p"]))
+        await asyncio.sleep(0)
+        await store.apply({b"p": member(2)}, 2)
+        assert await reading == {b"p": member(2)}
+        await store.flush()
+        found: dict[bytes, bytes | None] = {}
+        assert store.recall([b"p"], found) == []
+        assert found == {b"p": member(2)}
 
 
 @given(seed=st.integers())
