@@ -47,6 +47,7 @@ class Consumer:
         self._rejoin = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._heartbeating: asyncio.Task[None] | None = None
+        self._client = _Client()
         self._coordinator = _Coordinator(self)
         self.topic = ""
         self.listener: Any = None
@@ -255,6 +256,16 @@ class _Sync(SyncGroupRequest):  # type: ignore[misc]  # aiokafka has no types
 
     def __init__(self, member_id: str, generation: int) -> None:
         self.member_id, self.generation = member_id, generation
+
+
+class _Client:
+    """Of brokers that know no topic ids."""
+
+    def get_random_node(self) -> int:
+        return 1
+
+    async def send(self, node: int, request: object) -> object:
+        raise NotImplementedError(node, request)
 
 
 class _Coordinator:
