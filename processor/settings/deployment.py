@@ -1,0 +1,47 @@
+"""All groups together, and what follows from several of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from processor.settings.files import FileSettings
+from processor.settings.kafka import KafkaSettings
+from processor.settings.kinesis import KinesisSettings
+from processor.settings.service import ServiceSettings
+from processor.settings.state import StateSettings
+
+if TYPE_CHECKING:
+    from processor.settings.group import Group
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All groups."""
+
+    files: FileSettings
+    kafka: KafkaSettings
+    state: StateSettings
+    kinesis: KinesisSettings
+    service: ServiceSettings
+
+    @property
+    def changelog_topic(self) -> str:
+        """The compacted topic of the state."""
+        return self.state.changelog_topic or f"{self.kafka.group}-{self.kafka.topic}-state"
+
+    @property
+    def fence_s(self) -> float:
+        """For how long after the last answered heartbeat something may still be begun."""
+        return (self.kafka.session_timeout_ms - self.kafka.request_timeout_ms) / 1000
+
+
+GROUPS: Final[tuple[type[Group], ...]] = (
+    FileSettings,
+    KafkaSettings,
+    StateSettings,
+    KinesisSettings,
+    ServiceSettings,
+)
+SECRETS: Final = ("PROCESSOR_KAFKA_SASL_PASSWORD", "PROCESSOR_KAFKA_TLS_KEY_PASSWORD")
+"""Each may also be given by a file: the variable's name with `_FILE` behind it."""
