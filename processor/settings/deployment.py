@@ -10,6 +10,7 @@ from processor.settings.kafka import KafkaSettings
 from processor.settings.kinesis import KinesisSettings
 from processor.settings.service import ServiceSettings
 from processor.settings.state import StateSettings
+from processor.settings.topic_names import changelog_of
 
 if TYPE_CHECKING:
     from processor.settings.group import Group
@@ -28,7 +29,7 @@ class Settings:
     @property
     def changelog_topic(self) -> str:
         """The compacted topic of the state."""
-        return self.state.changelog_topic or f"{self.kafka.group}-{self.kafka.topic}-state"
+        return self.state.changelog_topic or changelog_of(self.kafka.group, self.kafka.topic)
 
     @property
     def fence_s(self) -> float:
