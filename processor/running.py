@@ -73,7 +73,7 @@ def run_all(read: Callable[[], Files], workers: int | None) -> int:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: changes.tell(read()))
         async with asyncio.TaskGroup() as tasks:
             beside = [tasks.create_task(show_restoration(status, errors))] if errors.is_terminal else []
-            await run_service(settings, plan, stop, status, changes=changes)
+            await run_service(settings.of_worker(0), plan, stop, status, changes=changes)
             for task in beside:
                 task.cancel()
 

@@ -66,7 +66,7 @@ class KafkaSettings(Group):
     instance_id: str | None = Field(
         None,
         max_length=TEXT_MAX,
-        description="Static membership: a name that outlives a restart, one a process.",
+        description="Static membership: a name that outlives a restart, one a process; each worker puts its number behind it.",
     )
     session_timeout_ms: int = Field(
         45_000, ge=1_000, le=1_800_000, description="A member that is silent for longer has left the group."
