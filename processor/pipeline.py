@@ -282,6 +282,10 @@ class Pipeline:
                 self.status.healthy("kafka")
             else:
                 self.status.unhealthy("kafka", f"no heartbeat was answered for {silence_s:.0f} s")
+            if self.source.rival is None:
+                self.status.healthy("instance id")
+            else:
+                self.status.unhealthy("instance id", self.source.rival)
             if self.source.is_there:
                 self.status.healthy("source")
             else:

@@ -15,6 +15,7 @@ from processor.configuration.governance_file import GovernanceForm
 from processor.configuration.located import Form
 from processor.errors import EXIT_BAD_CONFIGURATION
 from processor.settings import GROUPS, SECRETS
+from processor.settings.group import TECHNICAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,7 +158,7 @@ def _form(annotation: object) -> str:
 def _bounds(field: FieldInfo) -> str:
     low = next((bound.ge for bound in field.metadata if hasattr(bound, "ge")), None)
     high = next((bound.le for bound in field.metadata if hasattr(bound, "le")), None)
-    if high is not None:
+    if high is not None and high not in TECHNICAL:
         return f", {low} to {high}"
     return "" if low is None else f", from {low}"
 

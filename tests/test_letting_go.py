@@ -35,6 +35,7 @@ class ScriptedSource:
     """A member's share of the topic: the events of each partition come once, when it is taken from."""
 
     is_expelled = False
+    rival = None
     is_there = True
 
     def __init__(self) -> None:

@@ -21,6 +21,7 @@ from processor.errors import KafkaUnavailable, StateRefused
 from processor.kafka.client import client_options, errors_mapped, mapped
 from processor.kafka.positions import START, Bounds, Committed
 from processor.kafka.records import unpack_whole_batches
+from processor.kafka.static_member import StaticMember
 from processor.kafka.topic_ids import topic_id
 from processor.kafka.unbroken import connected, unbroken
 
@@ -76,6 +77,11 @@ class Source:
         )
         self._topic_id: str | None = None
         self._heartbeats = heartbeats
+        self._static_member = (
+            StaticMember(settings.instance_id, settings.heartbeat_interval_ms / 1000)
+            if settings.instance_id
+            else None
+        )
         self._listener = _Listener(assignment, self._heartbeats)
 
     async def start(self) -> None:
@@ -90,6 +96,8 @@ class Source:
         with errors_mapped("connecting the consumer"):
             await unbroken(self._consumer.start())
             self._topic_id = await self._id_now()
+        if self._static_member is not None:
+            self._static_member.watch(self._consumer)
         self._heartbeats.watch(self._consumer)
         self._consumer.subscribe([self.topic], listener=self._listener)
 
@@ -97,6 +105,11 @@ class Source:
     def is_expelled(self) -> bool:
         """Whether the group has gone on without this member: what it held may be another's already."""
         return self._heartbeats.is_expelled
+
+    @property
+    def rival(self) -> str | None:
+        """Who took this member's instance id, and what to do about it; None where nobody did."""
+        return None if self._static_member is None else self._static_member.rival
 
     @property
     def is_there(self) -> bool:
