@@ -29,6 +29,7 @@ from processor.governance.plan import Plan, compile_plan
 from processor.profile.core import Core
 from processor.service import run_service
 from processor.settings import Settings, load_settings
+from processor.tables import show
 from processor.telemetry.logs import configure_logs
 from processor.telemetry.status import Status
 
@@ -157,10 +158,15 @@ class _Demo:
                 iterators[shard_id] = answer["NextShardIterator"]
                 for record in answer["Records"]:
                     self._ledger.arrived(record["PartitionKey"], record["Data"])
-                    self._progress.console.print(
-                        _line(record["PartitionKey"], record["Data"]), overflow="ellipsis", no_wrap=True
-                    )
+                    self._tell(_line(record["PartitionKey"], record["Data"]))
             await asyncio.sleep(_READ_PAUSE_S)
+
+    def _tell(self, line: Text) -> None:
+        console = self._progress.console
+        if console.is_terminal:
+            console.print(line, overflow="ellipsis", no_wrap=True)
+        else:
+            console.print(line, soft_wrap=True)
 
     async def _all_arrived(self) -> bool:
         """Wait until the service has done with every event and the reader has read every record."""
@@ -196,7 +202,7 @@ class _Demo:
             f"verified for {ledger.profiles - len(disordered)} of {ledger.profiles} profiles",
         )
         self._console.print()
-        self._console.print(table)
+        show(table, self._console)
         good = (
             caught_up
             and not lost

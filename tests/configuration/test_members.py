@@ -73,7 +73,7 @@ def mappings(tree: Any, place: tuple[str | int, ...] = ()) -> list[tuple[str | i
 PLACES = [(0, place) for place in mappings(DESTINATION)] + [(1, place) for place in mappings(GOVERNANCE)]
 FORMS: list[type[Form]] = [DestinationForm, GovernanceForm]
 NAMES = sorted(
-    {name for form in (DestinationForm, GovernanceForm) for place in mappings((GOVERNANCE if form is GovernanceForm else DESTINATION)) for name in members_at(form, place)}
+    {name for form in (DestinationForm, GovernanceForm) for place in mappings(GOVERNANCE if form is GovernanceForm else DESTINATION) for name in members_at(form, place)}
 )  # fmt: skip
 
 
