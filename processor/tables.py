@@ -48,8 +48,11 @@ def show(table: Table, console: Console | None = None) -> None:
 def _show_rows(table: Table, console: Console) -> None:
     headings = [str(column.header) for column in table.columns]
     for cells in zip(*(column.cells for column in table.columns), strict=True):
-        for heading, cell in zip(headings, cells, strict=True):
-            text = cell if isinstance(cell, Text) else Text.from_markup(str(cell))
+        texts = [cell if isinstance(cell, Text) else Text.from_markup(str(cell)) for cell in cells]
+        if not any(headings):
+            console.print(Text("  ").join(texts), soft_wrap=True)
+            continue
+        for heading, text in zip(headings, texts, strict=True):
             if text.plain:
-                console.print(Text.assemble((f"{heading}: " if heading else "", "dim"), text), soft_wrap=True)
+                console.print(Text.assemble((f"{heading}: ", "dim"), text), soft_wrap=True)
         console.print()

@@ -202,7 +202,10 @@ class _Demo:
             f"verified for {ledger.profiles - len(disordered)} of {ledger.profiles} profiles",
         )
         self._console.print()
-        show(table, self._console)
+        if self._console.is_terminal:
+            self._console.print(table)  # whatever the width: sentences wrap between words
+        else:
+            show(table, self._console)
         good = (
             caught_up
             and not lost
