@@ -1,4 +1,4 @@
-"""The command line: `processor run | validate | replay | demo | size | version`, and the groups `state` and `dead-letters`."""
+"""The command line: what `processor` does, command by command; docs/commands.md is generated from here."""
 
 from __future__ import annotations
 

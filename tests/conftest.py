@@ -83,6 +83,8 @@ MAY_BLOCK = {
     "processor/kinesis/connection.py": {"open_stream", "_regions"},
     # OpenTelemetry's resource detectors have threads of their own, before the group is joined.
     "processor/telemetry/traces.py": {"tracing"},
+    # The thread ends as soon as it is told to; the worker has ended then.
+    "processor/watchdog.py": {"loop_guarded"},
     # Lines of a log are short, and there are few a second.
     "logging/__init__.py": {"emit"},
     # The service makes its state directory in a thread; tests make theirs before anything runs.
