@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -99,13 +100,13 @@ async def figures(settings: Settings) -> AsyncIterator[PartitionFigures]:
         StateError: a store cannot be read.
 
     """
-    stores = dict(_stores(settings))
+    stores = await asyncio.to_thread(lambda: dict(_stores(settings)))
     async with open_topics(settings.kafka) as topics:
         count = (await topics.shape(settings.changelog_topic, _NO_CHANGELOG)).partitions
     changelog = _changelog(settings)
     for partition in range(count):
         bounds = await changelog.bounds(partition)
-        local = figures_of(stores[partition]) if partition in stores else None
+        local = await asyncio.to_thread(figures_of, stores[partition]) if partition in stores else None
         yield PartitionFigures(
             partition,
             bounds.begin,

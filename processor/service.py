@@ -177,8 +177,8 @@ async def _connected(
     stack.push_async_callback(within, _LEAVE_S, dead_letters.stop, "the dead-letter producer")
     await _patiently(patience, dead_letters.start, "kafka", status)
     changelog = Changelog(settings.kafka, settings.changelog_topic, life.fence)
-    directory = _state_directory(settings, prepared)
-    stack.callback(directory.close)
+    directory = await asyncio.to_thread(_state_directory, settings, prepared)
+    stack.push_async_callback(asyncio.to_thread, directory.close)
     stack.push_async_callback(within, _LEAVE_S, changelog.stop, "the changelog producer")
     await _patiently(patience, changelog.start, "kafka", status)
     parts = Parts(

@@ -78,11 +78,11 @@ def _check(file: LocatedFile) -> None:
         file.complain(
             ("segments",), "nothing is mapped, so nothing would be exported", "Map at least one segment"
         )
-    _check_distinct(file, file.texts("marketingActions"))
-    _check_distinct(file, file.texts("attributes"))
+    _check_distinct(file, ((place, (text,)) for place, text in file.texts("marketingActions")))
+    _check_distinct(file, ((place, (text,)) for place, text in file.texts("attributes")))
     _check_distinct(file, _segments(file))
     for place, segment in _segments(file):
-        if "\0" in segment:
+        if any("\0" in part for part in segment):
             file.complain(place, "an id or namespace holds a zero character", "Remove it")
     attributes = list(file.texts("attributes"))
     for place, path in attributes:
@@ -91,11 +91,12 @@ def _check(file: LocatedFile) -> None:
             file.complain(place, f"{path} lies in {outer}, which is mapped", "Map one of the two")
 
 
-def _segments(file: LocatedFile) -> Iterator[tuple[Place, str]]:
+def _segments(file: LocatedFile) -> Iterator[tuple[Place, tuple[str, str]]]:
+    """Namespace and id of each: joined to one text, `a/b` and `c` would be `a` and `b/c`."""
     for place in file.places("segments"):
         id_, namespace = file.text(*place, "id"), file.text(*place, "namespace") or PLATFORM_NAMESPACE
         if id_ is not None:
-            yield place, f"{namespace}/{id_}"
+            yield place, (namespace, id_)
 
 
 def _check_partition_key(file: LocatedFile) -> None:
@@ -143,11 +144,12 @@ def _check_stream(file: LocatedFile) -> None:
         file.complain(("stream",), f"the ARN is of region {arn[1]}", "Make connection.region the same")
 
 
-def _check_distinct(file: LocatedFile, names: Iterable[tuple[Place, str]]) -> None:
-    first: dict[str, Place] = {}
+def _check_distinct(file: LocatedFile, names: Iterable[tuple[Place, tuple[str, ...]]]) -> None:
+    first: dict[tuple[str, ...], Place] = {}
     for place, name in names:
         if name in first:
-            file.complain(place, f"{name} is given already, at {written(first[name])}", "Keep one of them")
+            at = written(first[name])
+            file.complain(place, f"{'/'.join(name)} is given already, at {at}", "Keep one of them")
         first.setdefault(name, place)
 
 

@@ -30,6 +30,7 @@ from processor.kafka.client import client_options
 from processor.profile.core import Core
 from processor.service import run_service
 from processor.settings import Settings, load_settings
+from processor.tables import show
 from processor.telemetry.logs import configure_logs
 from processor.telemetry.status import Status
 
@@ -160,10 +161,15 @@ class _Demo:
                 iterators[shard_id] = answer["NextShardIterator"]
                 for record in answer["Records"]:
                     self._ledger.arrived(record["PartitionKey"], record["Data"])
-                    self._progress.console.print(
-                        _line(record["PartitionKey"], record["Data"]), overflow="ellipsis", no_wrap=True
-                    )
+                    self._tell(_line(record["PartitionKey"], record["Data"]))
             await asyncio.sleep(_READ_PAUSE_S)
+
+    def _tell(self, line: Text) -> None:
+        console = self._progress.console
+        if console.is_terminal:
+            console.print(line, overflow="ellipsis", no_wrap=True)
+        else:
+            console.print(line, soft_wrap=True)
 
     async def _all_arrived(self) -> bool:
         """Wait until the service has done with every event and the reader has read every record."""
@@ -199,7 +205,10 @@ class _Demo:
             f"verified for {ledger.profiles - len(disordered)} of {ledger.profiles} profiles",
         )
         self._console.print()
-        self._console.print(table)
+        if self._console.is_terminal:
+            self._console.print(table)  # whatever the width: sentences wrap between words
+        else:
+            show(table, self._console)
         good = (
             caught_up
             and not lost

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
@@ -26,8 +26,25 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _FILE_SUFFIX: Final = "_FILE"
+_STAND_INS: Final = {"servers": "unset:1"}
 
 _AnyGroup = TypeVar("_AnyGroup", bound=Group)
+
+
+class Found(NamedTuple):
+    """What an environment says: the settings where there is nothing wrong, else what is; and what is not set yet."""
+
+    settings: Settings | None
+    wrong: list[Problem]
+    unset: list[Problem]
+    """Variables without which there is no service, and that nothing gives."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether none is set of those that are needed: nobody has begun."""
+        return len(self.unset) == sum(
+            field.is_required() for group in GROUPS for field in group.model_fields.values()
+        )
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -37,18 +54,26 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         ConfigurationError: with everything that is wrong with any variable.
 
     """
+    found = find_settings(environ)
+    if found.settings is None:
+        raise ConfigurationError([*found.wrong, *found.unset])
+    return found.settings
+
+
+def find_settings(environ: Mapping[str, str] | None = None) -> Found:
+    """The settings, or what is wrong with them, and what is missing, apart."""
     environ = os.environ if environ is None else environ
-    problems = _unknown(environ)
-    values = _with_secrets_from_files(_readable(environ, problems), problems)
-    files = _load(FileSettings, values, problems)
-    kafka = _load(KafkaSettings, values, problems)
-    state = _load(StateSettings, values, problems)
-    kinesis = _load(KinesisSettings, values, problems)
-    service = _load(ServiceSettings, values, problems)
-    problems += topic_problems(values)
-    if problems or not (files and kafka and state and kinesis and service):
-        raise ConfigurationError(problems)
-    return Settings(files, kafka, state, kinesis, service)
+    wrong, unset = _unknown(environ), list[Problem]()
+    values = _with_secrets_from_files(_readable(environ, wrong), wrong)
+    files = _load(FileSettings, values, wrong, unset)
+    kafka = _load(KafkaSettings, values, wrong, unset)
+    state = _load(StateSettings, values, wrong, unset)
+    kinesis = _load(KinesisSettings, values, wrong, unset)
+    service = _load(ServiceSettings, values, wrong, unset)
+    wrong += topic_problems(values)
+    if wrong or not (files and kafka and state and kinesis and service):
+        return Found(None, wrong, unset)
+    return Found(Settings(files, kafka, state, kinesis, service), [], [])
 
 
 def load_file_settings(environ: Mapping[str, str] | None = None) -> FileSettings:
@@ -60,23 +85,40 @@ def load_file_settings(environ: Mapping[str, str] | None = None) -> FileSettings
     """
     problems: list[Problem] = []
     values = _readable(os.environ if environ is None else environ, problems, variables(FileSettings))
-    loaded = _load(FileSettings, values, problems)
+    loaded = _load(FileSettings, values, problems, [])
     if loaded is None or problems:
         raise ConfigurationError(problems)
     return loaded
 
 
-def _load(group: type[_AnyGroup], environ: Mapping[str, str], problems: list[Problem]) -> _AnyGroup | None:
+def _load(
+    group: type[_AnyGroup], environ: Mapping[str, str], wrong: list[Problem], unset: list[Problem]
+) -> _AnyGroup | None:
     prefix = str(group.model_config["env_prefix"])
+    given = _Environment(group, environ)()
+    told = {problem.member for problem in wrong}
+    absent = [name for name, field in group.model_fields.items() if field.is_required() and name not in given]
+    unset.extend(
+        Problem(
+            "environment",
+            None,
+            prefix + name.upper(),
+            "it is not set",
+            f"Set it: {group.model_fields[name].description}",
+        )
+        for name in absent
+        if prefix + name.upper() not in told
+    )
     try:
-        return group.model_validate(_Environment(group, environ)())
+        # What stands in for what is absent is well formed: what is wrong with the others is told all the same.
+        loaded = group.model_validate({**given, **{name: _STAND_INS.get(name, "unset") for name in absent}})
     except ValidationError as error:
-        told = {problem.member for problem in problems}
         found = [
             _problem(group, prefix, each) for each in error.errors(include_input=False, include_url=False)
         ]
-        problems.extend(problem for problem in found if problem.member not in told)
+        wrong.extend(problem for problem in found if problem.member not in told)
         return None
+    return None if absent else loaded
 
 
 class _Environment(EnvSettingsSource):
@@ -99,12 +141,7 @@ def _problem(group: type[Group], prefix: str, detail: ErrorDetails) -> Problem:
         return Problem("environment", None, prefix + "*", message, "Change one of them")
     description = group.model_fields[name].description or ""
     cause = detail.get("ctx", {}).get("error")
-    if isinstance(cause, Wrong):
-        remedy = cause.remedy
-    elif detail["type"] == "missing":
-        message, remedy = "it is not set", f"Set it: {description}"
-    else:
-        remedy = f"What it is: {description}"
+    remedy = cause.remedy if isinstance(cause, Wrong) else f"What it is: {description}"
     return Problem("environment", None, prefix + name.upper(), message, remedy)
 
 
