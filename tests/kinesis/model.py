@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from processor.errors import KinesisRefused, KinesisRejected, KinesisUnavailable
 from processor.kinesis.connection import RECORD_BYTES_DEFAULT, StreamFacts
+from processor.kinesis.refusals import from_fault
 from processor.kinesis.shards import Shard
-from processor.kinesis.wire import Answer, Result
+from processor.kinesis.wire import Answer, Fault, Result
 
 if TYPE_CHECKING:
     import random
@@ -85,7 +86,7 @@ class Faults:
     limited: bool = False
     """Shards keep to their published limits."""
     unlisted: str | None = None
-    """Why the shards cannot be listed."""
+    """The code of the error with which the shards cannot be listed."""
     is_poison: Callable[[bytes], bool] = lambda _: False
     """Data that Kinesis rejects, with the whole request that it is in."""
     black_hole: bool = False
@@ -116,14 +117,14 @@ class ScriptedKinesis:
     async def facts(self) -> StreamFacts:
         """See `connection.Stream`."""
         if self.faults.refused:
-            raise KinesisRefused(f"DescribeStreamSummary: {self.faults.refused}")
+            raise KinesisRefused(f"DescribeStreamSummary: {self.faults.refused}", code=self.faults.refused)
         return StreamFacts(self.record_bytes, self.ignores_keys)
 
     async def shards(self) -> list[Shard]:
         """See `connection.Stream`."""
         await asyncio.sleep(self.way_s())
         if self.faults.unlisted:
-            raise KinesisRefused(f"ListShards: {self.faults.unlisted}")
+            raise from_fault(Fault(400, "", self.faults.unlisted, ""), "ListShards", "exports")
         self.listings += 1
         return [Shard(each.id, each.first_hash, each.last_hash) for each in self.open_shards]
 
