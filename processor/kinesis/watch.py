@@ -13,11 +13,13 @@ from processor.kinesis.refusals import ACCESS_DENIED
 from processor.kinesis.shards import ShardMap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from processor.kinesis.connection import StreamFacts
     from processor.kinesis.lanes import Lane, Lanes
     from processor.kinesis.shards import Shard
+    from processor.kinesis.wire import Answer
+    from processor.profile.structs import Export
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +36,13 @@ class Described(Protocol):
 
     async def shards(self) -> list[Shard]:
         """See `connection.Stream.shards`."""
+
+
+class Endpoint(Described, Protocol):
+    """What the writer needs of Kinesis: the real stream, or the scripted one of the tests."""
+
+    async def put(self, records: Sequence[Export]) -> Answer:
+        """See `connection.Stream.put`."""
 
 
 class StreamWatch:
