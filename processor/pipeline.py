@@ -274,10 +274,11 @@ class Pipeline:
         while True:
             await asyncio.sleep(_HEALTH_INTERVAL_S)
             heartbeats, writer = self._parts.heartbeats, self._parts.writer
-            silence_s, trouble = heartbeats.silence_s, writer.trouble
+            silence_s, now_s = heartbeats.silence_s, asyncio.get_running_loop().time()
+            trouble = writer.trouble
             # Where nothing waits, no call would end an outage.
             if trouble is None and writer.figures.in_flight:
-                trouble = writer.outage.told(asyncio.get_running_loop().time())
+                trouble = writer.size.told(now_s) or writer.outage.told(now_s)
             if silence_s < patience_s or heartbeats.is_joining:
                 self.status.healthy("kafka")
             else:
