@@ -101,6 +101,7 @@ class PolicyForm(Form):
     """A data usage policy."""
 
     name: Text = Field(description="Its name.")
+    description: str | None = Field(None, description="What it is for; it has no effect.")
     status: Literal["ENABLED", "DRAFT", "DISABLED"] = Field(description="Only ENABLED counts.")
     marketing_action_refs: list[Text] = Field(
         description="The actions it is about, by name or by a URI that ends in one."
@@ -112,6 +113,7 @@ class ConsentPolicyForm(Form):
     """A consent policy."""
 
     name: Text = Field(description="Its name.")
+    description: str | None = Field(None, description="What it is for; it has no effect.")
     status: Literal["ENABLED", "DRAFT", "DISABLED"] = Field(description="Only ENABLED counts.")
     marketing_action_refs: list[Text] = Field(description="As in a policy.")
     requires: RequiresForm = Field(description="What must be true of a profile.")

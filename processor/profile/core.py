@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from msgspec import UnsetType
 
+    from processor.destination import Destination, Segment
     from processor.governance.plan import Plan, Verdict
     from processor.profile.event import Leaf
     from processor.profile.structs import Entry
@@ -56,6 +57,7 @@ KEY_CHARACTERS_MAX: Final = 256
 _LINE_FEED: Final = 0x0A
 _CARRIAGE_RETURN: Final = 0x0D
 _VERDICTS_MAX: Final = 4096
+_NULL: Final = b"null"
 
 
 # Compiled, an event's short-lived objects are no business of the garbage collector's: 3% of the core.
@@ -124,11 +126,7 @@ class Core:
         self._decoder = EventDecoder((*destination.attributes, *self._consent.paths), destination.segments)
         self._path_digests = [path_digest(path) for path in destination.attributes]
         self._segments = [
-            SegmentText(
-                segment_key(segment),
-                segment,
-                name=segment.name if destination.include_segment_names else None,
-            )
+            SegmentText(segment_key(segment), segment, _told_of(segment, destination))
             for segment in destination.segments
         ]
         self._without_consent: tuple[Removal | None, ...] = tuple(
@@ -189,6 +187,8 @@ class Core:
             verdict, fault = self._plan.standing, error
         view = self._attributes(event.leaves, verdict, removed)
         identities = NO_IDENTITIES if event.identities is UNSET else bytes(event.identities)
+        if identities == _NULL:
+            identities = NO_IDENTITIES
         # The identities of a member rarely change, and what equals the state's was checked when it came.
         is_known = identities == previous.identities
         tree = None if is_known else parse_identities(identities)
@@ -324,6 +324,20 @@ class Core:
         return verdict
 
 
+def _told_of(segment: Segment, destination: Destination) -> dict[str, int | str]:
+    """What an export tells of a segment beside its membership: what the destination asks for, and its file gives."""
+    times = segment.times
+    told: dict[str, int | str | None] = {}
+    if destination.include_segment_timestamps:
+        told["createdAt"] = times.created_at_ms
+        told["updatedAt"] = times.updated_at_ms
+        told["mappingCreatedAt"] = times.mapping_created_at_ms
+        told["mappingUpdatedAt"] = times.mapping_updated_at_ms
+    if destination.include_segment_names:
+        told["name"] = segment.name
+    return {member: value for member, value in told.items() if value is not None}
+
+
 def _labels(raw: Sequence[bytes | None]) -> frozenset[str]:
     try:
         texts = [value.decode() for value in raw if value is not None]
@@ -351,13 +365,13 @@ def _is_member(entry: Entry, time: str, was: str | None, timestamp_ms: int) -> b
     until = entry.validUntil
     # A time that the state holds was checked when it came.
     if time != was and not is_date_time(time):
-        raise InvalidEvent(Reason.BAD_MEMBERSHIP, "lastQualificationTime is not an RFC 3339 date-time")
+        raise InvalidEvent(Reason.BAD_MEMBERSHIP, "lastQualificationTime is no date-time")
     is_valid = True
-    if until is not UNSET:
+    if until is not None:
         try:
             is_valid = is_later_than(until, timestamp_ms)
         except ValueError as error:
-            raise InvalidEvent(Reason.BAD_MEMBERSHIP, "validUntil is not an RFC 3339 date-time") from error
+            raise InvalidEvent(Reason.BAD_MEMBERSHIP, "validUntil is no date-time") from error
     return is_valid and entry.status != "exited"
 
 

@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from processor.configuration import load_configuration, parse_configuration
+from processor.destination import SegmentTimes
 from processor.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -79,6 +80,25 @@ def test_json_is_yaml_too() -> None:
     assert parse(text)[0].name == "d"
 
 
+def test_descriptions_have_no_effect() -> None:
+    described = GOOD_GOVERNANCE.replace("    status:", "    description: What it is for\n    status:")
+    assert described.count("description") == 2
+    assert parse(GOOD, described)[1] == parse(GOOD, GOOD_GOVERNANCE)[1]
+    assert parse(GOOD, described.replace("What it is for", "null"))[1] == parse(GOOD, GOOD_GOVERNANCE)[1]
+    assert parse(GOOD + "description: What it is for\n")[0].description == "What it is for"
+
+
+def test_times_of_segments_are_kept_whether_exports_carry_them_or_not() -> None:
+    text = GOOD.replace("id: one\n", "id: one\n    createdAt: 0\n    mappingUpdatedAt: 1649856570000\n")
+    destination, _ = parse(text)
+    assert destination.segments[0].times == SegmentTimes(
+        created_at_ms=0, mapping_updated_at_ms=1_649_856_570_000
+    )
+    assert destination.segments[1].times == SegmentTimes()
+    assert not destination.include_segment_timestamps
+    assert parse(text + "includeSegmentTimestamps: true\n")[0].include_segment_timestamps
+
+
 def test_words_and_dates_that_old_yaml_converts_stay_texts() -> None:
     destination, _ = parse(
         GOOD.replace("id: one", "id: no", 1).replace("name: Loyalty exports", "name: 2020-01-01")
@@ -108,6 +128,11 @@ def test_words_and_dates_that_old_yaml_converts_stay_texts() -> None:
         ("[exportToThirdParty]", "exportToThirdParty", 4, "marketingActions"),
         ("namespace: crm", "namespace: ups", 7, "segments[1]"),
         ("namespace: crm", "nmaespace: crm", 7, "segments[1].nmaespace"),
+        ("id: one\n", "id: one\n    createdAt: -1\n", 7, "segments[0].createdAt"),
+        ("id: one\n", "id: one\n    updatedAt: 2020-05-25T21:24:39Z\n", 7, "segments[0].updatedAt"),
+        ("id: one\n", "id: one\n    mappingCreatedAt: 1.5\n", 7, "segments[0].mappingCreatedAt"),
+        ("id: one\n", "id: one\n    mappingUpdatedAt: true\n", 7, "segments[0].mappingUpdatedAt"),
+        ("[person.email]", "[person.email]\nincludeSegmentTimestamps: 1", 9, "includeSegmentTimestamps"),
         ("[person.email]", "[person.email, person.email]", 8, "attributes[1]"),
         ("[person.email]", "[person.email, person]", 8, "attributes[0]"),
         ("[person.email]", "[segmentMembership.ups]", 8, "attributes[0]"),
