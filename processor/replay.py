@@ -10,6 +10,7 @@ import orjson
 from processor.errors import ConfigurationError, InvalidEvent, Problem, Reason
 from processor.profile.record import has_left
 from processor.state.memory import MemoryStore
+from processor.unexpected import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,6 +62,9 @@ def replay(
         except InvalidEvent as error:
             invalid += 1
             dead_letters.write(_letter(events, error.reason, error.detail))
+        except Exception as error:  # noqa: BLE001  as in a batch of `run`
+            invalid += 1
+            dead_letters.write(_letter(events, Reason.INTERNAL, told(error)))
         else:
             if transition.state is not None:
                 # Nothing is ever read again, so a profile that left need not be remembered.

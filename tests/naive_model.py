@@ -250,7 +250,10 @@ class NaiveModel:
         for segment in self.destination.segments:
             exported = (segment.namespace, segment.id)
             if exported in statuses:
-                entry = {"lastQualificationTime": times[exported], "status": statuses[exported]}
+                entry: dict[str, Tree] = {
+                    "lastQualificationTime": times[exported],
+                    "status": statuses[exported],
+                }
                 if self.destination.include_segment_timestamps:
                     times_ms = (
                         ("createdAt", segment.times.created_at_ms),

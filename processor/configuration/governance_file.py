@@ -20,6 +20,7 @@ from processor.governance.document import (
     Policy,
     ValueIn,
 )
+from processor.profile.canonical import canonical_tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -197,6 +198,13 @@ def _check_consent_paths(file: LocatedFile, place: Place) -> None:
     path = file.text(*place, "path")
     if path is not None:
         check_attribute_path(file, (*place, "path"), path)
+    for value_place in file.places(*place, "in"):
+        try:
+            canonical_tree(file.at(*value_place))
+        except ValueError:
+            file.complain(
+                value_place, "no profile can have this value: a number is beyond a double", "Remove it"
+            )
     for operand in file.places(*place, "operands"):
         _check_consent_paths(file, operand)
 

@@ -54,9 +54,13 @@ LABELS_HEADER: Final = "duleLabels"
 KEY_CHARACTERS_MAX: Final = 256
 """Of a profile id, and of a Kinesis partition key."""
 
+_UNREADABLE: Final = "a number beyond a double, half a surrogate pair, or more levels than can be read"
 _LINE_FEED: Final = 0x0A
 _CARRIAGE_RETURN: Final = 0x0D
 _VERDICTS_MAX: Final = 4096
+_KEPT_LABELS_BYTES_MAX: Final = 1024
+"""A header may be as large as an event; what is remembered must not be."""
+
 _NULL: Final = b"null"
 
 
@@ -216,8 +220,8 @@ class Core:
             text = bytes(leaf)
             try:
                 value = canonical(text)
-            except (ValueError, RecursionError) as error:
-                detail = f"the attribute {self._plan.destination.attributes[index]} cannot be read"
+            except ValueError as error:
+                detail = f"the attribute {self._plan.destination.attributes[index]} cannot be read: {_UNREADABLE}"
                 raise InvalidEvent(Reason.BAD_JSON, detail) from error
             removal = removals[index]
             if removal is not None:
@@ -318,9 +322,11 @@ class Core:
         joined = b",".join(value for value in raw if value is not None)
         verdict = self._verdicts.get(joined)
         if verdict is None:
-            if len(self._verdicts) >= _VERDICTS_MAX:
-                self._verdicts.clear()
-            verdict = self._verdicts[joined] = self._plan.verdict(_labels(raw))
+            verdict = self._plan.verdict(_labels(raw))
+            if len(joined) <= _KEPT_LABELS_BYTES_MAX:
+                if len(self._verdicts) >= _VERDICTS_MAX:
+                    self._verdicts.clear()
+                self._verdicts[joined] = verdict
         return verdict
 
 
