@@ -221,7 +221,9 @@ class Core:
             try:
                 value = canonical(text)
             except ValueError as error:
-                detail = f"the attribute {self._plan.destination.attributes[index]} cannot be read: {_UNREADABLE}"
+                detail = (
+                    f"the attribute {self._plan.destination.attributes[index]} cannot be read: {_UNREADABLE}"
+                )
                 raise InvalidEvent(Reason.BAD_JSON, detail) from error
             removal = removals[index]
             if removal is not None:
