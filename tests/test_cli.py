@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from processor import __version__
+from processor import __version__, letter_commands
 from processor.cli import app
+from processor.kafka.dead_letters import HEADER_PREFIX
+from processor.kafka.letter_reader import letter
 from processor.replay import replay
-from tests.profile.test_batch import SECRET, core_that_fails, record
+from tests.profile.test_batch import SECRET, Record, core_that_fails, record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -229,3 +231,19 @@ def test_a_dead_letter_is_named_by_partition_and_offset() -> None:
     result = call("dead-letters", "show", "eighteen")
     assert result.exit_code == 2
     assert "eighteen is not PARTITION:OFFSET" in " ".join(result.stderr.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("timestamp_ms", [-1, 0, 1_590_449_856_000_000, 2**63 - 1, -(2**63)])
+def test_a_letter_is_shown_whatever_its_time(timestamp_ms: int) -> None:
+    told = {
+        "topic": b"t",
+        "partition": b"0",
+        "offset": b"7",
+        "timestamp": str(timestamp_ms).encode(),
+        "reason": b"internal",
+        "error": b"e",
+    }
+    kept = Record(0, b"p", b"v", tuple((HEADER_PREFIX + name, value) for name, value in told.items()))
+    found = letter(kept, 0)
+    assert found is not None
+    assert letter_commands._time(found)
