@@ -257,6 +257,9 @@ def values(draw: st.DrawFn) -> bytes:
         place[last] = draw(attribute_values())
     if draw(st.integers(0, 12)) == 0:
         top[draw(st.sampled_from(["c", "ü"]))] = draw(trees())
+    if draw(st.integers(0, 25)) == 0:
+        # Where nothing is mapped it may pass; where consent is asked for it is no answer.
+        top[draw(st.sampled_from(["a", "b"]))] = draw(st.one_of(odd_numbers, odd_numbers.map("[{}]".format)))
 
     def text(node: Any) -> str:
         if isinstance(node, str):
@@ -287,6 +290,10 @@ def events(draw: st.DrawFn) -> Given:
     headers: list[tuple[str, bytes | None]] = [("trace", b"\xff")] if odd == 1 else []
     if draw(st.integers(0, 5)) == 0:
         headers.append(("duleLabels", ",".join(draw(labels)).encode()))
+    if odd in {3, 4}:
+        # Parts of labels that would be others if they were put together.
+        pieces = st.sampled_from(["C", "C1", "2", "12", "C12", "1,C", "I1", " ", ""])
+        headers += [("duleLabels", piece.encode()) for piece in draw(st.lists(pieces, max_size=3))]
     if odd == 2:
         headers.append(("duleLabels", draw(st.sampled_from([b"\xff", None, b" C2 , ,I1", "ü".encode()]))))
     value = None if draw(st.integers(0, 15)) == 0 else draw(values())
