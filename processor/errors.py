@@ -48,6 +48,8 @@ class Reason(StrEnum):
     BAD_LABELS = "bad-labels"
     TOO_LARGE = "too-large"
     REJECTED = "rejected"
+    INTERNAL = "internal"
+    """Something in the processor failed on it that nobody expected: a fault of the processor, not of the event."""
 
 
 @dataclass(frozen=True, slots=True)
