@@ -25,7 +25,6 @@ from benchmarks.workload import REFERENCE
 
 if TYPE_CHECKING:
     from benchmarks.end_to_end.contender import Start, Task
-    from benchmarks.end_to_end.processes import ProcessTree
     from benchmarks.end_to_end.scene import Scene
 
 _LOOK_EVERY_S: Final = 0.02

@@ -17,6 +17,8 @@ from processor.embedded import EmbeddedKinesis, start_kafka, start_kinesis
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+pytest_plugins = ["pytester", "tests.needs"]
+
 hypothesis.settings.register_profile("default", max_examples=100, deadline=None)
 hypothesis.settings.register_profile("ci", max_examples=500, deadline=None, print_blob=True)
 hypothesis.settings.register_profile("thorough", max_examples=20_000, deadline=None, print_blob=True)

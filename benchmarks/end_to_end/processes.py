@@ -156,7 +156,7 @@ def _parent(pid: int) -> int:
 
 def _entries(pid: int, directory: str) -> int:
     try:
-        return len(os.listdir(_PROC / str(pid) / directory))
+        return sum(1 for _ in (_PROC / str(pid) / directory).iterdir())
     except (FileNotFoundError, ProcessLookupError):
         return 0
 
