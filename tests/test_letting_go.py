@@ -121,6 +121,7 @@ class World:
             changelog_shape=cast("Any", SimpleNamespace(partitions=2, max_message_bytes=1 << 20)),
             heartbeats=cast("Any", SimpleNamespace(silence_s=0.0)),
             stream=STREAM,
+            check_room=lambda _: None,
             open_store=self._open,
             state_memory_bytes=lambda: 0,
         )
