@@ -1,30 +1,32 @@
 """What many partitions on one worker cost: how soon it is ready, what it takes at rest, and how many files.
 
 python -m benchmarks.partitions [--partitions 600] [--open-files 1024]
+
+Opening a store waits for the disk some ten times, so how long that takes is told beside it; TMPDIR says which disk it is.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import shutil
 import time
-import urllib.error
-import urllib.request
 from dataclasses import asdict, dataclass, replace
+from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from benchmarks import report
 from benchmarks.end_to_end.contender import Processor
-from benchmarks.end_to_end.processes import Cpus, started
+from benchmarks.end_to_end.processes import Cpus
 from benchmarks.end_to_end.scene import SHARDS, scene
-from benchmarks.end_to_end.throughput import ContenderFailedError, new_task
+from benchmarks.end_to_end.throughput import ContenderFailedError, new_task, running_contender
 from benchmarks.endpoint import running
 from benchmarks.options import add_keep, count
 from benchmarks.workload import REFERENCE
 
 if TYPE_CHECKING:
-    from benchmarks.end_to_end.contender import Start, Task
+    from benchmarks.end_to_end.contender import Task
     from benchmarks.end_to_end.scene import Scene
 
 _LOOK_EVERY_S: Final = 0.02
@@ -43,6 +45,8 @@ class Started:
     resident_mib: float
     open_files: int
     threads: int
+    disk_sync_ms: float
+    """What bringing a new file to the disk took meanwhile, in the median."""
 
 
 def main() -> None:
@@ -67,7 +71,7 @@ def main() -> None:
             if name == "without its stores":
                 shutil.rmtree(task.home / "state")
             starts[name] = _started(stage, task, options.idle_seconds)
-            print(name, starts[name], flush=True)
+            print(f"{name}: {starts[name]}", flush=True)
     figures = {
         "partitions": options.partitions,
         "events": options.events,
@@ -78,10 +82,11 @@ def main() -> None:
 
 
 def _started(stage: Scene, task: Task, idle_s: float) -> Started:
-    start: Start = Processor().start(task)
-    began_s = time.monotonic()
-    with started(start.command, start.environ, stage.cpus.contender, task.home / "output.log") as tree:
-        while not _is_ready(start.metrics_port):
+    began_s, syncs_ms = time.monotonic(), [_sync_ms(task.home / "probe")]
+    (task.home / "output.log").unlink(missing_ok=True)
+    with running_contender(Processor(), task, stage) as tree:
+        while not _is_ready(task):
+            syncs_ms.append(_sync_ms(task.home / "probe"))
             if tree.has_ended or time.monotonic() - began_s > _PATIENCE_S:
                 raise ContenderFailedError(tree.log_tail())
             time.sleep(_LOOK_EVERY_S)
@@ -96,15 +101,23 @@ def _started(stage: Scene, task: Task, idle_s: float) -> Started:
             resident_mib=round(tree.resident_bytes[0] / 2**20, 1),
             open_files=tree.open_files,
             threads=tree.threads,
+            disk_sync_ms=round(median(syncs_ms), 2),
         )
 
 
-def _is_ready(port: int | None) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
-            return True
-    except (urllib.error.URLError, OSError):
-        return False
+def _is_ready(task: Task) -> bool:
+    """Whether it has said so: all partitions are restored then, and it is a member."""
+    log = task.home / "output.log"
+    return log.exists() and '"event": "ready"' in log.read_text(encoding="utf-8", errors="replace")
+
+
+def _sync_ms(path: Path) -> float:
+    began_s = time.perf_counter()
+    with path.open("wb") as file:
+        file.write(b"x")
+        os.fsync(file.fileno())
+    path.unlink()
+    return (time.perf_counter() - began_s) * 1000
 
 
 if __name__ == "__main__":
