@@ -56,6 +56,8 @@ class Parts:
     changelog_shape: ChangelogShape
     heartbeats: Heartbeats
     stream: str
+    check_room: Callable[[int], None]
+    """Raises where so many stores cannot be open at once."""
     open_store: Callable[[int], Awaitable[Store]]
     state_memory_bytes: Callable[[], int]
 
@@ -120,6 +122,7 @@ class Pipeline:
         await self._check_source()
         if self._is_ending:
             return  # a rebalance met the end: what is not begun is the next owner's, once this member has left
+        self._parts.check_room(len(self._owned) + len(partitions))
         self.source.hold(partitions)
         for number in partitions:
             self.status.assigned(number)

@@ -7,7 +7,6 @@ profiles: `ff stream` names the stream that the state was exported to.
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -16,10 +15,11 @@ from processor.errors import KafkaUnavailable
 from processor.kafka.client import client_options, errors_mapped
 from processor.kafka.idempotent import IdempotentProducer
 from processor.kafka.positions import Bounds
-from processor.kafka.unbroken import connected
+from processor.kafka.readers import Readers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+
 
     from aiokafka import ConsumerRecord
     from aiokafka.producer.message_accumulator import BatchBuilder
@@ -37,6 +37,9 @@ _BATCH_BYTES: Final = 256 * 1024
 _FETCH_BYTES: Final = 8 * 1024 * 1024
 _FETCH_WAIT_MS: Final = 200
 _RECORDS_AT_ONCE: Final = 5_000
+_READ_AT_ONCE: Final = 8
+"""Partitions: each holds some fetches in memory."""
+_LOOKED_AT_AT_ONCE: Final = 4
 
 
 class Deletion(NamedTuple):
@@ -60,6 +63,10 @@ class Changelog:
         self._settings = settings
         self._fence = fence
         self._producer = IdempotentProducer(self._new_producer, "the changelog producer")
+        doing = f"connecting to read changelog {topic}"
+        # Apart: who only looks must not wait until others have read all.
+        self._readers = Readers(self._consumer, doing, _READ_AT_ONCE)
+        self._lookers = Readers(self._consumer, doing, _LOOKED_AT_AT_ONCE)
 
     async def start(self) -> None:
         """Connect, to append; reading needs no start. May be tried again; `stop` is due even where it failed.
@@ -105,7 +112,7 @@ class Changelog:
 
         """
         place = TopicPartition(self.topic, partition)
-        async with self._consumer() as consumer:
+        async with self._lookers.one() as consumer:
             with errors_mapped(f"looking at changelog {self.topic}"):
                 begins = await consumer.beginning_offsets([place])
                 ends = await consumer.end_offsets([place])
@@ -114,14 +121,16 @@ class Changelog:
     async def read(
         self, partition: int, start: int, end: int
     ) -> AsyncGenerator[Sequence[ConsumerRecord[bytes, bytes]], None]:
-        """The records from offset `start` to before `end`, in order.
+        """The records from offset `start` to before `end`, in order; of some partitions at once, the others wait.
 
         Raises:
             KafkaRefused, KafkaUnavailable: it cannot be read; what came so far holds.
 
         """
         place = TopicPartition(self.topic, partition)
-        async with self._consumer() as consumer:
+        if start >= end:
+            return
+        async with self._readers.one() as consumer:
             consumer.assign([place])
             consumer.seek(place, start)
             while start < end:
@@ -136,6 +145,8 @@ class Changelog:
                     records = [record for record in records if record.offset < end]
                 if records:
                     yield records
+            # What comes after is another's to ask for.
+            consumer.pause(place)
 
     def _new_producer(self) -> AIOKafkaProducer:
         return AIOKafkaProducer(
@@ -153,17 +164,14 @@ class Changelog:
         end = (await self.bounds(partition)).end
         return Span(end, end)
 
-    @asynccontextmanager
-    async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
-        consumer = AIOKafkaConsumer(
+    def _consumer(self) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
             **client_options(self._settings),
             enable_auto_commit=False,
             auto_offset_reset="none",
             fetch_max_wait_ms=_FETCH_WAIT_MS,
             max_partition_fetch_bytes=_FETCH_BYTES,
         )
-        async with connected(consumer, f"connecting to read changelog {self.topic}"):
-            yield consumer
 
 
 def _packed(

@@ -78,6 +78,7 @@ class Consumer:
 
     def assign(self, places: Iterable[TopicPartition]) -> None:
         self._assigned = set(places)
+        self._paused.clear()
 
     def pause(self, *places: TopicPartition) -> None:
         for place in places:
