@@ -202,7 +202,7 @@ def test_profiles_on_other_shards_do_not_wait_for_a_dead_one() -> None:
                 await writer.submit(ticket)
             for profile in alive:
                 await tickets[profile].wait()
-            await writer.abandon(tickets)
+            await writer.abandon(0, tickets)
             assert writer.figures.abandoned == len(profiles) - len(alive)
             assert writer.figures.in_flight == writer.figures.buffered_bytes == 0
 
@@ -286,7 +286,7 @@ def test_the_buffer_is_bounded_in_bytes_and_submit_waits_for_room() -> None:
             assert 900_000 < writer.figures.buffered_bytes <= MIB
             submitting.cancel()
             await asyncio.wait([submitting])
-            await writer.abandon([ticket])
+            await writer.abandon(0, [ticket])
             assert writer.figures.in_flight == writer.figures.buffered_bytes == 0
             assert_balanced(writer)
 
@@ -306,7 +306,7 @@ def test_abandoning_one_partition_leaves_the_others_alone() -> None:
             for ticket in (leaving, staying):
                 await writer.submit(ticket)
             await asyncio.sleep(5)
-            await writer.abandon([leaving])
+            await writer.abandon(leaving.partition, [leaving])
             kinesis.faults = Faults()
             await staying.wait()
             assert leaving.unsettled == 1
