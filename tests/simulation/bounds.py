@@ -46,7 +46,9 @@ class Bounds:
         """See that no record is tried for ever where something is at hand to see by whether Kinesis takes any."""
         if self._writer._control._newest is not None:
             tries = [item.case.alone for item in self._writer._bisection._suspects if item.case]
-            assert max(tries, default=0) <= tries_max, f"a record was rejected alone {max(tries)} times, and is kept"
+            assert max(tries, default=0) <= tries_max, (
+                f"a record was rejected alone {max(tries)} times, and is kept"
+            )
 
     def check_empty(self) -> None:
         """See that nothing is left, once all was let go of."""

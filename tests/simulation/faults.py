@@ -274,9 +274,7 @@ def _later(world: World, doing: Coroutine[Any, Any, None]) -> None:
     world.background.append(asyncio.create_task(doing))
 
 
-def _end_later(
-    world: World, rng: random.Random, end: Callable[[], None], for_s: float | None = None
-) -> None:
+def _end_later(world: World, rng: random.Random, end: Callable[[], None], for_s: float | None = None) -> None:
     asyncio.get_running_loop().call_later(rng.uniform(0.1, 5.0) if for_s is None else for_s, end)
 
 
