@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+import structlog
+
 from processor.kinesis.ticket import Item, Ticket
 
 if TYPE_CHECKING:
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from processor.kinesis.figures import WriterFigures
     from processor.kinesis.lanes import Lanes
     from processor.profile.structs import Export
+
+
+log = structlog.get_logger(__name__)
 
 
 class _Taken(NamedTuple):
@@ -58,6 +63,11 @@ class Control:
             busy[profile] = deque([suspect, *(busy[profile] or ())])
         else:
             return None
+        log.info(
+            "the record that was taken last is sent again",
+            reason="another is rejected, and nothing else tells whether any is taken",
+            partition=partition,
+        )
         ticket = self._under_way = Ticket([export], partition)
         ticket.busy, ticket.taken = busy, 1
         return self._on_its_way(export, ticket)
