@@ -146,7 +146,7 @@ class Partition:
         """
         self._give_back()
         given_up = list(self._in_flight)
-        await self._stages.writer.abandon([ticket for _, ticket in given_up])
+        await self._stages.writer.abandon(self.number, [ticket for _, ticket in given_up])
         records = sum(batch.received for batch, _ in given_up)
         for span in self._spans:
             span.abandoned()

@@ -95,7 +95,7 @@ class BlackHole:
     async def submit(self, _: Any) -> None:
         """Taken, and never settled."""
 
-    async def abandon(self, _: Any) -> None:
+    async def abandon(self, *_: Any) -> None:
         """Forgotten."""
 
 

@@ -20,7 +20,6 @@ from processor.kafka.readers import Readers
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
-
     from aiokafka import ConsumerRecord
     from aiokafka.producer.message_accumulator import BatchBuilder
 
