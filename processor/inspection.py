@@ -6,7 +6,7 @@ import asyncio
 import shutil
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiokafka.partitioner import DefaultPartitioner
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
     from processor.profile.structs import StateRecord
     from processor.settings import Settings
+
+_NO_CHANGELOG: Final = (
+    "`processor run` creates it at its first start: see PROCESSOR_KAFKA_GROUP and PROCESSOR_KAFKA_TOPIC"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,7 @@ async def find_in_changelog(
 
     """
     async with open_topics(settings.kafka) as topics:
-        partitions = list(range((await topics.shape(settings.changelog_topic)).partitions))
+        partitions = list(range((await topics.shape(settings.changelog_topic, _NO_CHANGELOG)).partitions))
     # Where the producers choose partitions as Kafka's own clients do, the first one it is.
     likely = DefaultPartitioner()(profile, partitions, partitions)
     changelog = _changelog(settings)
@@ -98,7 +102,7 @@ async def figures(settings: Settings) -> AsyncIterator[PartitionFigures]:
     """
     stores = await asyncio.to_thread(lambda: dict(_stores(settings)))
     async with open_topics(settings.kafka) as topics:
-        count = (await topics.shape(settings.changelog_topic)).partitions
+        count = (await topics.shape(settings.changelog_topic, _NO_CHANGELOG)).partitions
     changelog = _changelog(settings)
     for partition in range(count):
         bounds = await changelog.bounds(partition)

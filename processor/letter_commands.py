@@ -134,7 +134,11 @@ def _source(each: Letter) -> str:
 
 
 def _time(each: Letter) -> str:
-    return datetime.fromtimestamp(each.timestamp_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    try:
+        return datetime.fromtimestamp(each.timestamp_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        # Microseconds that were sent for milliseconds, say: beyond the calendar's years.
+        return f"{each.timestamp_ms} ms"
 
 
 def _text(value: bytes | None) -> str | None:

@@ -54,9 +54,12 @@ stream: profile-exports
 marketingActions: [exportToThirdParty]
 partitionKey: identity:ecid
 includeSegmentNames: true
+includeSegmentTimestamps: true
 segments:
   - id: 7841ba61-23c1-4bb3-a495-00d3g5fe1e93
     name: High propensity to convert
+    createdAt: 1648553325000
+    mappingCreatedAt: 1649856570000
 attributes: [person.email, person.name.lastName]
 ```
 """
@@ -72,6 +75,7 @@ labels:
     - {id: 59bd2fkd-3c48-4b18-bf56-4f5c5e6967ae, labels: [C5]}
 policies:
   - name: Third Party Export Restriction
+    description: Contract data stays with us
     status: ENABLED
     marketingActionRefs: [exportToThirdParty]
     deny: {operator: OR, operands: [{label: C2}, {label: C5}]}

@@ -18,6 +18,9 @@ from processor.embedded import EmbeddedKinesis, start_kafka, start_kinesis
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+KEPT = {"retention.ms": "-1"}
+"""Of topics whose events bear times that are years ago: by its default, Kafka would delete them within minutes."""
+
 hypothesis.settings.register_profile("default", max_examples=100, deadline=None)
 hypothesis.settings.register_profile("ci", max_examples=500, deadline=None, print_blob=True)
 hypothesis.settings.register_profile("thorough", max_examples=20_000, deadline=None, print_blob=True)
@@ -53,7 +56,7 @@ async def create_topic(servers: str, name: str, *, partitions: int) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=servers)
     await admin.start()
     try:
-        await admin.create_topics([NewTopic(name, partitions, 1)])
+        await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=KEPT)])
     finally:
         await admin.close()
 

@@ -43,6 +43,9 @@ class ScriptedSource:
         self.committed_offsets: dict[int, int] = {}
         self._fresh: list[int] = []
 
+    async def check_identity(self) -> None:
+        """It stays the topic that it is."""
+
     def hold(self, partitions: Collection[int]) -> None:
         """Nothing comes before it is taken."""
 

@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr, StringConstraints
 
 from processor.configuration.located import Form, parse_yaml, written
 from processor.configuration.paths import check_attribute_path
-from processor.destination import PLATFORM_NAMESPACE, Connection, Destination, Segment
+from processor.destination import PLATFORM_NAMESPACE, Connection, Destination, Segment, SegmentTimes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -40,6 +40,16 @@ class SegmentForm(Form):
     id: Text = Field(description="The segment's id.")
     namespace: Text = Field(PLATFORM_NAMESPACE, description="The segment's namespace.")
     name: Text | None = Field(None, description="Its name, for includeSegmentNames.")
+    created_at: int | None = Field(
+        None, ge=0, description="When it was made, in ms since the epoch, for includeSegmentTimestamps."
+    )
+    updated_at: int | None = Field(None, ge=0, description="When it last changed; as createdAt.")
+    mapping_created_at: int | None = Field(
+        None, ge=0, description="When it was mapped to this destination; as createdAt."
+    )
+    mapping_updated_at: int | None = Field(
+        None, ge=0, description="When its mapping last changed; as createdAt."
+    )
 
 
 class DestinationForm(Form):
@@ -52,6 +62,9 @@ class DestinationForm(Form):
     marketing_actions: list[Text] = Field(description="What the data will be used for.")
     partition_key: Text = Field("profile", description="`profile` or `identity:NAMESPACE`.")
     include_segment_names: bool = Field(default=False, description="Whether exports carry segment names.")
+    include_segment_timestamps: bool = Field(
+        default=False, description="Whether exports carry the segments' four times, those that are given."
+    )
     segments: list[SegmentForm] = Field(description="The mapped segments, in the order of the export.")
     attributes: list[Text] = Field(
         default_factory=list, description="Paths of the mapped attributes, in the order of the export."
@@ -153,6 +166,11 @@ def _check_distinct(file: LocatedFile, names: Iterable[tuple[Place, tuple[str, .
         first.setdefault(name, place)
 
 
+def _segment(form: SegmentForm) -> Segment:
+    times = SegmentTimes(form.created_at, form.updated_at, form.mapping_created_at, form.mapping_updated_at)
+    return Segment(form.namespace, form.id, form.name, times)
+
+
 def _converted(file: LocatedFile, form: DestinationForm) -> Destination:
     connection = form.connection
     return Destination(
@@ -166,12 +184,13 @@ def _converted(file: LocatedFile, form: DestinationForm) -> Destination:
         ),
         stream=form.stream,
         marketing_actions=tuple(form.marketing_actions),
-        segments=tuple(Segment(s.namespace, s.id, s.name) for s in form.segments),
+        segments=tuple(map(_segment, form.segments)),
         attributes=tuple(form.attributes),
         partition_key_namespace=(
             None if form.partition_key == "profile" else form.partition_key.removeprefix(_IDENTITY_PREFIX)
         ),
         include_segment_names=form.include_segment_names,
+        include_segment_timestamps=form.include_segment_timestamps,
         source=file.source,
         lines={written(place): file.line(place) or 0 for place in file.lines},
     )

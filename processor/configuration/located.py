@@ -243,7 +243,7 @@ class _Reader:
             if not isinstance(key_node, yaml.ScalarNode):
                 self._file.complain(place, "a member's name is not a text", "Write `name: value`")
                 continue
-            name = str(key_node.value)
+            name = self._characters(str(key_node.value), place)
             inner = (*place, name)
             if name in members:
                 self._file.problems.append(
@@ -263,7 +263,8 @@ class _Reader:
     def _scalar(self, node: yaml.Node, place: Place) -> _Value:
         tag, text = node.tag.rpartition(":")[2], str(node.value)
         if tag == "str":
-            return _REFERENCE.sub(lambda match: self._resolved(match, place), text)
+            characters = self._characters(text, place)
+            return _REFERENCE.sub(lambda match: self._resolved(match, place), characters)
         convert = _CONVERSIONS.get(tag)
         try:
             if convert is not None:
@@ -273,6 +274,14 @@ class _Reader:
             return None
         self._file.complain(place, f"the tag {node.tag} is not known here", "Remove the tag")
         return None
+
+    def _characters(self, text: str, place: Place) -> str:
+        """A text whose escaped surrogates, which PyYAML takes for characters, are joined as JSON joins them."""
+        try:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            self._file.complain(place, "an escaped surrogate stands alone", "Write the character itself")
+            return text.encode("utf-8", "replace").decode()
 
     def _resolved(self, match: re.Match[str], place: Place) -> str:
         if match[0] == "$$":

@@ -26,6 +26,7 @@ from processor.embedded import start_kafka, start_kinesis
 from processor.embedded.kinesis import REGION
 from processor.errors import EmbeddedServerError
 from processor.governance.plan import Plan, compile_plan
+from processor.kafka.client import client_options
 from processor.profile.core import Core
 from processor.service import run_service
 from processor.settings import Settings, load_settings
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 TOPIC: Final = "profile-changes"
 STREAM: Final = "profile-exports"
 _PARTITIONS: Final = 4
+_KEPT: Final = {"retention.ms": "-1"}
+"""The demo's events bear the times of their profiles, which are years ago; Kafka's default would delete them."""
 _SHARDS: Final = 2
 _SEED: Final = 2020
 _PROFILES: Final = 60
@@ -121,7 +124,7 @@ class _Demo:
 
     async def _produce(self) -> None:
         producer = AIOKafkaProducer(
-            bootstrap_servers=",".join(self._settings.kafka.servers), enable_idempotence=True, linger_ms=5
+            **client_options(self._settings.kafka), enable_idempotence=True, linger_ms=5
         )
         await producer.start()
         try:
@@ -275,10 +278,10 @@ async def _kinesis_client(plan: Plan) -> AsyncIterator[Any]:
 
 
 async def _create_topic(settings: Settings) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=",".join(settings.kafka.servers))
+    admin = AIOKafkaAdminClient(**client_options(settings.kafka))
     await admin.start()
     try:
-        await admin.create_topics([NewTopic(TOPIC, _PARTITIONS, 1)])
+        await admin.create_topics([NewTopic(TOPIC, _PARTITIONS, 1, topic_configs=_KEPT)])
     finally:
         await admin.close()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aiokafka import errors as kafka
 
 from processor.errors import ConfigurationError, KafkaRefused, KafkaUnavailable, Problem, ProcessorError
+from processor.kafka.metadata import never_create_by_looking
 from processor.kafka.msk_iam import MskToken
 
 if TYPE_CHECKING:
@@ -40,10 +41,13 @@ _PASSING = (kafka.KafkaConnectionError, kafka.KafkaTimeoutError, kafka.NodeNotRe
 def client_options(settings: KafkaSettings) -> dict[str, Any]:
     """Keyword arguments that consumers, producers and admin clients have in common.
 
+    No client that is made with them creates a topic by asking for it.
+
     Raises:
         ConfigurationError: a TLS file cannot be used.
 
     """
+    never_create_by_looking()
     options: dict[str, Any] = {
         "bootstrap_servers": ",".join(settings.servers),
         "client_id": settings.client_id,
