@@ -84,16 +84,29 @@ class KafkaSettings(Group):
     metadata_max_age_ms: int = Field(
         60_000, ge=100, description="How often the cluster is asked for new leaders and partitions."
     )
+    isolation_level: Literal["read_committed", "read_uncommitted"] = Field(
+        "read_committed",
+        description="Whether events of transactions are taken once these are committed, or at once, those of aborted ones "
+        "included.",
+    )
+    transaction_timeout_ms: int = Field(
+        120_000,
+        ge=1_000,
+        description="A transaction that keeps a partition's events back for longer makes the worker unready; "
+        "longer than the producers' transaction.timeout.ms.",
+    )
     fetch_max_wait_ms: int = Field(
         100, ge=0, le=60_000, description="How long a broker may hold a fetch that finds nothing."
     )
-    fetch_max_bytes: int = Field(50 * MIB, ge=1024, description="What one fetch may return from one broker.")
+    fetch_max_bytes: int = Field(16 * MIB, ge=1024, description="What one fetch may return from one broker.")
     partition_fetch_max_bytes: int = Field(
         MIB // 4,
         ge=1024,
         description="What one fetch may return from one partition; a larger record still comes.",
     )
-    max_poll_records: int = Field(2_000, ge=1, le=100_000, description="How many records are taken at once.")
+    max_poll_records: int = Field(
+        2_000, ge=1, le=100_000, description="How many records are taken at once, and the rest of a batch."
+    )
     commit_interval_ms: int = Field(1_000, ge=10, description="How often acknowledged offsets are committed.")
     dead_letter_topic: str = Field(
         "", description="The topic of events that cannot be exported; `<topic>-dead-letters` where unset."

@@ -19,7 +19,10 @@ class ServiceSettings(Group):
         0, ge=0, le=1024, description="Worker processes, each a member of the group; 0: the CPUs allowed."
     )
     in_flight_bytes: int = Field(
-        32 * MIB, ge=MIB, description="Events taken from Kafka and not yet acknowledged, per worker."
+        32 * MIB,
+        ge=MIB,
+        description="What a worker's events may hold, of all its partitions, unpacked and not yet acknowledged; "
+        "one batch of Kafka's may come on top.",
     )
     shutdown_timeout_ms: int = Field(
         25_000, ge=100, description="How long SIGTERM waits for what is in flight; below the grace period."

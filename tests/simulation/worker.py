@@ -112,6 +112,7 @@ class Worker:
             changelog_shape=_SHAPE,
             heartbeats=heartbeats,
             stream="eu-west-1/exports",
+            source_is_compacted=True,
             open_store=open_store,
             state_memory_bytes=lambda: 0,
         )
