@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from processor import __version__
 from processor.configuration import read_files
@@ -114,6 +115,8 @@ def validate(
             mark = "[green]✓[/]" if found.trouble is None else "[red]✗[/]"
             trouble = "" if found.trouble is None else f": {found.trouble}"
             console.print(f"{mark} {found.what}{trouble}", highlight=False, soft_wrap=True)
+            if found.warning is not None:
+                console.print(f"  [yellow]![/] {escape(found.warning)}", highlight=False, soft_wrap=True)
         return fine
 
     if not asyncio.run(check()):

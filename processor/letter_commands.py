@@ -61,7 +61,8 @@ def letters_list(
     for column in ("letter", "event's time", "from", "reason", "error"):
         table.add_column(column, overflow="fold", no_wrap=column in {"letter", "event's time", "reason"})
     for each in newest:
-        table.add_row(each.place, _time(each), _source(each), each.reason, each.error)
+        error = f"{each.error} ({each.left_out} left out)" if each.left_out else each.error
+        table.add_row(each.place, _time(each), _source(each), each.reason, error)
     console = _console()
     console.print(table)
     told = ", ".join(f"{name} {count}" for name, count in counts.most_common()) or "none"
@@ -92,6 +93,7 @@ def letters_show(
         "time": _time(found),
         "reason": found.reason,
         "error": found.error,
+        **({"leftOut": found.left_out} if found.left_out else {}),
         "key": _text(found.key),
         "headers": {name: _text(value) for name, value in found.headers},
         "value": _text(found.value),
