@@ -17,7 +17,7 @@ from tests.simulation.workload import core
 from tests.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from processor.kinesis.ticket import Ticket
 
@@ -83,15 +83,59 @@ def test_the_checkpoint_rests_after_ten_seconds_of_quiet() -> None:
     run_in_virtual_time(world())
 
 
+def test_what_was_read_and_is_no_event_is_done_with_once_all_before_it_is_acknowledged() -> None:
+    writer, held = Taking(), asyncio.Event()
+
+    async def passed(*_: object) -> None:
+        await held.wait()
+
+    async def world() -> None:
+        async with running(writer, SimpleNamespace(keep=_nothing), passed) as partition:
+            partition.start_offset = 5
+            partition.pass_to(5)
+            assert partition.next_offset is None, "nothing came yet: where it began is committed already"
+            partition.pass_to(7)
+            assert partition.next_offset == 7
+            partition.offer([Record(10)], 20)
+            while not writer.tickets:
+                await asyncio.sleep(0.001)
+            partition.pass_to(20)
+            assert partition.next_offset == 7, "an event in flight must not be jumped over"
+            held.set()
+            while partition.next_offset == 7:
+                await asyncio.sleep(0.001)
+            assert partition.next_offset == 11
+            partition.pass_to(20)
+            assert partition.next_offset == 20
+            partition.pass_to(15)
+            assert partition.next_offset == 20
+
+    run_in_virtual_time(world())
+
+
+def test_a_partition_that_is_let_go_of_is_done_up_to_what_was_acknowledged() -> None:
+    async def world() -> None:
+        async with running(Taking(), SimpleNamespace(keep=_nothing)) as partition:
+            partition.pass_to(3)
+            await partition.drain()
+            # What a poll returns now is dropped, though the position is behind it.
+            partition.pass_to(50)
+            assert partition.next_offset == 3
+
+    run_in_virtual_time(world())
+
+
 @asynccontextmanager
-async def running(writer: Taking, checkpoint: SimpleNamespace) -> AsyncIterator[Partition]:
+async def running(
+    writer: Taking, checkpoint: SimpleNamespace, passed: Callable[..., Awaitable[None]] | None = None
+) -> AsyncIterator[Partition]:
     stages = Stages(
         core(),
         Overlay(MemoryStore()),
         cast("Any", writer),
         cast("Any", None),
         cast("Any", checkpoint),
-        cast("Any", SimpleNamespace(passed=_nothing)),
+        cast("Any", SimpleNamespace(passed=passed or _nothing)),
     )
     partition = Partition(0, stages, Status(), state_bytes_max=1 << 20, on_room=lambda: None)
     task = asyncio.create_task(partition.run())
