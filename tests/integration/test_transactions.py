@@ -146,15 +146,15 @@ async def test_of_transactions_that_lie_in_one_another_what_is_committed_comes_o
             for writer in three:
                 await writer.producer.begin_transaction()
             for _ in range(6):
-                writer = rng.choice([*three, None])
+                chosen = rng.choice([*three, None])
                 events = changes(rng, rng.randrange(1, 5), 10, sent)
                 sent += len(events)
-                if writer is None:
+                if chosen is None:
                     for key, value in events:
                         await plain.send_and_wait(topic, key=key, value=value, partition=0)
                 else:
-                    await writer.write(events)
-                if writer is None or fates[writer]:
+                    await chosen.write(events)
+                if chosen is None or fates[chosen]:
                     wanted += events
             for writer in rng.sample(three, 3):
                 if fates[writer]:
