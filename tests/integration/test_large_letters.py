@@ -18,7 +18,9 @@ from processor import letters
 from processor.embedded import start_kafka
 from processor.errors import Reason
 from processor.kafka.dead_letters import DeadLetter, DeadLetters
-from tests.integration.test_state import plan_for
+from tests.integration.members import Producer, changes, expected, first_occurrences
+from tests.integration.test_members import caught_up
+from tests.integration.test_state import create_changelog, plan_for
 from tests.integration.world import Read, committed, read_topic, running, settings_for, until
 from tests.kinesis.model import ScriptedKinesis
 from tests.kinesis.served import served
@@ -222,3 +224,19 @@ def of_key(key: bytes) -> Any:
         return letter.key == key
 
     return wanted
+
+
+async def test_appends_to_a_changelog_that_takes_little_are_never_larger_than_it_takes(
+    kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str]
+) -> None:
+    scripted, url = kinesis
+    settings, rng = settings_for(kafka, topic), random.Random(8)
+    await create_changelog(settings, 3, {"cleanup.policy": "compact", "max.message.bytes": "3000"})
+    async with Producer(kafka, topic) as producer:
+        # So many profiles change at once that their records are many times that.
+        await producer.produce(changes(rng, 3000, 3000))
+        async with running(settings, plan_for(url)) as status:
+            await caught_up(scripted, expected(producer.events))
+            await until(lambda: not status.figures.in_flight)
+            assert status.is_ready
+    assert first_occurrences(scripted) == expected(producer.events)
