@@ -59,9 +59,10 @@ format: $(READY) ## rewrite the code in the project's style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: $(READY) ## write docs/configuration.md and docs/metrics.md anew from the code
+docs: $(READY) ## write docs/configuration.md, docs/metrics.md and docs/commands.md anew from the code
 	$(BIN)/python -m processor.reference > docs/configuration.md
 	$(BIN)/python -m processor.telemetry.reference > docs/metrics.md
+	$(BIN)/python -m processor.command_reference > docs/commands.md
 
 lock: $(READY) ## resolve the lock files anew: all, what the image runs, what the image is built with
 	$(BIN)/pip install --quiet uv

@@ -14,6 +14,7 @@ import uvloop
 
 from processor.console import errors, exit_code, leaves, refuse, tell
 from processor.errors import ConfigurationError, ProcessorError
+from processor.kafka.client import client_options
 from processor.link import line_to_parent
 from processor.reload import Changes, LastValid, plan_of
 from processor.service import Parent, run_service, stop_on_signals
@@ -54,6 +55,7 @@ def run_all(read: Callable[[], Files], workers: int | None) -> int:
         problems += error.problems
     try:
         settings = load_settings()
+        client_options(settings.kafka)  # files of certificates and keys are read before anything is connected
     except ConfigurationError as error:
         problems += error.problems
     if problems:
@@ -71,7 +73,7 @@ def run_all(read: Callable[[], Files], workers: int | None) -> int:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: changes.tell(read()))
         async with asyncio.TaskGroup() as tasks:
             beside = [tasks.create_task(show_restoration(status, errors))] if errors.is_terminal else []
-            await run_service(settings, plan, stop, status, changes=changes)
+            await run_service(settings.of_worker(0), plan, stop, status, changes=changes)
             for task in beside:
                 task.cancel()
 

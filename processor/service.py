@@ -184,8 +184,8 @@ async def _connected(
         life.fence,
         max_message_bytes=prepared.changelog.max_message_bytes,
     )
-    directory = _state_directory(settings, prepared)
-    stack.callback(directory.close)
+    directory = await asyncio.to_thread(_state_directory, settings, prepared)
+    stack.push_async_callback(asyncio.to_thread, directory.close)
     stack.push_async_callback(within, _LEAVE_S, changelog.stop, "the changelog producer")
     await _patiently(patience, changelog.start, "kafka", status)
     parts = Parts(

@@ -107,15 +107,16 @@ class Tail:
                 self._status.healthy(CONDITION, number)
                 continue
             first = self._seen[number].reach.end
-            self._status.unhealthy(
-                CONDITION,
-                f"a transaction that is open since offset {first} of partition {number} of {self._topic} keeps "
-                f"{held.records} offsets back, for {held.since_s:.0f} s now: its producer must commit or abort it. "
-                "Where that is gone, find it with kafka-transactions.sh --bootstrap-server … find-hanging "
-                f"--topic {self._topic} --partition {number}, and end it with kafka-transactions.sh "
-                f"--bootstrap-server … abort --topic {self._topic} --partition {number} --start-offset {first}",
-                number,
-            )
+            self._status.unhealthy(CONDITION, self._why(number, held), number)
+
+    def _why(self, number: int, held: Held) -> str:
+        first, place = self._seen[number].reach.end, f"--topic {self._topic} --partition {number}"
+        return (
+            f"a transaction that is open since offset {first} of partition {number} of {self._topic} keeps "
+            f"{held.records} offsets back, for {held.since_s:.0f} s now: its producer must commit or abort it. Where "
+            f"that is gone, find it with kafka-transactions.sh --bootstrap-server … find-hanging {place}, and end it "
+            f"with kafka-transactions.sh --bootstrap-server … abort {place} --start-offset {first}"
+        )
 
     async def _pass_gaps(self, now_s: float) -> None:
         still = [

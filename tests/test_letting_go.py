@@ -37,12 +37,16 @@ class ScriptedSource:
     """A member's share of the topic: the events of each partition come once, when it is taken from."""
 
     is_expelled = False
+    rival = None
     is_there = True
 
     def __init__(self) -> None:
         self.taken_from: list[int] = []
         self.committed_offsets: dict[int, int] = {}
         self._fresh: list[int] = []
+
+    async def check_identity(self) -> None:
+        """It stays the topic that it is."""
 
     def hold(self, partitions: Collection[int]) -> None:
         """Nothing comes before it is taken."""

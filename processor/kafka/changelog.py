@@ -15,11 +15,12 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from processor.errors import KafkaUnavailable
 from processor.kafka.client import client_options, errors_mapped
 from processor.kafka.fetches import end_of_gap
+from processor.kafka.idempotent import IdempotentProducer
 from processor.kafka.positions import Bounds
-from processor.kafka.unbroken import connected, unbroken
+from processor.kafka.unbroken import connected
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 
     from aiokafka import ConsumerRecord
     from aiokafka.producer.message_accumulator import BatchBuilder
@@ -64,7 +65,7 @@ class Changelog:
         self._batch_bytes = min(_BATCH_BYTES, max_message_bytes)
         self._settings = settings
         self._fence = fence
-        self._producer: AIOKafkaProducer | None = None
+        self._producer = IdempotentProducer(self._new_producer, "the changelog producer")
 
     async def start(self) -> None:
         """Connect, to append; reading needs no start. May be tried again; `stop` is due even where it failed.
@@ -73,20 +74,11 @@ class Changelog:
             KafkaRefused, KafkaUnavailable: the connection did not come about.
 
         """
-        if self._producer is None:
-            self._producer = AIOKafkaProducer(
-                **client_options(self._settings),
-                acks="all",
-                enable_idempotence=True,
-                max_batch_size=self._batch_bytes,
-            )
-        with errors_mapped("connecting the changelog producer"):
-            await unbroken(self._producer.start())
+        await self._producer.start()
 
     async def stop(self) -> None:
         """Disconnect."""
-        if self._producer is not None:
-            await self._producer.stop()
+        await self._producer.stop()
 
     async def append(self, partition: int, entries: Mapping[bytes, bytes | Deletion]) -> list[Span]:
         """Append entries, in order; where they stand, once all are kept.
@@ -97,14 +89,10 @@ class Changelog:
                 nevertheless.
 
         """
-        producer = self._producer
-        if producer is None:
-            raise RuntimeError("the changelog was not started")
         spans = []
-        for builder in _packed(producer, entries):
+        for builder in _packed(await self._producer.batch_maker(), entries):
             await self._fence.passed()
-            with errors_mapped(f"appending to changelog {self.topic}"):
-                kept = await (await producer.send_batch(builder, self.topic, partition=partition))
+            kept = await self._producer.send(builder, self.topic, partition)
             if not self._fence.is_open:
                 # Sent by a member that was frozen, it may stand behind another owner's: no position to go on from.
                 raise KafkaUnavailable(
@@ -163,6 +151,14 @@ class Changelog:
                 if records:
                     yield records
 
+    def _new_producer(self) -> AIOKafkaProducer:
+        return AIOKafkaProducer(
+            **client_options(self._settings),
+            acks="all",
+            enable_idempotence=True,
+            max_batch_size=_BATCH_BYTES,
+        )
+
     async def _span(self, partition: int, first: int, count: int) -> Span:
         if first >= 0:
             return Span(first, first + count)
@@ -184,10 +180,12 @@ class Changelog:
             yield consumer
 
 
-def _packed(producer: AIOKafkaProducer, entries: Mapping[bytes, bytes | Deletion]) -> list[BatchBuilder]:
+def _packed(
+    new_batch: Callable[[], BatchBuilder], entries: Mapping[bytes, bytes | Deletion]
+) -> list[BatchBuilder]:
     if not entries:
         return []
-    builder = producer.create_batch()
+    builder = new_batch()
     builders = [builder]
     for profile, entry in entries.items():
         if isinstance(entry, Deletion):
@@ -195,7 +193,7 @@ def _packed(producer: AIOKafkaProducer, entries: Mapping[bytes, bytes | Deletion
         else:
             value, headers = entry, []
         if builder.append(timestamp=None, key=profile, value=value, headers=headers) is None:
-            builder = producer.create_batch()
+            builder = new_batch()
             builders.append(builder)
             builder.append(timestamp=None, key=profile, value=value, headers=headers)
     for each in builders:

@@ -165,8 +165,11 @@ class _Written:
         self.letter = letter
         self._topic = topic
         record = letter.record
-        self.key = None if "key" in left_out else record.key
         self.value = None if "value" in left_out else record.value
+        self.key = None if "key" in left_out else record.key
+        if self.key is None and self.value is None:
+            # aiokafka sends no record that has neither. An empty key is as bad as none, and says so.
+            self.key = b""
         self.left_out = ", ".join(f"{part} of {_part_bytes(record, part)} bytes" for part in left_out)
         told = {
             "topic": topic,

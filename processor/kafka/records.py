@@ -24,6 +24,7 @@ from aiokafka.consumer import fetcher
 from aiokafka.record.memory_records import MemoryRecords
 
 from processor.kafka.aborted import Aborted
+from processor.kafka.odd_headers import unpack_patiently
 from processor.kafka.room import RECORD_OVERHEAD_BYTES, Room, size_bytes
 
 if TYPE_CHECKING:
@@ -123,6 +124,13 @@ class _Batches:
             return self._next_at - self._at + RECORD_OVERHEAD_BYTES * len(records)
         return size_bytes(records)
 
+    def unpacked(self, batch: Any) -> list[Record]:  # noqa: ANN401  as above
+        """The records of the batch that came last."""
+        try:
+            return list(batch)
+        except UnicodeDecodeError:
+            return unpack_patiently(self._data[self._at : self._next_at])
+
     def is_whole(self, batch: Any) -> bool:  # noqa: ANN401  as above
         """Whether the batch that came last is as it was sent."""
         if not _HAS_CRC32C or self._data[self._at + _MAGIC_AT] != _MAGIC:
@@ -185,7 +193,7 @@ class _WholeBatches(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka
                 # What came before is whole; the corrupt one is met again when it is fetched again.
                 break
             if self._is_event(batch):
-                records = self._from_position(list(batch))
+                records = self._from_position(self._records.unpacked(batch))
                 if room is not None:
                     size = self._records.unpacked_bytes(batch, records)
                     fitting = room.take(partition, records, size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from processor.settings.files import FileSettings
@@ -10,6 +10,7 @@ from processor.settings.kafka import KafkaSettings
 from processor.settings.kinesis import KinesisSettings
 from processor.settings.service import ServiceSettings
 from processor.settings.state import StateSettings
+from processor.settings.topic_names import changelog_of
 
 if TYPE_CHECKING:
     from processor.settings.group import Group
@@ -28,7 +29,17 @@ class Settings:
     @property
     def changelog_topic(self) -> str:
         """The compacted topic of the state."""
-        return self.state.changelog_topic or f"{self.kafka.group}-{self.kafka.topic}-state"
+        return self.state.changelog_topic or changelog_of(self.kafka.group, self.kafka.topic)
+
+    def of_worker(self, index: int) -> Settings:
+        """The settings of one of several workers, or of the only one: its instance id, where there is one, is its own.
+
+        The only worker's has a number, too: else `a` with two workers and `a-1` with one would meet.
+        """
+        if self.kafka.instance_id is None:
+            return self
+        own = f"{self.kafka.instance_id}-{index}"
+        return replace(self, kafka=self.kafka.model_copy(update={"instance_id": own}))
 
     @property
     def fence_s(self) -> float:

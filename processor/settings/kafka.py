@@ -5,16 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from processor.settings.group import MIB, PREFIX, Group
-
-
-def _split(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
+from processor.settings.group import AWS_REGION, INT32_MAX, MIB, PREFIX, TEXT_MAX, Group
+from processor.settings.servers import servers_of
+from processor.settings.topic_names import dead_letter_topic_of, topic_name, trouble_with_topic
 
 
 class KafkaSettings(Group):
@@ -22,15 +18,22 @@ class KafkaSettings(Group):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX + "KAFKA_")
 
-    servers: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
+    servers: Annotated[tuple[str, ...], NoDecode, BeforeValidator(servers_of)] = Field(
         min_length=1, description="Bootstrap servers, `host:port`, separated by commas."
     )
-    topic: str = Field(min_length=1, description="The topic of profile-change events.")
+    topic: Annotated[str, AfterValidator(topic_name)] = Field(
+        min_length=1, description="The topic of profile-change events."
+    )
     group: str = Field(
-        min_length=1, description="The consumer group that all workers of one destination share."
+        min_length=1,
+        max_length=TEXT_MAX,
+        description="The consumer group that all workers of one destination share.",
     )
     client_id: str = Field(
-        "processor", min_length=1, description="The name that Kafka's own logs and quotas see."
+        "processor",
+        min_length=1,
+        max_length=TEXT_MAX,
+        description="The name that Kafka's own logs and quotas see.",
     )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="Whether connections are encrypted and users authenticated."
@@ -40,7 +43,9 @@ class KafkaSettings(Group):
         description="How users are authenticated where the protocol is a SASL one; OAUTHBEARER is Amazon MSK's IAM.",
     )
     sasl_msk_region: str | None = Field(
-        None, description="The AWS region of the MSK cluster, for OAUTHBEARER with AWS's credential chain."
+        None,
+        pattern=AWS_REGION,
+        description="The AWS region of the MSK cluster, for OAUTHBEARER with AWS's credential chain.",
     )
     sasl_user: str | None = Field(None, description="The SASL user.")
     sasl_password: SecretStr | None = Field(None, description="The SASL password.")
@@ -59,7 +64,9 @@ class KafkaSettings(Group):
         "earliest", description="Where a group without committed offsets begins."
     )
     instance_id: str | None = Field(
-        None, description="Static membership: a name that outlives a restart, one a process."
+        None,
+        max_length=TEXT_MAX,
+        description="Static membership: a name that outlives a restart, one a process; each worker puts its number behind it.",
     )
     session_timeout_ms: int = Field(
         45_000, ge=1_000, le=1_800_000, description="A member that is silent for longer has left the group."
@@ -67,6 +74,7 @@ class KafkaSettings(Group):
     heartbeat_interval_ms: int = Field(
         3_000,
         ge=100,
+        le=INT32_MAX,
         description="How often a member tells that it is alive; at most a third of the session.",
     )
     rebalance_timeout_ms: int = Field(
@@ -78,11 +86,17 @@ class KafkaSettings(Group):
     drain_timeout_ms: int = Field(
         25_000,
         ge=100,
+        le=INT32_MAX,
         description="How long revoked partitions may drain; below half of the rebalance time-out.",
     )
-    request_timeout_ms: int = Field(20_000, ge=1_000, description="How long one request to Kafka may take.")
+    request_timeout_ms: int = Field(
+        20_000, ge=1_000, le=INT32_MAX, description="How long one request to Kafka may take."
+    )
     metadata_max_age_ms: int = Field(
-        60_000, ge=100, description="How often the cluster is asked for new leaders and partitions."
+        60_000,
+        ge=100,
+        le=INT32_MAX,
+        description="How often the cluster is asked for new leaders and partitions.",
     )
     isolation_level: Literal["read_committed", "read_uncommitted"] = Field(
         "read_committed",
@@ -92,32 +106,41 @@ class KafkaSettings(Group):
     transaction_timeout_ms: int = Field(
         120_000,
         ge=1_000,
+        le=INT32_MAX,
         description="A transaction that keeps a partition's events back for longer makes the worker unready; "
         "longer than the producers' transaction.timeout.ms.",
     )
     fetch_max_wait_ms: int = Field(
         100, ge=0, le=60_000, description="How long a broker may hold a fetch that finds nothing."
     )
-    fetch_max_bytes: int = Field(16 * MIB, ge=1024, description="What one fetch may return from one broker.")
+    fetch_max_bytes: int = Field(
+        16 * MIB, ge=1024, le=INT32_MAX, description="What one fetch may return from one broker."
+    )
     partition_fetch_max_bytes: int = Field(
         MIB // 4,
         ge=1024,
+        le=INT32_MAX,
         description="What one fetch may return from one partition; a larger record still comes.",
     )
     max_poll_records: int = Field(
         2_000, ge=1, le=100_000, description="How many records are taken at once, and the rest of a batch."
     )
-    commit_interval_ms: int = Field(1_000, ge=10, description="How often acknowledged offsets are committed.")
-    dead_letter_topic: str = Field(
+    commit_interval_ms: int = Field(
+        1_000, ge=10, le=INT32_MAX, description="How often acknowledged offsets are committed."
+    )
+    dead_letter_topic: Annotated[str, AfterValidator(topic_name)] = Field(
         "", description="The topic of events that cannot be exported; `<topic>-dead-letters` where unset."
     )
 
     @model_validator(mode="before")
     @classmethod
     def _name_dead_letters(cls, data: dict[str, object]) -> dict[str, object]:
-        if not data.get("dead_letter_topic") and data.get("topic"):
-            return {**data, "dead_letter_topic": f"{data['topic']}-dead-letters"}
-        return data
+        topic = data.get("topic")
+        if data.get("dead_letter_topic") or not isinstance(topic, str):
+            return data
+        name = dead_letter_topic_of(topic)
+        # One that Kafka would not take is told by `topic_problems`, as a name that nobody wrote.
+        return data if trouble_with_topic(name) else {**data, "dead_letter_topic": name}
 
     @model_validator(mode="after")
     def _agree(self) -> Self:

@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from processor.settings.group import MIB, PREFIX, Group
+from processor.settings.group import INT32_MAX, MEMORY_MAX, MIB, PREFIX, Group
 
 
 class KinesisSettings(Group):
@@ -16,10 +16,15 @@ class KinesisSettings(Group):
     model_config = SettingsConfigDict(env_prefix=PREFIX + "KINESIS_")
 
     linger_ms: float = Field(
-        5.0, ge=0, le=60_000, description="How long a record may wait for company; 0 sends at once."
+        5.0,
+        allow_inf_nan=False,
+        ge=0,
+        le=60_000,
+        description="How long a record may wait for company; 0 sends at once.",
     )
     busy_linger_ms: float = Field(
         100.0,
+        allow_inf_nan=False,
         ge=0,
         le=60_000,
         description="The same while a partition lags by some hundred events; the longer of both counts then.",
@@ -38,27 +43,40 @@ class KinesisSettings(Group):
         description="PutRecords calls at the same time, at most; latency decides how many there are.",
     )
     max_in_flight_bytes: int = Field(
-        32 * MIB, ge=MIB, description="No call begins while calls with as much are on their way."
+        32 * MIB,
+        ge=MIB,
+        le=MEMORY_MAX,
+        description="No call begins while calls with as much are on their way.",
     )
     buffer_bytes: int = Field(
-        64 * MIB, ge=MIB, description="All exports that wait or are on their way, retries included."
+        64 * MIB,
+        ge=MIB,
+        le=MEMORY_MAX,
+        description="All exports that wait or are on their way, retries included.",
     )
     shard_buffer_bytes: int = Field(
         8 * MIB,
         ge=64 * 1024,
+        le=MEMORY_MAX,
         description="What one shard may hold of that; where it takes nothing, the others go on until then.",
     )
-    connect_timeout_ms: int = Field(5_000, ge=100, description="How long connecting may take.")
+    connect_timeout_ms: int = Field(5_000, ge=100, le=INT32_MAX, description="How long connecting may take.")
     request_timeout_ms: int = Field(
-        15_000, ge=100, description="How long a call may take; what it stored by then is unknown."
+        15_000,
+        ge=100,
+        le=INT32_MAX,
+        description="How long a call may take; what it stored by then is unknown.",
     )
     retry_base_ms: int = Field(
-        50, ge=1, description="The first back-off of a failed record; it doubles from there."
+        50, ge=1, le=INT32_MAX, description="The first back-off of a failed record; it doubles from there."
     )
-    retry_max_ms: int = Field(3_000, ge=1, description="The longest back-off while waiting helps.")
+    retry_max_ms: int = Field(
+        3_000, ge=1, le=INT32_MAX, description="The longest back-off while waiting helps."
+    )
     slow_retry_ms: int = Field(
         4_000,
         ge=100,
+        le=INT32_MAX,
         description="The back-off while something must be mended first: permission, stream, key.",
     )
 

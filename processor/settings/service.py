@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import SettingsConfigDict
 
-from processor.settings.group import MIB, PREFIX, Group
+from processor.settings.group import INT32_MAX, MEMORY_MAX, MIB, PREFIX, Group
+from processor.settings.servers import listening_host
 
 
 class ServiceSettings(Group):
@@ -21,27 +22,37 @@ class ServiceSettings(Group):
     in_flight_bytes: int = Field(
         32 * MIB,
         ge=MIB,
+        le=MEMORY_MAX,
         description="What a worker's events may hold, of all its partitions, unpacked and not yet acknowledged; "
         "one batch of Kafka's may come on top.",
     )
     shutdown_timeout_ms: int = Field(
-        25_000, ge=100, description="How long SIGTERM waits for what is in flight; below the grace period."
+        25_000,
+        ge=100,
+        le=INT32_MAX,
+        description="How long SIGTERM waits for what is in flight; below the grace period.",
     )
     dead_letter_limit_count: int = Field(
         1_000,
         ge=0,
+        le=INT32_MAX,
         description="More dead letters of a worker in the window, if they are the share too, and no more are written; 0: no limit.",
     )
     dead_letter_limit_share: float = Field(
-        0.5, ge=0, le=1, description="Their share of all events that were processed in the window."
+        0.5,
+        allow_inf_nan=False,
+        ge=0,
+        le=1,
+        description="Their share of all events that were processed in the window.",
     )
-    dead_letter_limit_window_ms: int = Field(300_000, ge=1_000, description="The window.")
+    dead_letter_limit_window_ms: int = Field(300_000, ge=1_000, le=INT32_MAX, description="The window.")
     stall_timeout_ms: int = Field(
         120_000,
         ge=2_000,
+        le=INT32_MAX,
         description="A worker that has work and makes no progress for so long, while both ends answer, is ended.",
     )
-    http_host: str = Field(
+    http_host: Annotated[str, AfterValidator(listening_host)] = Field(
         "127.0.0.1", min_length=1, description="Where health, metrics and the status page are served."
     )
     http_port: int = Field(
@@ -59,4 +70,6 @@ class ServiceSettings(Group):
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="`auto` is readable in a terminal and JSON elsewhere."
     )
-    log_interval_ms: int = Field(10_000, ge=100, description="How often the line of figures is logged.")
+    log_interval_ms: int = Field(
+        10_000, ge=100, le=INT32_MAX, description="How often the line of figures is logged."
+    )

@@ -10,6 +10,7 @@ fresh directory beside it is used; it is removed when nobody uses it any more.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import shutil
 import time
@@ -56,6 +57,9 @@ _THREADS: Final = 2
 _LOCK_LOOK_AGAIN_S: Final = 0.2
 _ROCKS_LOCK: Final = "LOCK"
 _COLUMN_FAMILY: Final = "default"
+_FOLDER_MAX: Final = 255
+"""Bytes of a file's name, on the file systems of Linux."""
+_FOLDER_KEPT: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,8 +236,16 @@ class StateDirectory:
 
 def place_of(settings: StateSettings, group: str, topic: str) -> Path:
     """The directory of all stores of a group and topic."""
+    return settings.directory / _folder(group) / _folder(topic)
+
+
+def _folder(name: str) -> str:
+    """A folder's name for any name; one that file systems find too long is cut, and told from others by its digest."""
     # A name of dots alone would lead elsewhere; quote leaves dots as they are.
-    return settings.directory / f"{quote(group, safe='')}~" / f"{quote(topic, safe='')}~"
+    folder = f"{quote(name, safe='')}~"
+    if len(folder) <= _FOLDER_MAX:
+        return folder
+    return f"{folder[:_FOLDER_KEPT]}~{hashlib.sha256(name.encode()).hexdigest()}~"
 
 
 def open_to_look(path: Path) -> Rdict:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
 from aiokafka import errors as kafka
+from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.group import SyncGroupRequest
 
 from processor.kafka import records as unpacking
@@ -50,6 +51,7 @@ class Consumer:
         self._rejoin = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._heartbeating: asyncio.Task[None] | None = None
+        self._client = _Client(self)
         self._coordinator = _Coordinator(self)
         self.topic = ""
         self.listener: Any = None
@@ -112,13 +114,8 @@ class Consumer:
             lso=self._ends.get(place),
         )
 
-    @property
-    def _client(self) -> Any:
-        """What `fetches.end_of_gap` reaches for: a fetch of one partition alone."""
-        cluster = SimpleNamespace(leader_for_partition=lambda _: 1)
-        return SimpleNamespace(cluster=cluster, send=self._fetch_alone)
-
-    async def _fetch_alone(self, _: int, request: Any) -> Any:
+    async def fetch_alone(self, request: Any) -> Any:
+        """A fetch of one partition, as `fetches.end_of_gap` sends it."""
         ((topic, ((partition, position, _),)),) = request.topics
         log = self._broker.log(topic, partition)
         end, has_any = await self._ask(lambda: (log.end, log.has(position)))
@@ -305,6 +302,22 @@ class _Sync(SyncGroupRequest):  # type: ignore[misc]  # aiokafka has no types
         self.member_id, self.generation = member_id, generation
 
 
+class _Client:
+    """Of brokers that know no topic ids."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+        self.cluster = SimpleNamespace(leader_for_partition=lambda _: 1)
+
+    def get_random_node(self) -> int:
+        return 1
+
+    async def send(self, node: int, request: object) -> object:
+        if isinstance(request, FetchRequest):
+            return await self._consumer.fetch_alone(request)
+        raise NotImplementedError(node, request)
+
+
 class _Coordinator:
     """What `Heartbeats` and `Source` reach for inside the consumer."""
 
@@ -377,6 +390,15 @@ class Producer:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._numbers = itertools.count()
         self._newest_landed: dict[tuple[str, int], int] = {}
+        self._out_of_step: set[tuple[str, int]] = set()
+        """Places whose numbers have a gap: Kafka takes no batch of this producer's any more."""
+        self._sender = None
+        self.client = self
+
+    async def close(self) -> None:
+        """What is on its way may land all the same."""
+        for task in self._tasks:
+            task.cancel()
 
     async def start(self) -> None:
         await self._broker.ask(lambda: None, timeout_s=self._timeout_s)
@@ -404,6 +426,16 @@ class Producer:
         return task
 
     async def _append(self, records: Sequence[Any], topic: str, partition: int) -> Any:
+        if (topic, partition) in self._out_of_step:
+            await self._broker.ask(lambda: None, timeout_s=self._timeout_s)
+            raise kafka.OutOfOrderSequenceNumber
+        try:
+            return await self._tried(records, topic, partition)
+        except kafka.KafkaTimeoutError:
+            self._out_of_step.add((topic, partition))
+            raise
+
+    async def _tried(self, records: Sequence[Any], topic: str, partition: int) -> Any:
         """aiokafka tries again until the time-out; what is on its way then may land yet."""
         broker, place, number = self._broker, (topic, partition), next(self._numbers)
         landed: list[int] = []
