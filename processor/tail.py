@@ -106,7 +106,6 @@ class Tail:
             if held is None or held.since_s < self._patience_s:
                 self._status.healthy(CONDITION, number)
                 continue
-            first = self._seen[number].reach.end
             self._status.unhealthy(CONDITION, self._why(number, held), number)
 
     def _why(self, number: int, held: Held) -> str:
