@@ -12,7 +12,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from processor import letters
 from processor.embedded import start_kafka
+from processor.settings import load_settings
 from tests.integration.members import (
     Member,
     changes,
@@ -278,6 +280,47 @@ async def test_where_a_group_begins_with_the_latest_an_open_transaction_s_events
             await writer.producer.commit_transaction()
             await committed_up_to(kafka, topic, 11)
     assert first_occurrences(scripted) == expected(events)
+
+
+@pytest.mark.parametrize("fate", ["aborted", "open, then committed", "open, then aborted"])
+async def test_a_letter_is_sent_again_unless_a_later_event_of_its_key_is_committed(
+    kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str], tmp_path: Path, fate: str
+) -> None:
+    _, url = kinesis
+    topic = f"{topic}-one"
+    await created(kafka, topic, {})
+    settings = load_settings(
+        {
+            "PROCESSOR_KAFKA_SERVERS": kafka,
+            "PROCESSOR_KAFKA_TOPIC": topic,
+            "PROCESSOR_KAFKA_GROUP": f"group-{topic}",
+        }
+    )
+    async with writers(kafka, topic, 1) as (writer,):
+        await writer.producer.begin_transaction()
+        await writer.write([(b"p1", b"{bad")])
+        await writer.producer.commit_transaction()
+        async with running(tmp_path, kafka, topic, url):
+            await committed_up_to(kafka, topic, 2)
+        await writer.producer.begin_transaction()
+        await writer.write([(b"p1", b"{later")])
+        if fate == "aborted":
+            await writer.producer.abort_transaction()
+        replaying = asyncio.create_task(letters.replay(settings.kafka, lambda _: True))
+        if fate != "aborted":
+            done, _ = await asyncio.wait([replaying], timeout=3)
+            assert not done, "what is open may be a later event"
+            if fate.endswith("committed"):
+                await writer.producer.commit_transaction()
+            else:
+                await writer.producer.abort_transaction()
+        outcome = await replaying
+    if fate.endswith("committed"):
+        assert [why for _, why in outcome.skipped] == [
+            "the source holds a later event of its key, at offset 2"
+        ]
+    else:
+        assert (outcome.sent, outcome.skipped) == (1, [])
 
 
 async def test_what_compaction_took_at_the_end_is_no_lag(
