@@ -82,7 +82,7 @@ $(READY): requirements.lock pyproject.toml
 
 # The compiled build, in an environment of its own that borrows the other one's dependencies. It is compiled from a
 # copy: a compiled module beside its source would be imported in the source's place, also when that has changed.
-$(COMPILED_READY): $(READY) $(shell find processor -name '*.py') pyproject.toml
+$(COMPILED_READY): $(READY) $(wildcard processor/*.py processor/*/*.py) pyproject.toml
 	@echo "Compiling into $(COMPILED)"
 	@rm -rf $(COMPILED)
 	@$(BIN)/python -m venv $(COMPILED)

@@ -18,6 +18,7 @@ from processor.configuration import read_files
 from processor.console import refuse, tell
 from processor.errors import ConfigurationError
 from processor.letter_commands import letter_app
+from processor.open_files import raise_limit
 from processor.profile.core import Core
 from processor.reload import plan_of
 from processor.replay import replay as replay_lines
@@ -242,6 +243,7 @@ def version() -> None:
 
 def main() -> None:
     """The console script."""
+    raise_limit()
     app()
 
 

@@ -161,7 +161,7 @@ class Partition:
         """
         self._give_back()
         given_up = list(self._in_flight)
-        await self._stages.writer.abandon([ticket for _, ticket in given_up])
+        await self._stages.writer.abandon(self.number, [ticket for _, ticket in given_up])
         records = sum(batch.received for batch, _ in given_up)
         for span in self._spans:
             span.abandoned()
@@ -222,13 +222,16 @@ class Partition:
         await stages.writer.submit(ticket)
 
     async def _settle(self) -> None:
+        rest_after_s: float | None = _REST_AFTER_S
         while True:
             try:
-                async with asyncio.timeout(_REST_AFTER_S):
+                async with asyncio.timeout(rest_after_s):
                     await self._to_settle.wait()
             except TimeoutError:
                 await self._stages.checkpoint.rest()
+                rest_after_s = None  # it has all; hundreds of idle partitions need not look again
                 continue
+            rest_after_s = _REST_AFTER_S
             self._to_settle.clear()
             while self._in_flight:
                 await self._settle_some()

@@ -60,6 +60,8 @@ class Parts:
     heartbeats: Heartbeats
     stream: str
     source_is_compacted: bool
+    check_room: Callable[[int], None]
+    """Raises where so many stores cannot be open at once."""
     open_store: Callable[[int], Awaitable[Store]]
     state_memory_bytes: Callable[[], int]
 
@@ -127,6 +129,7 @@ class Pipeline:
         await self._check_source()
         if self._is_ending:
             return  # a rebalance met the end: what is not begun is the next owner's, once this member has left
+        self._parts.check_room(len(self._owned) + len(partitions))
         self.source.hold(partitions)
         for number in partitions:
             self.status.assigned(number)

@@ -36,6 +36,7 @@ _LEAVE_S: Final = 15.0
 """What a worker may take beyond its drain: the last commit, and leaving the group."""
 
 _SWITCH_INTERVAL_S: Final = 0.0005
+_TOLD_MOST: Final = 5
 _COLLECT_AFTER: Final = 20_000
 """How many more objects than went have come when the garbage collector looks at the young ones."""
 
@@ -127,10 +128,20 @@ def _exit_code_of(service: Coroutine[object, object, None]) -> int:
 
 
 def _told(failures: Sequence[BaseException]) -> int:
-    """Tell of failures, and of every problem of a configuration by itself; the exit code."""
-    for failure in failures:
-        for told in failure.problems if isinstance(failure, ConfigurationError) else [failure]:
-            tell(str(told))
+    """Tell of failures, and of every problem of a configuration by itself; the exit code.
+
+    Many partitions may have met the same: it is told once, and of what differs by the partition's name some.
+    """
+    problems = [
+        problem for each in failures if isinstance(each, ConfigurationError) for problem in each.problems
+    ]
+    others = dict.fromkeys(str(each) for each in failures if not isinstance(each, ConfigurationError))
+    for problem in problems:
+        tell(str(problem))
+    for text in list(others)[:_TOLD_MOST]:
+        tell(text)
+    if len(others) > _TOLD_MOST:
+        tell(f"… and {len(others) - _TOLD_MOST} more, of other partitions")
     return exit_code(failures)
 
 

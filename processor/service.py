@@ -38,6 +38,7 @@ from processor.pipeline import Parts, Pipeline
 from processor.profile.core import Core
 from processor.reload import Changes, follow_changes, tell_refused
 from processor.state.directory import StateDirectory
+from processor.state.files import check_room
 from processor.telemetry.report import Fleet
 from processor.telemetry.status import Status
 from processor.telemetry.traces import tracing
@@ -197,6 +198,7 @@ async def _connected(
         heartbeats=life.heartbeats,
         stream=f"{plan.destination.connection.region}/{plan.destination.stream.rpartition('/')[2]}",
         source_is_compacted=prepared.source.is_compacted,
+        check_room=check_room,
         open_store=partial(
             directory.open,
             deletions_kept_ms=prepared.changelog.delete_retention_ms,

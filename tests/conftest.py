@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 KEPT = {"retention.ms": "-1"}
 """Of topics whose events bear times that are years ago: by its default, Kafka would delete them within minutes."""
+pytest_plugins = ["pytester", "tests.needs"]
 
 hypothesis.settings.register_profile("default", max_examples=100, deadline=None)
 hypothesis.settings.register_profile("ci", max_examples=500, deadline=None, print_blob=True)

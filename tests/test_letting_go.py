@@ -10,6 +10,7 @@ from unittest import mock
 
 import pytest
 
+from processor.errors import StateError
 from processor.kafka.changelog import STREAM_KEY, Deletion
 from processor.kafka.positions import Bounds, Committed, SourceBounds
 from processor.kinesis.figures import WriterFigures
@@ -96,7 +97,7 @@ class BlackHole:
     async def submit(self, _: Any) -> None:
         """Taken, and never settled."""
 
-    async def abandon(self, _: Any) -> None:
+    async def abandon(self, *_: Any) -> None:
         """Forgotten."""
 
 
@@ -110,6 +111,7 @@ class World:
         self.stop = asyncio.Event()
         self.may_open = {0: asyncio.Event(), 1: asyncio.Event()}
         self.may_open[0].set()
+        self.room = 2
         settings = load_settings(
             {
                 "PROCESSOR_KAFKA_SERVERS": "scripted:9092",
@@ -128,6 +130,7 @@ class World:
             heartbeats=cast("Any", SimpleNamespace(silence_s=0.0)),
             stream=STREAM,
             source_is_compacted=False,
+            check_room=self._check_room,
             open_store=self._open,
             state_memory_bytes=lambda: 0,
         )
@@ -150,6 +153,10 @@ class World:
         await asyncio.wait([running])
         assert is_done, "the pipeline did not end"
         running.result()
+
+    def _check_room(self, stores: int) -> None:
+        if stores > self.room:
+            raise StateError(f"{stores} do not fit")
 
     async def _open(self, number: int) -> Any:
         await self.may_open[number].wait()
@@ -210,6 +217,20 @@ def test_a_partition_whose_restore_would_end_while_others_drain_is_not_begun() -
             assert world.source.taken_from == [0]
             assert not world.pipeline.partitions
             assert world.status.partitions == set()
+
+    run_in_virtual_time(live())
+
+
+def test_more_partitions_than_can_be_open_at_once_are_refused_before_one_of_them_is_begun() -> None:
+    async def live() -> None:
+        world = World()
+        async with world.busy():
+            await world.pipeline.revoked([1])
+            world.room = 1
+            with pytest.raises(StateError, match="2 do not fit"):
+                await world.pipeline.assigned([1])
+            assert world.source.taken_from == [0]
+            assert world.status.partitions == {0}
 
     run_in_virtual_time(live())
 

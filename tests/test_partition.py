@@ -86,6 +86,11 @@ def test_the_checkpoint_rests_after_ten_seconds_of_quiet() -> None:
             quiet_since_s = loop.time() - 9.0
             await asyncio.sleep(2.0)
             assert rested_at_s == [pytest.approx(quiet_since_s + 10.0)]
+            await asyncio.sleep(100.0)
+            assert len(rested_at_s) == 1, "an idle partition has no timer"
+            partition.offer([Record(3)], None)
+            await asyncio.sleep(11.0)
+            assert len(rested_at_s) == 2
 
     run_in_virtual_time(world())
 

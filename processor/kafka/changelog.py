@@ -7,7 +7,6 @@ profiles: `ff stream` names the stream that the state was exported to.
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -17,10 +16,10 @@ from processor.kafka.client import client_options, errors_mapped
 from processor.kafka.fetches import end_of_gap
 from processor.kafka.idempotent import IdempotentProducer
 from processor.kafka.positions import Bounds
-from processor.kafka.unbroken import connected
+from processor.kafka.readers import Readers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
     from aiokafka import ConsumerRecord
     from aiokafka.producer.message_accumulator import BatchBuilder
@@ -40,6 +39,9 @@ _STILL_LOOKS: Final = 5
 _FETCH_BYTES: Final = 8 * 1024 * 1024
 _FETCH_WAIT_MS: Final = 200
 _RECORDS_AT_ONCE: Final = 5_000
+_READ_AT_ONCE: Final = 8
+"""Partitions: each holds some fetches in memory."""
+_LOOKED_AT_AT_ONCE: Final = 4
 
 
 class Deletion(NamedTuple):
@@ -66,6 +68,10 @@ class Changelog:
         self._settings = settings
         self._fence = fence
         self._producer = IdempotentProducer(self._new_producer, "the changelog producer")
+        doing = f"connecting to read changelog {topic}"
+        # Apart: who only looks must not wait until others have read all.
+        self._readers = Readers(self._consumer, doing, _READ_AT_ONCE)
+        self._lookers = Readers(self._consumer, doing, _LOOKED_AT_AT_ONCE)
 
     async def start(self) -> None:
         """Connect, to append; reading needs no start. May be tried again; `stop` is due even where it failed.
@@ -111,7 +117,7 @@ class Changelog:
 
         """
         place = TopicPartition(self.topic, partition)
-        async with self._consumer() as consumer:
+        async with self._lookers.one() as consumer:
             with errors_mapped(f"looking at changelog {self.topic}"):
                 begins = await consumer.beginning_offsets([place])
                 ends = await consumer.end_offsets([place])
@@ -120,14 +126,16 @@ class Changelog:
     async def read(
         self, partition: int, start: int, end: int
     ) -> AsyncGenerator[Sequence[ConsumerRecord[bytes, bytes]], None]:
-        """The records from offset `start` to before `end`, in order.
+        """The records from offset `start` to before `end`, in order; of some partitions at once, the others wait.
 
         Raises:
             KafkaRefused, KafkaUnavailable: it cannot be read; what came so far holds.
 
         """
         place = TopicPartition(self.topic, partition)
-        async with self._consumer() as consumer:
+        if start >= end:
+            return
+        async with self._readers.one() as consumer:
             consumer.assign([place])
             consumer.seek(place, start)
             still = 0
@@ -150,6 +158,8 @@ class Changelog:
                     records = [record for record in records if record.offset < end]
                 if records:
                     yield records
+            # What comes after is another's to ask for.
+            consumer.pause(place)
 
     def _new_producer(self) -> AIOKafkaProducer:
         return AIOKafkaProducer(
@@ -167,17 +177,14 @@ class Changelog:
         end = (await self.bounds(partition)).end
         return Span(end, end)
 
-    @asynccontextmanager
-    async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
-        consumer = AIOKafkaConsumer(
+    def _consumer(self) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
             **client_options(self._settings),
             enable_auto_commit=False,
             auto_offset_reset="none",
             fetch_max_wait_ms=_FETCH_WAIT_MS,
             max_partition_fetch_bytes=_FETCH_BYTES,
         )
-        async with connected(consumer, f"connecting to read changelog {self.topic}"):
-            yield consumer
 
 
 def _packed(

@@ -1,19 +1,28 @@
 """Finding the record that Kinesis rejects: parts of a rejected call go by themselves, half by half.
 
-A record that is rejected alone is a suspect. It is convicted when it is sent alone after Kinesis has taken others,
-and is rejected: where Kinesis takes none, the records are not the cause. Those others were sent after the record's
-first rejection; what was sent before may be answered late, when Kinesis takes none any more.
+A record that is rejected alone is a suspect: perhaps Kinesis takes none. That it is rejected alone when Kinesis has
+just taken others is a proof, but no certain one, for Kinesis may have begun to reject all in between. So it takes
+several, and each needs others that were sent after the proof before, and taken: then Kinesis would have had to begin
+anew each time, in that very moment. What was sent before a rejection and is answered late proves nothing.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from processor.kinesis.ticket import Case
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from processor.kinesis.control import Control
     from processor.kinesis.ticket import Item
+
+PROOFS: Final = 4
+"""So many convict a record."""
 
 
 class Sent(NamedTuple):
@@ -23,10 +32,30 @@ class Sent(NamedTuple):
     newest_taken: int
 
 
-class Bisection:
-    """The parts that are to be sent alone, and the suspects, which wait."""
+class Verdict(Enum):
+    """What follows from a rejection."""
 
-    def __init__(self) -> None:
+    HALVED = auto()
+    """More than one record: each half goes by itself."""
+    CONVICTED = auto()
+    """Kinesis takes this record under no circumstances."""
+    SUSPECTED = auto()
+    """It is not proven yet: this record is tried again when others were taken."""
+    NONE_IS_TAKEN = auto()
+    """The same, and it was tried again, and nothing else was taken meanwhile."""
+
+
+class Bisection:
+    """The parts that are to be sent alone, and the suspects, which wait.
+
+    `stirred` is set when a part is due that was not before. A suspect is tried again every `slow_retry_s` where
+    nothing else is taken.
+    """
+
+    def __init__(self, slow_retry_s: float, control: Control) -> None:
+        self.stirred = asyncio.Event()
+        self._slow_retry_s = slow_retry_s
+        self._control = control
         self._parts: deque[list[Item]] = deque()
         self._suspects: list[Item] = []
         self._begun = 0
@@ -46,36 +75,63 @@ class Bisection:
         """What is to be sent alone now; empty where nothing is."""
         return self._parts.popleft() if self._parts else []
 
-    def rejected(self, part: list[Item], sent: Sent) -> tuple[Item | None, Item | None]:
-        """Kinesis rejected a part: the item that is convicted by that, or the one that is a suspect now."""
+    def rejected(self, part: list[Item], sent: Sent) -> Verdict:
+        """Kinesis rejected a part."""
         for item in part:
-            if item.rejected_at is None:
-                item.rejected_at = self._begun
+            if item.case is None:
+                item.case = Case(self._begun)
         if len(part) > 1:
             half = len(part) // 2
             self._parts.extend([part[:half], part[half:]])
-            return None, None
-        (item,) = part
-        if item.rejected_at is not None and item.rejected_at < sent.newest_taken:
-            return item, None
-        self._suspects.append(item)
-        return None, item
+            return Verdict.HALVED
+        case = _case(part[0])
+        case.alone += 1
+        is_proof = case.rejected_at < sent.newest_taken
+        if is_proof:
+            case.rejected_at = self._begun
+            case.proofs += 1
+            if case.proofs == PROOFS:
+                return Verdict.CONVICTED
+        self._suspects.append(part[0])
+        self._try_later(part[0])
+        return Verdict.SUSPECTED if is_proof or case.alone == 1 else Verdict.NONE_IS_TAKEN
 
     def others_were_taken(self, sent: Sent) -> None:
-        """Kinesis took records of a call: the suspects may be tried."""
+        """Kinesis took records of a call: the suspects that were rejected before it was sent may be tried."""
         self._newest_taken = max(self._newest_taken, sent.number)
-        if self._suspects:
-            self._parts.extend([item] for item in self._suspects)
-            self._suspects.clear()
-
-    def try_again(self, suspect: Item) -> None:
-        """A suspect has waited for long; perhaps what made Kinesis reject it is mended."""
-        if suspect in self._suspects:
-            self._suspects.remove(suspect)
-            self._parts.append([suspect])
+        waiting, self._suspects = self._suspects, []
+        for suspect in waiting:
+            if _case(suspect).rejected_at < sent.number:
+                self._parts.append([suspect])
+            else:
+                self._suspects.append(suspect)
 
     def drop_abandoned(self) -> None:
         """Forget what was abandoned."""
         parts = ([item for item in part if not item.ticket.abandoned] for part in self._parts)
         self._parts = deque(part for part in parts if part)
         self._suspects = [item for item in self._suspects if not item.ticket.abandoned]
+
+    def _try_later(self, suspect: Item) -> None:
+        asyncio.get_running_loop().call_later(self._slow_retry_s, self._try_again, suspect)
+
+    def _try_again(self, suspect: Item) -> None:
+        """A suspect has waited for long, and nothing was taken: perhaps what made Kinesis reject it is mended.
+
+        It is tried once; after that the control is, whose answer will tell of both.
+        """
+        if suspect not in self._suspects:
+            return
+        repeated = self._control.repeated(suspect) if _case(suspect).alone > 1 else None
+        if repeated is None or repeated.is_of_the_profile_of(suspect):
+            self._suspects.remove(suspect)
+        else:
+            self._try_later(suspect)
+        self._parts.append([repeated or suspect])
+        self.stirred.set()
+
+
+def _case(rejected: Item) -> Case:
+    if rejected.case is None:
+        raise RuntimeError("a record that was never rejected is no suspect")
+    return rejected.case

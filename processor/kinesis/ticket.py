@@ -66,6 +66,17 @@ class Ticket:
         self._settled.set()
 
 
+class Case(msgspec.Struct, gc=False):
+    """What is known of an export that was rejected; calls are told of by their numbers."""
+
+    rejected_at: int
+    """The newest call that was begun when it was first rejected, or last proven to be rejected for itself."""
+    alone: int = 0
+    """How often it was rejected alone."""
+    proofs: int = 0
+    """How often it was rejected alone after others had been taken."""
+
+
 class Item(msgspec.Struct, gc=False, eq=False):
     """An export on its way.
 
@@ -79,4 +90,9 @@ class Item(msgspec.Struct, gc=False, eq=False):
     lane: Lane
     size_bytes: int
     attempts: int = 0
-    rejected_at: int | None = None
+    case: Case | None = None
+    """What speaks against it, once a call with it was rejected."""
+
+    def is_of_the_profile_of(self, other: Item) -> bool:
+        """Whether the order of the two matters."""
+        return self.ticket.busy is other.ticket.busy and self.export.profile == other.export.profile

@@ -2,8 +2,7 @@
 
 A profile has at most one record among those that are ready, in flight or waiting to be sent again; its later
 ones queue behind it, and no other profile waits for them. Only what failed is sent again. A record that Kinesis
-refuses even alone is given up, but not before Kinesis has taken another: where it takes none, the records are
-not the cause.
+rejects even alone is given up, but not before that was proven of it: see `bisection`.
 """
 
 from __future__ import annotations
@@ -17,8 +16,9 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from processor.errors import KinesisRefused, KinesisRejected, KinesisUnavailable
-from processor.kinesis.bisection import Bisection, Sent
+from processor.kinesis.bisection import Bisection, Sent, Verdict
 from processor.kinesis.call_size import CallSize, Size
+from processor.kinesis.control import Control
 from processor.kinesis.delays import Delays
 from processor.kinesis.figures import WriterFigures
 from processor.kinesis.in_flight import InFlightLimit
@@ -60,10 +60,11 @@ class Writer:
         self.lanes = Lanes(0.0, settings.shard_buffer_bytes)
         self.watch = StreamWatch(endpoint, self.lanes, self._shards_changed)
         self._due_s = math.inf  # when what is ready goes, in company or not
-        self._bisection = Bisection()
         self._delays = Delays(self._rejoin)
         self._busy: dict[int, dict[bytes, deque[Item] | None]] = {}
         """By partition, then profile: what queues behind the one that is on its way."""
+        self._control = Control(self.lanes, self.figures, self._busy)
+        self._bisection = Bisection(settings.slow_retry_ms / 1000, self._control)
         self._calls: dict[asyncio.Task[None], Call] = {}
         self._limit = InFlightLimit(settings.max_requests_in_flight, settings.request_timeout_ms / 1000)
         self.size = CallSize(settings)
@@ -72,7 +73,7 @@ class Writer:
         self.outage = Outage()
         self._outages = 0
         self._paused_until_s = 0.0
-        self._stirred = asyncio.Event()
+        self._stirred = self._bisection.stirred
         self._room = asyncio.Event()
 
     @property
@@ -104,13 +105,13 @@ class Writer:
             await self._room.wait()
             self._take(ticket)
 
-    async def abandon(self, tickets: Iterable[Ticket]) -> None:
-        """Forget what is not settled of `tickets`, which are all of their partition that are not settled.
+    async def abandon(self, partition: int, tickets: Iterable[Ticket]) -> None:
+        """Let go of a partition: forget what is not settled of `tickets`, which are all of it that are not settled.
 
         Calls that carry any of it are cancelled and awaited; cancel what still submits them before.
         """
         figures = self.figures
-        for ticket in tickets:
+        for ticket in (*tickets, *self._control.let_go(partition)):
             ticket.abandoned = True
         for item in self._unsettled():
             if item.ticket.abandoned:
@@ -120,9 +121,8 @@ class Writer:
         self.lanes.drop_abandoned()
         self._bisection.drop_abandoned()
         self._delays.drop_abandoned()
-        for ticket in tickets:
-            # Cleared, for what queues in it refers to its ticket, and that to it.
-            self._busy.pop(ticket.partition, {}).clear()
+        # Cleared, for what queues in it refers to its ticket, and that to it.
+        self._busy.pop(partition, {}).clear()
         doomed = [
             task for task, call in self._calls.items() if any(item.ticket.abandoned for item in call.items)
         ]
@@ -357,6 +357,7 @@ class Writer:
                     self._retry_later(again, code)
 
     def _stored(self, items: Sequence[Item], size_bytes: int) -> None:
+        self._control.took(items)
         self.figures.stored += len(items)
         self.figures.stored_bytes += size_bytes
         self.figures.buffered_bytes -= size_bytes
@@ -400,7 +401,7 @@ class Writer:
     def _rejoin(self, items: list[Item]) -> None:
         for item in reversed(items):
             if not item.ticket.abandoned:
-                item.rejected_at = None  # among others again, it is no suspect
+                item.case = None  # among others again, it is no suspect
                 self.lanes.put_back(item)
         self._stir(self._settings.linger_ms / 1000)
 
@@ -418,17 +419,11 @@ class Writer:
             run.lane.probing = False
 
     def _rejected(self, call: Call, sent: Sent, reason: str) -> None:
-        convicted, suspect = self._bisection.rejected(call.items, sent)
-        if convicted is not None:
-            self._give_up(convicted)
-        elif suspect is not None:
+        verdict = self._bisection.rejected(call.items, sent)
+        if verdict is Verdict.CONVICTED:
+            self._give_up(call.items[0])
+        elif verdict is Verdict.NONE_IS_TAKEN:
             self._notice(f"{reason}: no record is taken, so the records may not be the cause")
-            wait_s = self._settings.slow_retry_ms / 1000
-            asyncio.get_running_loop().call_later(wait_s, self._try_again, suspect)
-        self._stirred.set()
-
-    def _try_again(self, suspect: Item) -> None:
-        self._bisection.try_again(suspect)
         self._stirred.set()
 
     def _give_up(self, item: Item) -> None:

@@ -45,7 +45,7 @@ async def written_for(
             stored.append(writer.figures.stored)
         submitting.cancel()
         await asyncio.wait([submitting])
-        await writer.abandon(tickets)
+        await writer.abandon(0, tickets)
         assert_balanced(writer)
     return limits, stored
 
@@ -220,7 +220,7 @@ def test_a_partition_is_let_go_of_while_a_record_of_it_is_too_large() -> None:
             ticket = Ticket([export(1, 0, 20 * KIB)])
             await writer.submit(ticket)
             await asyncio.sleep(30.5)
-            await writer.abandon([ticket])
+            await writer.abandon(0, [ticket])
             assert writer.figures.in_flight == writer.figures.buffered_bytes == 0
             await asyncio.sleep(30)
             assert_balanced(writer)

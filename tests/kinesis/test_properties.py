@@ -71,7 +71,7 @@ async def under_load(
             task.cancel()
         await asyncio.wait(loading)
         for partition in profiles_of:
-            await writer.abandon(tickets[partition])
+            await writer.abandon(partition, tickets[partition])
 
 
 def by_partition(profiles: Iterable[int], partitions: int) -> dict[int, list[int]]:

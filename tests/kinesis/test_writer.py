@@ -13,9 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.fence import Fence
-from processor.kinesis.bisection import Bisection
-from processor.kinesis.lanes import Lane
-from processor.kinesis.ticket import Item, Ticket
+from processor.kinesis.ticket import Ticket
 from processor.kinesis.writer import Writer
 from processor.profile.structs import Export
 from processor.settings import KinesisSettings
@@ -202,59 +200,12 @@ def test_profiles_on_other_shards_do_not_wait_for_a_dead_one() -> None:
                 await writer.submit(ticket)
             for profile in alive:
                 await tickets[profile].wait()
-            await writer.abandon(tickets)
+            await writer.abandon(0, tickets)
             assert writer.figures.abandoned == len(profiles) - len(alive)
             assert writer.figures.in_flight == writer.figures.buffered_bytes == 0
 
     run_in_virtual_time(world())
     assert len(kinesis.stored) == len(alive)
-
-
-def test_a_record_that_kinesis_rejects_is_found_and_its_neighbours_are_written() -> None:
-    kinesis = ScriptedKinesis(random.Random(5), faults=Faults(is_poison=lambda data: b'"p":13,' in data))
-    ticket = Ticket([export(profile, 0) for profile in range(100)])
-
-    async def world() -> None:
-        async with writing(kinesis) as writer:
-            await writer.submit(ticket)
-            (rejection,) = await ticket.wait()
-            assert rejection.position == 13
-            assert_balanced(writer)
-
-    run_in_virtual_time(world())
-    assert len(kinesis.stored) == 99
-
-
-def test_an_answer_to_what_was_sent_before_a_rejection_proves_nothing_of_the_record() -> None:
-    bisection, ticket = Bisection(), Ticket([export(1, 0)])
-    item = Item(ticket.exports[0], ticket, 0, Lane("shard", 0.0, MIB), 20)
-    earlier = bisection.begun()
-    assert bisection.rejected([item], bisection.begun()) == (None, item)
-    bisection.others_were_taken(earlier)
-    assert bisection.next_part() == [item]
-    too_early = bisection.begun()
-    assert bisection.rejected([item], too_early) == (None, item)
-    bisection.others_were_taken(bisection.begun())
-    assert bisection.next_part() == [item]
-    assert bisection.rejected([item], too_early) == (None, item)
-    assert bisection.rejected([item], bisection.begun()) == (item, None)
-
-
-def test_where_kinesis_rejects_every_record_none_is_given_up() -> None:
-    kinesis = ScriptedKinesis(random.Random(5), faults=Faults(is_poison=lambda _: True))
-    ticket = Ticket([export(profile, 0) for profile in range(10)])
-
-    async def world() -> None:
-        async with writing(kinesis) as writer:
-            await writer.submit(ticket)
-            await asyncio.sleep(60)
-            assert (ticket.unsettled, writer.figures.rejected) == (10, 0)
-            assert writer.trouble is not None
-            kinesis.faults = Faults()
-            assert await ticket.wait() == []
-            assert writer.trouble is None
-
-    run_in_virtual_time(world())
 
 
 def test_a_refusal_is_told_and_tried_again_slowly_until_it_is_mended() -> None:
@@ -286,7 +237,7 @@ def test_the_buffer_is_bounded_in_bytes_and_submit_waits_for_room() -> None:
             assert 900_000 < writer.figures.buffered_bytes <= MIB
             submitting.cancel()
             await asyncio.wait([submitting])
-            await writer.abandon([ticket])
+            await writer.abandon(0, [ticket])
             assert writer.figures.in_flight == writer.figures.buffered_bytes == 0
             assert_balanced(writer)
 
@@ -306,7 +257,7 @@ def test_abandoning_one_partition_leaves_the_others_alone() -> None:
             for ticket in (leaving, staying):
                 await writer.submit(ticket)
             await asyncio.sleep(5)
-            await writer.abandon([leaving])
+            await writer.abandon(leaving.partition, [leaving])
             kinesis.faults = Faults()
             await staying.wait()
             assert leaving.unsettled == 1

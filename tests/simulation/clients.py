@@ -82,6 +82,7 @@ class Consumer:
 
     def assign(self, places: Iterable[TopicPartition]) -> None:
         self._assigned = set(places)
+        self._paused.clear()
 
     def pause(self, *places: TopicPartition) -> None:
         for place in places:
@@ -247,7 +248,6 @@ class Consumer:
     async def _coordinate(self) -> None:
         """Join; and again, whenever the coordinator says so. Revoked first, as eager rebalances do."""
         while True:
-            self._rejoin.clear()
             await self.listener.on_partitions_revoked(self._assigned or set())
             await self._stop_heartbeats()
             partitions = await self._joined()
@@ -267,6 +267,8 @@ class Consumer:
                 generation, partitions = await self._ask(
                     lambda: self._join(session_s, rebalance_s), of_group=True, timeout_s=2 * rebalance_s
                 )
+                # As aiokafka does: what heartbeats were told during the rebalance was told of this one.
+                self._rejoin.clear()
                 await self._coordinator._send_req(_Sync(self._member_id, generation))
             except kafka.UnknownMemberIdError:
                 self._member_id = ""

@@ -168,6 +168,16 @@ def _rejected(world: World, rng: random.Random) -> None:
     _trouble_kinesis(world, rng, Faults(), _takes_none)
 
 
+def _rejected_now_and_then(world: World, rng: random.Random) -> None:
+    # No record is rejected for itself, and each may be rejected just after others were taken.
+    async def begin_and_end() -> None:
+        for _ in range(rng.randrange(3, 20)):
+            _trouble_kinesis(world, rng, Faults(), _takes_none, for_s=rng.uniform(0.005, 0.2))
+            await asyncio.sleep(rng.uniform(0.2, 0.5))
+
+    _later(world, begin_and_end())
+
+
 def _limits_used_up(world: World, rng: random.Random) -> None:
     shard, share = rng.choice(world.kinesis.open_shards), rng.choice([0.002, 0.01, 0.03])
     shard.share = share
@@ -248,20 +258,24 @@ def _takes_none(_: bytes) -> bool:
 
 
 def _trouble_kinesis(
-    world: World, rng: random.Random, faults: Faults, is_poison: Callable[[bytes], bool] | None = None
+    world: World,
+    rng: random.Random,
+    faults: Faults,
+    is_poison: Callable[[bytes], bool] | None = None,
+    for_s: float | None = None,
 ) -> None:
     world.set_kinesis_faults(faults)
     if is_poison is not None:
         faults.is_poison = is_poison
-    _end_later(world, rng, lambda: world.set_kinesis_faults(calm(rng)))
+    _end_later(world, rng, lambda: world.set_kinesis_faults(calm(rng)), for_s)
 
 
 def _later(world: World, doing: Coroutine[Any, Any, None]) -> None:
     world.background.append(asyncio.create_task(doing))
 
 
-def _end_later(world: World, rng: random.Random, end: Callable[[], None]) -> None:
-    asyncio.get_running_loop().call_later(rng.uniform(0.1, 5.0), end)
+def _end_later(world: World, rng: random.Random, end: Callable[[], None], for_s: float | None = None) -> None:
+    asyncio.get_running_loop().call_later(rng.uniform(0.1, 5.0) if for_s is None else for_s, end)
 
 
 FAULTS: Final[dict[str, Callable[[World, random.Random], None]]] = {
@@ -281,6 +295,7 @@ FAULTS: Final[dict[str, Callable[[World, random.Random], None]]] = {
     "a shard is dead": _dead_shard,
     "a shard's limits are used up by others": _limits_used_up,
     "Kinesis rejects every record": _rejected,
+    "Kinesis rejects every record now and then": _rejected_now_and_then,
     "Kinesis refuses": _refused,
     "Kinesis is a black hole": _black_hole,
     "shards are split or merged": _reshard,

@@ -17,7 +17,8 @@ from processor.fence import Fence
 from processor.kafka.changelog import OWN_KEYS, STREAM_KEY
 from processor.kafka.dead_letters import DeadLetters
 from processor.kafka.source import Source
-from processor.kinesis.bisection import Bisection
+from processor.kinesis.bisection import Bisection, Verdict
+from processor.kinesis.control import Control
 from processor.kinesis.lanes import Lane, Lanes
 from processor.kinesis.writer import Writer
 from processor.partition import Partition
@@ -264,14 +265,45 @@ def _rejected_leaves_no_letter(give_up: Any) -> Any:
 
 def _convicted_at_once(rejected: Any) -> Any:
     def mistaken(self: Bisection, part: Any, sent: Any) -> Any:
-        return (part[0], None) if len(part) == 1 else rejected(self, part, sent)
+        return Verdict.CONVICTED if len(part) == 1 else rejected(self, part, sent)
 
     return mistaken
 
 
-def _late_answers_prove(others_were_taken: Any) -> Any:
-    def mistaken(self: Bisection, _sent: Any) -> None:
-        others_were_taken(self, self.begun())
+def _one_proof_is_enough(rejected: Any) -> Any:
+    def mistaken(self: Bisection, part: Any, sent: Any) -> Any:
+        verdict = rejected(self, part, sent)
+        if verdict is Verdict.SUSPECTED and part[0].case.proofs:
+            self._suspects.remove(part[0])
+            return Verdict.CONVICTED
+        return verdict
+
+    return mistaken
+
+
+def _nothing_is_sent_again(_: Any) -> Any:
+    def mistaken(_self: Control, _suspect: Any) -> None:
+        """A record that is rejected waits for others."""
+
+    return mistaken
+
+
+def _sent_again_out_of_turn(repeated: Any) -> Any:
+    def mistaken(self: Control, suspect: Any) -> Any:
+        if self._newest is None:
+            return None
+        busy, self._busy = self._busy, {}
+        self._busy[self._newest.partition] = {}
+        item = repeated(self, suspect)
+        self._busy = busy
+        return item
+
+    return mistaken
+
+
+def _sent_again_is_not_let_go(_: Any) -> Any:
+    def mistaken(_self: Control, _partition: int) -> list[Any]:
+        return []
 
     return mistaken
 
@@ -356,9 +388,12 @@ MISTAKES: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
     "a record that is rejected alone is given up at once": _instead(
         Bisection, "rejected", _convicted_at_once
     ),
-    "a late answer proves that Kinesis takes records": _instead(
-        Bisection, "others_were_taken", _late_answers_prove
+    "a record is given up on one proof": _instead(Bisection, "rejected", _one_proof_is_enough),
+    "nothing is sent again to see by": _instead(Control, "repeated", _nothing_is_sent_again),
+    "what is sent again does not take its profile's turn": _instead(
+        Control, "repeated", _sent_again_out_of_turn
     ),
+    "what is sent again outlives its partition": _instead(Control, "let_go", _sent_again_is_not_let_go),
     "an acknowledgement drops a later change of its profile": _instead(
         Overlay, "acknowledge", _later_change_is_dropped
     ),

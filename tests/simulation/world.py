@@ -40,8 +40,10 @@ PRODUCE_S: Final = 6.0
 _CATCH_UP_S: Final = 180.0
 _SETTLED_S: Final = 0.5
 """When what was on its slow way to Kafka has arrived."""
-_GROW_S: Final = 8.0
-"""Longer than what was begun takes, usually, where there are no faults."""
+_GROW_S: Final = 30.0
+"""Longer than what was begun takes, where there are no faults."""
+_TRIES_MAX: Final = 20
+"""A record that is rejected is tried once a slow retry's time; within `_GROW_S` three times as often."""
 _PROBE_EVERY_S: Final = 0.25
 _RESTART_S: Final = 1.0
 _SHUTDOWN_MS: Final = 3000
@@ -260,7 +262,15 @@ class World:
             await asyncio.sleep(0.1)
 
     def _grow(self) -> None:
-        """Have something more to export: only when others are taken is a record known to be rejected for itself."""
+        """Have something more to export: only when others are taken is a record known to be rejected for itself.
+
+        Raises:
+            Violation: a worker waits for that, and has taken what it could see that by.
+
+        """
+        for worker in self.workers:
+            if worker.bounds is not None:
+                worker.bounds.check_suspects(_TRIES_MAX)
         self.note("one event more for each partition")
         self.workload = self.workload.grown()
         self.events = self.workload.events
