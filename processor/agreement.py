@@ -32,7 +32,8 @@ def check_changelog(
                 f"{where}: the group has no committed offset, but its changelog has records: the offset has "
                 "expired or was deleted, or the source topic was made anew, which deletes it. Set it with "
                 "kafka-consumer-groups.sh --reset-offsets to where the service stopped, or, for a new topic, "
-                f"{_NEW_GROUP}"
+                f"{_NEW_GROUP}. Where the changelog is another group's (a-b with topic c and a with topic b-c make one "
+                "name), name another: PROCESSOR_STATE_CHANGELOG_TOPIC"
             )
         return
     if changelog.end == 0 and not committed.is_start:

@@ -16,7 +16,7 @@ MEMORY_MAX: Final = 2**40
 """Of what is held in memory: a number that RocksDB takes, and that no machine has."""
 TECHNICAL: Final = frozenset({INT32_MAX, REPLICAS_MAX, MEMORY_MAX})
 """Upper bounds that nobody meets: they keep a number that was mistyped from failing later, where it is not understood."""
-AWS_REGION: Final = r"^[a-z]{2}(-[a-z]+)+-[0-9]+$"
+AWS_REGION: Final = r"^[a-z]+(-[a-z]+)+-[0-9]+$"
 TEXT_MAX: Final = 8_000
 """Characters that a text of Kafka's protocol holds, whatever they are: 32,767 bytes."""
 

@@ -137,7 +137,7 @@ async def serve(settings: ServiceSettings, ask: Callable[[], Awaitable[Fleet]]) 
             line=None,
             member="PROCESSOR_HTTP_HOST, PROCESSOR_HTTP_PORT",
             message=f"cannot listen at {settings.http_host}:{settings.http_port}: {error.strerror}",
-            remedy="Choose a free port, or 0 for any",
+            remedy="Choose a free port, or 0 for any, at an address of this machine",
         )
         raise ConfigurationError([problem]) from error
     host, port = runner.addresses[0][:2]

@@ -6,6 +6,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from aiokafka.protocol.group import JoinGroupRequest
 
 from processor.kafka.heartbeats import Heartbeats
@@ -42,3 +43,28 @@ async def test_a_member_that_waits_to_be_taken_in_is_joining_until_it_is_answere
     assert isinstance(joining.exception(), TimeoutError)
     seen.append(heartbeats.is_joining)
     assert seen == [False, True, True, False]
+
+
+@pytest.mark.parametrize("learns_by", ["heartbeat", "commit"])
+async def test_a_member_is_expelled_from_when_the_group_does_not_know_it_until_it_has_joined_again(
+    learns_by: str,
+) -> None:
+    async def beat() -> bool:
+        coordinator.generation = -1
+        return False
+
+    async def send(_: object) -> str:
+        coordinator.generation = -1  # aiokafka forgets its membership where a commit is refused
+        return "unknown member"
+
+    coordinator: Any = SimpleNamespace(_do_heartbeat=beat, _send_req=send, generation=3)
+    heartbeats = Heartbeats()
+    seen = [heartbeats.is_expelled]
+    heartbeats.watch(SimpleNamespace(_coordinator=coordinator))
+    seen.append(heartbeats.is_expelled)
+    await (coordinator._do_heartbeat() if learns_by == "heartbeat" else coordinator._send_req(object()))
+    seen.append(heartbeats.is_expelled)
+    coordinator.generation = 4
+    heartbeats.answered()
+    seen.append(heartbeats.is_expelled)
+    assert seen == [False, False, True, False]
