@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from processor.errors import StateRefused
 
 if TYPE_CHECKING:
-    from processor.kafka.positions import Bounds, Committed
+    from processor.kafka.positions import Bounds, Committed, SourceBounds
 
 _NEW_GROUP: Final = "start a new group, which exports every profile anew"
 
@@ -54,7 +54,7 @@ def check_changelog(
         )
 
 
-def check_source(partition: int, committed: int, source: Bounds, highest_state_offset: int) -> None:
+def check_source(partition: int, committed: int, source: SourceBounds, highest_state_offset: int) -> None:
     """See that the source is the one that the state was made from.
 
     Raises:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from processor.errors import InvalidEvent, InvalidStateRecord, Reason
 from processor.kafka.dead_letters import DeadLetter
+from processor.kafka.room import size_bytes
 from processor.profile.record import has_left
 from processor.unexpected import Failure, told, trace_of
 
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from processor.kafka.records import Record
     from processor.profile.core import Core
     from processor.profile.structs import Export
-
-RECORD_OVERHEAD_BYTES: Final = 256
-"""What a record costs in memory beside its key and value, about."""
 
 
 class Batch:
@@ -85,12 +83,6 @@ def merged_changes(batches: Sequence[Batch]) -> dict[bytes, bytes]:
             changes.pop(profile, None)
             changes[profile] = record
     return changes
-
-
-def size_bytes(records: Sequence[Record]) -> int:
-    """What `records` hold in memory, about."""
-    values = sum([len(record.value or b"") for record in records])
-    return values + sum([len(record.key or b"") for record in records]) + RECORD_OVERHEAD_BYTES * len(records)
 
 
 class Limits:

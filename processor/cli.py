@@ -124,6 +124,10 @@ def validate(
             mark = plain("✓", "green") if each.trouble is None else plain("✗", "red")
             trouble = "" if each.trouble is None else f": {each.trouble}"
             console.print(Text.assemble(mark, " ", plain(f"{each.what}{trouble}")), soft_wrap=True)
+            if each.warning is not None:
+                console.print(
+                    Text.assemble("  ", plain("!", "yellow"), " ", plain(each.warning)), soft_wrap=True
+                )
         return fine
 
     if not asyncio.run(check()):

@@ -59,7 +59,8 @@ def letters_list(
     for column in ("letter", "event's time", "from", "reason", "error"):
         table.add_column(column)
     for each in newest:
-        table.add_row(*map(plain, (each.place, _time(each), _source(each), each.reason, each.error)))
+        error = f"{each.error} ({each.left_out} left out)" if each.left_out else each.error
+        table.add_row(*map(plain, (each.place, _time(each), _source(each), each.reason, error)))
     console = Console()
     show(table, console)
     told = ", ".join(f"{name} {count}" for name, count in counts.most_common()) or "none"
@@ -90,6 +91,7 @@ def letters_show(
         "time": _time(found),
         "reason": found.reason,
         "error": found.error,
+        **({"leftOut": found.left_out} if found.left_out else {}),
         "key": _text(found.key),
         "headers": {name: _text(value) for name, value in found.headers},
         "value": _text(found.value),

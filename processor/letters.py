@@ -3,7 +3,8 @@
 An event is a whole profile. So a letter is sent only where the source holds no later event of its key: an old profile
 must not undo a newer one. What cannot be known (the events behind the letter were deleted) counts as later. A
 producer may append while letters are sent; what it appended between the last look and the letter is appended again
-behind it, so the newest profile stays the last one.
+behind it, so the newest profile stays the last one. Transactions that are open are waited for: they may hold such
+events. A letter without its value, which its topic did not take, is sent as the source holds it still.
 """
 
 from __future__ import annotations
@@ -14,17 +15,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiokafka import AIOKafkaProducer
+from aiokafka import errors as kafka
 
 from processor.kafka.client import client_options, errors_mapped
 from processor.kafka.letter_reader import Letter, TopicReader, letter, open_reader
 from processor.kafka.unbroken import connected
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 
     from processor.kafka.records import Record
     from processor.settings import KafkaSettings
 
+_KEY: Final = "key"
 _REQUEST_BYTES_MAX: Final = 128 * 1024 * 1024
 
 
@@ -137,28 +140,50 @@ class _Replay:
             elif key in later and later[key].offset > each.source_offset:
                 self._skip(each, f"the source holds a later event of its key, at offset {later[key].offset}")
             else:
-                to_send[key] = Event(key, each.value, each.headers, each.timestamp_ms)
+                event = await self._event(each, begin)
+                if event is None:
+                    self._skip(
+                        each, f"{each.left_out} left out, and the source does not hold its event any more"
+                    )
+                else:
+                    to_send[key] = event
         if dry_run:
             self._outcome.sent += len(to_send)
             return
         looked_until = end
-        self._outcome.sent += len(to_send)
-        while to_send:
-            sent_at = await self._send(list(to_send.values()))
+        sent_at = await self._send(list(to_send.values()))
+        self._outcome.sent += len(sent_at)
+        for key in to_send.keys() - sent_at.keys():
+            self._skip(letters[key], f"{self._topic} does not take it: raise its max.message.bytes")
+        while sent_at:
             _, end = (await self._reader.bounds(self._topic))[self._partition]
-            between = await self._newest(to_send, looked_until, end, frozenset(sent_at.values()))
+            between = await self._newest(sent_at, looked_until, end, frozenset(sent_at.values()))
             # What came before our own is older by its place and newer by its content.
             overtaken = {key: event for key, event in between.items() if event.offset < sent_at[key]}
             to_send = {
                 key: Event(key, event.value, event.headers, event.timestamp)
                 for key, event in overtaken.items()
             }
-            self._outcome.appended_again += len(to_send)
+            sent_at = await self._send(list(to_send.values()))
+            self._outcome.appended_again += len(sent_at)
             looked_until = end
+
+    async def _event(self, each: Letter, begin: int) -> Event | None:
+        """What a letter was made of; where it is not whole, from the source, if it is still there."""
+        if not each.left_out:
+            return Event(each.key or b"", each.value, each.headers, each.timestamp_ms)
+        offset = each.source_offset
+        if offset >= begin:
+            async with aclosing(
+                self._reader.read(self._topic, self._partition, offset, offset + 1)
+            ) as records:
+                async for record in records:
+                    return Event(record.key or b"", record.value, record.headers, record.timestamp)
+        return None
 
     async def _newest(
         self,
-        keys: dict[bytes, Letter] | dict[bytes, Event],
+        keys: Collection[bytes],
         start: int,
         end: int,
         ours: frozenset[int] = frozenset(),
@@ -172,18 +197,21 @@ class _Replay:
         return found
 
     async def _send(self, events: Sequence[Event]) -> dict[bytes, int]:
-        """Append events; where each of them is."""
+        """Append events; where each of them is, but for those that are too large."""
         at: dict[bytes, int] = {}
         with errors_mapped(f"sending dead letters to {self._topic}"):
             for event in events:
-                kept = await self._producer.send_and_wait(
-                    self._topic,
-                    key=event.key,
-                    value=event.value,
-                    headers=list(event.headers),
-                    timestamp_ms=event.timestamp_ms,
-                    partition=self._partition,
-                )
+                try:
+                    kept = await self._producer.send_and_wait(
+                        self._topic,
+                        key=event.key,
+                        value=event.value,
+                        headers=list(event.headers),
+                        timestamp_ms=event.timestamp_ms,
+                        partition=self._partition,
+                    )
+                except (kafka.MessageSizeTooLargeError, kafka.RecordTooLargeError):
+                    continue
                 at[event.key] = kept.offset
         return at
 
@@ -192,6 +220,8 @@ class _Replay:
 
 
 def _unfit(each: Letter, topic: str) -> str | None:
+    if _KEY in each.left_out.replace(",", "").split():
+        return f"{each.left_out} left out: append the event by hand, from {each.source_topic}"
     if not each.key:
         return "it has no key, so no fix makes it an event of a profile"
     if each.source_topic != topic:
@@ -202,7 +232,14 @@ def _unfit(each: Letter, topic: str) -> str | None:
 @asynccontextmanager
 async def _producer(settings: KafkaSettings) -> AsyncIterator[AIOKafkaProducer]:
     producer = AIOKafkaProducer(
-        **client_options(settings), acks="all", enable_idempotence=True, max_request_size=_REQUEST_BYTES_MAX
+        **client_options(settings),
+        acks="all",
+        # Not idempotent: aiokafka counts an event that was refused for its size, Kafka does not, and takes no later
+        # one then. One that is appended twice is looked at by where it stands last.
+        enable_idempotence=False,
+        # As large as the source took it from its producer, compressed.
+        compression_type="zstd",
+        max_request_size=_REQUEST_BYTES_MAX,
     )
     async with connected(producer, "connecting the producer"):
         yield producer

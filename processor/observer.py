@@ -132,7 +132,7 @@ class Observer:
         """All there is to tell, as of now; taken without a turn of the loop, so the sums agree."""
         partitions = self.partitions()
         report = self._report(partitions)
-        return Observation(report, self._samples(partitions, report.flow.in_flight_bytes))
+        return Observation(report, self._samples(partitions, report.flow))
 
     def _report(self, partitions: list[PartitionReport]) -> Report:
         status, service, figures = self._status, self._settings.service, self._status.figures
@@ -153,6 +153,7 @@ class Observer:
                 in_flight=figures.in_flight,
                 in_flight_bytes=sum(partition.held_bytes for partition in partitions),
                 in_flight_limit_bytes=service.in_flight_bytes,
+                fetched_bytes=self._fetched_bytes,
                 buffered_bytes=counted.buffered_bytes,
                 buffer_limit_bytes=self._settings.kinesis.buffer_bytes,
                 requests_in_flight=counted.requests_in_flight,
@@ -168,6 +169,10 @@ class Observer:
             shards=self.shards(),
             errors=JOURNAL.entries,
         )
+
+    @property
+    def _fetched_bytes(self) -> int:
+        return 0 if self.pipeline is None else self.pipeline.source.fetched_bytes
 
     def _counters(self) -> dict[str, float]:
         figures, counted = self._status.figures, self._writer.figures
@@ -193,9 +198,9 @@ class Observer:
 
     def _partition(self, number: int, pipeline: Pipeline) -> PartitionReport:
         partition = pipeline.partitions[number]
+        reach, held = pipeline.reach(number), pipeline.tail.held_back(number)
         reached = partition.start_offset if partition.next_offset is None else partition.next_offset
-        end = pipeline.source.end_offset(number)
-        lag = None if end is None else max(end - reached, 0)
+        lag = None if reach is None else max(reach.end - reached, 0)
         oldest_ms = partition.oldest_timestamp_ms
         if oldest_ms is None and lag:
             # What is still in Kafka is no older than what was acknowledged last.
@@ -206,10 +211,12 @@ class Observer:
             partition=number,
             is_restored=True,
             next_offset=reached,
-            end_offset=end,
+            end_offset=None if reach is None else reach.end,
             lag_records=lag,
             lag_s=lag_s,
             held_bytes=partition.held_bytes,
+            open_records=0 if held is None else held.records,
+            open_s=0.0 if held is None else held.since_s,
         )
 
     def _apart(self, number: int) -> PartitionReport:
@@ -219,11 +226,12 @@ class Observer:
         position, goal = self._status.restoration[number]
         return PartitionReport(partition=number, is_restored=False, restored=position, restore_goal=goal)
 
-    def _samples(self, partitions: list[PartitionReport], in_flight_bytes: int) -> Samples:
+    def _samples(self, partitions: list[PartitionReport], flow: FlowReport) -> Samples:
         sheet, status = Sheet(), self._status
         _add_events(sheet, status)
-        sheet.add(metrics.EVENTS_IN_FLIGHT_BYTES, in_flight_bytes)
-        sheet.add(metrics.EVENTS_IN_FLIGHT_LIMIT_BYTES, self._settings.service.in_flight_bytes)
+        sheet.add(metrics.EVENTS_IN_FLIGHT_BYTES, flow.in_flight_bytes)
+        sheet.add(metrics.EVENTS_IN_FLIGHT_LIMIT_BYTES, flow.in_flight_limit_bytes)
+        sheet.add(metrics.EVENTS_FETCHED_BYTES, flow.fetched_bytes)
         sheet.add(metrics.LOOP_LAG, self.loop_lag.longest_s)
         if self.pipeline is not None:
             sheet.add(metrics.STATE_MEMORY_BYTES, self.pipeline.state_memory_bytes)
@@ -233,6 +241,8 @@ class Observer:
                 sheet.add(metrics.RESTORE_REMAINING, each.restore_goal - (each.restored or 0), label)
             if each.lag_records is not None:
                 sheet.add(metrics.PARTITION_LAG, each.lag_records, label)
+                sheet.add(metrics.PARTITION_OPEN, each.open_records, label)
+                sheet.add(metrics.PARTITION_OPEN_SECONDS, each.open_s, label)
             if each.lag_s is not None:
                 sheet.add(metrics.PARTITION_LAG_SECONDS, each.lag_s, label)
         _add_writer(sheet, self._writer)

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
-from processor.batch import RECORD_OVERHEAD_BYTES, Batch, Limits, merged_changes, process, size_bytes
+from processor.batch import Batch, Limits, merged_changes, process
 from processor.errors import KafkaError, KafkaUnavailable, Reason
 from processor.kafka.dead_letters import DeadLetter
+from processor.kafka.room import RECORD_OVERHEAD_BYTES, size_bytes
 from processor.kinesis.ticket import Ticket
 from processor.telemetry.traces import NoTraces
 
@@ -73,7 +74,7 @@ class Partition:
     ) -> None:
         self.number = number
         self.next_offset: int | None = None
-        """The offset to commit: all before it is acknowledged. None before the first."""
+        """The offset to commit: all before it is acknowledged, or is no event. None before the first."""
         self.committed_offset: int | None = None
         self.start_offset = 0
         """Where it was begun."""
@@ -97,6 +98,7 @@ class Partition:
         # Profiles may have left before this; those of former lives are looked for once.
         self._idle = asyncio.Event()
         self._idle.set()
+        self._is_let_go = False
 
     def follow(self, core: Core) -> None:
         """Have the next batch, and all after it, worked on by another core."""
@@ -115,6 +117,19 @@ class Partition:
         self._status.received(len(records), held_bytes - RECORD_OVERHEAD_BYTES * len(records))
         self._idle.clear()
         self._stirred.set()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all that was offered is acknowledged."""
+        return self._idle.is_set()
+
+    def pass_to(self, position: int) -> None:
+        """All before `position` was read and offered: once that is acknowledged, nothing before it is to be done.
+
+        What was read and not offered is no event: a transaction's marker, what it aborted, what compaction took.
+        """
+        if self.is_idle and not self._is_let_go and position > (self.next_offset or self.start_offset):
+            self.next_offset = position
 
     @property
     def oldest_timestamp_ms(self) -> int | None:
@@ -161,6 +176,7 @@ class Partition:
             self._to_settle.set()
 
     def _give_back(self) -> None:
+        self._is_let_go = True
         records = sum(len(batch) for batch in self._taken)
         self.held_bytes -= sum(size_bytes(batch) for batch in self._taken)
         self._taken.clear()

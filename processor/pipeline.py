@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from processor.bound import STARVED_AFTER_S, Bound
 from processor.checkpoint import Checkpoint
 from processor.dead_letter_limit import DeadLetterLimit
 from processor.errors import KafkaError, KafkaUnavailable, StateRefused
@@ -20,6 +21,7 @@ from processor.kafka.changelog import RECORD_OVERHEAD_BYTES
 from processor.kafka.source import Source
 from processor.partition import Partition, Stages
 from processor.state.overlay import Overlay
+from processor.tail import Tail
 from processor.takeover import take_over
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from processor.kafka.changelog import Changelog
     from processor.kafka.dead_letters import DeadLetters
     from processor.kafka.heartbeats import Heartbeats
+    from processor.kafka.positions import Reach
     from processor.kafka.topics import ChangelogShape
     from processor.kinesis.writer import Writer
     from processor.profile.core import Core
@@ -56,6 +59,7 @@ class Parts:
     changelog_shape: ChangelogShape
     heartbeats: Heartbeats
     stream: str
+    source_is_compacted: bool
     check_room: Callable[[int], None]
     """Raises where so many stores cannot be open at once."""
     open_store: Callable[[int], Awaitable[Store]]
@@ -72,7 +76,9 @@ class Pipeline:
         self.status = status
         self.partitions: dict[int, Partition] = {}
         self.dead_letter_limit = DeadLetterLimit(settings.service, status)
+        self.tail = Tail(settings.kafka, self, status, may_have_gaps=parts.source_is_compacted)
         self._settings = settings
+        self._bound = Bound(settings.service.in_flight_bytes, settings.kafka.max_poll_records)
         self._parts = parts
         self._tracer = tracer
         self._owned: dict[int, asyncio.Task[None]] = {}
@@ -102,6 +108,7 @@ class Pipeline:
                 tasks.create_task(self._watch(), name="watch"),
                 tasks.create_task(self._watch_source(), name="watch-source"),
                 tasks.create_task(self._tend_health(), name="health"),
+                tasks.create_task(self.tail.run(), name="tail"),
             ]
             polling = tasks.create_task(self._poll(), name="poll")
             try:
@@ -144,6 +151,13 @@ class Pipeline:
         else:
             await self._let_go(partitions, self._settings.kafka.drain_timeout_ms)
         log.info("partitions revoked", partitions=sorted(partitions))
+
+    def reach(self, number: int) -> Reach | None:
+        """How far a partition is read, and how far it goes; what was read and is no event is done with from now on."""
+        reach = self.source.reach(number)
+        if reach is not None:
+            self.partitions[number].pass_to(reach.position)
+        return reach
 
     def follow(self, core: Core) -> None:
         """Have every partition's next batch worked on by another core."""
@@ -221,17 +235,18 @@ class Pipeline:
 
     async def _poll(self) -> None:
         """Take records for the partitions that have room, as long as there are any."""
+        loop = asyncio.get_running_loop()
         while True:
-            room = self._settings.service.in_flight_bytes // max(len(self.partitions), 1)
-            wanted = [number for number, p in self.partitions.items() if p.held_bytes < room]
-            if not wanted:
+            held = {number: partition.held_bytes for number, partition in self.partitions.items()}
+            room = self._bound.room(held, loop.time())
+            if room is None:
                 self._stirred.clear()
-                if self.partitions:
+                if held:
                     self.status.held_back()
-                await self._stirred.wait()
+                await self._stir()
                 continue
             try:
-                batches = await self.source.poll(wanted)
+                batches = await self.source.poll(room)
             except KafkaError as error:
                 self.status.unhealthy("fetching", str(error))
                 log.warning("fetching failed, trying again", reason=str(error))
@@ -241,7 +256,16 @@ class Pipeline:
             for number, records in batches.items():
                 # Between the poll and here nothing was awaited, but during the poll a partition may have gone.
                 if number in self.partitions:
-                    self.partitions[number].offer(records, self.source.end_offset(number))
+                    reach = self.source.reach(number)
+                    self.partitions[number].offer(records, None if reach is None else reach.end)
+
+    async def _stir(self) -> None:
+        """Wait until a partition has room, or for so long that those which get nothing get something."""
+        try:
+            async with asyncio.timeout(STARVED_AFTER_S):
+                await self._stirred.wait()
+        except TimeoutError:
+            return
 
     async def _watch(self) -> None:
         """Raise what went wrong in a rebalance, where it would otherwise only be logged."""
@@ -306,6 +330,8 @@ class Pipeline:
     async def _commit(self, partitions: Collection[Partition]) -> None:
         # One at a time: an older commit that is still on its way must not arrive after a newer one.
         async with self._committing:
+            for number in self.partitions:
+                self.reach(number)
             offsets = {
                 partition: partition.next_offset
                 for partition in partitions

@@ -25,7 +25,9 @@ from processor.interval import Teller
 from processor.kafka.changelog import Changelog
 from processor.kafka.dead_letters import DeadLetters
 from processor.kafka.heartbeats import Heartbeats
+from processor.kafka.letter_topic import prepare_letter_topic
 from processor.kafka.source import check_group
+from processor.kafka.source_topic import SourceTopic, look_at_source
 from processor.kafka.topics import open_topics
 from processor.kafka.unbroken import within
 from processor.kinesis.connection import open_stream
@@ -177,7 +179,12 @@ async def _connected(
     dead_letters = DeadLetters(settings.kafka)
     stack.push_async_callback(within, _LEAVE_S, dead_letters.stop, "the dead-letter producer")
     await _patiently(patience, dead_letters.start, "kafka", status)
-    changelog = Changelog(settings.kafka, settings.changelog_topic, life.fence)
+    changelog = Changelog(
+        settings.kafka,
+        settings.changelog_topic,
+        life.fence,
+        max_message_bytes=prepared.changelog.max_message_bytes,
+    )
     directory = await asyncio.to_thread(_state_directory, settings, prepared)
     stack.push_async_callback(asyncio.to_thread, directory.close)
     stack.push_async_callback(within, _LEAVE_S, changelog.stop, "the changelog producer")
@@ -190,6 +197,7 @@ async def _connected(
         changelog_shape=prepared.changelog,
         heartbeats=life.heartbeats,
         stream=f"{plan.destination.connection.region}/{plan.destination.stream.rpartition('/')[2]}",
+        source_is_compacted=prepared.source.is_compacted,
         check_room=check_room,
         open_store=partial(
             directory.open,
@@ -219,15 +227,15 @@ class _Life(NamedTuple):
 
 class _Prepared(NamedTuple):
     cluster: str
+    source: SourceTopic
     changelog: ChangelogShape
 
 
 async def _prepare_topics(settings: Settings) -> _Prepared:
     kafka = settings.kafka
     async with open_topics(kafka) as topics:
-        shape = await topics.shape(kafka.topic)
-        if await topics.create_if_absent(kafka.dead_letter_topic, shape):
-            log.info("created the dead-letter topic", topic=kafka.dead_letter_topic)
+        source = await look_at_source(topics, kafka.topic)
+        await prepare_letter_topic(topics, kafka.dead_letter_topic, source)
         changelog = await topics.prepare_changelog(
             settings.changelog_topic, kafka.group, kafka.topic, settings.state
         )
@@ -237,7 +245,7 @@ async def _prepare_topics(settings: Settings) -> _Prepared:
                 topic=settings.changelog_topic,
                 min_compaction_lag_ms=changelog.min_compaction_lag_ms,
             )
-        return _Prepared(await topics.cluster_id(), changelog)
+        return _Prepared(await topics.cluster_id(), source, changelog)
 
 
 def _state_directory(settings: Settings, prepared: _Prepared) -> StateDirectory:

@@ -22,6 +22,8 @@ _PUT_UNIT_BYTES: Final = 25 * 1024
 _STREAM_HEADROOM: Final = 0.8
 _PARTITION_BYTES_PER_S: Final = 5_000_000
 """What is asked of one partition, at most; its broker has others."""
+_FETCHED_BYTES_A_PARTITION: Final = 256 * 1024
+"""What is fetched and waits to be unpacked: PROCESSOR_KAFKA_PARTITION_FETCH_MAX_BYTES."""
 _PARTITIONS_PER_WORKER: Final = 2
 """Partitions cannot be added later: so many workers can be."""
 _CHANGELOG_DIRTY: Final = 2.0
@@ -115,6 +117,7 @@ def size(load: Load, constants: Constants, changelog_kept_s: float) -> Size:
         workers=workers,
         partitions=partitions,
         worker_memory_bytes=constants.worker_bytes
+        + partitions / workers * _FETCHED_BYTES_A_PARTITION
         + max(0.0, more_segments) * constants.worker_bytes_a_segment,
         worker_disk_bytes=load.profiles / workers * state_bytes * _STORE_SLACK,
         changelog_bytes=changelog_records * max(64.0, changelog_record_bytes) * load.replicas,

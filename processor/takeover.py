@@ -74,7 +74,7 @@ async def _start(
 ) -> int:
     events = await source.bounds(partition)
     if committed is None:
-        start = events.begin if offset_reset == "earliest" else events.end
+        start = events.begin if offset_reset == "earliest" else events.takeable_end
         await source.commit_start(partition, start)
         return start
     check_source(partition, committed.offset, events, store.highest_offset)

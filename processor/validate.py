@@ -8,7 +8,9 @@ from rich.table import Table
 
 from processor.errors import ConfigurationError, KafkaError, KinesisError
 from processor.kafka.client import client_options
+from processor.kafka.letter_topic import letter_topic_warning
 from processor.kafka.source import check_group
+from processor.kafka.source_topic import look_at_source
 from processor.kafka.topics import open_topics
 from processor.kinesis.connection import open_stream
 from processor.tables import plain
@@ -24,10 +26,14 @@ if TYPE_CHECKING:
 
 
 class Check(NamedTuple):
-    """One thing that was tried, and what is wrong with it; None where nothing is."""
+    """One thing that was tried, and what is wrong with it; None where nothing is.
+
+    Where there is a `warning` it works, and something should be mended nevertheless.
+    """
 
     what: str
     trouble: str | None
+    warning: str | None = None
 
 
 def plan_table(plan: Plan) -> Table:
@@ -76,11 +82,12 @@ async def connection_checks(settings: Settings, plan: Plan) -> AsyncIterator[Che
     kafka = settings.kafka
     try:
         async with open_topics(kafka) as topics:
-            shape = await topics.shape(kafka.topic)
-            yield Check(f"Kafka topic {kafka.topic}: {shape.partitions} partitions", None)
+            source = await look_at_source(topics, kafka.topic)
+            yield Check(f"Kafka topic {kafka.topic}: {source.shape.partitions} partitions", None)
             try:
                 await topics.shape(kafka.dead_letter_topic)
-                yield Check(f"Kafka dead-letter topic {kafka.dead_letter_topic}", None)
+                warning = await letter_topic_warning(topics, kafka.dead_letter_topic, source)
+                yield Check(f"Kafka dead-letter topic {kafka.dead_letter_topic}", None, warning)
             except KafkaError:
                 yield Check(f"Kafka dead-letter topic {kafka.dead_letter_topic}: will be created", None)
         await check_group(kafka)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from processor.errors import ProcessorError, WorkerStalled
+from processor.tail import CONDITION as OPEN_TRANSACTION
 from processor.telemetry.status import EXPECTED
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ class Watchdog:
         conditions = set(self._status.conditions)
         if "draining" in conditions or self._observer.pipeline is None:
             return None  # both have deadlines, or patience, of their own
-        outside = conditions - EXPECTED
+        # An open transaction keeps back what is not counted as work; the other partitions have theirs.
+        outside = conditions - EXPECTED - {OPEN_TRANSACTION}
         if outside - {"kafka"}:
             return None
         try:

@@ -6,7 +6,7 @@ import pytest
 
 from processor.agreement import check_changelog, check_source, check_stream
 from processor.errors import StateRefused
-from processor.kafka.positions import Bounds, Committed
+from processor.kafka.positions import Bounds, Committed, SourceBounds
 
 
 @pytest.mark.parametrize(
@@ -43,12 +43,12 @@ def test_what_is_refused(committed: Committed | None, changelog: Bounds, store: 
 
 
 def test_a_source_that_ends_before_what_was_processed_is_refused() -> None:
-    check_source(0, 5, Bounds(0, 5), 4)
+    check_source(0, 5, SourceBounds(0, 5, 0), 4)
     for committed, highest in ((6, -1), (0, 5)):
         with pytest.raises(
             StateRefused, match="events up to offset 5 were processed, but the source ends at 5"
         ):
-            check_source(0, committed, Bounds(0, 5), highest)
+            check_source(0, committed, SourceBounds(0, 5, 0), highest)
 
 
 def test_another_stream_is_refused() -> None:

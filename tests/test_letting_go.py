@@ -12,7 +12,7 @@ import pytest
 
 from processor.errors import StateError
 from processor.kafka.changelog import STREAM_KEY, Deletion
-from processor.kafka.positions import Bounds, Committed
+from processor.kafka.positions import Bounds, Committed, SourceBounds
 from processor.kinesis.figures import WriterFigures
 from processor.pipeline import Parts, Pipeline
 from processor.profile.core import Core
@@ -27,6 +27,8 @@ from tests.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping
+
+    from processor.kafka.room import Room
 
 DRAIN_S, SHUTDOWN_S = 2.0, 5.0
 STREAM = "eu-west-1/exports"
@@ -54,7 +56,7 @@ class ScriptedSource:
         self.taken_from.append(partition)
         self._fresh.append(partition)
 
-    def end_offset(self, _: int) -> None:
+    def reach(self, _: int) -> None:
         """Not known."""
 
     async def committed(self, partition: int) -> Committed | None:
@@ -64,13 +66,13 @@ class ScriptedSource:
     async def commit_start(self, partition: int, offset: int) -> None:
         self.committed_offsets[partition] = offset
 
-    async def bounds(self, _: int) -> Bounds:
-        return Bounds(0, 1000)
+    async def bounds(self, _: int) -> SourceBounds:
+        return SourceBounds(0, 1000, 1000)
 
-    async def poll(self, partitions: Collection[int]) -> Mapping[int, Any]:
+    async def poll(self, room: Room) -> Mapping[int, Any]:
         await asyncio.sleep(0.1)
         events = workload(0).events[:20]
-        fresh = [number for number in self._fresh if number in partitions]
+        fresh = [number for number in self._fresh if number in room.shares]
         self._fresh = [number for number in self._fresh if number not in fresh]
         return dict.fromkeys(fresh, events)
 
@@ -127,6 +129,7 @@ class World:
             changelog_shape=cast("Any", SimpleNamespace(partitions=2, max_message_bytes=1 << 20)),
             heartbeats=cast("Any", SimpleNamespace(silence_s=0.0)),
             stream=STREAM,
+            source_is_compacted=False,
             check_room=self._check_room,
             open_store=self._open,
             state_memory_bytes=lambda: 0,

@@ -20,7 +20,7 @@ from tests.simulation.workload import core
 from tests.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from processor.kafka.dead_letters import DeadLetter
     from processor.kinesis.ticket import Ticket
@@ -95,6 +95,52 @@ def test_the_checkpoint_rests_after_ten_seconds_of_quiet() -> None:
     run_in_virtual_time(world())
 
 
+def test_what_was_read_and_is_no_event_is_done_with_once_all_before_it_is_acknowledged() -> None:
+    writer, held = Taking(), asyncio.Event()
+
+    async def passed(*_: object) -> None:
+        await held.wait()
+
+    async def world() -> None:
+        async with running(writer, SimpleNamespace(keep=_nothing), passed=passed) as partition:
+            partition.start_offset = 5
+            partition.pass_to(5)
+            assert done(partition) is None, "nothing came yet: where it began is committed already"
+            partition.pass_to(7)
+            assert done(partition) == 7
+            partition.offer([Record(10)], 20)
+            while not writer.tickets:
+                await asyncio.sleep(0.001)
+            partition.pass_to(20)
+            assert done(partition) == 7, "an event in flight must not be jumped over"
+            held.set()
+            while done(partition) == 7:
+                await asyncio.sleep(0.001)
+            assert done(partition) == 11
+            partition.pass_to(20)
+            assert done(partition) == 20
+            partition.pass_to(15)
+            assert done(partition) == 20
+
+    run_in_virtual_time(world())
+
+
+def done(partition: Partition) -> int | None:
+    return partition.next_offset
+
+
+def test_a_partition_that_is_let_go_of_is_done_up_to_what_was_acknowledged() -> None:
+    async def world() -> None:
+        async with running(Taking(), SimpleNamespace(keep=_nothing)) as partition:
+            partition.pass_to(3)
+            await partition.drain()
+            # What a poll returns now is dropped, though the position is behind it.
+            partition.pass_to(50)
+            assert partition.next_offset == 3
+
+    run_in_virtual_time(world())
+
+
 def test_what_the_core_fails_on_is_told_with_its_trace_and_offsets_and_not_with_its_data() -> None:
     writer = Taking()
     letters: list[DeadLetter] = []
@@ -127,6 +173,7 @@ async def running(
     checkpoint: SimpleNamespace,
     its_core: Core | None = None,
     dead_letters: SimpleNamespace | None = None,
+    passed: Callable[..., Awaitable[None]] | None = None,
 ) -> AsyncIterator[Partition]:
     stages = Stages(
         its_core or core(),
@@ -134,7 +181,7 @@ async def running(
         cast("Any", writer),
         cast("Any", dead_letters),
         cast("Any", checkpoint),
-        cast("Any", SimpleNamespace(passed=_nothing)),
+        cast("Any", SimpleNamespace(passed=passed or _nothing)),
     )
     partition = Partition(0, stages, Status(), state_bytes_max=1 << 20, on_room=lambda: None)
     task = asyncio.create_task(partition.run())

@@ -104,6 +104,15 @@ def test_a_new_start_does_not_help_where_something_else_must_be_mended(what: str
     assert outcome(Seen(), status) is None
 
 
+def test_an_open_transaction_of_one_partition_hides_no_stall_of_another() -> None:
+    status = ready()
+    status.unhealthy("open transaction", "partition 3 waits", 3)
+    seen = Seen()
+    assert "7 events are in flight" in str(outcome(seen, status))
+    seen.to_do = None  # nothing that may be taken is left: no reason to end the worker
+    assert outcome(seen, status) is None
+
+
 def test_an_outage_of_kafka_is_waited_for() -> None:
     status = ready()
     status.unhealthy("kafka", "no heartbeat was answered")

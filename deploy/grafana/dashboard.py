@@ -81,6 +81,12 @@ ROWS: Final[dict[str, list[Panel]]] = {
         ),
         Panel("Lag", {"{{partition}}": f"sum by (partition) (processor_partition_lag_records{{{OURS}}})"}),
         Panel("Lag in seconds", {"{{partition}}": f"max by (partition) (processor_partition_lag_seconds{{{OURS}}})"}, "s"),
+        Panel(
+            "Kept back by open transactions",
+            {"{{partition}}": f"max by (partition) (processor_partition_open_transaction_seconds{{{OURS}}})"},
+            "s",
+            told="Their producers must end them; lag does not count what they keep back.",
+        ),
         Panel("Event to acknowledgement", quantiles("processor_event_age_seconds"), "s"),
         Panel(
             "State to restore",
@@ -104,7 +110,7 @@ ROWS: Final[dict[str, list[Panel]]] = {
         Panel(
             "Buffers, of their limits",
             {
-                "events in flight": f"sum(processor_events_in_flight_bytes{{{OURS}}}) / sum(processor_events_in_flight_limit_bytes{{{OURS}}})",
+                "events in flight, unpacked": f"sum(processor_events_in_flight_bytes{{{OURS}}}) / sum(processor_events_in_flight_limit_bytes{{{OURS}}})",
                 "exports": f"sum(processor_kinesis_buffered_bytes{{{OURS}}}) / sum(processor_kinesis_buffer_limit_bytes{{{OURS}}})",
             },
             "percentunit",

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from processor.errors import KafkaUnavailable
 from processor.kafka.client import client_options, errors_mapped
+from processor.kafka.fetches import end_of_gap
 from processor.kafka.idempotent import IdempotentProducer
 from processor.kafka.positions import Bounds
 from processor.kafka.readers import Readers
@@ -33,6 +34,8 @@ RECORD_OVERHEAD_BYTES: Final = 128
 """What a batch of one record adds to its key and value, at most; the topic's max.message.bytes counts it."""
 
 _BATCH_BYTES: Final = 256 * 1024
+_STILL_LOOKS: Final = 5
+"""So many looks without anything: what was there is compacted away, or Kafka is slow."""
 _FETCH_BYTES: Final = 8 * 1024 * 1024
 _FETCH_WAIT_MS: Final = 200
 _RECORDS_AT_ONCE: Final = 5_000
@@ -57,8 +60,11 @@ class Span(NamedTuple):
 class Changelog:
     """Appends, idempotent and kept by all in-sync replicas; and reads back."""
 
-    def __init__(self, settings: KafkaSettings, topic: str, fence: Fence) -> None:
+    def __init__(
+        self, settings: KafkaSettings, topic: str, fence: Fence, *, max_message_bytes: int = _BATCH_BYTES
+    ) -> None:
         self.topic = topic
+        self._batch_bytes = min(_BATCH_BYTES, max_message_bytes)
         self._settings = settings
         self._fence = fence
         self._producer = IdempotentProducer(self._new_producer, "the changelog producer")
@@ -132,13 +138,21 @@ class Changelog:
         async with self._readers.one() as consumer:
             consumer.assign([place])
             consumer.seek(place, start)
+            still = 0
             while start < end:
                 with errors_mapped(f"reading changelog {self.topic}"):
                     found = await consumer.getmany(
                         place, timeout_ms=_FETCH_WAIT_MS, max_records=_RECORDS_AT_ONCE
                     )
-                    # Where compaction took the last records there are none to come up to.
-                    start = await consumer.position(place)
+                    before, start = start, await consumer.position(place)
+                    still = still + 1 if start == before else 0
+                    if still == _STILL_LOOKS:
+                        # Where compaction took the last records there are none to come up to.
+                        still = 0
+                        gap_end = await end_of_gap(consumer, place, start, reads_committed=False)
+                        if gap_end is not None:
+                            start = gap_end
+                            consumer.seek(place, start)
                 records = found.get(place, [])
                 if records and records[-1].offset >= end:
                     records = [record for record in records if record.offset < end]

@@ -1,24 +1,45 @@
-"""Events that cannot be exported, kept whole: key, value and headers as they came, and why."""
+"""Events that cannot be exported, kept whole: key, value and headers as they came, and why.
+
+Where the dead-letter topic does not take an event for its size, the letter is written without what makes it so large,
+and says so: the event is in the source, at the partition and offset that the letter names.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka import errors as kafka
+from aiokafka.partitioner import DefaultPartitioner
 
 from processor.kafka.client import client_options, errors_mapped
+from processor.kafka.on_the_way import OnTheWay
 from processor.kafka.unbroken import unbroken
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from processor.errors import Reason
     from processor.kafka.records import Record
     from processor.settings import KafkaSettings
 
+    Headers = Sequence[tuple[str, bytes | None]]
+
+log = structlog.get_logger(__name__)
+
 HEADER_PREFIX: Final = "processor.dead-letter."
-_REQUEST_BYTES_MAX: Final = 128 * 1024 * 1024
+LEFT_OUT: Final = "left-out"
+"""The header, behind the prefix, that names the parts which the topic did not take."""
+
+_REQUEST_BYTES_MAX: Final = 64 * 1024 * 1024
+"""What is tried at all: brokers end connections over which more than 100 MiB come at once, and do not say why."""
+
+_AT_ONCE_BYTES: Final = 8 * 1024 * 1024
+"""Letters on their way at once, as they are before they are compressed, or one that is larger."""
+
+_TOO_LARGE: Final = (kafka.MessageSizeTooLargeError, kafka.RecordTooLargeError, kafka.RecordListTooLargeError)
 
 
 class DeadLetter(NamedTuple):
@@ -35,12 +56,16 @@ class DeadLetters:
     def __init__(self, settings: KafkaSettings) -> None:
         self.topic = settings.dead_letter_topic
         self._source_topic = settings.topic
+        self._on_the_way = OnTheWay(_AT_ONCE_BYTES)
         self._producer = AIOKafkaProducer(
             **client_options(settings),
             acks="all",
-            enable_idempotence=True,
+            # Not idempotent: aiokafka counts a batch that was refused for its size, Kafka does not, and takes no
+            # later one then. A letter may stand twice where an answer was lost, as it may after a crash.
+            enable_idempotence=False,
+            compression_type="zstd",
             # A letter is as large as its event, and a topic may allow larger ones than the client's default.
-            max_request_size=_REQUEST_BYTES_MAX,
+            max_request_size=2 * _REQUEST_BYTES_MAX,
             linger_ms=5,
         )
 
@@ -62,38 +87,122 @@ class DeadLetters:
         """Write letters of a partition, in order, and wait until all of them are kept.
 
         Raises:
-            KafkaRefused: the topic is gone, may not be written, or refuses a letter for its size.
+            KafkaRefused: the topic is gone, may not be written, or takes not even a letter without its event.
             KafkaUnavailable: Kafka does not answer in time; some may be kept nevertheless.
 
         """
         with errors_mapped(f"writing to dead-letter topic {self.topic}"):
-            kept = [
-                await self._producer.send(
-                    self.topic,
-                    key=_key(letter.record),
-                    value=letter.record.value,
-                    headers=self._headers(partition, letter),
-                )
-                for letter in letters
-            ]
-            await asyncio.gather(*kept)
+            for some in self._apportioned(
+                [_Written(self._source_topic, partition, each) for each in letters]
+            ):
+                async with self._on_the_way.taking(sum(each.size_bytes for each in some)):
+                    await self._write(some)
 
-    def _headers(self, partition: int, letter: DeadLetter) -> list[tuple[str, bytes | None]]:
+    def _apportioned(self, letters: list[_Written]) -> Iterator[list[_Written]]:
+        some, some_bytes = list[_Written](), 0
+        for each in letters:
+            if some and some_bytes + each.size_bytes > _AT_ONCE_BYTES:
+                yield some
+                some, some_bytes = [], 0
+            some.append(each)
+            some_bytes += each.size_bytes
+        if some:
+            yield some
+
+    async def _write(self, letters: list[_Written]) -> None:
+        refused = [each for each in letters if each.size_bytes > _REQUEST_BYTES_MAX]
+        tried = [each for each in letters if each.size_bytes <= _REQUEST_BYTES_MAX]
+        kept = [
+            await self._producer.send(self.topic, key=each.key, value=each.value, headers=each.headers)
+            for each in tried
+        ]
+        for each, outcome in zip(tried, await asyncio.gather(*kept, return_exceptions=True), strict=True):
+            if isinstance(outcome, _TOO_LARGE):
+                refused.append(each)
+            elif isinstance(outcome, BaseException):
+                raise outcome
+        for each in refused:
+            await self._write_alone(each)
+
+    async def _write_alone(self, letter: _Written) -> None:
+        """Write a letter that was refused for its size, or for that of the batch it was in."""
+        error: Exception = kafka.MessageSizeTooLargeError()
+        for each in letter.ever_smaller():
+            if each.size_bytes > _REQUEST_BYTES_MAX:
+                continue
+            try:
+                await self._kept_alone(each)
+            except _TOO_LARGE as refusal:
+                error = refusal
+                continue
+            if each.left_out:
+                log.warning(
+                    "a dead letter is written without parts that its topic does not take: raise its max.message.bytes",
+                    topic=self.topic,
+                    left_out=each.left_out,
+                    source_partition=letter.partition,
+                    source_offset=letter.letter.record.offset,
+                )
+            return
+        raise error
+
+    async def _kept_alone(self, letter: _Written) -> None:
+        places = sorted(await self._producer.partitions_for(self.topic))
+        batch = self._producer.create_batch()
+        batch.append(timestamp=None, key=letter.key, value=letter.value, headers=letter.headers)
+        batch.close()
+        place = DefaultPartitioner()(letter.key, places, places)
+        await (await self._producer.send_batch(batch, self.topic, partition=place))
+
+
+class _Written:
+    """A letter as it is written, whole or without some of its parts."""
+
+    def __init__(
+        self, topic: str, partition: int, letter: DeadLetter, left_out: tuple[str, ...] = ()
+    ) -> None:
+        self.partition = partition
+        self.letter = letter
+        self._topic = topic
         record = letter.record
+        self.value = None if "value" in left_out else record.value
+        self.key = None if "key" in left_out else record.key
+        if self.key is None and self.value is None:
+            # aiokafka sends no record that has neither. An empty key is as bad as none, and says so.
+            self.key = b""
+        self.left_out = ", ".join(f"{part} of {_part_bytes(record, part)} bytes" for part in left_out)
         told = {
-            "topic": self._source_topic,
+            "topic": topic,
             "partition": partition,
             "offset": record.offset,
             "timestamp": record.timestamp,
             "reason": letter.reason.value,
             "error": letter.detail,
         }
-        return [
-            *record.headers,
+        if left_out:
+            told[LEFT_OUT] = self.left_out
+        theirs = () if "headers" in left_out else record.headers
+        self.headers: Headers = [
+            *theirs,
             *((HEADER_PREFIX + name, str(value).encode()) for name, value in told.items()),
         ]
+        self.size_bytes = len(self.key or b"") + len(self.value or b"") + _headers_bytes(self.headers)
+
+    def ever_smaller(self) -> Iterator[_Written]:
+        """The letter; without its value; without its headers, too; and without its key."""
+        left_out: tuple[str, ...] = ()
+        yield self
+        for part in ("value", "headers", "key"):
+            if _part_bytes(self.letter.record, part):
+                left_out = (*left_out, part)
+                yield _Written(self._topic, self.partition, self.letter, left_out)
 
 
-def _key(record: Record) -> bytes | None:
-    # aiokafka sends no record that has neither. An empty key is as bad as none, and says so.
-    return b"" if record.key is None and record.value is None else record.key
+def _part_bytes(record: Record, part: str) -> int:
+    if part == "headers":
+        return _headers_bytes(record.headers)
+    return len((record.value if part == "value" else record.key) or b"")
+
+
+def _headers_bytes(headers: Headers) -> int:
+    return sum(len(name.encode()) + len(value or b"") for name, value in headers)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from processor.kafka.client import client_options, errors_mapped
-from processor.kafka.dead_letters import HEADER_PREFIX
+from processor.kafka.dead_letters import HEADER_PREFIX, LEFT_OUT
+from processor.kafka.fetches import end_of_gap, high_watermarks, state_of
 from processor.kafka.positions import Bounds
-from processor.kafka.topics import open_topics
+from processor.kafka.topics import cleanup_policy, open_topics
 from processor.kafka.unbroken import connected
 
 if TYPE_CHECKING:
@@ -19,7 +21,11 @@ if TYPE_CHECKING:
     from processor.kafka.records import Record
     from processor.settings import KafkaSettings
 
+log = structlog.get_logger(__name__)
+
 _WAIT_MS: Final = 200
+_STILL_LOOKS: Final = 5
+"""So many looks without anything: what was there is compacted away, or a transaction is open, or Kafka is slow."""
 _RECORDS_AT_ONCE: Final = 2_000
 
 
@@ -37,6 +43,8 @@ class Letter(NamedTuple):
     timestamp_ms: int
     reason: str
     error: str
+    left_out: str
+    """What of the event the topic did not take, and how large it was; empty where the letter is whole."""
 
     @property
     def place(self) -> str:
@@ -51,6 +59,7 @@ class TopicReader:
         self._consumer = consumer
         self._settings = settings
         self._partitions: dict[str, int] = {}
+        self._reads_committed = settings.isolation_level == "read_committed"
 
     async def bounds(self, topic: str) -> dict[int, Bounds]:
         """What there is of each partition now.
@@ -66,7 +75,7 @@ class TopicReader:
         places = [TopicPartition(topic, number) for number in range(self._partitions[topic])]
         with errors_mapped(f"looking at {topic}"):
             begins = await self._consumer.beginning_offsets(places)
-            ends = await self._consumer.end_offsets(places)
+            ends = await high_watermarks(self._consumer, places)
         return {place.partition: Bounds(begins[place], ends[place]) for place in places}
 
     def _remedy(self, topic: str) -> str:
@@ -75,7 +84,7 @@ class TopicReader:
         return "create it, or see PROCESSOR_KAFKA_TOPIC"
 
     async def read(self, topic: str, partition: int, start: int, end: int) -> AsyncGenerator[Record, None]:
-        """The records from offset `start` to before `end`, in order.
+        """The records from offset `start` to before `end`, in order; transactions that are open are waited for.
 
         Raises:
             KafkaRefused, KafkaUnavailable: they cannot be read.
@@ -84,13 +93,38 @@ class TopicReader:
         place = TopicPartition(topic, partition)
         self._consumer.assign([place])
         self._consumer.seek(place, start)
+        still = 0
         while start < end:
             with errors_mapped(f"reading {topic}"):
                 found = await self._consumer.getmany(place, timeout_ms=_WAIT_MS, max_records=_RECORDS_AT_ONCE)
-                start = await self._consumer.position(place)
+                before, start = start, await self._consumer.position(place)
+                still = still + 1 if start == before else 0
+                if still == _STILL_LOOKS:
+                    still = 0
+                    start = await self._passed(place, start, end)
             for record in found.get(place, []):
                 if record.offset < end:
                     yield record
+
+    async def _passed(self, place: TopicPartition, position: int, end: int) -> int:
+        """Where to read on from a position that stands still."""
+        state = state_of(self._consumer, place)
+        stable = None if state is None or not self._reads_committed else state.lso
+        if stable is not None and stable < end:
+            log.warning(
+                "waiting for a transaction to end; see kafka-transactions.sh find-hanging where its producer is gone",
+                topic=place.topic,
+                partition=place.partition,
+                open_since_offset=stable,
+            )
+        async with open_topics(self._settings) as topics:
+            if "compact" not in cleanup_policy(await topics.configuration(place.topic)):
+                return position
+        found = await end_of_gap(self._consumer, place, position, reads_committed=self._reads_committed)
+        if found is None:
+            return position
+        self._consumer.seek(place, found)
+        return found
 
 
 @asynccontextmanager
@@ -106,6 +140,7 @@ async def open_reader(settings: KafkaSettings) -> AsyncIterator[TopicReader]:
         enable_auto_commit=False,
         auto_offset_reset="none",
         fetch_max_wait_ms=_WAIT_MS,
+        isolation_level=settings.isolation_level,
     )
     async with connected(consumer, "connecting to read"):
         yield TopicReader(consumer, settings)
@@ -131,6 +166,7 @@ def letter(record: Record, partition: int) -> Letter | None:
             timestamp_ms=int(told["timestamp"]),
             reason=told["reason"],
             error=told["error"],
+            left_out=told.get(LEFT_OUT, ""),
         )
     except (KeyError, ValueError):
         return None

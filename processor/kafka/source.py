@@ -19,8 +19,9 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from processor.errors import KafkaUnavailable, StateRefused
 from processor.kafka.client import client_options, errors_mapped, mapped
-from processor.kafka.positions import START, Bounds, Committed
-from processor.kafka.records import unpack_whole_batches
+from processor.kafka.fetches import end_of_gap, high_watermarks, state_of
+from processor.kafka.positions import START, Committed, Reach, SourceBounds
+from processor.kafka.records import fetched_bytes, taking, unpack_whole_batches
 from processor.kafka.static_member import StaticMember
 from processor.kafka.topic_ids import topic_id
 from processor.kafka.unbroken import connected, unbroken
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from processor.kafka.heartbeats import Heartbeats
     from processor.kafka.records import Record
+    from processor.kafka.room import Room
     from processor.settings import KafkaSettings
 
     Records = Sequence[Record]
@@ -58,7 +60,7 @@ class Source:
     def __init__(self, settings: KafkaSettings, assignment: Assignment, heartbeats: Heartbeats) -> None:
         unpack_whole_batches()
         self.topic = settings.topic
-        self._max_poll_records = settings.max_poll_records
+        self._reads_committed = settings.isolation_level == "read_committed"
         self._consumer = AIOKafkaConsumer(
             **client_options(settings),
             group_id=settings.group,
@@ -69,6 +71,7 @@ class Source:
             heartbeat_interval_ms=settings.heartbeat_interval_ms,
             rebalance_timeout_ms=settings.rebalance_timeout_ms,
             max_poll_interval_ms=_POLL_INTERVAL_MAX_MS,
+            isolation_level=settings.isolation_level,
             fetch_max_wait_ms=settings.fetch_max_wait_ms,
             fetch_max_bytes=settings.fetch_max_bytes,
             max_partition_fetch_bytes=settings.partition_fetch_max_bytes,
@@ -176,8 +179,8 @@ class Source:
         if not await self._commit({TopicPartition(self.topic, partition): OffsetAndMetadata(offset, START)}):
             raise KafkaUnavailable(f"committing the start of partition {partition}: it was taken over")
 
-    async def bounds(self, partition: int) -> Bounds:
-        """The first offset of a partition that is still there, and the one after the last.
+    async def bounds(self, partition: int) -> SourceBounds:
+        """What there is of a partition.
 
         Raises:
             KafkaRefused, KafkaUnavailable: they cannot be read.
@@ -186,8 +189,46 @@ class Source:
         place = TopicPartition(self.topic, partition)
         with errors_mapped(f"looking at {self.topic}"):
             begins = await self._consumer.beginning_offsets([place])
-            ends = await self._consumer.end_offsets([place])
-        return Bounds(begins[place], ends[place])
+            takeable = await self._consumer.end_offsets([place])
+            ends = await high_watermarks(self._consumer, [place])
+        return SourceBounds(begins[place], ends[place], takeable[place])
+
+    def reach(self, partition: int) -> Reach | None:
+        """How far a partition is read, and how far it goes; None where it is not known yet, or not this member's."""
+        state = state_of(self._consumer, TopicPartition(self.topic, partition))
+        if state is None or not state.has_valid_position or state.highwater is None:
+            return None
+        stable = state.lso if self._reads_committed else None
+        end = state.highwater if stable is None or stable < 0 else stable
+        return Reach(state.position, end, state.highwater)
+
+    async def pass_gap(self, partition: int) -> None:
+        """Go on behind the last offsets of a partition where they hold nothing any more: compaction took what was there.
+
+        Kafka's answer to a fetch from there is the same as where nothing is appended yet: the position stays.
+
+        Raises:
+            KafkaRefused, KafkaUnavailable: Kafka does not say.
+
+        """
+        place, reach = TopicPartition(self.topic, partition), self.reach(partition)
+        if reach is None:
+            return
+        with errors_mapped(f"looking at {self.topic}"):
+            end = await end_of_gap(
+                self._consumer, place, reach.position, reads_committed=self._reads_committed
+            )
+        now = self.reach(partition)
+        if end is not None and now is not None and now.position == reach.position:
+            log.info(
+                "compaction took a partition's last events", partition=partition, since=reach.position, to=end
+            )
+            self.take_from(partition, end)
+
+    @property
+    def fetched_bytes(self) -> int:
+        """What is fetched and not unpacked to its end, as it came."""
+        return fetched_bytes(self._consumer)
 
     async def untaken(self, partition: int) -> int:
         """How many offsets of a partition are not fetched yet: of records, and of what transactions leave behind.
@@ -211,8 +252,8 @@ class Source:
         """Wait for a listener to fail, and raise what it raised; never returns otherwise."""
         await self._listener.failure
 
-    async def poll(self, partitions: Collection[int]) -> Mapping[int, Records]:
-        """Whole batches of `partitions` (those with room), by partition; may be empty after a short wait.
+    async def poll(self, room: Room) -> Mapping[int, Records]:
+        """Whole batches of the partitions that have `room`, as far as it goes; may be empty after a short wait.
 
         Raises:
             KafkaRefused: this member may not read the topic.
@@ -220,11 +261,10 @@ class Source:
             StateRefused: the topic is not the one that it was.
 
         """
-        wanted = [TopicPartition(self.topic, partition) for partition in partitions]
+        wanted = [TopicPartition(self.topic, partition) for partition in room.shares]
         try:
-            batches = await self._consumer.getmany(
-                *wanted, timeout_ms=_POLL_WAIT_MS, max_records=self._max_poll_records
-            )
+            with taking(room):
+                batches = await self._consumer.getmany(*wanted, timeout_ms=_POLL_WAIT_MS)
         except (kafka.IllegalStateError, kafka.NoOffsetForPartitionError):
             # A partition was revoked, or assigned anew, between the choice and the call.
             return {}
@@ -270,14 +310,6 @@ class Source:
                 lost_to=begin,
             )
             self.take_from(place.partition, begin)
-
-    def end_offset(self, partition: int) -> int | None:
-        """The offset after the last record of `partition`, as of the last fetch; None before one."""
-        try:
-            end = self._consumer.highwater(TopicPartition(self.topic, partition))
-        except (AssertionError, kafka.IllegalStateError):  # not this member's any more
-            return None
-        return None if end is None else int(end)
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types

@@ -110,6 +110,23 @@ class Topics:
                 raise mapped(error(), f"creating topic {topic}")
         return True
 
+    async def configuration(self, topic: str) -> dict[str, str]:
+        """The configuration of `topic`, by Kafka's names.
+
+        Raises:
+            KafkaRefused: it may not be read.
+            KafkaUnavailable: Kafka does not answer, or does not know the topic everywhere yet.
+
+        """
+        with errors_mapped(f"describing the configuration of topic {topic}"):
+            (answer,) = await self._admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+        ((code, _, _, _, entries),) = answer.resources
+        if code == _ABSENT:
+            raise KafkaUnavailable(f"topic {topic} was just created and is not known to every broker yet")
+        if code:
+            raise mapped(for_code(code)(), f"describing the configuration of topic {topic}")
+        return {str(entry[0]): str(entry[1]) for entry in entries}
+
     async def prepare_changelog(
         self, topic: str, group: str, source: str, settings: StateSettings
     ) -> ChangelogShape:
@@ -144,8 +161,8 @@ class Topics:
         return await self._trusted(topic, shape.partitions)
 
     async def _trusted(self, topic: str, partitions: int) -> ChangelogShape:
-        configuration = await self._configuration(topic)
-        policy = configuration["cleanup.policy"].replace(" ", "").split(",")
+        configuration = await self.configuration(topic)
+        policy = cleanup_policy(configuration)
         if policy != ["compact"]:
             told = f"changelog {topic} has cleanup.policy={','.join(policy)}"
             if await self._was_never_used(topic, partitions):
@@ -169,16 +186,6 @@ class Topics:
             with errors_mapped(doing):
                 ends = await consumer.end_offsets([TopicPartition(topic, each) for each in range(partitions)])
         return not any(ends.values())
-
-    async def _configuration(self, topic: str) -> dict[str, str]:
-        with errors_mapped(f"describing the configuration of topic {topic}"):
-            (answer,) = await self._admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
-        ((code, _, _, _, entries),) = answer.resources
-        if code == _ABSENT:
-            raise KafkaUnavailable(f"topic {topic} was just created and is not known to every broker yet")
-        if code:
-            raise mapped(for_code(code)(), f"describing the configuration of topic {topic}")
-        return {str(entry[0]): str(entry[1]) for entry in entries}
 
     async def _has_processed(self, group: str, topic: str) -> bool:
         """Whether the group has committed more than where it begins."""
@@ -223,6 +230,11 @@ async def open_topics(settings: KafkaSettings) -> AsyncIterator[Topics]:
         yield Topics(admin, settings)
     finally:
         await unbroken(admin.close())
+
+
+def cleanup_policy(configuration: Mapping[str, str]) -> list[str]:
+    """What of a topic is removed, and how: `delete`, `compact`, or both."""
+    return configuration["cleanup.policy"].replace(" ", "").split(",")
 
 
 def _changelog_as_created(source: TopicShape, settings: StateSettings) -> tuple[TopicShape, dict[str, str]]:

@@ -98,11 +98,23 @@ class KafkaSettings(Group):
         le=INT32_MAX,
         description="How often the cluster is asked for new leaders and partitions.",
     )
+    isolation_level: Literal["read_committed", "read_uncommitted"] = Field(
+        "read_committed",
+        description="Whether events of transactions are taken once these are committed, or at once, those of aborted ones "
+        "included.",
+    )
+    transaction_timeout_ms: int = Field(
+        120_000,
+        ge=1_000,
+        le=INT32_MAX,
+        description="A transaction that keeps a partition's events back for longer makes the worker unready; "
+        "longer than the producers' transaction.timeout.ms.",
+    )
     fetch_max_wait_ms: int = Field(
         100, ge=0, le=60_000, description="How long a broker may hold a fetch that finds nothing."
     )
     fetch_max_bytes: int = Field(
-        50 * MIB, ge=1024, le=INT32_MAX, description="What one fetch may return from one broker."
+        16 * MIB, ge=1024, le=INT32_MAX, description="What one fetch may return from one broker."
     )
     partition_fetch_max_bytes: int = Field(
         MIB // 4,
@@ -110,7 +122,9 @@ class KafkaSettings(Group):
         le=INT32_MAX,
         description="What one fetch may return from one partition; a larger record still comes.",
     )
-    max_poll_records: int = Field(2_000, ge=1, le=100_000, description="How many records are taken at once.")
+    max_poll_records: int = Field(
+        2_000, ge=1, le=100_000, description="How many records are taken at once, and the rest of a batch."
+    )
     commit_interval_ms: int = Field(
         1_000, ge=10, le=INT32_MAX, description="How often acknowledged offsets are committed."
     )

@@ -23,7 +23,8 @@ class ServiceSettings(Group):
         32 * MIB,
         ge=MIB,
         le=MEMORY_MAX,
-        description="Events taken from Kafka and not yet acknowledged, per worker.",
+        description="What a worker's events may hold, of all its partitions, unpacked and not yet acknowledged; "
+        "one batch of Kafka's may come on top.",
     )
     shutdown_timeout_ms: int = Field(
         25_000,

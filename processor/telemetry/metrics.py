@@ -72,9 +72,14 @@ EVENTS_ABANDONED = _counter(
     "events_abandoned", "Events given back unacknowledged; the partition's next owner reads them again."
 )
 EVENTS_IN_FLIGHT = _gauge("events_in_flight", "Events taken and not yet acknowledged.")
-EVENTS_IN_FLIGHT_BYTES = _gauge("events_in_flight_bytes", "What they hold in memory, about.")
+EVENTS_IN_FLIGHT_BYTES = _gauge("events_in_flight_bytes", "What they hold in memory, unpacked, about.")
 EVENTS_IN_FLIGHT_LIMIT_BYTES = _gauge(
-    "events_in_flight_limit_bytes", "What they may hold: PROCESSOR_IN_FLIGHT_BYTES."
+    "events_in_flight_limit_bytes", "What they may hold, and one batch: PROCESSOR_IN_FLIGHT_BYTES."
+)
+EVENTS_FETCHED_BYTES = _gauge(
+    "events_fetched_bytes",
+    "What is fetched and not unpacked to its end, as Kafka sent it: compressed. At most the assigned partitions "
+    "times PROCESSOR_KAFKA_PARTITION_FETCH_MAX_BYTES, or a batch each where that is larger.",
 )
 ITEMS_REMOVED = _counter(
     "items_removed",
@@ -107,11 +112,23 @@ LOOP_LAG = _gauge(
 SECTIONS["Kafka"] = {}
 PARTITIONS_ASSIGNED = _gauge("partitions_assigned", "Partitions that this worker owns now.")
 PARTITION_LAG = _gauge(
-    "partition_lag_records", "Events of a partition that are not acknowledged yet, taken or not.", "partition"
+    "partition_lag_records",
+    "Offsets of a partition that may be taken and are not acknowledged yet, taken or not.",
+    "partition",
 )
 PARTITION_LAG_SECONDS = _gauge(
     "partition_lag_seconds",
     "How old the oldest event is that is not acknowledged, by its timestamp; 0 where there is none.",
+    "partition",
+)
+PARTITION_OPEN = _gauge(
+    "partition_open_transaction_records",
+    "Offsets of a partition that a transaction which is not ended keeps back; only where all before it is taken.",
+    "partition",
+)
+PARTITION_OPEN_SECONDS = _gauge(
+    "partition_open_transaction_seconds",
+    "For how long it has, as this worker saw it; 0 where none does.",
     "partition",
 )
 REBALANCES = _counter("rebalances", "Times that the group gave this worker an assignment.")

@@ -14,7 +14,8 @@ from processor.telemetry.journal import Entry  # noqa: TC001  as above
 class PartitionReport(msgspec.Struct, frozen=True, rename="camel"):
     """An assigned partition. Offsets are the source's; `restored` and `restore_goal` the changelog's.
 
-    One that is restored and has no offset is being given up.
+    One that is restored and has no offset is being given up. `lag_records` are those that may be taken; `open_records`
+    are kept back by a transaction that is open, and were for `open_s`.
     """
 
     partition: int
@@ -24,6 +25,8 @@ class PartitionReport(msgspec.Struct, frozen=True, rename="camel"):
     lag_records: int | None = None
     lag_s: float | None = None
     held_bytes: int = 0
+    open_records: int = 0
+    open_s: float = 0.0
     restored: int | None = None
     restore_goal: int | None = None
 
@@ -70,6 +73,7 @@ class FlowReport(msgspec.Struct, frozen=True, rename="camel"):
     in_flight: int
     in_flight_bytes: int
     in_flight_limit_bytes: int
+    fetched_bytes: int
     buffered_bytes: int
     buffer_limit_bytes: int
     requests_in_flight: int

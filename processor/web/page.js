@@ -102,6 +102,9 @@ function showWorkers(status) {
   fill(at("workers"), ["worker", "state", "#busy", "#held back", "#idle", "#in flight", "#calls", "#up for", "#restarts"], rows, "none answers");
 }
 
+// Producers of transactions have one open most of the time, for a moment each.
+const OPEN_SHOWN_S = 5;
+
 function showPartitions(workers) {
   const rows = workers.flatMap((worker) => worker.partitions.map((each) => {
     if (!each.isRestored) {
@@ -110,8 +113,11 @@ function showPartitions(workers) {
       return [String(each.partition), String(worker.worker), { text: `restoring ${share(done)} `, kind: "warn", bar: done }, "", "", ""];
     }
     if (each.nextOffset === null) return [String(each.partition), String(worker.worker), { text: "given up", kind: "warn" }, "", "", ""];
+    const state = each.openS >= OPEN_SHOWN_S
+      ? { text: `an open transaction keeps ${number(each.openRecords)} back, for ${age(each.openS)}`, kind: "warn" }
+      : { text: "restored", kind: "good" };
     const lag = each.lagRecords === null ? "unknown" : number(each.lagRecords);
-    return [String(each.partition), String(worker.worker), { text: "restored", kind: "good" }, lag, age(each.lagS || 0), number(each.nextOffset)];
+    return [String(each.partition), String(worker.worker), state, lag, age(each.lagS || 0), number(each.nextOffset)];
   }));
   rows.sort((a, b) => a[0] - b[0]);
   fill(at("partitions"), ["partition", "worker", "state", "#lag", "#age", "#next offset"], rows, "none is assigned");

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import struct
 import weakref
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,14 +14,19 @@ from aiokafka import errors as kafka
 from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+from hypothesis import given
+from hypothesis import strategies as st
 
 from processor.kafka import records as unpacking
-from processor.kafka.records import unpack_whole_batches
+from processor.kafka.records import taking, unpack_whole_batches
+from processor.kafka.room import RECORD_OVERHEAD_BYTES, Room
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PLACE = TopicPartition("events", 0)
+AIOKAFKAS_OWN = fetcher.PartitionRecords
 _CONTROL_BIT = 0x20
 _ATTRIBUTES_AT = 22
 _CRC_AT = 17
@@ -30,14 +37,25 @@ def _in_place() -> None:
     unpack_whole_batches()
 
 
-def batch(offsets: Iterable[int], compression: int = 0) -> bytearray:
-    """A batch as a producer makes it, at the offsets that the broker gave it."""
+def batch(offsets: Iterable[int], compression: int = 0, producer: int | None = None) -> bytearray:
+    """A batch as a producer makes it, at the offsets that the broker gave it; in a transaction, where it has an id."""
     numbers = list(offsets)
-    builder = DefaultRecordBatchBuilder(2, compression, 0, -1, -1, -1, 1 << 20)
+    state = (0, -1, -1, -1) if producer is None else (1, producer, 0, 0)
+    builder = DefaultRecordBatchBuilder(2, compression, *state, 1 << 20)
     for relative, offset in enumerate(numbers):
         builder.append(relative, 1_700_000_000_000 + offset, b"key-%d" % offset, b"value-%d" % offset, [])
     text = bytearray(builder.build())
     text[0:8] = numbers[0].to_bytes(8, "big")
+    return text
+
+
+def marker(offset: int, producer: int, *, is_commit: bool) -> bytearray:
+    """The end of a transaction, as the broker writes it."""
+    builder = DefaultRecordBatchBuilder(2, 0, 1, producer, 0, -1, 1 << 20)
+    builder.append(0, 1_700_000_000_000, struct.pack(">hh", 0, is_commit), b"\0" * 6, [])
+    text = bytearray(builder.build())
+    text[0:8] = offset.to_bytes(8, "big")
+    text[_ATTRIBUTES_AT] |= _CONTROL_BIT
     return text
 
 
@@ -160,3 +178,89 @@ def test_what_was_fetched_goes_without_the_garbage_collector() -> None:
         assert gone() is None, "buffers would stay until a collection"
     finally:
         gc.enable()
+
+
+Step = tuple[str, int, int]
+"""What is appended: a batch of so many records, or an end, and by which producer; producer 0 has no transactions."""
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["batch", "batch", "commit", "abort"]), st.integers(0, 3), st.integers(1, 4)),
+    max_size=25,
+)
+
+
+@given(steps=STEPS, compression=st.sampled_from([0, 1, 3, 4]), start=st.integers(0, 60), data=st.data())
+def test_of_what_was_aborted_nothing_comes_wherever_the_fetch_begins(
+    steps: list[Step], compression: int, start: int, data: st.DataObject
+) -> None:
+    unpack_whole_batches()
+    log, end = list[tuple[int, bytearray]](), 0
+    begun, aborted = dict[int, int](), list[tuple[int, int, int]]()
+    fates = dict[int, int]()
+    for what, producer, count in steps:
+        if what == "batch":
+            log.append((end + count, batch(range(end, end + count), compression, producer or None)))
+            if producer:
+                begun.setdefault(producer, end)
+            fates.update((offset, producer) for offset in range(end, end + count))
+            end += count
+        elif producer in begun:
+            first = begun.pop(producer)
+            log.append((end + 1, marker(end, producer, is_commit=what == "commit")))
+            if what == "abort":
+                aborted.append((producer, first, end))
+            end += 1
+    stable = min(begun.values(), default=end)
+    start = min(start, stable)
+    # As the broker answers: whole batches, the first of which may begin before the position, up to the stable offset.
+    sent = [text for until, text in log if until > start and int.from_bytes(text[:8], "big") < stable]
+    told = [(producer, first) for producer, first, last in aborted if last >= start and first < stable]
+    told = data.draw(st.permutations(told))
+    found = fetcher.PartitionRecords(
+        PLACE, fetcher.MemoryRecords(b"".join(map(bytes, sent))), told, start, None, None, False, 1
+    )
+    taken = list[int]()
+    while not found.is_exhausted:
+        taken += offsets_of(found.take(data.draw(st.integers(1, 7))))
+    gone = {o for o, p in fates.items() if any(p == q and a <= o < b for q, a, b in aborted)}
+    assert taken == [offset for offset in fates if start <= offset < stable and offset not in gone]
+    assert found.next_fetch_offset == (stable if sent else start)
+    own = AIOKAFKAS_OWN(PLACE, MemoryRecords(b"".join(map(bytes, sent))), told, start, None, None, False, 1)
+    assert offsets_of(own) == taken
+
+
+def getall(found: Any, position: int, room: Room) -> tuple[list[int], int, bool]:
+    """What a poll takes of a partition: its offsets, the position after them, and whether it is to be fetched anew."""
+    state = SimpleNamespace(paused=False, position=position)
+    state.consumed_to = lambda after: setattr(state, "position", after)
+    assignment = SimpleNamespace(active=True, state_value=lambda _: state)
+    result = fetcher.FetchResult(PLACE, assignment=assignment, partition_records=found, backoff=0)
+    with taking(room):
+        records = result.getall()
+    return offsets_of(records), state.position, not result.has_more()
+
+
+@pytest.mark.parametrize("compression", [0, 1, 3, 4], ids=["plain", "gzip", "lz4", "zstd"])
+def test_batches_are_unpacked_only_while_there_is_room_and_then_whole(compression: int) -> None:
+    found = fetched(*(batch(range(at, at + 10), compression) for at in (0, 10, 20)))
+    one_batch = 10 * (RECORD_OVERHEAD_BYTES + 30)
+    assert getall(found, 0, Room(1000, one_batch + 1, {0: 1 << 20})) == (list(range(20)), 20, False)
+    assert getall(found, 20, Room(1000, 0, {0: 1 << 20})) == ([], 20, False)
+    assert getall(found, 20, Room(1000, 1 << 20, {})) == ([], 20, False)
+    assert getall(found, 20, Room(1, 1 << 20, {0: 1})) == (list(range(20, 30)), 30, True)
+
+
+def test_where_room_is_scarce_a_part_of_a_batch_is_taken_and_the_rest_fetched_again() -> None:
+    two = 2 * (RECORD_OVERHEAD_BYTES + 20)
+    position = 3
+    for taken in ([3, 4], [5, 6], [7, 8], [9]):
+        found = fetched(batch(range(10)), batch(range(10, 20)), position=position)
+        room = Room(1000, 1 << 20, {0: two}, is_scarce=True)
+        offsets, position, is_to_be_fetched = getall(found, position, room)
+        assert (offsets, position) == (taken, taken[-1] + 1)
+        assert is_to_be_fetched == (taken != [9])
+
+
+def test_a_record_that_is_larger_than_all_room_is_taken_alone_where_room_is_scarce() -> None:
+    found = fetched(batch(range(10)))
+    assert getall(found, 0, Room(1000, 1, {0: 1}, is_scarce=True)) == ([0], 1, True)

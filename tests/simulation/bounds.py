@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from processor.batch import size_bytes
+from processor.kafka.room import size_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Sequence
 
     from processor.kafka.records import Record
+    from processor.kafka.room import Room
     from processor.kinesis.ticket import Ticket
     from processor.kinesis.writer import Writer
     from processor.partition import Partition
     from processor.pipeline import Pipeline
     from processor.settings import Settings
+
+_LARGEST_BATCH_BYTES = 64 * 1024
+"""More than any batch of the simulated events has."""
 
 
 class Bounds:
@@ -27,8 +31,8 @@ class Bounds:
         self._pipeline = pipeline
         self._writer = writer
         self._settings = settings
-        self._room_bytes: dict[int, int] = {}
-        """Of the partitions that were asked for in the poll that runs, or ran last."""
+        self._asked: set[int] = set()
+        """The partitions that were asked for in the poll that runs, or ran last."""
         for owner, name, made in (
             (pipeline, "_partition", self._partition),
             (pipeline.source, "poll", self._poll),
@@ -65,12 +69,12 @@ class Bounds:
             offer, drain = partition.offer, partition.drain
 
             def offered(records: Sequence[Record], end_offset: int | None) -> None:
-                room_bytes = self._room_bytes.get(number, 0)
-                assert partition.held_bytes < room_bytes, (
-                    f"partition {number} takes records and has no room: {partition.held_bytes} of {room_bytes} bytes"
-                )
+                assert number in self._asked, f"partition {number} takes records and has no room"
                 offer(records, end_offset)
                 _check_held(partition)
+                held_bytes = sum(each.held_bytes for each in self._pipeline.partitions.values())
+                bound_bytes = self._settings.service.in_flight_bytes + _LARGEST_BATCH_BYTES
+                assert held_bytes <= bound_bytes, f"the worker holds {held_bytes} bytes of {bound_bytes}"
 
             async def drained() -> None:
                 await drain()
@@ -84,11 +88,9 @@ class Bounds:
         return noted
 
     def _poll(self, poll: Callable[..., Any]) -> Any:
-        async def polled(wanted: Collection[int]) -> Any:
-            # A partition's share is what it is when it is asked for; one poll may go beyond it.
-            share = self._settings.service.in_flight_bytes // max(len(self._pipeline.partitions), 1)
-            self._room_bytes = dict.fromkeys(wanted, share)
-            return await poll(wanted)
+        async def polled(room: Room) -> Any:
+            self._asked = set(room.shares)
+            return await poll(room)
 
         return polled
 

@@ -83,12 +83,12 @@ class Log:
         return bool(self.records) and self.records[-1].offset >= position
 
     def read(self, position: int, count: int) -> tuple[list[Record], int]:
-        """Up to `count` records from `position` on, and the position after them."""
-        if not self.has(position):
-            return [], self.end
+        """Up to `count` records from `position` on, and the position after them; it stays where there are none."""
+        if not count or not self.has(position):
+            return [], position
         at = self._index(position)
         found = self.records[at : at + count]
-        return found, found[-1].offset + 1 if at + count < len(self.records) else self.end
+        return found, found[-1].offset + 1
 
     def compact(self, before_s: float) -> None:
         """Of the records that are older than `before_s`, leave those that are the last of their keys."""

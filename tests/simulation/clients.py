@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
 from aiokafka import errors as kafka
+from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.group import SyncGroupRequest
 
+from processor.kafka import records as unpacking
+from processor.kafka.room import size_bytes
 from tests.simulation.broker import LATEST_APPEND_S, Offset, wake
 from tests.simulation.loop import PROCESS
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping, Sequence
 
+    from processor.kafka.room import Room
     from tests.simulation.broker import Broker, Log, Record
 
 _RETRY_S = 0.1
@@ -47,7 +51,7 @@ class Consumer:
         self._rejoin = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._heartbeating: asyncio.Task[None] | None = None
-        self._client = _Client()
+        self._client = _Client(self)
         self._coordinator = _Coordinator(self)
         self.topic = ""
         self.listener: Any = None
@@ -96,9 +100,36 @@ class Consumer:
     async def position(self, place: TopicPartition) -> int:
         return self._positions[place]
 
-    def highwater(self, place: TopicPartition) -> int | None:
-        self._must_be_assigned(place)
-        return self._ends.get(place)
+    @property
+    def _subscription(self) -> Any:
+        """What `fetches.state_of` reaches for: how far a partition is read, and goes."""
+        return SimpleNamespace(subscription=SimpleNamespace(assignment=self))
+
+    def state_value(self, place: TopicPartition) -> Any:
+        if self._assigned is None or place not in self._assigned:
+            return None
+        return SimpleNamespace(
+            has_valid_position=place in self._positions,
+            position=self._positions.get(place),
+            highwater=self._ends.get(place),
+            lso=self._ends.get(place),
+        )
+
+    async def fetch_alone(self, request: Any) -> Any:
+        """A fetch of one partition, as `fetches.end_of_gap` sends it."""
+        ((topic, ((partition, position, _),)),) = request.topics
+        log = self._broker.log(topic, partition)
+        end, has_any = await self._ask(lambda: (log.end, log.has(position)))
+        answer = (partition, 0, end, end, 0, None, -1, b"a batch" if has_any else b"")
+        return SimpleNamespace(API_VERSION=11, throttle_time_ms=0, topics=[(topic, [answer])])
+
+    @property
+    def _fetcher(self) -> Any:
+        """What `fetches.high_watermarks` reaches for: no transactions are made here."""
+        return SimpleNamespace(end_offsets=self._high_watermarks, _records={})
+
+    async def _high_watermarks(self, places: Sequence[TopicPartition], _: float) -> dict[TopicPartition, int]:
+        return await self.end_offsets(places)
 
     async def beginning_offsets(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         # Compaction leaves the beginning where it is.
@@ -112,10 +143,11 @@ class Consumer:
         return found
 
     async def getmany(
-        self, *places: TopicPartition, timeout_ms: int, max_records: int
+        self, *places: TopicPartition, timeout_ms: int, max_records: int = _BATCH_RECORDS
     ) -> dict[TopicPartition, list[Record]]:
         for place in places:
             self._must_be_assigned(place)
+        room = unpacking._room.get()
         epoch, deadline_s = self._epoch, self._broker.loop.time() + timeout_ms / 1000
         while True:
             wanted = {
@@ -132,8 +164,9 @@ class Consumer:
             if epoch != self._epoch:
                 return {}
             batches: dict[TopicPartition, list[Record]] = {}
-            for place, (records, position) in found.items():
+            for place, fetched in found.items():
                 if self._positions.get(place) == wanted[place] and place not in self._paused:
+                    records, position = self._within(room, place.partition, *fetched)
                     self._positions[place] = position
                     if records:
                         batches[place] = records
@@ -174,6 +207,17 @@ class Consumer:
                 await asyncio.sleep(_RETRY_S)
             else:
                 return
+
+    def _within(
+        self, room: Room | None, partition: int, records: list[Record], position: int
+    ) -> tuple[list[Record], int]:
+        """Of a batch, what there is room for, and the position after it."""
+        if room is None or not records:
+            return records, position
+        if not room.has_any(partition):
+            return [], records[0].offset
+        fitting = room.take(partition, records, size_bytes(records))
+        return records[:fitting], position if fitting == len(records) else records[fitting].offset
 
     def _fetched(
         self, wanted: Mapping[TopicPartition, int], max_records: int
@@ -263,10 +307,16 @@ class _Sync(SyncGroupRequest):  # type: ignore[misc]  # aiokafka has no types
 class _Client:
     """Of brokers that know no topic ids."""
 
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+        self.cluster = SimpleNamespace(leader_for_partition=lambda _: 1)
+
     def get_random_node(self) -> int:
         return 1
 
     async def send(self, node: int, request: object) -> object:
+        if isinstance(request, FetchRequest):
+            return await self._consumer.fetch_alone(request)
         raise NotImplementedError(node, request)
 
 
