@@ -28,7 +28,7 @@ from processor.errors import (
     KinesisTooLarge,
     KinesisUnavailable,
 )
-from processor.kinesis.words import told
+from processor.kinesis.words import line
 
 if TYPE_CHECKING:
     from processor.kinesis.wire import Fault
@@ -129,7 +129,7 @@ def from_foreign(error: Exception, action: str, stream: str) -> KinesisError:
         return KinesisUnavailable(
             f"{doing}: the connection broke ({type(error).__name__}: {_cause(error)})", outcome_unknown=True
         )
-    return KinesisRefused(f"{doing}: {told(str(error))}: see `connection` and AWS's variables and files")
+    return KinesisRefused(f"{doing}: {line(str(error))}: see `connection` and AWS's variables and files")
 
 
 def _not_connected(error: Exception, doing: str) -> KinesisError:
@@ -188,7 +188,7 @@ def _cause(error: Exception) -> str:
     """What lies behind one of botocore's errors, without the addresses that it adds, which may hold a password."""
     kwargs = getattr(error, "kwargs", {})
     cause = kwargs.get("error") if isinstance(kwargs, dict) else None
-    return told(str(cause or type(cause or error).__name__), (), 160)
+    return line(str(cause or type(cause or error).__name__), 160)
 
 
 def _never_connected(error: Exception) -> bool:
