@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 _GET_S: Final = 60.0
 """A process that asks a person for a second factor may take long; one that hangs must be told of."""
-_SLOW_S: Final = 1.0
 _METADATA_ATTEMPTS: Final = 3
 
 _PROVIDERS: Final = {
@@ -93,17 +92,10 @@ class Credentials:
 
         Raises:
             KinesisRefused: there are none, and a person must do something.
-            KinesisUnavailable: they cannot be got now; or getting them took so long that the call must be begun anew.
+            KinesisUnavailable: they cannot be got now.
 
         """
-        loop = asyncio.get_running_loop()
-        began_s = loop.time()
         frozen = await self._frozen()
-        if loop.time() - began_s > _SLOW_S:
-            # Whether a call may begin was asked before that.
-            raise KinesisUnavailable(
-                f"{self._doing}: the credentials have just been got; the call begins anew"
-            )
         SigV4Auth(frozen, "kinesis", self._connection.region).add_auth(request)
 
     def forget(self) -> None:
