@@ -92,6 +92,8 @@ _PASSING: Final = frozenset({408, 421, 425, 429})
 _NOT_SENT_ON: Final = frozenset({421, 425, 429})
 _NO_ACCESS: Final = frozenset({401, 403, 407})
 _SERVER_ERRORS: Final = 500
+_OPEN: Final = frozenset({502, 504})
+"""A gateway that had no answer from what is behind it."""
 
 
 def from_fault(fault: Fault, action: str, stream: str) -> KinesisError:
@@ -113,7 +115,7 @@ def from_fault(fault: Fault, action: str, stream: str) -> KinesisError:
             code=code,
         )
     # A 5xx, a throttle or something new: waiting is the only safe answer to what is not known.
-    return KinesisUnavailable(f"{doing}: {aws}")
+    return KinesisUnavailable(f"{doing}: {aws}", outcome_unknown=fault.status in _OPEN)
 
 
 def from_foreign(error: Exception, action: str, stream: str) -> KinesisError:

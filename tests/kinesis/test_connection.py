@@ -164,7 +164,7 @@ async def test_an_answer_that_is_not_aws_own_is_told_as_what_it_is(
     async with answering(html(status, "A Proxy")) as stream:
         for call in (lambda: stream.put([export(1, 0)]), stream.facts, stream.shards):
             with pytest.raises(expected, match=re.escape(told)) as raised:
-                await call()  # type: ignore[operator]  # both are
+                await call()
             assert type(raised.value) is expected
             assert f"HTTP {status} (text/html, 'A Proxy'), which is no answer of AWS" in str(raised.value)
             assert getattr(raised.value, "outcome_unknown", False) == (status in {408, 500, 502, 504})
