@@ -26,6 +26,8 @@ from benchmarks.options import add_keep, count
 from benchmarks.workload import REFERENCE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from benchmarks.end_to_end.contender import Task
     from benchmarks.end_to_end.scene import Scene
 

@@ -5,7 +5,6 @@ The Java runtime comes as a wheel; Kafka's jars come from Maven Central, once, i
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import struct
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from processor.embedded.places import cache_directory, working_directory
 from processor.embedded.server import ServerProcess, free_ports
 from processor.errors import EmbeddedServerError
 
@@ -138,8 +138,8 @@ def start_kafka(
 
     """
     jars = fetch_kafka(on_download)
-    with tempfile.TemporaryDirectory(prefix="processor-kafka-") as directory:
-        kafka = EmbeddedKafka(Path(directory), jars, properties or {}, listeners or {})
+    with working_directory("processor-kafka-") as directory:
+        kafka = EmbeddedKafka(directory, jars, properties or {}, listeners or {})
         try:
             yield kafka
         finally:
@@ -153,11 +153,10 @@ def fetch_kafka(on_download: DownloadProgress | None = None) -> Path:
         EmbeddedServerError: they cannot be fetched.
 
     """
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "profile-export-processor"
+    home = cache_directory()
     jars = home / f"kafka-{KAFKA_VERSION}" / "jars"
     if jars.is_dir():
         return jars
-    home.mkdir(parents=True, exist_ok=True)
     # A download that is broken off leaves nothing behind that looks whole: the last step is one rename.
     with tempfile.TemporaryDirectory(prefix="fetching-", dir=home) as work:
         _resolve(Path(work), on_download)
