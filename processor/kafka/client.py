@@ -10,6 +10,7 @@ from aiokafka import errors as kafka
 
 from processor.errors import ConfigurationError, KafkaRefused, KafkaUnavailable, Problem, ProcessorError
 from processor.kafka.msk_iam import MskToken
+from processor.kafka.offset_answers import heed_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +44,7 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
         ConfigurationError: a TLS file cannot be used.
 
     """
+    heed_errors()
     options: dict[str, Any] = {
         "bootstrap_servers": ",".join(settings.servers),
         "client_id": settings.client_id,
