@@ -59,9 +59,10 @@ format: $(READY) ## rewrite the code in the project's style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: $(READY) ## write docs/configuration.md and docs/metrics.md anew from the code
+docs: $(READY) ## write docs/configuration.md, docs/metrics.md and docs/commands.md anew from the code
 	$(BIN)/python -m processor.reference > docs/configuration.md
 	$(BIN)/python -m processor.telemetry.reference > docs/metrics.md
+	$(BIN)/python -m processor.command_reference > docs/commands.md
 
 lock: $(READY) ## resolve the lock files anew: all, what the image runs, what the image is built with
 	$(BIN)/pip install --quiet uv
@@ -81,7 +82,7 @@ $(READY): requirements.lock pyproject.toml
 
 # The compiled build, in an environment of its own that borrows the other one's dependencies. It is compiled from a
 # copy: a compiled module beside its source would be imported in the source's place, also when that has changed.
-$(COMPILED_READY): $(READY) $(shell find processor -name '*.py') pyproject.toml
+$(COMPILED_READY): $(READY) $(wildcard processor/*.py processor/*/*.py) pyproject.toml
 	@echo "Compiling into $(COMPILED)"
 	@rm -rf $(COMPILED)
 	@$(BIN)/python -m venv $(COMPILED)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from processor.errors import InvalidEvent, Reason
+from processor.errors import InvalidEvent, InvalidStateRecord, Reason
 from processor.kafka.dead_letters import DeadLetter
 from processor.profile.record import has_left
+from processor.unexpected import Failure, told, trace_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ class Batch:
     """What became of some consecutive records of a partition.
 
     `exports` and `exported` run side by side: each export and the record that caused it. `changes` holds the
-    latest state record of each profile that changed. `next_offset` is what to commit once all is acknowledged,
+    latest state record of each profile that changed. Each of `failures` has its letter. `next_offset` is what to commit once all is acknowledged,
     `timestamp_ms` the time of the first record.
     """
 
@@ -32,6 +33,7 @@ class Batch:
         "changes",
         "exported",
         "exports",
+        "failures",
         "letters",
         "next_offset",
         "received",
@@ -49,6 +51,7 @@ class Batch:
         self.exports: list[Export] = []
         self.exported: list[Record] = []
         self.letters: list[DeadLetter] = []
+        self.failures: list[Failure] = []
         self.changes: dict[bytes, bytes] = {}
         self.removed: list[Removal] = []
         self.skipped = 0
@@ -62,6 +65,14 @@ class Batch:
     def has_left(self) -> bool:
         """Whether a profile left its last segment: its record is kept only until the offset is committed."""
         return any(has_left(record) for record in self.changes.values())
+
+    def refuse(self, record: Record, error: Exception) -> None:
+        """Give up an event: its own fault where that is what `error` says, the processor's otherwise."""
+        if isinstance(error, InvalidEvent):
+            self.letters.append(DeadLetter(record, error.reason, error.detail))
+            return
+        self.letters.append(DeadLetter(record, Reason.INTERNAL, told(error)))
+        self.failures.append(Failure(record.offset, type(error).__name__, trace_of(error)))
 
 
 def merged_changes(batches: Sequence[Batch]) -> dict[bytes, bytes]:
@@ -98,7 +109,8 @@ def process(
     """Apply `records`, in order, to the states of their profiles, each of which must be there.
 
     An event whose export is larger than the stream takes, or whose state record is larger than the changelog
-    takes, is dead-lettered and changes no state.
+    takes, is dead-lettered and changes no state. So is one on which the core fails, however that may be: one event
+    must not keep all that come after it from being exported.
 
     Raises:
         InvalidStateRecord: the state was written by a release that this one does not understand.
@@ -118,15 +130,16 @@ def process(
                 offset=record.offset,
                 state=None if key is None else states[key],
             )
-        except InvalidEvent as error:
-            letters.append(DeadLetter(record, error.reason, error.detail))
+            export = transition.export
+            export_bytes = 0 if export is None else len(export.data) + len(export.partition_key.encode())
+        except InvalidStateRecord:
+            raise
+        except Exception as error:  # noqa: BLE001  whatever it is, it is told, and kept with its event
+            batch.refuse(record, error)
             continue
-        export = transition.export
-        if export is not None:
-            export_bytes = len(export.data) + len(export.partition_key.encode())
-            if export_bytes > export_bytes_max:
-                letters.append(_too_large(record, "export", export_bytes, "stream", export_bytes_max))
-                continue
+        if export_bytes > export_bytes_max:
+            letters.append(_too_large(record, "export", export_bytes, "stream", export_bytes_max))
+            continue
         new_state = transition.state
         if new_state is not None and key is not None:
             state_bytes = len(new_state) + len(key)

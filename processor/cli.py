@@ -1,4 +1,4 @@
-"""The command line: `processor run | validate | replay | demo | size`."""
+"""The command line: what `processor` does, command by command; docs/commands.md is generated from here."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from processor import __version__
 from processor.configuration import read_files
 from processor.console import refuse, tell
 from processor.errors import ConfigurationError
 from processor.letter_commands import letter_app
+from processor.open_files import raise_limit
 from processor.profile.core import Core
 from processor.reload import plan_of
 from processor.replay import replay as replay_lines
-from processor.settings import StateSettings, load_file_settings, load_settings
+from processor.settings import StateSettings, find_settings, load_file_settings
 from processor.state_commands import state_app
 
 if TYPE_CHECKING:
@@ -90,30 +92,38 @@ def validate(
     connect: Annotated[bool, typer.Option("--connect", help="Also try Kafka and Kinesis.")] = False,
 ) -> None:
     """Check the two files and the environment, and show what will be exported."""
-    from processor.validate import connection_checks, plan_notes, plan_table
+    from processor.tables import plain, show
+    from processor.validate import connection_checks, environment_problems, plan_notes, plan_table
 
     plan, problems = _plan(destination, governance)
-    try:
-        settings = load_settings()
-    except ConfigurationError as error:
-        refuse([*problems, *error.problems])
-    if plan is None:
-        refuse(problems)
+    found = find_settings()
+    wrong = [*problems, *environment_problems(found, connect=connect)]
+    if wrong or plan is None:
+        refuse(wrong)
     console = Console()
-    console.print(plan_table(plan))
+    show(plan_table(plan), console)
     for note in plan_notes(plan):
-        console.print(note, highlight=False)
+        console.print(plain(note), soft_wrap=True)
+    if found.settings is None:
+        console.print(
+            "[green]The files are valid.[/] [yellow]`processor run` will want these variables, too:[/]",
+            soft_wrap=True,
+        )
+        for each in found.unset:
+            console.print(plain(f"{each.member}: {each.remedy.removeprefix('Set it: ')}"), soft_wrap=True)
+        return
+    settings = found.settings
     if not connect:
         console.print("[green]The configuration is valid.[/]")
         return
 
     async def check() -> bool:
         fine = True
-        async for found in connection_checks(settings, plan):
-            fine = fine and found.trouble is None
-            mark = "[green]✓[/]" if found.trouble is None else "[red]✗[/]"
-            trouble = "" if found.trouble is None else f": {found.trouble}"
-            console.print(f"{mark} {found.what}{trouble}", highlight=False, soft_wrap=True)
+        async for each in connection_checks(settings, plan):
+            fine = fine and each.trouble is None
+            mark = plain("✓", "green") if each.trouble is None else plain("✗", "red")
+            trouble = "" if each.trouble is None else f": {each.trouble}"
+            console.print(Text.assemble(mark, " ", plain(f"{each.what}{trouble}")), soft_wrap=True)
         return fine
 
     if not asyncio.run(check()):
@@ -206,6 +216,7 @@ def size(
     from processor.size_table import size_table
     from processor.sizing import Load, load_constants
     from processor.sizing import size as sized
+    from processor.tables import show
 
     load = Load(
         events_per_second,
@@ -217,7 +228,7 @@ def size(
         replicas=replicas,
     )
     kept_s = StateSettings.model_fields["changelog_min_compaction_lag_ms"].default / 1000
-    Console().print(size_table(sized(load, load_constants(), kept_s)))
+    show(size_table(sized(load, load_constants(), kept_s)))
 
 
 @app.command()
@@ -228,6 +239,7 @@ def version() -> None:
 
 def main() -> None:
     """The console script."""
+    raise_limit()
     app()
 
 

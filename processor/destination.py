@@ -18,12 +18,23 @@ PLATFORM_NAMESPACE = "ups"
 
 
 @dataclass(frozen=True, slots=True)
+class SegmentTimes:
+    """When a segment, and its mapping to this destination, came to be and last changed; in ms since the epoch."""
+
+    created_at_ms: int | None = None
+    updated_at_ms: int | None = None
+    mapping_created_at_ms: int | None = None
+    mapping_updated_at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """A mapped segment."""
 
     namespace: str
     id: str
     name: str | None = None
+    times: SegmentTimes = SegmentTimes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +60,7 @@ class Destination:
     description: str | None = None
     partition_key_namespace: str | None = None
     include_segment_names: bool = False
+    include_segment_timestamps: bool = False
     source: str = field(default="destination.yaml", compare=False)
     lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
     """Where members (`segments[1]`) stand in the file: some mistakes are known only with the other file."""

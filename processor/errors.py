@@ -12,8 +12,11 @@
   * KinesisError
     * KinesisUnavailable       cured by waiting
       + outcome_unknown        whether the request may have been carried out
+      * KinesisUnreadable      an answer that does not say what became of the request
+      * KinesisTooLarge        something on the way takes no request of this size; a smaller one may pass
     * KinesisRejected          a request whose content is at fault: some record of it
     * KinesisRefused           cured by a person: permission, stream, credentials
+      + code                   AWS' name of the error, where an answer has one
   * StateError                 state cannot be read or kept: a disk that is full or broken
     * StateRefused             state, changelog and offsets do not agree; a person must decide (exit code 78)
   * WorkerStalled              there is work and no progress; a new start may cure it
@@ -45,6 +48,8 @@ class Reason(StrEnum):
     BAD_LABELS = "bad-labels"
     TOO_LARGE = "too-large"
     REJECTED = "rejected"
+    INTERNAL = "internal"
+    """Something in the processor failed on it that nobody expected: a fault of the processor, not of the event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +120,27 @@ class KinesisUnavailable(KinesisError):
         self.outcome_unknown = outcome_unknown
 
 
+class KinesisUnreadable(KinesisUnavailable):
+    """An answer that does not say what became of the request, which may have been carried out."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, outcome_unknown=True)
+
+
+class KinesisTooLarge(KinesisUnavailable):
+    """Something on the way takes no request of this size, and Kinesis has none of it; a smaller one may pass."""
+
+
 class KinesisRejected(KinesisError):
     """Kinesis answers that a request's content is at fault; some record of it, if it held several."""
 
 
 class KinesisRefused(KinesisError):
-    """Kinesis answers and refuses; a person must change a permission, a stream or a credential."""
+    """Kinesis, or what stands before it, refuses; a person must change a permission, a stream or a credential."""
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class StateError(ProcessorError):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiokafka.partitioner import DefaultPartitioner
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
     from processor.profile.structs import StateRecord
     from processor.settings import Settings
+
+_NO_CHANGELOG: Final = (
+    "`processor run` creates it at its first start: see PROCESSOR_KAFKA_GROUP and PROCESSOR_KAFKA_TOPIC"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,7 @@ async def find_in_changelog(
 
     """
     async with open_topics(settings.kafka) as topics:
-        partitions = list(range((await topics.shape(settings.changelog_topic)).partitions))
+        partitions = list(range((await topics.shape(settings.changelog_topic, _NO_CHANGELOG)).partitions))
     # Where the producers choose partitions as Kafka's own clients do, the first one it is.
     likely = DefaultPartitioner()(profile, partitions, partitions)
     changelog = _changelog(settings)
@@ -95,13 +100,13 @@ async def figures(settings: Settings) -> AsyncIterator[PartitionFigures]:
         StateError: a store cannot be read.
 
     """
-    stores = dict(_stores(settings))
+    stores = await asyncio.to_thread(lambda: dict(_stores(settings)))
     async with open_topics(settings.kafka) as topics:
-        count = (await topics.shape(settings.changelog_topic)).partitions
+        count = (await topics.shape(settings.changelog_topic, _NO_CHANGELOG)).partitions
     changelog = _changelog(settings)
     for partition in range(count):
         bounds = await changelog.bounds(partition)
-        local = figures_of(stores[partition]) if partition in stores else None
+        local = await asyncio.to_thread(figures_of, stores[partition]) if partition in stores else None
         yield PartitionFigures(
             partition,
             bounds.begin,

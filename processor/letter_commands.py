@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections import Counter
 from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -16,13 +15,12 @@ from rich.table import Table
 
 from processor.console import settings_or_refuse, tell, told_plainly
 from processor.errors import Reason
+from processor.tables import plain, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from processor.kafka.letter_reader import Letter
-
-_WIDTH_ELSEWHERE: Final = 200
 
 letter_app = typer.Typer(
     no_args_is_help=True,
@@ -57,15 +55,15 @@ def letters_list(
 
     with told_plainly():
         asyncio.run(collect())
-    table = Table(title=f"dead letters in {settings.dead_letter_topic}", title_justify="left")
+    table = Table(title=plain(f"dead letters in {settings.dead_letter_topic}"), title_justify="left")
     for column in ("letter", "event's time", "from", "reason", "error"):
-        table.add_column(column, overflow="fold", no_wrap=column in {"letter", "event's time", "reason"})
+        table.add_column(column)
     for each in newest:
-        table.add_row(each.place, _time(each), _source(each), each.reason, each.error)
-    console = _console()
-    console.print(table)
+        table.add_row(*map(plain, (each.place, _time(each), _source(each), each.reason, each.error)))
+    console = Console()
+    show(table, console)
     told = ", ".join(f"{name} {count}" for name, count in counts.most_common()) or "none"
-    console.print(f"in all: {told}", highlight=False)
+    console.print(plain(f"in all: {told}"), soft_wrap=True)
 
 
 @letter_app.command("show")
@@ -113,23 +111,18 @@ def letters_replay(
         outcome = asyncio.run(replay(settings, _of(reason), dry_run=dry_run))
     table = Table(title="skipped", title_justify="left")
     for column in ("letter", "from", "reason", "why"):
-        table.add_column(column, overflow="fold", no_wrap=column in {"letter", "reason"})
+        table.add_column(column)
     for each, why in outcome.skipped:
-        table.add_row(each.place, _source(each), each.reason, why)
-    console = _console()
+        table.add_row(*map(plain, (each.place, _source(each), each.reason, why)))
+    console = Console()
     if outcome.skipped:
-        console.print(table)
+        show(table, console)
     verb = "would be sent" if dry_run else "sent"
     console.print(f"{verb}: {outcome.sent}; skipped: {len(outcome.skipped)}", highlight=False)
     if outcome.appended_again:
         console.print(
             f"appended again behind them, for they came meanwhile: {outcome.appended_again}", highlight=False
         )
-
-
-def _console() -> Console:
-    """Standard output; lines that go to another program are not broken to a terminal's width."""
-    return Console() if sys.stdout.isatty() else Console(width=_WIDTH_ELSEWHERE)
 
 
 def _of(reason: Reason | None) -> Callable[[Letter], bool]:
@@ -141,7 +134,11 @@ def _source(each: Letter) -> str:
 
 
 def _time(each: Letter) -> str:
-    return datetime.fromtimestamp(each.timestamp_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    try:
+        return datetime.fromtimestamp(each.timestamp_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        # Microseconds that were sent for milliseconds, say: beyond the calendar's years.
+        return f"{each.timestamp_ms} ms"
 
 
 def _text(value: bytes | None) -> str | None:

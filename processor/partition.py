@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from processor.state.overlay import LookUp, Overlay
     from processor.telemetry.status import Status
     from processor.telemetry.traces import Span, Tracer
+    from processor.unexpected import Failure
 
 log = structlog.get_logger(__name__)
 
@@ -193,6 +194,8 @@ class Partition:
         began_s = time.perf_counter()
         batch = process(stages.core, states, records, limits)
         self._status.processed(batch, time.perf_counter() - began_s)
+        if batch.failures:
+            _tell(batch.failures, self.number)
         self._spans.append(span)
         stages.state.put(batch.changes)
         # More than a batch: at the end of a topic, markers of transactions may stand that are no events.
@@ -203,13 +206,16 @@ class Partition:
         await stages.writer.submit(ticket)
 
     async def _settle(self) -> None:
+        rest_after_s: float | None = _REST_AFTER_S
         while True:
             try:
-                async with asyncio.timeout(_REST_AFTER_S):
+                async with asyncio.timeout(rest_after_s):
                     await self._to_settle.wait()
             except TimeoutError:
                 await self._stages.checkpoint.rest()
+                rest_after_s = None  # it has all; hundreds of idle partitions need not look again
                 continue
+            rest_after_s = _REST_AFTER_S
             self._to_settle.clear()
             while self._in_flight:
                 await self._settle_some()
@@ -268,6 +274,21 @@ class Partition:
     def _rest_if_idle(self) -> None:
         if not self._taken and not self._in_flight:
             self._idle.set()
+
+
+def _tell(failures: Sequence[Failure], partition: int) -> None:
+    """A line for each kind of failure, for a fault that strikes one event strikes many."""
+    offsets: dict[tuple[str, str], list[int]] = {}
+    for failure in failures:
+        offsets.setdefault((failure.error, failure.trace), []).append(failure.offset)
+    for (error, trace), at in offsets.items():
+        log.error(
+            "events failed unexpectedly and become dead letters",
+            partition=partition,
+            offsets=at,
+            error=error,
+            trace=trace,
+        )
 
 
 def _letters(batch: Batch, ticket: Ticket) -> list[DeadLetter]:

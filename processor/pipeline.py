@@ -56,6 +56,8 @@ class Parts:
     changelog_shape: ChangelogShape
     heartbeats: Heartbeats
     stream: str
+    check_room: Callable[[int], None]
+    """Raises where so many stores cannot be open at once."""
     open_store: Callable[[int], Awaitable[Store]]
     state_memory_bytes: Callable[[], int]
 
@@ -98,6 +100,7 @@ class Pipeline:
                 tasks.create_task(self._parts.writer.run(), name="writer"),
                 tasks.create_task(self._commit_now_and_then(), name="commits"),
                 tasks.create_task(self._watch(), name="watch"),
+                tasks.create_task(self._watch_source(), name="watch-source"),
                 tasks.create_task(self._tend_health(), name="health"),
             ]
             polling = tasks.create_task(self._poll(), name="poll")
@@ -115,8 +118,11 @@ class Pipeline:
         """See `Assignment`."""
         if self._tasks is None:
             raise RuntimeError("partitions were assigned before the pipeline runs")
+        # Another count of partitions is how the group hears first of a source that was deleted and made anew.
+        await self._check_source()
         if self._is_ending:
             return  # a rebalance met the end: what is not begun is the next owner's, once this member has left
+        self._parts.check_room(len(self._owned) + len(partitions))
         self.source.hold(partitions)
         for number in partitions:
             self.status.assigned(number)
@@ -241,6 +247,18 @@ class Pipeline:
         """Raise what went wrong in a rebalance, where it would otherwise only be logged."""
         await self.source.failed()
 
+    async def _watch_source(self) -> None:
+        interval_s = self._settings.kafka.metadata_max_age_ms / 1000
+        while True:
+            await asyncio.sleep(interval_s)
+            await self._check_source()
+
+    async def _check_source(self) -> None:
+        try:
+            await self.source.check_identity()
+        except KafkaError as error:
+            log.info("the source's id could not be looked at, looking again later", reason=str(error))
+
     async def _commit_now_and_then(self) -> None:
         interval_s = self._settings.kafka.commit_interval_ms / 1000
         while True:
@@ -259,14 +277,19 @@ class Pipeline:
         while True:
             await asyncio.sleep(_HEALTH_INTERVAL_S)
             heartbeats, writer = self._parts.heartbeats, self._parts.writer
-            silence_s, trouble = heartbeats.silence_s, writer.trouble
+            silence_s, now_s = heartbeats.silence_s, asyncio.get_running_loop().time()
+            trouble = writer.trouble
             # Where nothing waits, no call would end an outage.
             if trouble is None and writer.figures.in_flight:
-                trouble = writer.outage.told(asyncio.get_running_loop().time())
+                trouble = writer.size.told(now_s) or writer.outage.told(now_s)
             if silence_s < patience_s or heartbeats.is_joining:
                 self.status.healthy("kafka")
             else:
                 self.status.unhealthy("kafka", f"no heartbeat was answered for {silence_s:.0f} s")
+            if self.source.rival is None:
+                self.status.healthy("instance id")
+            else:
+                self.status.unhealthy("instance id", self.source.rival)
             if self.source.is_there:
                 self.status.healthy("source")
             else:

@@ -15,6 +15,7 @@ from processor.configuration.governance_file import GovernanceForm
 from processor.configuration.located import Form
 from processor.errors import EXIT_BAD_CONFIGURATION
 from processor.settings import GROUPS, SECRETS
+from processor.settings.group import TECHNICAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,9 +54,12 @@ stream: profile-exports
 marketingActions: [exportToThirdParty]
 partitionKey: identity:ecid
 includeSegmentNames: true
+includeSegmentTimestamps: true
 segments:
   - id: 7841ba61-23c1-4bb3-a495-00d3g5fe1e93
     name: High propensity to convert
+    createdAt: 1648553325000
+    mappingCreatedAt: 1649856570000
 attributes: [person.email, person.name.lastName]
 ```
 """
@@ -71,6 +75,7 @@ labels:
     - {id: 59bd2fkd-3c48-4b18-bf56-4f5c5e6967ae, labels: [C5]}
 policies:
   - name: Third Party Export Restriction
+    description: Contract data stays with us
     status: ENABLED
     marketingActionRefs: [exportToThirdParty]
     deny: {operator: OR, operands: [{label: C2}, {label: C5}]}
@@ -157,7 +162,7 @@ def _form(annotation: object) -> str:
 def _bounds(field: FieldInfo) -> str:
     low = next((bound.ge for bound in field.metadata if hasattr(bound, "ge")), None)
     high = next((bound.le for bound in field.metadata if hasattr(bound, "le")), None)
-    if high is not None:
+    if high is not None and high not in TECHNICAL:
         return f", {low} to {high}"
     return "" if low is None else f", from {low}"
 

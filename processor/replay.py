@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import orjson
 
-from processor.errors import ConfigurationError, InvalidEvent, Problem
+from processor.errors import ConfigurationError, InvalidEvent, Problem, Reason
 from processor.profile.record import has_left
 from processor.state.memory import MemoryStore
+from processor.unexpected import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,7 +61,10 @@ def replay(
             )
         except InvalidEvent as error:
             invalid += 1
-            dead_letters.write(orjson.dumps({"event": events, "reason": error.reason.value}) + b"\n")
+            dead_letters.write(_letter(events, error.reason, error.detail))
+        except Exception as error:  # noqa: BLE001  as in a batch of `run`
+            invalid += 1
+            dead_letters.write(_letter(events, Reason.INTERNAL, told(error)))
         else:
             if transition.state is not None:
                 # Nothing is ever read again, so a profile that left need not be remembered.
@@ -76,6 +80,10 @@ def replay(
                 )
         events += 1
     return ReplayFigures(events, exported, invalid)
+
+
+def _letter(event: int, reason: Reason, detail: str) -> bytes:
+    return orjson.dumps({"event": event, "reason": reason.value, "detail": detail}) + b"\n"
 
 
 def _parsed(text: bytes, source: str, number: int) -> _Line:

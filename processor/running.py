@@ -14,6 +14,7 @@ import uvloop
 
 from processor.console import errors, exit_code, leaves, refuse, tell
 from processor.errors import ConfigurationError, ProcessorError
+from processor.kafka.client import client_options
 from processor.link import line_to_parent
 from processor.reload import Changes, LastValid, plan_of
 from processor.service import Parent, run_service, stop_on_signals
@@ -35,6 +36,7 @@ _LEAVE_S: Final = 15.0
 """What a worker may take beyond its drain: the last commit, and leaving the group."""
 
 _SWITCH_INTERVAL_S: Final = 0.0005
+_TOLD_MOST: Final = 5
 _COLLECT_AFTER: Final = 20_000
 """How many more objects than went have come when the garbage collector looks at the young ones."""
 
@@ -54,6 +56,7 @@ def run_all(read: Callable[[], Files], workers: int | None) -> int:
         problems += error.problems
     try:
         settings = load_settings()
+        client_options(settings.kafka)  # files of certificates and keys are read before anything is connected
     except ConfigurationError as error:
         problems += error.problems
     if problems:
@@ -71,7 +74,7 @@ def run_all(read: Callable[[], Files], workers: int | None) -> int:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: changes.tell(read()))
         async with asyncio.TaskGroup() as tasks:
             beside = [tasks.create_task(show_restoration(status, errors))] if errors.is_terminal else []
-            await run_service(settings, plan, stop, status, changes=changes)
+            await run_service(settings.of_worker(0), plan, stop, status, changes=changes)
             for task in beside:
                 task.cancel()
 
@@ -125,10 +128,20 @@ def _exit_code_of(service: Coroutine[object, object, None]) -> int:
 
 
 def _told(failures: Sequence[BaseException]) -> int:
-    """Tell of failures, and of every problem of a configuration by itself; the exit code."""
-    for failure in failures:
-        for told in failure.problems if isinstance(failure, ConfigurationError) else [failure]:
-            tell(str(told))
+    """Tell of failures, and of every problem of a configuration by itself; the exit code.
+
+    Many partitions may have met the same: it is told once, and of what differs by the partition's name some.
+    """
+    problems = [
+        problem for each in failures if isinstance(each, ConfigurationError) for problem in each.problems
+    ]
+    others = dict.fromkeys(str(each) for each in failures if not isinstance(each, ConfigurationError))
+    for problem in problems:
+        tell(str(problem))
+    for text in list(others)[:_TOLD_MOST]:
+        tell(text)
+    if len(others) > _TOLD_MOST:
+        tell(f"… and {len(others) - _TOLD_MOST} more, of other partitions")
     return exit_code(failures)
 
 

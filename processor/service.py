@@ -36,6 +36,7 @@ from processor.pipeline import Parts, Pipeline
 from processor.profile.core import Core
 from processor.reload import Changes, follow_changes, tell_refused
 from processor.state.directory import StateDirectory
+from processor.state.files import check_room
 from processor.telemetry.report import Fleet
 from processor.telemetry.status import Status
 from processor.telemetry.traces import tracing
@@ -177,8 +178,8 @@ async def _connected(
     stack.push_async_callback(within, _LEAVE_S, dead_letters.stop, "the dead-letter producer")
     await _patiently(patience, dead_letters.start, "kafka", status)
     changelog = Changelog(settings.kafka, settings.changelog_topic, life.fence)
-    directory = _state_directory(settings, prepared)
-    stack.callback(directory.close)
+    directory = await asyncio.to_thread(_state_directory, settings, prepared)
+    stack.push_async_callback(asyncio.to_thread, directory.close)
     stack.push_async_callback(within, _LEAVE_S, changelog.stop, "the changelog producer")
     await _patiently(patience, changelog.start, "kafka", status)
     parts = Parts(
@@ -189,6 +190,7 @@ async def _connected(
         changelog_shape=prepared.changelog,
         heartbeats=life.heartbeats,
         stream=f"{plan.destination.connection.region}/{plan.destination.stream.rpartition('/')[2]}",
+        check_room=check_room,
         open_store=partial(
             directory.open,
             deletions_kept_ms=prepared.changelog.delete_retention_ms,

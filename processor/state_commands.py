@@ -7,12 +7,12 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
 from processor.console import errors, settings_or_refuse, tell, told_plainly
 from processor.profile.record import ATTRIBUTE_BYTES
+from processor.tables import plain, show
 
 state_app = typer.Typer(
     no_args_is_help=True, help="Look at what was last exported, and rebuild local stores."
@@ -67,7 +67,7 @@ def state_stats() -> None:
     from processor import inspection
 
     settings = settings_or_refuse()
-    table = Table(title=f"changelog {settings.changelog_topic}")
+    table = Table(title=plain(f"changelog {settings.changelog_topic}"))
     for column in ("partition", "changelog from", "to", "local store at", "behind", "profiles, about", "MiB"):
         table.add_column(column, justify="right")
 
@@ -85,7 +85,7 @@ def state_stats() -> None:
 
     with told_plainly():
         asyncio.run(collect())
-    Console().print(table)
+    show(table)
 
 
 @state_app.command("rebuild")

@@ -6,16 +6,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rich.table import Table
 
-from processor.errors import KafkaError, KinesisError
+from processor.errors import ConfigurationError, KafkaError, KinesisError
+from processor.kafka.client import client_options
 from processor.kafka.source import check_group
 from processor.kafka.topics import open_topics
 from processor.kinesis.connection import open_stream
+from processor.tables import plain
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from rich.text import Text
+
+    from processor.errors import Problem
     from processor.governance.plan import Item, Plan, Removal
-    from processor.settings import Settings
+    from processor.settings import Found, Settings
 
 
 class Check(NamedTuple):
@@ -28,15 +33,15 @@ class Check(NamedTuple):
 def plan_table(plan: Plan) -> Table:
     """Each item that may be exported or not, with its labels and what removes it."""
     removals = {removal.item: removal for removal in plan.standing.removals}
-    table = Table(title=f"{plan.destination.name} → stream {plan.destination.stream}", title_justify="left")
+    title = plain(f"{plan.destination.name} → stream {plan.destination.stream}")
+    table = Table(title=title, title_justify="left")
     for heading in ("item", "name", "labels", "exported", "removed by policy", "for marketing action"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading)
     for item in plan.items:
         table.add_row(*_row(item, removals.get(item)))
     labelled = ", ".join(plan.governance.identity_labels)
-    table.add_row(
-        "identity", f"all others than {labelled}" if labelled else "all", "", "[green]yes[/]", "", ""
-    )
+    others = plain(f"all others than {labelled}" if labelled else "all")
+    table.add_row("identity", others, "", plain("yes", "green"), "", "")
     return table
 
 
@@ -52,6 +57,18 @@ def plan_notes(plan: Plan) -> list[str]:
     ]
     notes += [f"Consent policy: {policy.name}." for policy in plan.consent_policies]
     return notes
+
+
+def environment_problems(found: Found, *, connect: bool) -> list[Problem]:
+    """What is wrong with the environment, as far as it is needed: to look at the two files, it need not be there yet."""
+    unset = [] if found.is_empty and not connect else found.unset
+    if found.settings is None or unset:
+        return [*found.wrong, *unset]
+    try:
+        client_options(found.settings.kafka)
+    except ConfigurationError as error:
+        return [*error.problems]
+    return []
 
 
 async def connection_checks(settings: Settings, plan: Plan) -> AsyncIterator[Check]:
@@ -78,8 +95,8 @@ async def connection_checks(settings: Settings, plan: Plan) -> AsyncIterator[Che
         yield Check(f"Kinesis stream {plan.destination.stream}", str(error))
 
 
-def _row(item: Item, removal: Removal | None) -> tuple[str, ...]:
-    labels = ", ".join(sorted(item.labels))
+def _row(item: Item, removal: Removal | None) -> tuple[str | Text, ...]:
+    name, labels = plain(item.name), plain(", ".join(sorted(item.labels)))
     if removal is None:
-        return item.kind, item.name, labels, "[green]yes[/]", "", ""
-    return item.kind, item.name, labels, "[red]no[/]", removal.policy, removal.action
+        return item.kind, name, labels, plain("yes", "green"), "", ""
+    return item.kind, name, labels, plain("no", "red"), plain(removal.policy), plain(removal.action)

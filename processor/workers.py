@@ -235,10 +235,8 @@ class Workers:
 
 def worker_environ(environ: Mapping[str, str], settings: Settings, index: int) -> dict[str, str]:
     """A worker's environment: what must differ between the members of one machine does."""
-    own = dict(environ)
-    if settings.kafka.instance_id:
-        own["PROCESSOR_KAFKA_INSTANCE_ID"] = f"{settings.kafka.instance_id}-{index}"
-    return own
+    instance_id = settings.of_worker(index).kafka.instance_id
+    return {**environ, **({"PROCESSOR_KAFKA_INSTANCE_ID": instance_id} if instance_id else {})}
 
 
 def allowed_cpus() -> int:

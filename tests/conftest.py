@@ -11,11 +11,16 @@ import boto3
 import hypothesis
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from blockbuster import blockbuster_ctx
 
 from processor.embedded import EmbeddedKinesis, start_kafka, start_kinesis
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+KEPT = {"retention.ms": "-1"}
+"""Of topics whose events bear times that are years ago: by its default, Kafka would delete them within minutes."""
+pytest_plugins = ["pytester", "tests.needs"]
 
 hypothesis.settings.register_profile("default", max_examples=100, deadline=None)
 hypothesis.settings.register_profile("ci", max_examples=500, deadline=None, print_blob=True)
@@ -52,7 +57,7 @@ async def create_topic(servers: str, name: str, *, partitions: int) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=servers)
     await admin.start()
     try:
-        await admin.create_topics([NewTopic(name, partitions, 1)])
+        await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=KEPT)])
     finally:
         await admin.close()
 
@@ -75,6 +80,36 @@ def stream(kinesis_client: Any) -> str:
     kinesis_client.create_stream(StreamName=name, ShardCount=2)
     kinesis_client.get_waiter("stream_exists").wait(StreamName=name)
     return name
+
+
+MAY_BLOCK = {
+    # botocore reads its configuration while a client is made, before the group is joined.
+    "processor/kinesis/connection.py": {"open_stream", "_regions"},
+    # OpenTelemetry's resource detectors have threads of their own, before the group is joined.
+    "processor/telemetry/traces.py": {"tracing"},
+    # The thread ends as soon as it is told to; the worker has ended then.
+    "processor/watchdog.py": {"loop_guarded"},
+    # Lines of a log are short, and there are few a second.
+    "logging/__init__.py": {"emit"},
+    # The service makes its state directory in a thread; tests make theirs before anything runs.
+    "tests/state/test_stores.py": {"directory_at"},
+    # Hypothesis looks at the lines that ran.
+    "hypothesis/internal/scrutineer.py": {"should_trace_file"},
+}
+"""Functions, by file, within which a call may hold the loop up, each with its reason."""
+
+
+@pytest.fixture(autouse=True)
+def no_blocking() -> Iterator[None]:
+    """A call of ours that would hold the loop up raises, and fails its test.
+
+    Servers of tests are none of ours: they are started before the loop that matters.
+    """
+    with blockbuster_ctx("processor", excluded_modules=["processor.embedded"]) as calls:
+        for call in calls.functions.values():
+            for file, functions in MAY_BLOCK.items():
+                call.can_block_in(file, functions)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -90,7 +90,7 @@ class NaiveModel:
         removed = self.removed(labels)
         entries = {} if profile is None else self.entries(profile)
         attributes = {} if profile is None else self.attributes(profile)
-        identities = before.identities if profile is None else profile.get("identityMap", {})
+        identities = before.identities if profile is None else profile.get("identityMap") or {}
         members = {place for place, entry in entries.items() if is_member(entry, timestamp_ms)}
         members = {place for place in members if ("segment", *place) not in removed}
         attributes = {path: tree for path, tree in attributes.items() if ("attribute", path) not in removed}
@@ -168,7 +168,7 @@ class NaiveModel:
                 raise Refused("bad-membership")
             if instant(entry.get("lastQualificationTime")) is None:
                 raise Refused("bad-membership")
-            if "validUntil" in entry and instant(entry["validUntil"]) is None:
+            if entry.get("validUntil") is not None and instant(entry["validUntil"]) is None:
                 raise Refused("bad-membership")
 
     def entries(self, profile: dict[str, Tree]) -> dict[tuple[str, str], Tree]:
@@ -250,7 +250,18 @@ class NaiveModel:
         for segment in self.destination.segments:
             exported = (segment.namespace, segment.id)
             if exported in statuses:
-                entry = {"lastQualificationTime": times[exported], "status": statuses[exported]}
+                entry: dict[str, Tree] = {
+                    "lastQualificationTime": times[exported],
+                    "status": statuses[exported],
+                }
+                if self.destination.include_segment_timestamps:
+                    times_ms = (
+                        ("createdAt", segment.times.created_at_ms),
+                        ("updatedAt", segment.times.updated_at_ms),
+                        ("mappingCreatedAt", segment.times.mapping_created_at_ms),
+                        ("mappingUpdatedAt", segment.times.mapping_updated_at_ms),
+                    )
+                    entry |= {member: Number(str(ms)) for member, ms in times_ms if ms is not None}
                 if self.destination.include_segment_names and segment.name is not None:
                     entry["name"] = segment.name
                 membership.setdefault(segment.namespace, {})[segment.id] = entry
@@ -340,7 +351,9 @@ def holds_what_no_parser_agrees_on(tree: Tree) -> bool:
 
 
 def check_identities(profile: dict[str, Tree]) -> None:
-    identity_map = profile.get("identityMap", {})
+    identity_map = profile.get("identityMap")
+    if identity_map is None:
+        return
     if not isinstance(identity_map, dict):
         raise Refused("bad-identity")
     for identities in identity_map.values():
@@ -404,16 +417,18 @@ def is_beyond(tree: Tree) -> bool:
 
 
 def is_member(entry: dict[str, Tree], timestamp_ms: int) -> bool:
-    until = instant(entry["validUntil"]) if "validUntil" in entry else None
+    until = None if entry.get("validUntil") is None else instant(entry["validUntil"])
     return entry["status"] != "exited" and (until is None or until > Fraction(timestamp_ms, 1000))
 
 
 def instant(text: Tree) -> Fraction | None:  # noqa: PLR0911  a list of grounds to refuse
-    """Seconds since the epoch; None where `text` is no RFC 3339 date-time."""
+    """Seconds since the epoch; None where `text` is no date-time as platforms write them."""
     if not isinstance(text, str):
         return None
     match = re.fullmatch(
-        r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)", text, re.ASCII
+        r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(\.\d+)?([Zz]?|[+-]\d\d|[+-]\d\d:?\d\d)",
+        text,
+        re.ASCII,
     )
     if match is None:
         return None
@@ -425,9 +440,10 @@ def instant(text: Tree) -> Fraction | None:  # noqa: PLR0911  a list of grounds 
         return None
     zone = match[8]
     offset = 0
-    if zone not in "Zz":
-        offset = int(zone[1:3]) * 3600 + int(zone[4:]) * 60
-        if int(zone[1:3]) > 23 or int(zone[4:]) > 59:
+    if zone not in {"", "Z", "z"}:
+        hours, minutes = int(zone[1:3]), int(zone[3:].removeprefix(":") or "0")
+        offset = hours * 3600 + minutes * 60
+        if hours > 23 or minutes > 59:
             return None
         offset = -offset if zone[0] == "-" else offset
     if hour > 23 or minute > 59 or second > 60:

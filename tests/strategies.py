@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from processor.destination import Connection, Destination, Segment
+from processor.destination import Connection, Destination, Segment, SegmentTimes
 from processor.governance.document import (
     ConsentPolicy,
     ConsentRule,
@@ -34,6 +34,9 @@ TIMES = [
     "2020-05-26 00:00:00+02:00",
     "2016-12-31T23:59:60Z",
     "0000-02-29T00:00:00-23:59",
+    "2019-04-15T02:41:50.000+0000",
+    "2020-05-25 21:24:39.5-08",
+    "2020-05-25T21:24:39",
 ]
 UNTILS = [
     "2020-05-26T00:00:00Z",
@@ -41,11 +44,17 @@ UNTILS = [
     "2030-01-01T00:00:00+05:30",
     "2020-05-25T23:59:59.999Z",
     "2020-05-26T00:00:00.000Z",
+    "2020-05-26T00:00:00.001",
+    "2020-05-25T18:30:00.0-0530",
+    "2020-05-26 02:00:00+02",
 ]
-NO_TIMES = ["yesterday", "2020-02-30T00:00:00Z", "2020-05-25T24:00:00Z", "2021-06-30T22:59:60Z", 7, None, ""]
+NO_TIMES = ["yesterday", "2020-02-30T00:00:00Z", "2020-05-25T24:00:00Z", "2021-06-30T22:59:60Z", 7, None, "",
+            "2020-05-25", "2020-05-25T21:24:39+1", "2020-05-25T21:24:39+00:", "2020-05-25T21:24:39+2400"]  # fmt: skip
 AROUND_UNTIL_MS = [1_590_451_199_999, 1_590_451_200_000, 1_590_451_200_001, 1_590_449_856_000]
 
 labels = st.frozensets(st.sampled_from(LABELS), max_size=2)
+some_ms = st.sampled_from([None, 0, 1_648_553_325_000])
+segment_times = st.builds(SegmentTimes, some_ms, some_ms, some_ms, some_ms)
 few_labels = st.one_of(st.just(frozenset[str]()), labels)
 
 
@@ -90,15 +99,19 @@ def destinations(draw: st.DrawFn) -> Destination:
     paths = draw(st.lists(st.sampled_from(NESTED_PATHS), max_size=5, unique=True))
     disjoint = [p for p in paths if not any(p.startswith(f"{outer}.") for outer in paths)]
     names = draw(st.lists(st.sampled_from([None, "Näme", 'q"']), min_size=4, max_size=4))
+    times = draw(st.lists(segment_times, min_size=4, max_size=4))
     return Destination(
         name="d",
         connection=Connection("eu-west-1"),
         stream="s",
         marketing_actions=tuple(draw(st.lists(st.sampled_from(ACTIONS), max_size=2, unique=True))),
-        segments=tuple(Segment(ns, id_, name) for (ns, id_), name in zip(segments, names, strict=False)),
+        segments=tuple(
+            Segment(ns, id_, name, its) for (ns, id_), name, its in zip(segments, names, times, strict=False)
+        ),
         attributes=tuple(disjoint),
         partition_key_namespace=draw(st.sampled_from([None, *NAMESPACES])),
         include_segment_names=draw(st.booleans()),
+        include_segment_timestamps=draw(st.booleans()),
     )
 
 
@@ -170,7 +183,7 @@ def entries(draw: st.DrawFn) -> str:
         ("status", json.dumps(draw(st.sampled_from(["realized", "realized", "existing", "exited"])))),
     ]
     if draw(st.integers(0, 4)) == 0:
-        members.append(("validUntil", json.dumps(draw(st.sampled_from(UNTILS)))))
+        members.append(("validUntil", json.dumps(draw(st.sampled_from([*UNTILS, None])))))
     if odd == 1:
         members[0] = ("lastQualificationTime", json.dumps(draw(st.sampled_from(NO_TIMES))))
     if odd == 2:
@@ -244,6 +257,9 @@ def values(draw: st.DrawFn) -> bytes:
         place[last] = draw(attribute_values())
     if draw(st.integers(0, 12)) == 0:
         top[draw(st.sampled_from(["c", "ü"]))] = draw(trees())
+    if draw(st.integers(0, 25)) == 0:
+        # Where nothing is mapped it may pass; where consent is asked for it is no answer.
+        top[draw(st.sampled_from(["a", "b"]))] = draw(st.one_of(odd_numbers, odd_numbers.map("[{}]".format)))
 
     def text(node: Any) -> str:
         if isinstance(node, str):
@@ -255,7 +271,9 @@ def values(draw: st.DrawFn) -> bytes:
     if odd > 0:
         members.append(("segmentMembership", draw(memberships() if odd > 1 else scalars)))
     if draw(st.integers(0, 3)):
-        members.append(("identityMap", draw(identities() if odd not in {2, 4} else scalars)))
+        members.append(
+            ("identityMap", draw(identities() if odd not in {2, 4} else st.just("null") | scalars))
+        )
     written = draw(written_object(members)).encode()
     if odd == 3:
         cut = draw(st.integers(0, len(written)))
@@ -272,6 +290,10 @@ def events(draw: st.DrawFn) -> Given:
     headers: list[tuple[str, bytes | None]] = [("trace", b"\xff")] if odd == 1 else []
     if draw(st.integers(0, 5)) == 0:
         headers.append(("duleLabels", ",".join(draw(labels)).encode()))
+    if odd in {3, 4}:
+        # Parts of labels that would be others if they were put together.
+        pieces = st.sampled_from(["C", "C1", "2", "12", "C12", "1,C", "I1", " ", ""])
+        headers += [("duleLabels", piece.encode()) for piece in draw(st.lists(pieces, max_size=3))]
     if odd == 2:
         headers.append(("duleLabels", draw(st.sampled_from([b"\xff", None, b" C2 , ,I1", "ü".encode()]))))
     value = None if draw(st.integers(0, 15)) == 0 else draw(values())

@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from processor import __version__
+from processor import __version__, letter_commands
 from processor.cli import app
+from processor.kafka.dead_letters import HEADER_PREFIX
+from processor.kafka.letter_reader import letter
+from processor.replay import replay
+from tests.profile.test_batch import SECRET, Record, core_that_fails, record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -107,14 +111,11 @@ def test_problems_of_files_and_environment_are_told_together_with_exit_code_78(
     (files / "destination.yaml").write_text(DESTINATION.replace("stream:", "straem:").replace("two", "one"))
     result = call(command, environ={"PROCESSOR_HTTP_PORT": "x"})
     assert result.exit_code == 78
-    for told in (
-        "destination.yaml:3: straem",
-        "destination.yaml:5: segments[1]",
-        "PROCESSOR_HTTP_PORT",
-        "PROCESSOR_KAFKA_TOPIC",
-    ):
+    for told in ("destination.yaml:3: straem", "destination.yaml:5: segments[1]", "PROCESSOR_HTTP_PORT"):
         assert told in result.stderr
-    assert "7 problems; nothing was connected." in result.stderr
+    # Where no environment is begun, `validate` is there for the files.
+    assert ("PROCESSOR_KAFKA_TOPIC" in result.stderr) == (command == "run")
+    assert f"{7 if command == 'run' else 4} problems; nothing was connected." in result.stderr
     assert "Traceback" not in result.stderr
 
 
@@ -149,14 +150,43 @@ def test_replay_reads_standard_input_and_tells_dead_letters_on_standard_error(fi
     events = "\n\n".join([json.dumps({**EVENT, "key": ""}), json.dumps(EVENT)])
     result = call("replay", "--destination", "destination.yaml", "-", given=events)
     assert json.loads(result.stdout)["event"] == 1
-    assert result.stderr == '{"event":0,"reason":"bad-key"}\n'
+    assert result.stderr == '{"event":0,"reason":"bad-key","detail":"the key is empty"}\n'
 
 
 def test_replay_writes_dead_letters_to_a_file(files: Path) -> None:
     (files / "events.jsonl").write_text(json.dumps({**EVENT, "valueText": "{"}))
     result = call("replay", "--destination", "destination.yaml", "--dead-letters", "letters", "events.jsonl")
     assert (result.stdout, result.stderr) == ("", "")
-    assert (files / "letters").read_text() == '{"event":0,"reason":"bad-json"}\n'
+    letter = json.loads((files / "letters").read_text())
+    assert list(letter) == ["event", "reason", "detail"]
+    assert letter["detail"].startswith("not JSON")
+
+
+def test_replay_goes_on_after_an_event_that_the_core_fails_on() -> None:
+    lines = [
+        json.dumps(
+            {
+                "key": f"p{each.offset}",
+                "timestamp": 0,
+                "valueText": (each.value or b"").decode(),
+                "headers": labels,
+            }
+        )
+        for each, labels in (
+            (record(0, "p"), {}),
+            (record(1, "p"), {"duleLabels": "FAIL"}),
+            (record(2, "p"), {}),
+        )
+    ]
+    exports, letters = io.BytesIO(), io.BytesIO()
+    core = core_that_fails(RecursionError(SECRET))
+    figures = replay(core, [line.encode() for line in lines], "events.jsonl", exports, letters)
+    assert figures == (3, 2, 1)
+    assert [json.loads(line)["event"] for line in exports.getvalue().splitlines()] == [0, 2]
+    letter = json.loads(letters.getvalue())
+    assert (letter["event"], letter["reason"]) == (1, "internal")
+    assert "RecursionError at " in letter["detail"]
+    assert SECRET not in letter["detail"]
 
 
 def test_replay_tells_the_line_that_is_no_event(files: Path) -> None:
@@ -198,3 +228,19 @@ def test_a_dead_letter_is_named_by_partition_and_offset() -> None:
     result = call("dead-letters", "show", "eighteen")
     assert result.exit_code == 2
     assert "eighteen is not PARTITION:OFFSET" in " ".join(result.stderr.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("timestamp_ms", [-1, 0, 1_590_449_856_000_000, 2**63 - 1, -(2**63)])
+def test_a_letter_is_shown_whatever_its_time(timestamp_ms: int) -> None:
+    told = {
+        "topic": b"t",
+        "partition": b"0",
+        "offset": b"7",
+        "timestamp": str(timestamp_ms).encode(),
+        "reason": b"internal",
+        "error": b"e",
+    }
+    kept = Record(0, b"p", b"v", tuple((HEADER_PREFIX + name, value) for name, value in told.items()))
+    found = letter(kept, 0)
+    assert found is not None
+    assert letter_commands._time(found)

@@ -15,6 +15,7 @@ from processor.errors import KafkaUnavailable
 from processor.fence import Fence
 from processor.kafka.changelog import Changelog, Span
 from processor.kafka.heartbeats import Heartbeats
+from processor.kafka.idempotent import IdempotentProducer
 from processor.kinesis.ticket import Ticket
 from processor.kinesis.writer import Writer
 from processor.settings import KafkaSettings, KinesisSettings
@@ -146,7 +147,7 @@ def test_an_assignment_is_a_sign_of_life_as_of_when_it_was_asked_for() -> None:
 def _changelog(coordinator: Coordinator, producer: _Producer) -> Changelog:
     settings = KafkaSettings.model_validate({"servers": "k:1", "topic": "t", "group": "g"})
     changelog = Changelog(settings, "g-t-state", coordinator.fence())
-    changelog._producer = cast("Any", producer)
+    changelog._producer = IdempotentProducer(lambda: cast("Any", producer), "the producer")
     return changelog
 
 
@@ -173,6 +174,9 @@ class _Producer:
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, int, int]] = []
+
+    async def start(self) -> None:
+        """It is there."""
 
     def create_batch(self) -> BatchBuilder:
         return BatchBuilder(1 << 20, 0, is_transactional=False)

@@ -10,6 +10,7 @@ from unittest import mock
 
 import pytest
 
+from processor.errors import StateError
 from processor.kafka.changelog import STREAM_KEY, Deletion
 from processor.kafka.positions import Bounds, Committed
 from processor.kinesis.figures import WriterFigures
@@ -35,12 +36,16 @@ class ScriptedSource:
     """A member's share of the topic: the events of each partition come once, when it is taken from."""
 
     is_expelled = False
+    rival = None
     is_there = True
 
     def __init__(self) -> None:
         self.taken_from: list[int] = []
         self.committed_offsets: dict[int, int] = {}
         self._fresh: list[int] = []
+
+    async def check_identity(self) -> None:
+        """It stays the topic that it is."""
 
     def hold(self, partitions: Collection[int]) -> None:
         """Nothing comes before it is taken."""
@@ -104,6 +109,7 @@ class World:
         self.stop = asyncio.Event()
         self.may_open = {0: asyncio.Event(), 1: asyncio.Event()}
         self.may_open[0].set()
+        self.room = 2
         settings = load_settings(
             {
                 "PROCESSOR_KAFKA_SERVERS": "scripted:9092",
@@ -121,6 +127,7 @@ class World:
             changelog_shape=cast("Any", SimpleNamespace(partitions=2, max_message_bytes=1 << 20)),
             heartbeats=cast("Any", SimpleNamespace(silence_s=0.0)),
             stream=STREAM,
+            check_room=self._check_room,
             open_store=self._open,
             state_memory_bytes=lambda: 0,
         )
@@ -143,6 +150,10 @@ class World:
         await asyncio.wait([running])
         assert is_done, "the pipeline did not end"
         running.result()
+
+    def _check_room(self, stores: int) -> None:
+        if stores > self.room:
+            raise StateError(f"{stores} do not fit")
 
     async def _open(self, number: int) -> Any:
         await self.may_open[number].wait()
@@ -203,6 +214,20 @@ def test_a_partition_whose_restore_would_end_while_others_drain_is_not_begun() -
             assert world.source.taken_from == [0]
             assert not world.pipeline.partitions
             assert world.status.partitions == set()
+
+    run_in_virtual_time(live())
+
+
+def test_more_partitions_than_can_be_open_at_once_are_refused_before_one_of_them_is_begun() -> None:
+    async def live() -> None:
+        world = World()
+        async with world.busy():
+            await world.pipeline.revoked([1])
+            world.room = 1
+            with pytest.raises(StateError, match="2 do not fit"):
+                await world.pipeline.assigned([1])
+            assert world.source.taken_from == [0]
+            assert world.status.partitions == {0}
 
     run_in_virtual_time(live())
 

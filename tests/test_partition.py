@@ -8,18 +8,23 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from processor.partition import Partition, Stages
 from processor.state.memory import MemoryStore
 from processor.state.overlay import Overlay
 from processor.telemetry.status import Status
+from tests.profile.test_batch import SECRET, core_that_fails
+from tests.profile.test_batch import record as failing_record
 from tests.simulation.workload import core
 from tests.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
+    from processor.kafka.dead_letters import DeadLetter
     from processor.kinesis.ticket import Ticket
+    from processor.profile.core import Core
 
 
 class Record(NamedTuple):
@@ -31,7 +36,7 @@ class Record(NamedTuple):
 
 
 class Taking:
-    """A writer that takes every ticket."""
+    """A writer that takes every ticket, and stores all of it at once."""
 
     max_record_bytes = 1 << 20
 
@@ -40,6 +45,8 @@ class Taking:
 
     async def submit(self, ticket: Ticket) -> None:
         self.tickets.append(ticket)
+        ticket.unsettled = 0
+        ticket.settle_last()
 
 
 @pytest.mark.parametrize(
@@ -79,17 +86,53 @@ def test_the_checkpoint_rests_after_ten_seconds_of_quiet() -> None:
             quiet_since_s = loop.time() - 9.0
             await asyncio.sleep(2.0)
             assert rested_at_s == [pytest.approx(quiet_since_s + 10.0)]
+            await asyncio.sleep(100.0)
+            assert len(rested_at_s) == 1, "an idle partition has no timer"
+            partition.offer([Record(3)], None)
+            await asyncio.sleep(11.0)
+            assert len(rested_at_s) == 2
 
     run_in_virtual_time(world())
 
 
+def test_what_the_core_fails_on_is_told_with_its_trace_and_offsets_and_not_with_its_data() -> None:
+    writer = Taking()
+    letters: list[DeadLetter] = []
+
+    async def write(_: int, given: Sequence[DeadLetter]) -> None:
+        letters.extend(given)
+
+    async def world() -> None:
+        stages = SimpleNamespace(keep=_nothing)
+        failing = core_that_fails(KeyError(SECRET))
+        async with running(writer, stages, failing, SimpleNamespace(write=write)) as partition:
+            partition.offer([failing_record(offset, "p", fails=offset in {1, 3}) for offset in range(5)], 5)
+            while partition.next_offset is None:
+                await asyncio.sleep(0.001)
+            assert partition.next_offset == 5
+
+    with capture_logs() as told:
+        run_in_virtual_time(world())
+    (line,) = [each for each in told if each["log_level"] == "error"]
+    assert (line["partition"], line["offsets"], line["error"]) == (0, [1, 3], "KeyError")
+    assert "core.py" in line["trace"]
+    assert SECRET not in str(told)
+    assert [(letter.record.offset, letter.reason) for letter in letters] == [(1, "internal"), (3, "internal")]
+    assert [len(ticket.exports) for ticket in writer.tickets] == [3]
+
+
 @asynccontextmanager
-async def running(writer: Taking, checkpoint: SimpleNamespace) -> AsyncIterator[Partition]:
+async def running(
+    writer: Taking,
+    checkpoint: SimpleNamespace,
+    its_core: Core | None = None,
+    dead_letters: SimpleNamespace | None = None,
+) -> AsyncIterator[Partition]:
     stages = Stages(
-        core(),
+        its_core or core(),
         Overlay(MemoryStore()),
         cast("Any", writer),
-        cast("Any", None),
+        cast("Any", dead_letters),
         cast("Any", checkpoint),
         cast("Any", SimpleNamespace(passed=_nothing)),
     )

@@ -130,16 +130,29 @@ async def test_workers_end_with_a_parent_that_is_killed(stand_in: Path) -> None:
         await asyncio.sleep(0.01)
 
 
+NEEDED = {
+    "PROCESSOR_KAFKA_SERVERS": "k:9092",
+    "PROCESSOR_KAFKA_TOPIC": "t",
+    "PROCESSOR_KAFKA_GROUP": "g",
+}
+
+
 def test_members_of_one_machine_differ_where_they_must() -> None:
-    environ = {
-        "PROCESSOR_KAFKA_SERVERS": "k:9092",
-        "PROCESSOR_KAFKA_TOPIC": "t",
-        "PROCESSOR_KAFKA_GROUP": "g",
-        "PROCESSOR_KAFKA_INSTANCE_ID": "pod-3",
-        "PROCESSOR_HTTP_PORT": "9000",
-    }
+    environ = {**NEEDED, "PROCESSOR_KAFKA_INSTANCE_ID": "pod-3", "PROCESSOR_HTTP_PORT": "9000"}
     own = worker_environ(environ, load_settings(environ), 2)
     assert own == {**environ, "PROCESSOR_KAFKA_INSTANCE_ID": "pod-3-2"}
+
+
+def test_no_two_workers_of_processes_with_different_ids_have_the_same() -> None:
+    ids = [
+        load_settings({**NEEDED, "PROCESSOR_KAFKA_INSTANCE_ID": instance_id})
+        .of_worker(index)
+        .kafka.instance_id
+        for instance_id, workers in (("a", 3), ("a-1", 1), ("a-1-0", 1), ("a-0", 12))
+        for index in range(workers)
+    ]
+    assert len(set(ids)) == len(ids)
+    assert load_settings(NEEDED).of_worker(0).kafka.instance_id is None
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,16 @@ class ProcessTree:
         return sorted((_peak_bytes(pid, "VmRSS:") for pid in self.pids), reverse=True)
 
     @property
+    def open_files(self) -> int:
+        """How many files all of the processes have open."""
+        return sum(_entries(pid, "fd") for pid in self.pids)
+
+    @property
+    def threads(self) -> int:
+        """How many threads all of the processes have."""
+        return sum(_entries(pid, "task") for pid in self.pids)
+
+    @property
     def pids(self) -> list[int]:
         """The process and its descendants."""
         parents = {
@@ -142,6 +152,13 @@ def _stat(pid: int) -> list[int]:
 
 def _parent(pid: int) -> int:
     return _stat(pid)[_PARENT_FIELD]
+
+
+def _entries(pid: int, directory: str) -> int:
+    try:
+        return sum(1 for _ in (_PROC / str(pid) / directory).iterdir())
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
 
 
 def _peak_bytes(pid: int, name: str = "VmHWM:") -> int:

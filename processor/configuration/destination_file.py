@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr, StringConstraints
 
 from processor.configuration.located import Form, parse_yaml, written
 from processor.configuration.paths import check_attribute_path
-from processor.destination import PLATFORM_NAMESPACE, Connection, Destination, Segment
+from processor.destination import PLATFORM_NAMESPACE, Connection, Destination, Segment, SegmentTimes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -40,6 +40,16 @@ class SegmentForm(Form):
     id: Text = Field(description="The segment's id.")
     namespace: Text = Field(PLATFORM_NAMESPACE, description="The segment's namespace.")
     name: Text | None = Field(None, description="Its name, for includeSegmentNames.")
+    created_at: int | None = Field(
+        None, ge=0, description="When it was made, in ms since the epoch, for includeSegmentTimestamps."
+    )
+    updated_at: int | None = Field(None, ge=0, description="When it last changed; as createdAt.")
+    mapping_created_at: int | None = Field(
+        None, ge=0, description="When it was mapped to this destination; as createdAt."
+    )
+    mapping_updated_at: int | None = Field(
+        None, ge=0, description="When its mapping last changed; as createdAt."
+    )
 
 
 class DestinationForm(Form):
@@ -52,6 +62,9 @@ class DestinationForm(Form):
     marketing_actions: list[Text] = Field(description="What the data will be used for.")
     partition_key: Text = Field("profile", description="`profile` or `identity:NAMESPACE`.")
     include_segment_names: bool = Field(default=False, description="Whether exports carry segment names.")
+    include_segment_timestamps: bool = Field(
+        default=False, description="Whether exports carry the segments' four times, those that are given."
+    )
     segments: list[SegmentForm] = Field(description="The mapped segments, in the order of the export.")
     attributes: list[Text] = Field(
         default_factory=list, description="Paths of the mapped attributes, in the order of the export."
@@ -78,11 +91,11 @@ def _check(file: LocatedFile) -> None:
         file.complain(
             ("segments",), "nothing is mapped, so nothing would be exported", "Map at least one segment"
         )
-    _check_distinct(file, file.texts("marketingActions"))
-    _check_distinct(file, file.texts("attributes"))
+    _check_distinct(file, ((place, (text,)) for place, text in file.texts("marketingActions")))
+    _check_distinct(file, ((place, (text,)) for place, text in file.texts("attributes")))
     _check_distinct(file, _segments(file))
     for place, segment in _segments(file):
-        if "\0" in segment:
+        if any("\0" in part for part in segment):
             file.complain(place, "an id or namespace holds a zero character", "Remove it")
     attributes = list(file.texts("attributes"))
     for place, path in attributes:
@@ -91,11 +104,12 @@ def _check(file: LocatedFile) -> None:
             file.complain(place, f"{path} lies in {outer}, which is mapped", "Map one of the two")
 
 
-def _segments(file: LocatedFile) -> Iterator[tuple[Place, str]]:
+def _segments(file: LocatedFile) -> Iterator[tuple[Place, tuple[str, str]]]:
+    """Namespace and id of each: joined to one text, `a/b` and `c` would be `a` and `b/c`."""
     for place in file.places("segments"):
         id_, namespace = file.text(*place, "id"), file.text(*place, "namespace") or PLATFORM_NAMESPACE
         if id_ is not None:
-            yield place, f"{namespace}/{id_}"
+            yield place, (namespace, id_)
 
 
 def _check_partition_key(file: LocatedFile) -> None:
@@ -143,12 +157,18 @@ def _check_stream(file: LocatedFile) -> None:
         file.complain(("stream",), f"the ARN is of region {arn[1]}", "Make connection.region the same")
 
 
-def _check_distinct(file: LocatedFile, names: Iterable[tuple[Place, str]]) -> None:
-    first: dict[str, Place] = {}
+def _check_distinct(file: LocatedFile, names: Iterable[tuple[Place, tuple[str, ...]]]) -> None:
+    first: dict[tuple[str, ...], Place] = {}
     for place, name in names:
         if name in first:
-            file.complain(place, f"{name} is given already, at {written(first[name])}", "Keep one of them")
+            at = written(first[name])
+            file.complain(place, f"{'/'.join(name)} is given already, at {at}", "Keep one of them")
         first.setdefault(name, place)
+
+
+def _segment(form: SegmentForm) -> Segment:
+    times = SegmentTimes(form.created_at, form.updated_at, form.mapping_created_at, form.mapping_updated_at)
+    return Segment(form.namespace, form.id, form.name, times)
 
 
 def _converted(file: LocatedFile, form: DestinationForm) -> Destination:
@@ -164,12 +184,13 @@ def _converted(file: LocatedFile, form: DestinationForm) -> Destination:
         ),
         stream=form.stream,
         marketing_actions=tuple(form.marketing_actions),
-        segments=tuple(Segment(s.namespace, s.id, s.name) for s in form.segments),
+        segments=tuple(map(_segment, form.segments)),
         attributes=tuple(form.attributes),
         partition_key_namespace=(
             None if form.partition_key == "profile" else form.partition_key.removeprefix(_IDENTITY_PREFIX)
         ),
         include_segment_names=form.include_segment_names,
+        include_segment_timestamps=form.include_segment_timestamps,
         source=file.source,
         lines={written(place): file.line(place) or 0 for place in file.lines},
     )

@@ -20,6 +20,7 @@ from processor.governance.document import (
     Policy,
     ValueIn,
 )
+from processor.profile.canonical import canonical_tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,6 +102,7 @@ class PolicyForm(Form):
     """A data usage policy."""
 
     name: Text = Field(description="Its name.")
+    description: str | None = Field(None, description="What it is for; it has no effect.")
     status: Literal["ENABLED", "DRAFT", "DISABLED"] = Field(description="Only ENABLED counts.")
     marketing_action_refs: list[Text] = Field(
         description="The actions it is about, by name or by a URI that ends in one."
@@ -112,6 +114,7 @@ class ConsentPolicyForm(Form):
     """A consent policy."""
 
     name: Text = Field(description="Its name.")
+    description: str | None = Field(None, description="What it is for; it has no effect.")
     status: Literal["ENABLED", "DRAFT", "DISABLED"] = Field(description="Only ENABLED counts.")
     marketing_action_refs: list[Text] = Field(description="As in a policy.")
     requires: RequiresForm = Field(description="What must be true of a profile.")
@@ -195,6 +198,13 @@ def _check_consent_paths(file: LocatedFile, place: Place) -> None:
     path = file.text(*place, "path")
     if path is not None:
         check_attribute_path(file, (*place, "path"), path)
+    for value_place in file.places(*place, "in"):
+        try:
+            canonical_tree(file.at(*value_place))
+        except ValueError:
+            file.complain(
+                value_place, "no profile can have this value: a number is beyond a double", "Remove it"
+            )
     for operand in file.places(*place, "operands"):
         _check_consent_paths(file, operand)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -112,9 +112,7 @@ class LocatedFile:
 
     def _note(self, form: type[Form], place: Place, kind: str, message: str) -> None:
         if kind == "extra_forbidden":
-            close = difflib.get_close_matches(str(place[-1]), _member_names(form), n=1)
-            remedy = f"Did you mean {close[0]}?" if close else "Remove it, or see docs/configuration.md"
-            self.complain(place, "there is no such member", remedy)
+            self.complain(place, "there is no such member here", self._meant(form, place))
         elif kind == "missing":
             self.complain(place, "it is missing", "Add it, see docs/configuration.md")
         elif kind == "string_type":
@@ -123,6 +121,20 @@ class LocatedFile:
             self.complain(
                 place, message.removeprefix("Value error, "), "See docs/configuration.md for its form"
             )
+
+    def _meant(self, form: type[Form], place: Place) -> str:
+        """The remedy for a member that is not known at its place."""
+        name = str(place[-1])
+        around = self.at(*place[:-1])
+        here = members_at(form, place[:-1])
+        close = difflib.get_close_matches(name, here, n=1)
+        # One that is there already cannot be what was meant, too.
+        if close and isinstance(around, dict) and close[0] not in around:
+            return f"Did you mean {close[0]}?"
+        elsewhere = [path for path in _member_paths(form) if path.rpartition(".")[2] == name]
+        if elsewhere:
+            return f"It belongs elsewhere: {' or '.join(elsewhere[:3])}"
+        return "Remove it, or see docs/configuration.md"
 
 
 def written(place: Place) -> str:
@@ -231,7 +243,7 @@ class _Reader:
             if not isinstance(key_node, yaml.ScalarNode):
                 self._file.complain(place, "a member's name is not a text", "Write `name: value`")
                 continue
-            name = str(key_node.value)
+            name = self._characters(str(key_node.value), place)
             inner = (*place, name)
             if name in members:
                 self._file.problems.append(
@@ -251,7 +263,8 @@ class _Reader:
     def _scalar(self, node: yaml.Node, place: Place) -> _Value:
         tag, text = node.tag.rpartition(":")[2], str(node.value)
         if tag == "str":
-            return _REFERENCE.sub(lambda match: self._resolved(match, place), text)
+            characters = self._characters(text, place)
+            return _REFERENCE.sub(lambda match: self._resolved(match, place), characters)
         convert = _CONVERSIONS.get(tag)
         try:
             if convert is not None:
@@ -261,6 +274,14 @@ class _Reader:
             return None
         self._file.complain(place, f"the tag {node.tag} is not known here", "Remove the tag")
         return None
+
+    def _characters(self, text: str, place: Place) -> str:
+        """A text whose escaped surrogates, which PyYAML takes for characters, are joined as JSON joins them."""
+        try:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            self._file.complain(place, "an escaped surrogate stands alone", "Write the character itself")
+            return text.encode("utf-8", "replace").decode()
 
     def _resolved(self, match: re.Match[str], place: Place) -> str:
         if match[0] == "$$":
@@ -279,20 +300,30 @@ class _Reader:
         return self._environ[name]
 
 
-def _member_names(form: type[Form]) -> list[str]:
-    """The names of all members of a form and of the forms within it."""
-    names: list[str] = []
-    seen: set[type[Form]] = set()
-    waiting = [form]
-    while waiting:
-        current = waiting.pop()
-        if current in seen:
-            continue
-        seen.add(current)
-        for name, info in current.model_fields.items():
-            names.append(info.alias or name)
-            waiting.extend(_forms_in(info.annotation))
-    return names
+def members_at(form: type[Form], place: Place) -> list[str]:
+    """The names that a mapping at `place` may have as members; none where any may be, or it is no mapping."""
+    inner: type[Form] | None = form
+    for step in place:
+        if isinstance(step, str):
+            members = (
+                {}
+                if inner is None
+                else {info.alias or name: info for name, info in inner.model_fields.items()}
+            )
+            found = _forms_in(members[step].annotation) if step in members else []
+            inner = found[0] if found else None
+    return [] if inner is None else [info.alias or name for name, info in inner.model_fields.items()]
+
+
+def _member_paths(form: type[Form], prefix: str = "", around: tuple[type[Form], ...] = ()) -> Iterator[str]:
+    """All members of a form and of the forms within it, as docs/configuration.md writes them: `segments[].id`."""
+    for name, info in form.model_fields.items():
+        path = f"{prefix}{info.alias or name}"
+        yield path
+        for inner in _forms_in(info.annotation):
+            if inner is not form and inner not in around:
+                many = get_origin(info.annotation) is list
+                yield from _member_paths(inner, f"{path}[]." if many else f"{path}.", (*around, form))
 
 
 def _forms_in(annotation: object) -> list[type[Form]]:

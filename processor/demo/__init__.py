@@ -26,9 +26,11 @@ from processor.embedded import start_kafka, start_kinesis
 from processor.embedded.kinesis import REGION
 from processor.errors import EmbeddedServerError
 from processor.governance.plan import Plan, compile_plan
+from processor.kafka.client import client_options
 from processor.profile.core import Core
 from processor.service import run_service
 from processor.settings import Settings, load_settings
+from processor.tables import show
 from processor.telemetry.logs import configure_logs
 from processor.telemetry.status import Status
 
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 TOPIC: Final = "profile-changes"
 STREAM: Final = "profile-exports"
 _PARTITIONS: Final = 4
+_KEPT: Final = {"retention.ms": "-1"}
+"""The demo's events bear the times of their profiles, which are years ago; Kafka's default would delete them."""
 _SHARDS: Final = 2
 _SEED: Final = 2020
 _PROFILES: Final = 60
@@ -120,7 +124,7 @@ class _Demo:
 
     async def _produce(self) -> None:
         producer = AIOKafkaProducer(
-            bootstrap_servers=",".join(self._settings.kafka.servers), enable_idempotence=True, linger_ms=5
+            **client_options(self._settings.kafka), enable_idempotence=True, linger_ms=5
         )
         await producer.start()
         try:
@@ -157,10 +161,15 @@ class _Demo:
                 iterators[shard_id] = answer["NextShardIterator"]
                 for record in answer["Records"]:
                     self._ledger.arrived(record["PartitionKey"], record["Data"])
-                    self._progress.console.print(
-                        _line(record["PartitionKey"], record["Data"]), overflow="ellipsis", no_wrap=True
-                    )
+                    self._tell(_line(record["PartitionKey"], record["Data"]))
             await asyncio.sleep(_READ_PAUSE_S)
+
+    def _tell(self, line: Text) -> None:
+        console = self._progress.console
+        if console.is_terminal:
+            console.print(line, overflow="ellipsis", no_wrap=True)
+        else:
+            console.print(line, soft_wrap=True)
 
     async def _all_arrived(self) -> bool:
         """Wait until the service has done with every event and the reader has read every record."""
@@ -196,7 +205,10 @@ class _Demo:
             f"verified for {ledger.profiles - len(disordered)} of {ledger.profiles} profiles",
         )
         self._console.print()
-        self._console.print(table)
+        if self._console.is_terminal:
+            self._console.print(table)  # whatever the width: sentences wrap between words
+        else:
+            show(table, self._console)
         good = (
             caught_up
             and not lost
@@ -266,10 +278,10 @@ async def _kinesis_client(plan: Plan) -> AsyncIterator[Any]:
 
 
 async def _create_topic(settings: Settings) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=",".join(settings.kafka.servers))
+    admin = AIOKafkaAdminClient(**client_options(settings.kafka))
     await admin.start()
     try:
-        await admin.create_topics([NewTopic(TOPIC, _PARTITIONS, 1)])
+        await admin.create_topics([NewTopic(TOPIC, _PARTITIONS, 1, topic_configs=_KEPT)])
     finally:
         await admin.close()
 

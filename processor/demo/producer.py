@@ -21,6 +21,7 @@ from botocore.exceptions import ClientError
 
 from processor.configuration import load_configuration
 from processor.demo.workload import events
+from processor.kafka.client import client_options
 from processor.settings import load_settings
 
 if TYPE_CHECKING:
@@ -42,9 +43,7 @@ async def prepare(kafka: KafkaSettings, destination: Destination) -> None:
 async def produce(kafka: KafkaSettings, events_per_second: float, stop: asyncio.Event) -> int:
     """Produce events until `stop` is set; how many there were."""
     produced = 0
-    producer = AIOKafkaProducer(
-        bootstrap_servers=",".join(kafka.servers), enable_idempotence=True, linger_ms=5
-    )
+    producer = AIOKafkaProducer(**client_options(kafka), enable_idempotence=True, linger_ms=5)
     await producer.start()
     try:
         for event in events(_SEED, _PROFILES):
@@ -67,7 +66,7 @@ async def _pause(stop: asyncio.Event, seconds: float) -> None:
 
 
 async def _create_topic(kafka: KafkaSettings) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=",".join(kafka.servers))
+    admin = AIOKafkaAdminClient(**client_options(kafka))
     await admin.start()
     try:
         answer = await admin.create_topics([NewTopic(kafka.topic, PARTITIONS, 1)])

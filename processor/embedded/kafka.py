@@ -1,4 +1,4 @@
-"""Apache Kafka itself, one broker in KRaft mode.
+"""Apache Kafka itself, in KRaft mode, with Kafka's own defaults but for what one machine and a short life ask for.
 
 The Java runtime comes as a wheel; Kafka's jars come from Maven Central, once, into the user's cache.
 """
@@ -11,9 +11,9 @@ import socket
 import struct
 import subprocess
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from processor.embedded.server import ServerProcess, free_ports
 from processor.errors import EmbeddedServerError
@@ -37,56 +37,102 @@ Configuration:
 """
 
 
+class Place(NamedTuple):
+    """A broker's place in its cluster: its number, its ports, and who votes for a controller."""
+
+    node_id: int
+    port: int
+    controller_port: int
+    voters: str
+
+    @classmethod
+    def alone(cls) -> Place:
+        """That of a broker that is a cluster by itself."""
+        return cls.together(1)[0]
+
+    @classmethod
+    def together(cls, brokers: int) -> list[Place]:
+        """Those of brokers that are one cluster."""
+        ports = free_ports(2 * brokers)
+        voters = ",".join(f"{number + 1}@127.0.0.1:{ports[2 * number + 1]}" for number in range(brokers))
+        return [
+            cls(number + 1, ports[2 * number], ports[2 * number + 1], voters) for number in range(brokers)
+        ]
+
+
 class EmbeddedKafka:
-    """A running broker; `bootstrap_servers` stays the same over `kill` and `restart`.
+    """A broker; `bootstrap_servers` stays the same over `kill` and `restart`.
 
     `addresses` has the further listeners', by their names.
     """
 
     def __init__(
-        self, directory: Path, jars: Path, properties: Mapping[str, str], listeners: Mapping[str, str]
+        self,
+        directory: Path,
+        jars: Path,
+        properties: Mapping[str, str],
+        listeners: Mapping[str, str],
+        place: Place | None = None,
     ) -> None:
         self._directory = directory
         self._jars = jars
-        broker, controller, *others = free_ports(2 + len(listeners))
+        place = place or Place.alone()
+        others = free_ports(len(listeners))
         self.addresses = {name: f"localhost:{port}" for name, port in zip(listeners, others, strict=True)}
-        self.port = broker
-        self.bootstrap_servers = f"127.0.0.1:{broker}"
+        self.port = place.port
+        self.bootstrap_servers = f"127.0.0.1:{place.port}"
         self._properties = directory / "server.properties"
         further = (
-            _listening(self.bootstrap_servers, controller, self.addresses, listeners) if listeners else {}
+            _listening(self.bootstrap_servers, place.controller_port, self.addresses, listeners)
+            if listeners
+            else {}
         )
-        _write_properties(self._properties, directory / "data", broker, controller, {**further, **properties})
+        _write_properties(self._properties, directory / "data", place, {**further, **properties})
         self._log4j = directory / "log4j2.yaml"
         self._log4j.write_text(_LOG4J, encoding="utf-8")
         self._format()
-        self._process = self._started()
+        self._process: ServerProcess | None = None
 
-    def kill(self) -> None:
-        """End the broker as a power cut would; its data stays."""
-        self._process.kill()
-
-    def stop(self) -> None:
-        """End the broker in an orderly way; its data stays."""
-        self._process.stop()
-
-    def restart(self) -> None:
-        """Start it again after `kill` or `stop`, on the same ports and data."""
-        self._process = self._started()
-
-    @property
-    def pid(self) -> int:
-        """The broker's process id."""
-        return self._process.pid
-
-    def _started(self) -> ServerProcess:
-        process = ServerProcess(
+    def launch(self) -> None:
+        """Begin to start it; `wait_until_it_answers` waits."""
+        self._process = ServerProcess(
             "Apache Kafka",
             [*self._java("-Xmx512m"), "kafka.Kafka", str(self._properties)],
             self._directory / "broker.log",
         )
-        process.wait_until(self._answers, _START_S)
-        return process
+
+    def wait_until_it_answers(self) -> None:
+        """Wait until it takes clients.
+
+        Raises:
+            EmbeddedServerError: it ended, or did not answer in time; with the end of its log.
+
+        """
+        self._running.wait_until(self._answers, _START_S)
+
+    def kill(self) -> None:
+        """End the broker as a power cut would; its data stays."""
+        self._running.kill()
+
+    def stop(self) -> None:
+        """End the broker in an orderly way; its data stays."""
+        self._running.stop()
+
+    def restart(self) -> None:
+        """Start it again after `kill` or `stop`, on the same ports and data."""
+        self.launch()
+        self.wait_until_it_answers()
+
+    @property
+    def pid(self) -> int:
+        """The broker's process id."""
+        return self._running.pid
+
+    @property
+    def _running(self) -> ServerProcess:
+        if self._process is None:
+            raise EmbeddedServerError("Apache Kafka was not started")
+        return self._process
 
     def _answers(self) -> bool:
         try:
@@ -127,6 +173,7 @@ def start_kafka(
     properties: Mapping[str, str] | None = None,
     on_download: DownloadProgress | None = None,
     listeners: Mapping[str, str] | None = None,
+    version: str = KAFKA_VERSION,
 ) -> Iterator[EmbeddedKafka]:
     """Run a broker while the context lasts; its data goes with it.
 
@@ -137,16 +184,48 @@ def start_kafka(
         EmbeddedServerError: Kafka could not be fetched or started.
 
     """
-    jars = fetch_kafka(on_download)
+    jars = fetch_kafka(on_download, version)
     with tempfile.TemporaryDirectory(prefix="processor-kafka-") as directory:
         kafka = EmbeddedKafka(Path(directory), jars, properties or {}, listeners or {})
+        kafka.launch()
         try:
+            kafka.wait_until_it_answers()
             yield kafka
         finally:
             kafka.kill()
 
 
-def fetch_kafka(on_download: DownloadProgress | None = None) -> Path:
+@contextmanager
+def start_cluster(brokers: int, properties: Mapping[str, str] | None = None) -> Iterator[list[EmbeddedKafka]]:
+    """Run so many brokers as one cluster while the context lasts; their topics are replicated as often as that.
+
+    Raises:
+        EmbeddedServerError: Kafka could not be fetched or started.
+
+    """
+    jars = fetch_kafka()
+    replicated = {
+        "default.replication.factor": str(brokers),
+        "offsets.topic.replication.factor": str(brokers),
+        "transaction.state.log.replication.factor": str(brokers),
+        **(properties or {}),
+    }
+    with tempfile.TemporaryDirectory(prefix="processor-kafka-") as home, ExitStack() as stack:
+        nodes = []
+        for place in Place.together(brokers):
+            directory = Path(home) / str(place.node_id)
+            directory.mkdir()
+            nodes.append(EmbeddedKafka(directory, jars, replicated, {}, place))
+        # Together: none takes clients before most of them have agreed on a controller.
+        for node in nodes:
+            node.launch()
+            stack.callback(node.kill)
+        for node in nodes:
+            node.wait_until_it_answers()
+        yield nodes
+
+
+def fetch_kafka(on_download: DownloadProgress | None = None, version: str = KAFKA_VERSION) -> Path:
     """The directory of Kafka's jars; fetched where they are not in the cache yet.
 
     Raises:
@@ -154,13 +233,13 @@ def fetch_kafka(on_download: DownloadProgress | None = None) -> Path:
 
     """
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "profile-export-processor"
-    jars = home / f"kafka-{KAFKA_VERSION}" / "jars"
+    jars = home / f"kafka-{version}" / "jars"
     if jars.is_dir():
         return jars
     home.mkdir(parents=True, exist_ok=True)
     # A download that is broken off leaves nothing behind that looks whole: the last step is one rename.
     with tempfile.TemporaryDirectory(prefix="fetching-", dir=home) as work:
-        _resolve(Path(work), on_download)
+        _resolve(Path(work), version, on_download)
         whole = Path(work) / "whole"
         (whole / "jars").mkdir(parents=True)
         for jar in (Path(work) / "environments").rglob("*.jar"):
@@ -173,7 +252,7 @@ def fetch_kafka(on_download: DownloadProgress | None = None) -> Path:
     return jars
 
 
-def _resolve(work: Path, on_download: DownloadProgress | None) -> None:
+def _resolve(work: Path, version: str, on_download: DownloadProgress | None) -> None:
     jgo_env, jgo_maven, resolver = _jgo()
     context = jgo_maven.MavenContext(
         repo_cache=work / "repository",
@@ -182,12 +261,12 @@ def _resolve(work: Path, on_download: DownloadProgress | None) -> None:
     )
     builder = jgo_env.EnvironmentBuilder(context=context, cache_dir=work / "environments")
     try:
-        builder.from_endpoint(f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}")
+        builder.from_endpoint(f"org.apache.kafka:kafka_2.13:{version}")
     except (
         Exception
     ) as error:  # jgo lets its parsers', the network's and the disk's exceptions through as they are
         raise EmbeddedServerError(
-            f"Apache Kafka {KAFKA_VERSION} could not be fetched from Maven Central: {error}"
+            f"Apache Kafka {version} could not be fetched from Maven Central: {error}"
         ) from error
 
 
@@ -227,21 +306,18 @@ def _listening(
     }
 
 
-def _write_properties(
-    path: Path, data: Path, broker: int, controller: int, properties: Mapping[str, str]
-) -> None:
+def _write_properties(path: Path, data: Path, place: Place, properties: Mapping[str, str]) -> None:
     own = {
         "process.roles": "broker,controller",
-        "node.id": "1",
-        "controller.quorum.voters": f"1@127.0.0.1:{controller}",
-        "listeners": f"PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{broker}",
+        "node.id": str(place.node_id),
+        "controller.quorum.voters": place.voters,
+        "listeners": f"PLAINTEXT://127.0.0.1:{place.port},CONTROLLER://127.0.0.1:{place.controller_port}",
+        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{place.port}",
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "controller.listener.names": "CONTROLLER",
         "inter.broker.listener.name": "PLAINTEXT",
         "log.dirs": str(data),
-        "auto.create.topics.enable": "false",
-        "default.replication.factor": "1",
+        # What one broker can replicate, and what starts quickly; the rest is as Kafka has it.
         "offsets.topic.replication.factor": "1",
         "offsets.topic.num.partitions": "4",
         "transaction.state.log.replication.factor": "1",
@@ -249,8 +325,6 @@ def _write_properties(
         "transaction.state.log.num.partitions": "2",
         "share.coordinator.state.topic.replication.factor": "1",
         "share.coordinator.state.topic.min.isr": "1",
-        # Events bear the times of their profiles, which may be years ago: no reason to delete them.
-        "log.retention.ms": "-1",
         "group.initial.rebalance.delay.ms": "0",
         "group.min.session.timeout.ms": "1000",
         # After a kill the controller waits for the old incarnation's session before it takes the new one.

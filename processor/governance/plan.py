@@ -124,8 +124,9 @@ def compile_plan(destination: Destination, governance: Governance | None = None)
 
 
 def segment_name(segment: Segment) -> str:
-    """How a segment is called in tables and messages."""
-    return f"{segment.namespace}/{segment.id}"
+    """How a segment is called in tables and messages: no two alike, so a `/` in a namespace is written `%2F`."""
+    namespace = segment.namespace.replace("%", "%25").replace("/", "%2F")
+    return f"{namespace}/{segment.id}"
 
 
 def _items(destination: Destination, governance: Governance) -> Iterator[Item]:

@@ -7,18 +7,18 @@ profiles: `ff stream` names the stream that the state was exported to.
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from processor.errors import KafkaUnavailable
 from processor.kafka.client import client_options, errors_mapped
+from processor.kafka.idempotent import IdempotentProducer
 from processor.kafka.positions import Bounds
-from processor.kafka.unbroken import connected, unbroken
+from processor.kafka.readers import Readers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
     from aiokafka import ConsumerRecord
     from aiokafka.producer.message_accumulator import BatchBuilder
@@ -36,6 +36,9 @@ _BATCH_BYTES: Final = 256 * 1024
 _FETCH_BYTES: Final = 8 * 1024 * 1024
 _FETCH_WAIT_MS: Final = 200
 _RECORDS_AT_ONCE: Final = 5_000
+_READ_AT_ONCE: Final = 8
+"""Partitions: each holds some fetches in memory."""
+_LOOKED_AT_AT_ONCE: Final = 4
 
 
 class Deletion(NamedTuple):
@@ -58,7 +61,11 @@ class Changelog:
         self.topic = topic
         self._settings = settings
         self._fence = fence
-        self._producer: AIOKafkaProducer | None = None
+        self._producer = IdempotentProducer(self._new_producer, "the changelog producer")
+        doing = f"connecting to read changelog {topic}"
+        # Apart: who only looks must not wait until others have read all.
+        self._readers = Readers(self._consumer, doing, _READ_AT_ONCE)
+        self._lookers = Readers(self._consumer, doing, _LOOKED_AT_AT_ONCE)
 
     async def start(self) -> None:
         """Connect, to append; reading needs no start. May be tried again; `stop` is due even where it failed.
@@ -67,20 +74,11 @@ class Changelog:
             KafkaRefused, KafkaUnavailable: the connection did not come about.
 
         """
-        if self._producer is None:
-            self._producer = AIOKafkaProducer(
-                **client_options(self._settings),
-                acks="all",
-                enable_idempotence=True,
-                max_batch_size=_BATCH_BYTES,
-            )
-        with errors_mapped("connecting the changelog producer"):
-            await unbroken(self._producer.start())
+        await self._producer.start()
 
     async def stop(self) -> None:
         """Disconnect."""
-        if self._producer is not None:
-            await self._producer.stop()
+        await self._producer.stop()
 
     async def append(self, partition: int, entries: Mapping[bytes, bytes | Deletion]) -> list[Span]:
         """Append entries, in order; where they stand, once all are kept.
@@ -91,14 +89,10 @@ class Changelog:
                 nevertheless.
 
         """
-        producer = self._producer
-        if producer is None:
-            raise RuntimeError("the changelog was not started")
         spans = []
-        for builder in _packed(producer, entries):
+        for builder in _packed(await self._producer.batch_maker(), entries):
             await self._fence.passed()
-            with errors_mapped(f"appending to changelog {self.topic}"):
-                kept = await (await producer.send_batch(builder, self.topic, partition=partition))
+            kept = await self._producer.send(builder, self.topic, partition)
             if not self._fence.is_open:
                 # Sent by a member that was frozen, it may stand behind another owner's: no position to go on from.
                 raise KafkaUnavailable(
@@ -117,7 +111,7 @@ class Changelog:
 
         """
         place = TopicPartition(self.topic, partition)
-        async with self._consumer() as consumer:
+        async with self._lookers.one() as consumer:
             with errors_mapped(f"looking at changelog {self.topic}"):
                 begins = await consumer.beginning_offsets([place])
                 ends = await consumer.end_offsets([place])
@@ -126,14 +120,16 @@ class Changelog:
     async def read(
         self, partition: int, start: int, end: int
     ) -> AsyncGenerator[Sequence[ConsumerRecord[bytes, bytes]], None]:
-        """The records from offset `start` to before `end`, in order.
+        """The records from offset `start` to before `end`, in order; of some partitions at once, the others wait.
 
         Raises:
             KafkaRefused, KafkaUnavailable: it cannot be read; what came so far holds.
 
         """
         place = TopicPartition(self.topic, partition)
-        async with self._consumer() as consumer:
+        if start >= end:
+            return
+        async with self._readers.one() as consumer:
             consumer.assign([place])
             consumer.seek(place, start)
             while start < end:
@@ -148,6 +144,16 @@ class Changelog:
                     records = [record for record in records if record.offset < end]
                 if records:
                     yield records
+            # What comes after is another's to ask for.
+            consumer.pause(place)
+
+    def _new_producer(self) -> AIOKafkaProducer:
+        return AIOKafkaProducer(
+            **client_options(self._settings),
+            acks="all",
+            enable_idempotence=True,
+            max_batch_size=_BATCH_BYTES,
+        )
 
     async def _span(self, partition: int, first: int, count: int) -> Span:
         if first >= 0:
@@ -157,23 +163,22 @@ class Changelog:
         end = (await self.bounds(partition)).end
         return Span(end, end)
 
-    @asynccontextmanager
-    async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
-        consumer = AIOKafkaConsumer(
+    def _consumer(self) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
             **client_options(self._settings),
             enable_auto_commit=False,
             auto_offset_reset="none",
             fetch_max_wait_ms=_FETCH_WAIT_MS,
             max_partition_fetch_bytes=_FETCH_BYTES,
         )
-        async with connected(consumer, f"connecting to read changelog {self.topic}"):
-            yield consumer
 
 
-def _packed(producer: AIOKafkaProducer, entries: Mapping[bytes, bytes | Deletion]) -> list[BatchBuilder]:
+def _packed(
+    new_batch: Callable[[], BatchBuilder], entries: Mapping[bytes, bytes | Deletion]
+) -> list[BatchBuilder]:
     if not entries:
         return []
-    builder = producer.create_batch()
+    builder = new_batch()
     builders = [builder]
     for profile, entry in entries.items():
         if isinstance(entry, Deletion):
@@ -181,7 +186,7 @@ def _packed(producer: AIOKafkaProducer, entries: Mapping[bytes, bytes | Deletion
         else:
             value, headers = entry, []
         if builder.append(timestamp=None, key=profile, value=value, headers=headers) is None:
-            builder = producer.create_batch()
+            builder = new_batch()
             builders.append(builder)
             builder.append(timestamp=None, key=profile, value=value, headers=headers)
     for each in builders:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ssl
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import errors as kafka
 
 from processor.errors import ConfigurationError, KafkaRefused, KafkaUnavailable, Problem, ProcessorError
+from processor.kafka.metadata import never_create_by_looking
 from processor.kafka.msk_iam import MskToken
 
 if TYPE_CHECKING:
@@ -39,10 +41,13 @@ _PASSING = (kafka.KafkaConnectionError, kafka.KafkaTimeoutError, kafka.NodeNotRe
 def client_options(settings: KafkaSettings) -> dict[str, Any]:
     """Keyword arguments that consumers, producers and admin clients have in common.
 
+    No client that is made with them creates a topic by asking for it.
+
     Raises:
         ConfigurationError: a TLS file cannot be used.
 
     """
+    never_create_by_looking()
     options: dict[str, Any] = {
         "bootstrap_servers": ",".join(settings.servers),
         "client_id": settings.client_id,
@@ -93,13 +98,11 @@ def _tls_context(settings: KafkaSettings) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=settings.tls_ca_file and str(settings.tls_ca_file))
         context.check_hostname = settings.tls_check_hostname
         if settings.tls_cert_file is not None:
-            password = settings.tls_key_password
             context.load_cert_chain(
-                settings.tls_cert_file,
-                settings.tls_key_file,
-                None if password is None else password.get_secret_value(),
+                settings.tls_cert_file, settings.tls_key_file, partial(_key_password, settings)
             )
-    except (OSError, ssl.SSLError) as error:
+    # A password that is too long is a ValueError of ssl's.
+    except (OSError, ssl.SSLError, ValueError) as error:
         problem = Problem(
             source="environment",
             line=None,
@@ -109,3 +112,10 @@ def _tls_context(settings: KafkaSettings) -> ssl.SSLContext:
         )
         raise ConfigurationError([problem]) from error
     return context
+
+
+def _key_password(settings: KafkaSettings) -> str:
+    """Asked for where the key is encrypted; OpenSSL would ask a person at the terminal."""
+    if settings.tls_key_password is None:
+        raise ValueError("the key is encrypted, and PROCESSOR_KAFKA_TLS_KEY_PASSWORD is not set")
+    return settings.tls_key_password.get_secret_value()

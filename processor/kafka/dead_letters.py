@@ -70,7 +70,7 @@ class DeadLetters:
             kept = [
                 await self._producer.send(
                     self.topic,
-                    key=letter.record.key,
+                    key=_key(letter.record),
                     value=letter.record.value,
                     headers=self._headers(partition, letter),
                 )
@@ -92,3 +92,8 @@ class DeadLetters:
             *record.headers,
             *((HEADER_PREFIX + name, str(value).encode()) for name, value in told.items()),
         ]
+
+
+def _key(record: Record) -> bytes | None:
+    # aiokafka sends no record that has neither. An empty key is as bad as none, and says so.
+    return b"" if record.key is None and record.value is None else record.key

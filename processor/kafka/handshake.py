@@ -10,6 +10,7 @@ from aiokafka.conn import create_conn
 
 from processor.errors import KafkaRefused, KafkaUnavailable
 from processor.kafka.client import client_options, mapped
+from processor.settings.servers import host_and_port
 
 if TYPE_CHECKING:
     from processor.errors import ProcessorError
@@ -29,9 +30,8 @@ async def explained(settings: KafkaSettings, doing: str) -> ProcessorError | Non
     }
     hint: ProcessorError | None = None
     for server in settings.servers:
-        host, _, port = server.rpartition(":")
         try:
-            connection = await create_conn(host.strip("[]"), int(port), **options)
+            connection = await create_conn(*host_and_port(server), **options)
         except ssl.SSLCertVerificationError as error:
             return KafkaRefused(
                 f"{doing}: the certificate of {server} is not trusted: {error.verify_message}: "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiokafka.protocol.group import JoinGroupRequest, SyncGroupRequest
 
@@ -16,8 +16,7 @@ class Heartbeats:
 
     def __init__(self) -> None:
         self._answered_at_s = self._synced_at_s = asyncio.get_running_loop().time()
-        self.is_expelled = False
-        """Whether the last answer was that the group knows no such member, or has moved on without it."""
+        self._coordinator: Any = None
         self.is_joining = False
         """Whether the coordinator has been asked to take this member in: it answers once the others have given up
         what they had, and meanwhile no heartbeat is sent."""
@@ -27,18 +26,22 @@ class Heartbeats:
         """Seconds since the last heartbeat, or join, that was answered."""
         return asyncio.get_running_loop().time() - self._answered_at_s
 
+    @property
+    def is_expelled(self) -> bool:
+        """Whether the last answer, to a heartbeat or a commit, was that the group has no such member any more."""
+        return self._coordinator is not None and self._coordinator.generation < 0
+
     def answered(self) -> None:
         """The coordinator has taken this member in: as of when its assignment was asked for, not of now.
 
         A member that was frozen meanwhile would take an old assignment for a sign of life.
         """
         self._answered_at_s = self._synced_at_s
-        self.is_expelled = False
 
     def watch(self, consumer: AIOKafkaConsumer) -> None:
         """Note every answer from now on; the consumer is started."""
         # aiokafka has no hook for this, and its own time of the last answer is a local variable.
-        coordinator = consumer._coordinator  # noqa: SLF001  see above
+        self._coordinator = coordinator = consumer._coordinator  # noqa: SLF001  see above
         beat, send = coordinator._do_heartbeat, coordinator._send_req  # noqa: SLF001  see above
 
         async def noted_send(request: object) -> object:
@@ -55,8 +58,6 @@ class Heartbeats:
             success: bool = await beat()
             if success:
                 self._answered_at_s = sent_at_s
-            elif coordinator.generation < 0:
-                self.is_expelled = True
             return success
 
         coordinator._do_heartbeat, coordinator._send_req = noted_beat, noted_send  # noqa: SLF001  see above

@@ -62,12 +62,17 @@ class TopicReader:
         """
         if topic not in self._partitions:
             async with open_topics(self._settings) as topics:
-                self._partitions[topic] = (await topics.shape(topic)).partitions
+                self._partitions[topic] = (await topics.shape(topic, self._remedy(topic))).partitions
         places = [TopicPartition(topic, number) for number in range(self._partitions[topic])]
         with errors_mapped(f"looking at {topic}"):
             begins = await self._consumer.beginning_offsets(places)
             ends = await self._consumer.end_offsets(places)
         return {place.partition: Bounds(begins[place], ends[place]) for place in places}
+
+    def _remedy(self, topic: str) -> str:
+        if topic == self._settings.dead_letter_topic:
+            return "`processor run` creates it at its first start: see PROCESSOR_KAFKA_DEAD_LETTER_TOPIC"
+        return "create it, or see PROCESSOR_KAFKA_TOPIC"
 
     async def read(self, topic: str, partition: int, start: int, end: int) -> AsyncGenerator[Record, None]:
         """The records from offset `start` to before `end`, in order.

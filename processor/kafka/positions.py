@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+START: Final = "start"
+"""The metadata of an offset that is committed before anything was processed."""
 
 
 class Bounds(NamedTuple):

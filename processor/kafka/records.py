@@ -20,6 +20,8 @@ from aiokafka import errors as kafka
 from aiokafka.consumer import fetcher
 from aiokafka.record.memory_records import MemoryRecords
 
+from processor.kafka.odd_headers import unpack_patiently
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -90,6 +92,13 @@ class _Batches:
         self._next_at += _BODY_AT + int.from_bytes(self._data[length_at : length_at + 4])
         return batch
 
+    def unpacked(self, batch: Any) -> list[Record]:  # noqa: ANN401  as above
+        """The records of the batch that came last."""
+        try:
+            return list(batch)
+        except UnicodeDecodeError:
+            return unpack_patiently(self._data[self._at : self._next_at])
+
     def is_whole(self, batch: Any) -> bool:  # noqa: ANN401  as above
         """Whether the batch that came last is as it was sent."""
         if not _HAS_CRC32C or self._data[self._at + _MAGIC_AT] != _MAGIC:
@@ -142,7 +151,7 @@ class _WholeBatches(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka
                 # What came before is whole; the corrupt one is met again when it is fetched again.
                 break
             if not batch.is_control_batch:
-                taken += self._from_position(list(batch))
+                taken += self._from_position(self._records.unpacked(batch))
             self._unpacked_end = batch.next_offset
         self._unpacked = taken[count:]
         del taken[count:]

@@ -17,10 +17,12 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, OffsetAndMetad
 from aiokafka import errors as kafka
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
-from processor.errors import KafkaUnavailable
+from processor.errors import KafkaUnavailable, StateRefused
 from processor.kafka.client import client_options, errors_mapped, mapped
-from processor.kafka.positions import Bounds, Committed
+from processor.kafka.positions import START, Bounds, Committed
 from processor.kafka.records import unpack_whole_batches
+from processor.kafka.static_member import StaticMember
+from processor.kafka.topic_ids import topic_id
 from processor.kafka.unbroken import connected, unbroken
 
 if TYPE_CHECKING:
@@ -38,9 +40,6 @@ _POLL_INTERVAL_MAX_MS: Final = 7 * 24 * 3600 * 1000
 """Back-pressure must not cost the membership; a watchdog, not the broker, decides that a member is stuck."""
 
 _POLL_WAIT_MS: Final = 200
-
-_START: Final = "start"
-"""The metadata of an offset that is committed before anything was processed."""
 
 
 class Assignment(Protocol):
@@ -76,7 +75,13 @@ class Source:
             # One assignor only: aiokafka joins the group once for each that is listed.
             partition_assignment_strategy=(RangePartitionAssignor,),
         )
+        self._topic_id: str | None = None
         self._heartbeats = heartbeats
+        self._static_member = (
+            StaticMember(settings.instance_id, settings.heartbeat_interval_ms / 1000)
+            if settings.instance_id
+            else None
+        )
         self._listener = _Listener(assignment, self._heartbeats)
 
     async def start(self) -> None:
@@ -90,6 +95,9 @@ class Source:
         """
         with errors_mapped("connecting the consumer"):
             await unbroken(self._consumer.start())
+            self._topic_id = await self._id_now()
+        if self._static_member is not None:
+            self._static_member.watch(self._consumer)
         self._heartbeats.watch(self._consumer)
         self._consumer.subscribe([self.topic], listener=self._listener)
 
@@ -99,9 +107,36 @@ class Source:
         return self._heartbeats.is_expelled
 
     @property
+    def rival(self) -> str | None:
+        """Who took this member's instance id, and what to do about it; None where nobody did."""
+        return None if self._static_member is None else self._static_member.rival
+
+    @property
     def is_there(self) -> bool:
         """Whether the topic exists, as far as the client knows; a group on one that was deleted is content with nothing."""
         return bool(self._consumer.partitions_for_topic(self.topic))
+
+    async def check_identity(self) -> None:
+        """See that the topic is still the one that it was when this member connected, where the brokers know ids.
+
+        Raises:
+            StateRefused: it was deleted, and another was made under its name.
+            KafkaRefused, KafkaUnavailable: Kafka does not say.
+
+        """
+        with errors_mapped(f"looking at the id of {self.topic}"):
+            now = await self._id_now()
+        if None not in {now, self._topic_id} and now != self._topic_id:
+            raise StateRefused(
+                f"topic {self.topic} was deleted and made anew while the service ran (its id was {self._topic_id}, "
+                f"it is {now} now): offsets and state are those of the former topic. Was it made by a client that only "
+                "looked at it, as auto.create.topics.enable=true has it, delete it and create it as it should be. Then "
+                "start a new group, which exports every profile anew"
+            )
+
+    async def _id_now(self) -> str | None:
+        # No public method asks for what aiokafka's own requests do not ask for.
+        return await topic_id(self._consumer._client, self.topic)  # noqa: SLF001  see above
 
     def hold(self, partitions: Collection[int]) -> None:
         """Fetch nothing of newly assigned `partitions` until `take_from` says where from."""
@@ -129,7 +164,7 @@ class Source:
             found = await self._consumer._coordinator.fetch_committed_offsets([place])  # noqa: SLF001  see above
         if place not in found or found[place].offset < 0:
             return None
-        return Committed(found[place].offset, found[place].metadata == _START)
+        return Committed(found[place].offset, found[place].metadata == START)
 
     async def commit_start(self, partition: int, offset: int) -> None:
         """Commit where a new group begins, before anything is processed.
@@ -138,7 +173,7 @@ class Source:
             KafkaRefused, KafkaUnavailable: Kafka did not take it, or the group has moved on without this member.
 
         """
-        if not await self._commit({TopicPartition(self.topic, partition): OffsetAndMetadata(offset, _START)}):
+        if not await self._commit({TopicPartition(self.topic, partition): OffsetAndMetadata(offset, START)}):
             raise KafkaUnavailable(f"committing the start of partition {partition}: it was taken over")
 
     async def bounds(self, partition: int) -> Bounds:
@@ -182,6 +217,7 @@ class Source:
         Raises:
             KafkaRefused: this member may not read the topic.
             KafkaUnavailable: Kafka failed in a way that the client does not get over by itself.
+            StateRefused: the topic is not the one that it was.
 
         """
         wanted = [TopicPartition(self.topic, partition) for partition in partitions]
@@ -224,6 +260,7 @@ class Source:
         return True
 
     async def _go_on_after_loss(self, error: kafka.OffsetOutOfRangeError) -> None:
+        await self.check_identity()
         for place, offset in error.args[0].items():
             begin = (await self.bounds(place.partition)).begin
             log.error(

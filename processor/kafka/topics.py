@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
@@ -12,7 +14,8 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 from processor.errors import KafkaRefused, KafkaUnavailable, StateRefused
 from processor.kafka.client import client_options, errors_mapped, mapped
 from processor.kafka.handshake import explained
-from processor.kafka.unbroken import unbroken
+from processor.kafka.positions import START
+from processor.kafka.unbroken import connected, unbroken
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -20,8 +23,22 @@ if TYPE_CHECKING:
     from processor.settings import KafkaSettings, StateSettings
 
 _ABSENT: Final = 3  # UNKNOWN_TOPIC_OR_PARTITION
+_LOOKS: Final = 4
+_LOOK_AGAIN_S: Final = 0.5
+"""A topic that was created just now is not known to every broker at once."""
 _MIN_INSYNC_OF_MANY: Final = 2
 _MANY_REPLICAS: Final = 3
+_MADE_BY_LOOKING: Final = (
+    "the service did not make it so, and nothing was ever written to it: a client that only looked at it made it, as "
+    "brokers with auto.create.topics.enable=true let it. Delete it, with kafka-topics.sh --delete --topic {}, and start "
+    "again"
+)
+_SOURCE_MADE_ANEW: Final = (
+    "{} was deleted and made anew, for Kafka takes no partitions away, and a group's offsets only with their topic; "
+    "perhaps by a client that only looked at it, as brokers with auto.create.topics.enable=true let it. Create it as it "
+    "should be, and start a new group, which exports every profile anew"
+)
+_PARTITIONS_ADDED: Final = "keys have moved between partitions, and their state did not. Start a new group, which exports every profile anew"
 
 
 class TopicShape(NamedTuple):
@@ -43,26 +60,30 @@ class ChangelogShape(NamedTuple):
 class Topics:
     """Looks at topics and creates them."""
 
-    def __init__(self, admin: AIOKafkaAdminClient) -> None:
+    def __init__(self, admin: AIOKafkaAdminClient, settings: KafkaSettings) -> None:
         self._admin = admin
+        self._settings = settings
 
     async def cluster_id(self) -> str:
         """The cluster's own id."""
         with errors_mapped("describing the cluster"):
             return str((await self._admin.describe_cluster())["cluster_id"])
 
-    async def shape(self, topic: str) -> TopicShape:
-        """Partitions and replication of `topic`.
+    async def shape(self, topic: str, remedy: str = "create it, or see PROCESSOR_KAFKA_TOPIC") -> TopicShape:
+        """Partitions and replication of `topic`; `remedy` is what to do where there is none.
 
         Raises:
             KafkaRefused: there is no such topic, or it may not be seen.
             KafkaUnavailable: Kafka does not answer.
 
         """
-        found = await self._shape_if_any(topic)
-        if found is None:
-            raise KafkaRefused(f"topic {topic} does not exist: create it, or see PROCESSOR_KAFKA_TOPIC")
-        return found
+        for look in range(_LOOKS):
+            found = await self._shape_if_any(topic)
+            if found is not None:
+                return found
+            if look < _LOOKS - 1:
+                await asyncio.sleep(_LOOK_AGAIN_S)
+        raise KafkaRefused(f"topic {topic} does not exist: {remedy}")
 
     async def create_if_absent(
         self, topic: str, shape: TopicShape, configuration: Mapping[str, str] | None = None
@@ -99,33 +120,39 @@ class Topics:
             KafkaRefused, KafkaUnavailable: see `create_if_absent`.
 
         """
+        # In this order: what has committed more than where it begins had made its changelog before.
+        has_processed = await self._has_processed(group, source)
         shape = await self.shape(source)
         existing = await self._shape_if_any(topic)
         if existing is None:
-            if await self._has_offsets(group, source):
+            if has_processed:
                 raise StateRefused(
                     f"changelog {topic} does not exist, though group {group} has committed offsets of {source}: "
                     "without it every exit since would be lost. Bring the topic back, or start a new group, "
                     "which exports every profile anew"
                 )
-            await self.create_if_absent(topic, *_changelog_as_created(shape, settings))
+            if not await self.create_if_absent(topic, *_changelog_as_created(shape, settings)):
+                raise KafkaUnavailable(f"changelog {topic} was just created by another member")
             existing = shape
         if existing.partitions != shape.partitions:
-            raise StateRefused(
-                f"changelog {topic} has {existing.partitions} partitions and {source} has {shape.partitions}: "
-                "keys have moved between partitions, and their state did not. Start a new group, which exports "
-                "every profile anew"
-            )
+            told = f"changelog {topic} has {existing.partitions} partitions and {source} has {shape.partitions}: "
+            if await self._was_never_used(topic, existing.partitions):
+                raise StateRefused(told + _MADE_BY_LOOKING.format(topic))
+            if existing.partitions > shape.partitions or not has_processed:
+                raise StateRefused(told + _SOURCE_MADE_ANEW.format(source))
+            raise StateRefused(told + _PARTITIONS_ADDED)
         return await self._trusted(topic, shape.partitions)
 
     async def _trusted(self, topic: str, partitions: int) -> ChangelogShape:
         configuration = await self._configuration(topic)
         policy = configuration["cleanup.policy"].replace(" ", "").split(",")
         if policy != ["compact"]:
+            told = f"changelog {topic} has cleanup.policy={','.join(policy)}"
+            if await self._was_never_used(topic, partitions):
+                raise StateRefused(f"{told}: {_MADE_BY_LOOKING.format(topic)}")
             raise StateRefused(
-                f"changelog {topic} has cleanup.policy={','.join(policy)}, which deletes state by age: set it "
-                f"back with kafka-configs.sh --alter --entity-type topics --entity-name {topic} "
-                "--add-config cleanup.policy=compact"
+                f"{told}, which deletes state by age: set it back with kafka-configs.sh --alter --entity-type topics "
+                f"--entity-name {topic} --add-config cleanup.policy=compact"
             )
         return ChangelogShape(
             partitions,
@@ -133,6 +160,15 @@ class Topics:
             int(configuration["delete.retention.ms"]),
             int(configuration["min.compaction.lag.ms"]),
         )
+
+    async def _was_never_used(self, topic: str, partitions: int) -> bool:
+        """Whether no record was ever written to any partition."""
+        doing = f"looking at the offsets of {topic}"
+        consumer = AIOKafkaConsumer(**client_options(self._settings), enable_auto_commit=False)
+        async with connected(consumer, doing):
+            with errors_mapped(doing):
+                ends = await consumer.end_offsets([TopicPartition(topic, each) for each in range(partitions)])
+        return not any(ends.values())
 
     async def _configuration(self, topic: str) -> dict[str, str]:
         with errors_mapped(f"describing the configuration of topic {topic}"):
@@ -144,10 +180,14 @@ class Topics:
             raise mapped(for_code(code)(), f"describing the configuration of topic {topic}")
         return {str(entry[0]): str(entry[1]) for entry in entries}
 
-    async def _has_offsets(self, group: str, topic: str) -> bool:
+    async def _has_processed(self, group: str, topic: str) -> bool:
+        """Whether the group has committed more than where it begins."""
         with errors_mapped(f"looking at the offsets of group {group}"):
             offsets = await self._admin.list_consumer_group_offsets(group)
-        return any(place.topic == topic and position.offset >= 0 for place, position in offsets.items())
+        return any(
+            place.topic == topic and position.offset >= 0 and position.metadata != START
+            for place, position in offsets.items()
+        )
 
     async def _shape_if_any(self, topic: str) -> TopicShape | None:
         with errors_mapped(f"describing topic {topic}"):
@@ -180,7 +220,7 @@ async def open_topics(settings: KafkaSettings) -> AsyncIterator[Topics]:
             if why is not None:
                 raise why from None
             raise
-        yield Topics(admin)
+        yield Topics(admin, settings)
     finally:
         await unbroken(admin.close())
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from processor.distribution import LATENCY_S, Distribution
+from processor.errors import KinesisUnreadable
+
+if TYPE_CHECKING:
+    from processor.errors import KinesisUnavailable
 
 
 @dataclass(slots=True)
@@ -22,9 +27,16 @@ class WriterFigures:
     requests_in_flight: int = 0
     request_bytes_in_flight: int = 0
     possible_duplicates: int = 0
+    unreadable: int = 0
+    """Answers that did not say what became of the records."""
     retried: Counter[str] = field(default_factory=Counter)
     answer_s: Distribution = field(default_factory=lambda: Distribution(LATENCY_S))
     """How long answered calls took."""
+
+    def failed(self, error: KinesisUnavailable, records: int) -> None:
+        """Count what a call of so many records leaves open that failed."""
+        self.possible_duplicates += records if error.outcome_unknown else 0
+        self.unreadable += isinstance(error, KinesisUnreadable)
 
     @property
     def in_flight(self) -> int:

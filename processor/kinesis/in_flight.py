@@ -14,14 +14,17 @@ _LONG, _LATE = 0.002, 0.3
 """The share of a new latency in the two moving means."""
 _TOLERANCE: Final = 2.0
 """Calls differ in size: only a latency that is twice the usual one counts as queueing."""
+_SHARE_OF_CALL: Final = 0.5
+"""Calls that take more of their time-out than this would fail with some more beside them."""
 _SMOOTHING: Final = 0.2
 
 
 class InFlightLimit:
-    """The limit, between 1 and `maximum`."""
+    """The limit, between 1 and `maximum`; a call that takes `call_s` has failed."""
 
-    def __init__(self, maximum: int) -> None:
+    def __init__(self, maximum: int, call_s: float) -> None:
         self._maximum = maximum
+        self._much_s = call_s * _SHARE_OF_CALL
         self._limit = float(min(_START, maximum))
         self._long_s: float | None = None
         self._late_s = 0.0
@@ -40,9 +43,14 @@ class InFlightLimit:
         if self._long_s > 2 * self._late_s:
             # An outage lies behind: what was usual then must not be for long.
             self._long_s *= 0.95
-        gradient = min(1.0, max(0.5, _TOLERANCE * self._long_s / max(self._late_s, 1e-6)))
+        allowed_s = min(_TOLERANCE * self._long_s, self._much_s)
+        gradient = min(1.0, max(0.5, allowed_s / max(self._late_s, 1e-6)))
         if gradient == 1.0 and in_flight * 2 < self._limit:
             return  # what is not used says nothing
         wanted = self._limit * gradient + math.sqrt(self._limit)
         self._limit += (wanted - self._limit) * _SMOOTHING
         self._limit = min(max(self._limit, 1.0), float(self._maximum))
+
+    def cut(self) -> None:
+        """Calls that were on their way together did not end: allow half as many."""
+        self._limit = max(self._limit / 2, 1.0)

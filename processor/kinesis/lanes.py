@@ -227,6 +227,8 @@ class Lanes:
                     queue.append(lane)
                 else:
                     lane.queued = False
+        # What is too large beside others goes when its lane is the first, so each must be.
+        queue.rotate(-1)
         return Call(items, runs, size_bytes)
 
     def wait_s(self, now_s: float) -> float:

@@ -2,37 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import ClientConnectorError
 from aiohttp import ClientError as HttpError
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
     HTTPClientError,
-    NoCredentialsError,
-    PartialCredentialsError,
+    ProxyConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
+from botocore.exceptions import (
+    ConnectionError as ConnectingError,
 )
 
-from processor.errors import KinesisError, KinesisRefused, KinesisRejected, KinesisUnavailable
+from processor.errors import (
+    KinesisError,
+    KinesisRefused,
+    KinesisRejected,
+    KinesisTooLarge,
+    KinesisUnavailable,
+)
+from processor.kinesis.words import told
+
+if TYPE_CHECKING:
+    from processor.kinesis.wire import Fault
 
 FOREIGN: Final = (BotoCoreError, ClientError, HttpError, OSError, TimeoutError)
 """What aiobotocore may raise."""
 
 _REJECTIONS: Final = {"ValidationException", "SerializationException", "InvalidArgumentException"}
+_KEY_UNKNOWN: Final = "AWS does not know the access key: see `connection` and the credential chain"
+_EXPIRED: Final = "the credentials have expired: renew them"
+_SECRET_WRONG: Final = "the secret key does not fit the access key, or the clock is wrong"  # noqa: S105  words
+ACCESS_DENIED: Final = "AccessDeniedException"
 _REFUSALS: Final = {
-    "AccessDeniedException": "the IAM action kinesis:{action} is missing for this stream: grant it",
+    ACCESS_DENIED: "the IAM action kinesis:{action} is missing for this stream: grant it",
     "ResourceNotFoundException": "there is no such stream in this region and account: create it, or see `stream`",
-    "ExpiredTokenException": "the credentials have expired: renew them",
-    "ExpiredToken": "the credentials have expired: renew them",
-    "UnrecognizedClientException": "AWS does not know the access key: see `connection` and the credential chain",
-    "InvalidClientTokenId": "AWS does not know the access key: see `connection` and the credential chain",
+    "ExpiredTokenException": _EXPIRED,
+    "ExpiredToken": _EXPIRED,
+    "UnrecognizedClientException": _KEY_UNKNOWN,
+    "InvalidClientTokenId": _KEY_UNKNOWN,
     "MissingAuthenticationTokenException": "no credentials were sent: see `connection` and the credential chain",
     "IncompleteSignature": "the credentials are incomplete: see `connection`",
-    "InvalidSignatureException": "the secret key does not fit the access key, or the clock is wrong",
-    "SignatureDoesNotMatch": "the secret key does not fit the access key, or the clock is wrong",
+    "InvalidSignatureException": _SECRET_WRONG,
+    "SignatureDoesNotMatch": _SECRET_WRONG,
     "OptInRequired": "the account is not subscribed to Kinesis in this region",
     "KMSAccessDeniedException": "the IAM action kms:GenerateDataKey is missing for the stream's key: grant it",
     "KMSDisabledException": "the stream's KMS key is disabled: enable it",
@@ -40,32 +59,136 @@ _REFUSALS: Final = {
     "KMSNotFoundException": "the stream's KMS key does not exist: see the stream's encryption",
     "KMSOptInRequired": "the account is not subscribed to KMS",
 }
+OF_CREDENTIALS: Final = frozenset(
+    code for code, remedy in _REFUSALS.items() if remedy in {_EXPIRED, _KEY_UNKNOWN, _SECRET_WRONG}
+)
+"""Codes that other credentials cure."""
+
+# What AWS says of a denial, which the code alone does not: not every one is an action that a policy of the role lacks.
+_DENIALS: Final = (
+    (
+        "vpc endpoint policy",
+        "the policy of the VPC endpoint on the way does not allow kinesis:{action}: extend it",
+    ),
+    (
+        "service control policy",
+        "a service control policy of the organization does not allow kinesis:{action}",
+    ),
+    (
+        "resource control policy",
+        "a resource control policy of the organization does not allow kinesis:{action}",
+    ),
+    ("permissions boundary", "the role's permissions boundary does not allow kinesis:{action}: extend it"),
+    (
+        "session policy",
+        "the policy that the session was begun with does not allow kinesis:{action}: extend it",
+    ),
+    ("resource-based policy", "the stream's own policy does not allow kinesis:{action}: extend it"),
+)
+
+_TOO_LARGE: Final = 413
+_PASSING: Final = frozenset({408, 421, 425, 429})
+"""Client errors that waiting cures; 408 and gateways' errors leave open what became of the request."""
+_NOT_SENT_ON: Final = frozenset({421, 425, 429})
+_NO_ACCESS: Final = frozenset({401, 403, 407})
+_SERVER_ERRORS: Final = 500
 
 
-def from_code(code: str, action: str, stream: str) -> KinesisError:
-    """The error that an answer's code means."""
+def from_fault(fault: Fault, action: str, stream: str) -> KinesisError:
+    """The error that an answer other than 200 means."""
     doing = f"{action} on {stream}"
+    code = fault.code
+    if not code:
+        return _from_another(fault, doing)
+    aws = f"{code}, HTTP {fault.status}: {fault.message}" if fault.message else f"{code}, HTTP {fault.status}"
     if code in _REFUSALS:
-        return KinesisRefused(f"{doing}: {_REFUSALS[code].format(action=action)} ({code})")
+        return KinesisRefused(f"{doing}: {_remedy(fault).format(action=action)} ({aws})", code=code)
     if code in _REJECTIONS:
-        return KinesisRejected(f"{doing}: {code}")
+        return KinesisRejected(f"{doing}: {aws}")
+    if fault.status == _TOO_LARGE or code == "RequestEntityTooLargeException":
+        return KinesisTooLarge(f"{doing}: {aws}")
+    if fault.status in _NO_ACCESS:
+        return KinesisRefused(
+            f"{doing}: access is denied: see `connection`, and what stands between here and AWS ({aws})",
+            code=code,
+        )
     # A 5xx, a throttle or something new: waiting is the only safe answer to what is not known.
-    return KinesisUnavailable(f"{doing}: {code or 'an answer without a code'}")
+    return KinesisUnavailable(f"{doing}: {aws}")
 
 
 def from_foreign(error: Exception, action: str, stream: str) -> KinesisError:
     """The error that one of `FOREIGN` means."""
     doing = f"{action} on {stream}"
-    if isinstance(error, ClientError):
-        return from_code(str(error.response.get("Error", {}).get("Code", "")), action, stream)
-    if isinstance(error, (NoCredentialsError, PartialCredentialsError)):
-        return KinesisRefused(
-            f"{doing}: no credentials were found: see `connection` and the credential chain"
+    if isinstance(error, (ProxyConnectionError, SSLError, ConnectTimeoutError)) or _never_connected(error):
+        return _not_connected(error, doing)
+    if isinstance(error, (ReadTimeoutError, TimeoutError)):
+        return KinesisUnavailable(
+            f"{doing}: it did not end within PROCESSOR_KINESIS_REQUEST_TIMEOUT_MS", outcome_unknown=True
         )
-    if isinstance(error, ConnectTimeoutError) or _never_connected(error):
-        return KinesisUnavailable(f"{doing}: the endpoint cannot be reached ({type(error).__name__})")
-    unknown = isinstance(error, (HTTPClientError, HttpError, OSError, TimeoutError, EndpointConnectionError))
-    return KinesisUnavailable(f"{doing}: {type(error).__name__}", outcome_unknown=unknown)
+    if isinstance(error, (HTTPClientError, ConnectionClosedError, HttpError, OSError, ConnectingError)):
+        return KinesisUnavailable(
+            f"{doing}: the connection broke ({type(error).__name__}: {_cause(error)})", outcome_unknown=True
+        )
+    return KinesisRefused(f"{doing}: {told(str(error))}: see `connection` and AWS's variables and files")
+
+
+def _not_connected(error: Exception, doing: str) -> KinesisError:
+    if isinstance(error, ProxyConnectionError):
+        return KinesisUnavailable(
+            f"{doing}: the proxy of HTTPS_PROXY or HTTP_PROXY does not let through: {_cause(error)}"
+        )
+    if isinstance(error, SSLError):
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return KinesisRefused(
+                f"{doing}: the endpoint's certificate is not trusted: {_cause(error)}. If a proxy here opens TLS, "
+                "name its CA in AWS_CA_BUNDLE"
+            )
+        return KinesisUnavailable(f"{doing}: TLS failed: {_cause(error)}")
+    return KinesisUnavailable(
+        f"{doing}: the endpoint cannot be reached ({type(error).__name__}: {_cause(error)})"
+    )
+
+
+def _from_another(fault: Fault, doing: str) -> KinesisError:
+    """The error that an answer without one of AWS' codes means: it came from something else on the way."""
+    status = fault.status
+    said = f"{doing}: {fault.http}, which is no answer of AWS"
+    if status == _TOO_LARGE:
+        return KinesisTooLarge(f"{said}: a proxy or gateway on the way takes no request of this size")
+    if status >= _SERVER_ERRORS:
+        return KinesisUnavailable(
+            f"{said}: a proxy or gateway on the way, or the endpoint, fails", outcome_unknown=True
+        )
+    if status in _PASSING:
+        return KinesisUnavailable(
+            f"{said}: a proxy or gateway on the way asks to wait", outcome_unknown=status not in _NOT_SENT_ON
+        )
+    if status in _NO_ACCESS:
+        return KinesisRefused(
+            f"{said}, and no matter of IAM: a proxy or firewall on the way refuses. Have it let this host through, "
+            "or see HTTPS_PROXY, NO_PROXY and `connection.connectionUrl`"
+        )
+    return KinesisRefused(
+        f"{said}: what answers there is no Kinesis: see `connection.connectionUrl`, HTTPS_PROXY and NO_PROXY"
+    )
+
+
+def _remedy(fault: Fault) -> str:
+    if fault.code == ACCESS_DENIED:
+        said = fault.message.lower()
+        for sign, remedy in _DENIALS:
+            if sign in said:
+                return remedy
+        if "explicit deny" in said:
+            return "a policy denies kinesis:{action} explicitly: see which"
+    return _REFUSALS[fault.code]
+
+
+def _cause(error: Exception) -> str:
+    """What lies behind one of botocore's errors, without the addresses that it adds, which may hold a password."""
+    kwargs = getattr(error, "kwargs", {})
+    cause = kwargs.get("error") if isinstance(kwargs, dict) else None
+    return told(str(cause or type(cause or error).__name__), (), 160)
 
 
 def _never_connected(error: Exception) -> bool:

@@ -9,14 +9,17 @@ import structlog
 
 from processor.errors import KinesisError, KinesisRefused
 from processor.kinesis.connection import RECORD_BYTES_DEFAULT
+from processor.kinesis.refusals import ACCESS_DENIED
 from processor.kinesis.shards import ShardMap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from processor.kinesis.connection import StreamFacts
     from processor.kinesis.lanes import Lane, Lanes
     from processor.kinesis.shards import Shard
+    from processor.kinesis.wire import Answer
+    from processor.profile.structs import Export
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +36,13 @@ class Described(Protocol):
 
     async def shards(self) -> list[Shard]:
         """See `connection.Stream.shards`."""
+
+
+class Endpoint(Described, Protocol):
+    """What the writer needs of Kinesis: the real stream, or the scripted one of the tests."""
+
+    async def put(self, records: Sequence[Export]) -> Answer:
+        """See `connection.Stream.put`."""
 
 
 class StreamWatch:
@@ -59,7 +69,7 @@ class StreamWatch:
         try:
             await self._read_facts()
         except KinesisRefused as error:
-            if not _is_lack_of_permission(error, "DescribeStreamSummary"):
+            if error.code != ACCESS_DENIED:
                 raise
             log.warning("the stream's record maximum is unknown, 1 MiB is assumed", reason=str(error))
         if self._ignores_keys:
@@ -67,7 +77,7 @@ class StreamWatch:
         try:
             await self._read_shards()
         except KinesisRefused as error:
-            if not _is_lack_of_permission(error, "ListShards"):
+            if error.code != ACCESS_DENIED:
                 raise
             log.warning(
                 "the stream's shards are unknown: one hot or dead shard holds back all others",
@@ -122,7 +132,3 @@ class StreamWatch:
                 "ignored, the exports of a profile have no order in it, and consumers may see them in any"
             )
         self._ignores_keys = ignores_keys
-
-
-def _is_lack_of_permission(error: KinesisRefused, action: str) -> bool:
-    return action in str(error) and "AccessDenied" in str(error)

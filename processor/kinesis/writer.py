@@ -8,31 +8,32 @@ rejects even alone is given up, but not before that was proven of it: see `bisec
 from __future__ import annotations
 
 import asyncio
-import itertools
 import math
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from processor.errors import KinesisRefused, KinesisRejected, KinesisUnavailable
 from processor.kinesis.bisection import Bisection, Sent, Verdict
+from processor.kinesis.call_size import CallSize, Size
 from processor.kinesis.control import Control
+from processor.kinesis.delays import Delays
 from processor.kinesis.figures import WriterFigures
 from processor.kinesis.in_flight import InFlightLimit
 from processor.kinesis.lanes import Call, Lanes, call_of_each
 from processor.kinesis.outage import Outage
 from processor.kinesis.ticket import Item, Rejection, Ticket
-from processor.kinesis.watch import Described, StreamWatch
+from processor.kinesis.watch import StreamWatch
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Iterable, Iterator, Sequence
 
     from processor.fence import Fence
+    from processor.kinesis.watch import Endpoint
     from processor.kinesis.wire import Answer, Result
-    from processor.profile.structs import Export
     from processor.settings import KinesisSettings
 
 log = structlog.get_logger(__name__)
@@ -41,13 +42,6 @@ _GATHER_S: Final = 0.005
 _HOT: Final = 8
 """So many records that wait behind one of their profile have it go at once."""
 THROTTLED: Final = "ProvisionedThroughputExceededException"
-
-
-class Endpoint(Described, Protocol):
-    """What the writer needs of Kinesis: the real stream, or the scripted one of the tests."""
-
-    async def put(self, records: Sequence[Export]) -> Answer:
-        """See `connection.Stream.put`."""
 
 
 class Writer:
@@ -66,15 +60,14 @@ class Writer:
         self.lanes = Lanes(0.0, settings.shard_buffer_bytes)
         self.watch = StreamWatch(endpoint, self.lanes, self._shards_changed)
         self._due_s = math.inf  # when what is ready goes, in company or not
-        self._delayed: dict[int, list[Item]] = {}
-        """Groups that wait to be sent again."""
-        self._delays = itertools.count()
+        self._delays = Delays(self._rejoin)
         self._busy: dict[int, dict[bytes, deque[Item] | None]] = {}
         """By partition, then profile: what queues behind the one that is on its way."""
         self._control = Control(self.lanes, self.figures, self._busy)
         self._bisection = Bisection(settings.slow_retry_ms / 1000, self._control)
         self._calls: dict[asyncio.Task[None], Call] = {}
-        self._limit = InFlightLimit(settings.max_requests_in_flight)
+        self._limit = InFlightLimit(settings.max_requests_in_flight, settings.request_timeout_ms / 1000)
+        self.size = CallSize(settings)
         self._lingers_s = settings.linger_ms / 1000
         self._gathering_until_s = 0.0
         self.outage = Outage()
@@ -127,8 +120,7 @@ class Writer:
                 figures.buffered_bytes -= item.size_bytes
         self.lanes.drop_abandoned()
         self._bisection.drop_abandoned()
-        for delayed in self._delayed.values():
-            delayed[:] = [item for item in delayed if not item.ticket.abandoned]
+        self._delays.drop_abandoned()
         # Cleared, for what queues in it refers to its ticket, and that to it.
         self._busy.pop(partition, {}).clear()
         doomed = [
@@ -192,8 +184,7 @@ class Writer:
             yield from call.items
         for lane in self.lanes:
             yield from lane.ready
-        for delayed in self._delayed.values():
-            yield from delayed
+        yield from self._delays
         yield from self._bisection
         for busy in self._busy.values():
             for queue in busy.values():
@@ -234,7 +225,7 @@ class Writer:
 
     def _packed(self, now_s: float) -> Call:
         settings = self._settings
-        call = self.lanes.packed(now_s, settings.max_records_per_request, settings.max_request_bytes)
+        call = self.lanes.packed(now_s, settings.max_records_per_request, self.size.limit_bytes)
         if call.items:
             self._due_s = now_s + self._lingers_s
             if self._is_call_full() and len(call.items) < settings.max_records_per_request // 2:
@@ -256,7 +247,7 @@ class Writer:
         settings = self._settings
         ready, figures = self.lanes.ready_records, self.figures
         mean_bytes = figures.buffered_bytes / max(figures.in_flight, 1)
-        return ready >= settings.max_records_per_request or ready * mean_bytes >= settings.max_request_bytes
+        return ready >= settings.max_records_per_request or ready * mean_bytes >= self.size.limit_bytes
 
     def _begin(self, call: Call, tasks: asyncio.TaskGroup) -> None:
         self.figures.requests += 1
@@ -301,10 +292,7 @@ class Writer:
             slow_s = self._settings.slow_retry_ms / 1000
             self._send_whole_again(call, "refused", slow_s * self._rng.uniform(0.5, 1.0))
         except KinesisUnavailable as error:
-            self.figures.possible_duplicates += len(call.items) if error.outcome_unknown else 0
-            if not self._outages:
-                log.warning("a call failed, sending again", reason=str(error), records=len(call.items))
-            self._send_whole_again(call, "unavailable", self._backoff_s(self._outages + 1))
+            self._failed(call, error, began_s)
         except asyncio.CancelledError:
             self.figures.possible_duplicates += len(call.items)
             self._release_probes(call)
@@ -314,9 +302,23 @@ class Writer:
             took_s = loop.time() - began_s
             self.figures.answer_s.observe(took_s)
             self._limit.answered(took_s, self.figures.requests_in_flight + 1)
+            self.size.answered(call.size_bytes, took_s)
             self._settle(call, answer, loop.time())
             if answer.failed < len(call.items):
                 self._bisection.others_were_taken(sent)
+
+    def _failed(self, call: Call, error: KinesisUnavailable, began_s: float) -> None:
+        self.figures.failed(error, len(call.items))
+        size = self.size.failed(call, error, self._calls.values(), began_s)
+        if size is Size.TOO_MUCH_TOGETHER:
+            self._limit.cut()
+        if size is Size.TOO_LARGE_ALONE:
+            self._release_probes(call)
+            self._send_later(call.items, size, self._settings.slow_retry_ms / 1000)
+            return
+        if not self._outages:
+            log.warning("a call failed, sending again", reason=str(error), records=len(call.items))
+        self._send_whole_again(call, "unavailable", self._backoff_s(self._outages + 1))
 
     def _settle(self, call: Call, answer: Answer, now_s: float) -> None:
         if answer.failed:
@@ -383,21 +385,18 @@ class Writer:
         return self._rng.uniform(0, most_ms) / 1000
 
     def _retry_later(self, items: list[Item], code: str) -> None:
-        self.figures.retried[code] += len(items)
         for item in items:
             item.attempts += 1
-        wait_s = self._backoff_s(max(item.attempts for item in items))
-        number = next(self._delays)
-        self._delayed[number] = items
-        asyncio.get_running_loop().call_later(wait_s, self._rejoin_delayed, number)
+        self._send_later(items, code, self._backoff_s(max(item.attempts for item in items)))
+
+    def _send_later(self, items: list[Item], code: str, wait_s: float) -> None:
+        self.figures.retried[code] += len(items)
+        self._delays.add(items, wait_s)
 
     def _retry_now(self, items: list[Item], code: str) -> None:
         again = [item for item in items if not item.ticket.abandoned]
         self.figures.retried[code] += len(again)
         self._rejoin(again)
-
-    def _rejoin_delayed(self, number: int) -> None:
-        self._rejoin(self._delayed.pop(number))
 
     def _rejoin(self, items: list[Item]) -> None:
         for item in reversed(items):

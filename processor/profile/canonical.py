@@ -44,12 +44,27 @@ def canonical(raw: bytes) -> bytes:
     return _canonical_number(raw.decode()).encode()
 
 
+def canonical_tree(tree: _JsonTree) -> bytes:
+    """As `canonical`, of a value that is parsed already.
+
+    Raises:
+        ValueError: as `canonical`; not a number and infinity are numbers beyond a double.
+
+    """
+    return canonical(json.dumps(tree, separators=(",", ":"), allow_nan=False).encode())
+
+
 def _canonical_container(raw: bytes) -> bytes:
-    tree = orjson.loads(raw)  # refuses lone surrogates and numbers beyond a double
+    tree = orjson.loads(raw)  # refuses lone surrogates, numbers beyond a double, and more than 1,024 levels
     if _NUMBER_IN_DOUBT.search(raw) is None:
-        return orjson.dumps(tree, option=orjson.OPT_SORT_KEYS)
-    exact = json.loads(raw, parse_int=_Number, parse_float=_Number)
-    return _written(exact).encode()
+        try:
+            return orjson.dumps(tree, option=orjson.OPT_SORT_KEYS)
+        except TypeError:  # it writes a quarter of the levels that it reads
+            return _written(tree)
+    try:
+        return _written(json.loads(raw, parse_int=_Number, parse_float=_Number))
+    except RecursionError as error:
+        raise ValueError("a value is nested too deeply to compare") from error
 
 
 class _Number:
@@ -61,20 +76,49 @@ class _Number:
         self.digits = digits
 
 
-def _written(tree: _JsonTree) -> str:
-    """As orjson writes with sorted keys, but for numbers."""
-    if isinstance(tree, _Number):
-        return _canonical_number(tree.digits)
-    if isinstance(tree, dict):
-        members = [f"{_quoted(name)}:{_written(tree[name])}" for name in sorted(tree)]
-        return "{" + ",".join(members) + "}"
-    if isinstance(tree, list):
-        return "[" + ",".join(map(_written, tree)) + "]"
-    return orjson.dumps(tree).decode()
+def _written(tree: _JsonTree) -> bytes:
+    """As orjson writes with sorted keys, but for numbers.
+
+    It does not call itself: how deep an event is nested is not for the interpreter's stack to say.
+    """
+    parts: list[bytes] = []
+    # Values as they were parsed; as bytes, what stands between them.
+    waiting: list[_JsonTree] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, bytes):
+            parts.append(node)
+        elif isinstance(node, _Number):
+            parts.append(_canonical_number(node.digits).encode())
+        elif isinstance(node, dict):
+            waiting += reversed(_members(node))
+        elif isinstance(node, list):
+            waiting += reversed(_items(node))
+        else:
+            parts.append(orjson.dumps(node))
+    return b"".join(parts)
 
 
-def _quoted(text: str) -> str:
-    return orjson.dumps(text).decode()
+def _members(tree: dict[str, _JsonTree]) -> list[_JsonTree]:
+    inner: list[_JsonTree] = []
+    before = b"{"
+    for name in sorted(tree):
+        inner.append(before + orjson.dumps(name) + b":")
+        inner.append(tree[name])
+        before = b","
+    inner.append(b"}" if tree else b"{}")
+    return inner
+
+
+def _items(tree: list[_JsonTree]) -> list[_JsonTree]:
+    inner: list[_JsonTree] = []
+    before = b"["
+    for item in tree:
+        inner.append(before)
+        inner.append(item)
+        before = b","
+    inner.append(b"]" if tree else b"[]")
+    return inner
 
 
 def _canonical_number(text: str) -> str:
@@ -87,9 +131,11 @@ def _canonical_number(text: str) -> str:
     significant = digits.rstrip("0")
     if not significant:
         return "0"
-    if len(exponent_text) > _EXPONENT_DIGITS_MAX:
+    power = exponent_text.lstrip("+-0") or "0"
+    if len(power) > _EXPONENT_DIGITS_MAX:
         raise ValueError("a number's exponent is too long to compare")
-    exponent = int(exponent_text or "0") - len(fraction) + len(digits) - len(significant)
+    exponent = -int(power) if exponent_text.startswith("-") else int(power)
+    exponent += len(digits) - len(significant) - len(fraction)
     if exponent >= 0:
         return sign + significant + "0" * exponent
     return f"{sign}{significant}e{exponent}"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-import orjson
 from msgspec import UNSET
 
 from processor.governance.document import ConsentRule, ValueIn
-from processor.profile.canonical import canonical
+from processor.profile.canonical import canonical, canonical_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -48,7 +47,7 @@ def _paths(rule: ValueIn | ConsentRule) -> Iterator[str]:
 def _compiled(rule: ValueIn | ConsentRule, paths: Sequence[str]) -> _Question:
     if isinstance(rule, ValueIn):
         index = paths.index(rule.path)
-        accepted = frozenset(canonical(orjson.dumps(value)) for value in rule.values)
+        accepted = frozenset(canonical_tree(value) for value in rule.values)
         return lambda leaves: _is_in(leaves[index], accepted)
     questions = [_compiled(operand, paths) for operand in rule.operands]
     if rule.operator == "AND":

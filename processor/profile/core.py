@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from msgspec import UnsetType
 
+    from processor.destination import Destination, Segment
     from processor.governance.plan import Plan, Verdict
     from processor.profile.event import Leaf
     from processor.profile.structs import Entry
@@ -53,9 +54,14 @@ LABELS_HEADER: Final = "duleLabels"
 KEY_CHARACTERS_MAX: Final = 256
 """Of a profile id, and of a Kinesis partition key."""
 
+_UNREADABLE: Final = "a number beyond a double, half a surrogate pair, or more levels than can be read"
 _LINE_FEED: Final = 0x0A
 _CARRIAGE_RETURN: Final = 0x0D
 _VERDICTS_MAX: Final = 4096
+_KEPT_LABELS_BYTES_MAX: Final = 1024
+"""A header may be as large as an event; what is remembered must not be."""
+
+_NULL: Final = b"null"
 
 
 # Compiled, an event's short-lived objects are no business of the garbage collector's: 3% of the core.
@@ -124,11 +130,7 @@ class Core:
         self._decoder = EventDecoder((*destination.attributes, *self._consent.paths), destination.segments)
         self._path_digests = [path_digest(path) for path in destination.attributes]
         self._segments = [
-            SegmentText(
-                segment_key(segment),
-                segment,
-                name=segment.name if destination.include_segment_names else None,
-            )
+            SegmentText(segment_key(segment), segment, _told_of(segment, destination))
             for segment in destination.segments
         ]
         self._without_consent: tuple[Removal | None, ...] = tuple(
@@ -189,6 +191,8 @@ class Core:
             verdict, fault = self._plan.standing, error
         view = self._attributes(event.leaves, verdict, removed)
         identities = NO_IDENTITIES if event.identities is UNSET else bytes(event.identities)
+        if identities == _NULL:
+            identities = NO_IDENTITIES
         # The identities of a member rarely change, and what equals the state's was checked when it came.
         is_known = identities == previous.identities
         tree = None if is_known else parse_identities(identities)
@@ -216,8 +220,10 @@ class Core:
             text = bytes(leaf)
             try:
                 value = canonical(text)
-            except (ValueError, RecursionError) as error:
-                detail = f"the attribute {self._plan.destination.attributes[index]} cannot be read"
+            except ValueError as error:
+                detail = (
+                    f"the attribute {self._plan.destination.attributes[index]} cannot be read: {_UNREADABLE}"
+                )
                 raise InvalidEvent(Reason.BAD_JSON, detail) from error
             removal = removals[index]
             if removal is not None:
@@ -318,10 +324,26 @@ class Core:
         joined = b",".join(value for value in raw if value is not None)
         verdict = self._verdicts.get(joined)
         if verdict is None:
-            if len(self._verdicts) >= _VERDICTS_MAX:
-                self._verdicts.clear()
-            verdict = self._verdicts[joined] = self._plan.verdict(_labels(raw))
+            verdict = self._plan.verdict(_labels(raw))
+            if len(joined) <= _KEPT_LABELS_BYTES_MAX:
+                if len(self._verdicts) >= _VERDICTS_MAX:
+                    self._verdicts.clear()
+                self._verdicts[joined] = verdict
         return verdict
+
+
+def _told_of(segment: Segment, destination: Destination) -> dict[str, int | str]:
+    """What an export tells of a segment beside its membership: what the destination asks for, and its file gives."""
+    times = segment.times
+    told: dict[str, int | str | None] = {}
+    if destination.include_segment_timestamps:
+        told["createdAt"] = times.created_at_ms
+        told["updatedAt"] = times.updated_at_ms
+        told["mappingCreatedAt"] = times.mapping_created_at_ms
+        told["mappingUpdatedAt"] = times.mapping_updated_at_ms
+    if destination.include_segment_names:
+        told["name"] = segment.name
+    return {member: value for member, value in told.items() if value is not None}
 
 
 def _labels(raw: Sequence[bytes | None]) -> frozenset[str]:
@@ -351,13 +373,13 @@ def _is_member(entry: Entry, time: str, was: str | None, timestamp_ms: int) -> b
     until = entry.validUntil
     # A time that the state holds was checked when it came.
     if time != was and not is_date_time(time):
-        raise InvalidEvent(Reason.BAD_MEMBERSHIP, "lastQualificationTime is not an RFC 3339 date-time")
+        raise InvalidEvent(Reason.BAD_MEMBERSHIP, "lastQualificationTime is no date-time")
     is_valid = True
-    if until is not UNSET:
+    if until is not None:
         try:
             is_valid = is_later_than(until, timestamp_ms)
         except ValueError as error:
-            raise InvalidEvent(Reason.BAD_MEMBERSHIP, "validUntil is not an RFC 3339 date-time") from error
+            raise InvalidEvent(Reason.BAD_MEMBERSHIP, "validUntil is no date-time") from error
     return is_valid and entry.status != "exited"
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import orjson
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from processor.destination import Segment
 
@@ -67,12 +67,16 @@ class _Template:
 
 
 class SegmentText:
-    """A segment's key in the state, and the texts around its `lastQualificationTime`; made once a segment."""
+    """A segment's key in the state, and the texts around its `lastQualificationTime`; made once a segment.
+
+    `told` are the members that follow the status, in their order.
+    """
 
     __slots__ = ("existing", "exited", "key", "namespace", "prefix", "realized")
 
-    def __init__(self, key: str, segment: Segment, *, name: str | None) -> None:
-        suffix = f',"name":{_quoted(name)}}}' if name is not None else "}"
+    def __init__(self, key: str, segment: Segment, told: Mapping[str, int | str]) -> None:
+        members = [f",{_quoted(member)}:{_written(value)}" for member, value in told.items()]
+        suffix = "".join(members) + "}"
         self.key = key
         self.namespace = f"{_quoted(segment.namespace)}:"
         self.prefix = f'{_quoted(segment.id)}:{{"lastQualificationTime":"'
@@ -109,6 +113,10 @@ def _leaves(tree: _Tree) -> list[int]:
     for child in tree.values():
         found.extend([child] if isinstance(child, int) else _leaves(child))
     return found
+
+
+def _written(value: int | str) -> str:
+    return _quoted(value) if isinstance(value, str) else str(value)
 
 
 def _quoted(text: str) -> str:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """A profile's entry for one segment."""
+    """A profile's entry for one segment; a null `validUntil` is none."""
 
     status: Literal["realized", "existing", "exited"]
     lastQualificationTime: str  # noqa: N815  the event's own member
-    validUntil: str | UnsetType = UNSET  # noqa: N815  the event's own member
+    validUntil: str | None = None  # noqa: N815  the event's own member
 
 
 class StateRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -1,5 +1,6 @@
-"""RFC 3339 date-times, checked and compared without losing a digit.
+"""Date-times as platforms write them, checked and compared without losing a digit.
 
+They are RFC 3339's, and of ISO 8601 also those with the offsets `+0200` and `+02`, or with none, which means UTC.
 `datetime` refuses leap seconds and the year 0000 and rounds what is finer than a microsecond, so the little
 arithmetic that is needed stands here.
 """
@@ -14,10 +15,13 @@ from typing import Final
 _DATE_TIME = re.compile(
     r"([0-9]{4})-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
     r"[Tt ]([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9]|60)(?:\.([0-9]+))?"
-    r"(?:[Zz]|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))"
+    r"(?:[Zz]|([+-])([01][0-9]|2[0-3])(?::?([0-5][0-9]))?)?"
 )
 _SHORTEST: Final = len("2020-05-25T21:24:39Z")
 _LONGEST: Final = len("2020-05-25T21:24:39.123456Z")
+_KEPT_CHARACTERS_MAX: Final = 64
+"""A fraction may have any number of digits; only what platforms write is worth remembering."""
+
 _DAYS_BEFORE_1970 = 719_528
 _SECONDS_PER_DAY = 86_400
 
@@ -25,7 +29,7 @@ _read = datetime.fromisoformat
 
 
 def is_date_time(text: str) -> bool:
-    """Whether `text` is an RFC 3339 date-time."""
+    """Whether `text` is a date-time."""
     return _is_plain(text) or _parsed(text) is not None
 
 
@@ -33,12 +37,12 @@ def is_later_than(text: str, timestamp_ms: int) -> bool:
     """Whether the date-time `text` is after `timestamp_ms` since the epoch.
 
     Raises:
-        ValueError: `text` is not an RFC 3339 date-time.
+        ValueError: `text` is no date-time.
 
     """
     parsed = _parsed(text)
     if parsed is None:
-        raise ValueError(f"{text!r} is not an RFC 3339 date-time")
+        raise ValueError(f"{text!r} is no date-time")
     second, fraction = parsed
     event_second, event_ms = divmod(timestamp_ms, 1000)
     if second != event_second:
@@ -50,7 +54,7 @@ def is_later_than(text: str, timestamp_ms: int) -> bool:
 def _is_plain(text: str) -> bool:
     """Whether `text` is a date-time of the usual shape, at no leap second; takes a third of the expression's time.
 
-    Of what `datetime` reads beside RFC 3339 (weeks, no separators, commas, 24 o'clock, anything behind six digits of a
+    Of what else `datetime` reads (weeks, no separators, commas, 24 o'clock, anything behind six digits of a
     fraction) nothing has this shape.
     """
     has_shape = (
@@ -71,16 +75,24 @@ def _is_plain(text: str) -> bool:
     return has_shape
 
 
-@lru_cache(maxsize=4096)
 def _parsed(text: str) -> tuple[int, str] | None:
     """Seconds since the epoch and the fraction's digits, trailing zeros gone; None where it is no date-time."""
+    return _remembered(text) if len(text) <= _KEPT_CHARACTERS_MAX else _read_patiently(text)
+
+
+@lru_cache(maxsize=4096)
+def _remembered(text: str) -> tuple[int, str] | None:
+    return _read_patiently(text)
+
+
+def _read_patiently(text: str) -> tuple[int, str] | None:
     match = _DATE_TIME.fullmatch(text)
     if match is None:
         return None
     year, month, day = int(match[1]), int(match[2]), int(match[3])
     if day > 28 and day > _days_in_month(year, month):  # noqa: PLR2004  every month has 28
         return None
-    offset_s = (int(match[9]) * 60 + int(match[10])) * 60 if match[8] else 0
+    offset_s = (int(match[9]) * 60 + int(match[10] or 0)) * 60 if match[8] else 0
     seconds = int(match[4]) * 3600 + int(match[5]) * 60 + int(match[6])
     second = _day_number(year, month, day) * _SECONDS_PER_DAY + seconds
     second += offset_s if match[8] == "-" else -offset_s

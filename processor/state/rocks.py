@@ -26,6 +26,7 @@ from rocksdict import WriteBatch
 from processor.errors import StateError
 from processor.profile.record import encode_left, has_left, record_offset
 from processor.state.cache import HotRecords
+from processor.state.files import told_too_many
 from processor.state.store import Left
 from processor.state.unwritten import Unwritten
 
@@ -257,6 +258,8 @@ def told(error: Exception, path: Path) -> str:
         return (
             f"{path}: the disk is full: make room; what was not kept is restored from the changelog ({text})"
         )
+    if "Too many open files" in text:
+        return told_too_many()
     if "Read-only file system" in text or "Permission denied" in text:
         return f"{path}: it cannot be written: see PROCESSOR_STATE_DIRECTORY ({text})"
     if is_damage(error):

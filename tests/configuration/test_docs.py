@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from processor.command_reference import command_reference
 from processor.reference import configuration_reference
 from processor.telemetry.reference import metrics_reference
 
@@ -16,3 +17,8 @@ def test_the_configuration_reference_is_the_one_that_the_code_generates() -> Non
 def test_the_metrics_reference_is_the_one_that_the_code_generates() -> None:
     committed = (DOCS / "metrics.md").read_text(encoding="utf-8")
     assert committed == metrics_reference(), "run `make docs`"
+
+
+def test_the_command_reference_is_the_one_that_the_code_generates() -> None:
+    committed = (DOCS / "commands.md").read_text(encoding="utf-8")
+    assert committed == command_reference(), "run `make docs`"

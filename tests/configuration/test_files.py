@@ -9,7 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from processor.configuration import load_configuration, parse_configuration
+from processor.destination import SegmentTimes
 from processor.errors import ConfigurationError
+from processor.governance.plan import compile_plan
+from processor.profile.core import Core
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,6 +82,48 @@ def test_json_is_yaml_too() -> None:
     assert parse(text)[0].name == "d"
 
 
+def test_escaped_surrogates_are_joined_as_in_json() -> None:
+    text = GOOD.replace("name: Loyalty exports", 'name: "\\ud83d\\ude00"').replace(
+        "email]", '"\\ud83d\\ude00"]'
+    )
+    destination, _ = parse(text.replace("[person.", "[person.email, "))
+    assert (destination.name, destination.attributes) == ("😀", ("person.email", "😀"))
+
+
+@pytest.mark.parametrize(
+    "value", ["18446744073709551616", "-9" + "0" * 60, "1.5", '{"a": [null, "\\ud83d\\ude00"]}']
+)
+def test_any_value_that_a_profile_can_have_may_give_consent(value: str) -> None:
+    destination, governance = parse(
+        GOOD.replace("exportToThirdParty", "emailTargeting"), GOOD_GOVERNANCE.replace('"y", true, 1', value)
+    )
+    core = Core(compile_plan(destination, governance))
+    entry = '{"status": "realized", "lastQualificationTime": "2020-05-25T21:24:39Z"}'
+    for consent, is_given in ((value, True), ('"n"', False)):
+        event = f'{{"consents": {{"email": {consent}}}, "segmentMembership": {{"ups": {{"one": {entry}}}}}}}'
+        transition = core.apply(b"p", event.encode(), (), timestamp_ms=0, offset=0, state=None)
+        assert (transition.export is not None) is is_given
+
+
+def test_descriptions_have_no_effect() -> None:
+    described = GOOD_GOVERNANCE.replace("    status:", "    description: What it is for\n    status:")
+    assert described.count("description") == 2
+    assert parse(GOOD, described)[1] == parse(GOOD, GOOD_GOVERNANCE)[1]
+    assert parse(GOOD, described.replace("What it is for", "null"))[1] == parse(GOOD, GOOD_GOVERNANCE)[1]
+    assert parse(GOOD + "description: What it is for\n")[0].description == "What it is for"
+
+
+def test_times_of_segments_are_kept_whether_exports_carry_them_or_not() -> None:
+    text = GOOD.replace("id: one\n", "id: one\n    createdAt: 0\n    mappingUpdatedAt: 1649856570000\n")
+    destination, _ = parse(text)
+    assert destination.segments[0].times == SegmentTimes(
+        created_at_ms=0, mapping_updated_at_ms=1_649_856_570_000
+    )
+    assert destination.segments[1].times == SegmentTimes()
+    assert not destination.include_segment_timestamps
+    assert parse(text + "includeSegmentTimestamps: true\n")[0].include_segment_timestamps
+
+
 def test_words_and_dates_that_old_yaml_converts_stay_texts() -> None:
     destination, _ = parse(
         GOOD.replace("id: one", "id: no", 1).replace("name: Loyalty exports", "name: 2020-01-01")
@@ -108,6 +153,14 @@ def test_words_and_dates_that_old_yaml_converts_stay_texts() -> None:
         ("[exportToThirdParty]", "exportToThirdParty", 4, "marketingActions"),
         ("namespace: crm", "namespace: ups", 7, "segments[1]"),
         ("namespace: crm", "nmaespace: crm", 7, "segments[1].nmaespace"),
+        ("id: one\n", "id: one\n    createdAt: -1\n", 7, "segments[0].createdAt"),
+        ("id: one\n", "id: one\n    updatedAt: 2020-05-25T21:24:39Z\n", 7, "segments[0].updatedAt"),
+        ("id: one\n", "id: one\n    mappingCreatedAt: 1.5\n", 7, "segments[0].mappingCreatedAt"),
+        ("id: one\n", "id: one\n    mappingUpdatedAt: true\n", 7, "segments[0].mappingUpdatedAt"),
+        ("[person.email]", "[person.email]\nincludeSegmentTimestamps: 1", 9, "includeSegmentTimestamps"),
+        ("name: Loyalty exports", 'name: "\\udc00"', 1, "name"),
+        ("[person.email]", '["\\ud800.email"]', 8, "attributes[0]"),
+        ("[person.email]", '[person.email]\n"\\ud800": 1', 1, "(the file)"),
         ("[person.email]", "[person.email, person.email]", 8, "attributes[1]"),
         ("[person.email]", "[person.email, person]", 8, "attributes[0]"),
         ("[person.email]", "[segmentMembership.ups]", 8, "attributes[0]"),
@@ -139,6 +192,9 @@ def test_a_mistake_is_told_with_its_line_and_member(was: str, becomes: str, line
         ("{operator: AND, operands: [{label: C2}, {label: I1}]}", "{operator: AND, operands: []}", 10, "policies[0].deny"),
         ("{operator: AND, operands: [{label: C2}, {label: I1}]}", "{label: C2, operator: AND}", 10, "policies[0].deny"),
         ("{label: I1}", "{lable: I1}", 10, "policies[0].deny.operands[1].lable"),
+        ('["y", true, 1]', '["y", 1e999]', 15, "consentPolicies[0].requires.in[1]"),
+        ('["y", true, 1]', f"[{'9' * 400}]", 15, "consentPolicies[0].requires.in[0]"),
+        ('["y", true, 1]', '["\\ud800"]', 15, "consentPolicies[0].requires.in[0]"),
         ("path: consents.email, ", "", 15, "consentPolicies[0].requires"),
         ("path: consents.email", "path: identityMap.x", 15, "consentPolicies[0].requires.path"),
         ("opt-in", "''", 12, "consentPolicies[0].name"),

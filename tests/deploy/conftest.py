@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.deploy.image import BASE, Image, Store
-from tests.deploy.tools import program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def image() -> Iterator[Image]:
     """The built image; the base of it is kept in the user's cache."""
-    for name in ("buildah", "debootstrap"):
-        program(name, f"apt-get install {name}")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "profile-export-processor"
     store = Store(cache / "images")
     if not store.has(BASE):

@@ -12,7 +12,8 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.deploy.tools import DEPLOY, ROOT, program
+from tests.deploy.tools import DEPLOY, ROOT
+from tests.needs import program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,7 +56,7 @@ class Image:
         """What runs the image with `files` at /etc/processor and `state` at the state directory, all else read-only."""
         start = [entrypoint] if entrypoint else self.config["Entrypoint"]
         return [
-            program("unshare", "apt-get install util-linux"),
+            program("unshare"),
             "--mount",
             "sh",
             "-c",
@@ -82,7 +83,7 @@ class Store:
 
     def __init__(self, directory: Path) -> None:
         self._command = [
-            program("buildah", "apt-get install buildah"),
+            program("buildah"),
             "--root",
             str(directory / "root"),
             "--runroot",
@@ -108,7 +109,7 @@ class Store:
         target = directory / "trixie"
         subprocess.run(
             [
-                program("debootstrap", "apt-get install debootstrap"),
+                program("debootstrap"),
                 "--variant=minbase",
                 "--include=python3,python3-venv,libpython3-dev,ca-certificates",
                 "trixie",

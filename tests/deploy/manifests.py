@@ -6,7 +6,8 @@ import functools
 import subprocess
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.deploy.tools import DEPLOY, load_all, program
+from tests.deploy.tools import DEPLOY, load_all
+from tests.needs import program
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,8 +21,7 @@ MEMORY_UNITS: Final = {"Mi": 1024**2, "Gi": 1024**3}
 
 def render(directory: Path) -> list[dict[str, Any]]:
     """What `kubectl apply -k` would apply."""
-    how = "go install sigs.k8s.io/kustomize/kustomize/v5@v5.8.1"
-    command = [program("kustomize", how), "build", str(directory)]
+    command = [program("kustomize"), "build", str(directory)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return load_all(done.stdout)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from processor.embedded.server import ServerProcess, free_ports
-from tests.deploy.tools import DEPLOY, program
+from tests.deploy.tools import DEPLOY
+from tests.needs import program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +63,7 @@ def start_prometheus(directory: Path, target: str) -> Iterator[Prometheus]:
     server = ServerProcess(
         "Prometheus",
         [
-            program("prometheus", "apt-get install prometheus"),
+            program("prometheus"),
             f"--config.file={config}",
             f"--storage.tsdb.path={directory / 'data'}",
             f"--web.listen-address=127.0.0.1:{port}",

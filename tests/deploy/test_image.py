@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.integration,
+    pytest.mark.needs("buildah", "debootstrap", "unshare"),
     pytest.mark.timeout(600),  # the first build installs a Debian
 ]
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.parametrize("overlay", OVERLAYS)
+pytestmark = [pytest.mark.parametrize("overlay", OVERLAYS), pytest.mark.needs("kustomize")]
 
 MIB: Final = 1024 * 1024
 INTERPRETER_BYTES: Final = 160 * MIB
@@ -56,6 +56,7 @@ def test_kubernetes_takes_every_object(overlay: str, version: str) -> None:
             kubernetes_validate.validate(document, version, strict=True)
 
 
+@pytest.mark.needs("node", "typescript", "@kubernetes-models")
 def test_the_operators_take_theirs(overlay: str, tmp_path: Path) -> None:
     documents = [each for each in rendered(overlay) if each["apiVersion"].startswith(CUSTOM)]
     assert documents

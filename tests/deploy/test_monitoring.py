@@ -88,6 +88,7 @@ async def prometheus(kafka: str, kinesis: EmbeddedKinesis, tmp_path: Path) -> As
             await child.wait()
 
 
+@pytest.mark.needs("prometheus")
 @pytest.mark.integration
 @pytest.mark.timeout(180)
 async def test_every_panel_and_every_recording_has_data_and_no_alert_fires(prometheus: Prometheus) -> None:

@@ -52,6 +52,7 @@ def rendered_of_one_s_own(directory: Path, kustomization: dict[str, Any]) -> lis
     return render(own)
 
 
+@pytest.mark.needs("kustomize")
 def test_an_overlay_of_one_s_own_renders_as_the_page_has_it(tmp_path: Path) -> None:
     documents = rendered_of_one_s_own(tmp_path, on_the_page("kustomization.yaml"))
     (found,) = the(documents, "Deployment")["spec"]["template"]["spec"]["containers"]
@@ -66,6 +67,7 @@ def test_an_overlay_of_one_s_own_renders_as_the_page_has_it(tmp_path: Path) -> N
     assert {document["metadata"].get("namespace") for document in documents} == {"processor"}
 
 
+@pytest.mark.needs("kustomize")
 def test_the_same_without_operators_has_pods_and_nothing_of_theirs(tmp_path: Path) -> None:
     whole, without = on_the_page("kustomization.yaml"), on_the_page("without operators")
     together = {**whole, **without, "patches": whole["patches"] + without["patches"]}
@@ -77,6 +79,7 @@ def test_the_same_without_operators_has_pods_and_nothing_of_theirs(tmp_path: Pat
     }  # fmt: skip
 
 
+@pytest.mark.needs("kustomize")
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_pods_without_a_password_ask_for_no_secret_and_iam_s_settings_are_taken(
     overlay: str, tmp_path: Path
@@ -100,6 +103,7 @@ def test_pods_without_a_password_ask_for_no_secret_and_iam_s_settings_are_taken(
     assert load_settings(environment(documents, only, tmp_path)).kafka.sasl_password is None
 
 
+@pytest.mark.needs("node", "typescript", "@kubernetes-models")
 def test_the_rules_become_an_object_that_the_prometheus_operator_takes(tmp_path: Path) -> None:
     (line,) = commands("On Kubernetes", "(printf")
     kubectl = tmp_path / "kubectl"
@@ -117,6 +121,7 @@ def test_the_rules_become_an_object_that_the_prometheus_operator_takes(tmp_path:
     check_operators_objects(documents, tmp_path)
 
 
+@pytest.mark.needs("kustomize")
 def test_what_kubectl_is_told_to_touch_is_there(tmp_path: Path) -> None:
     documents = rendered_of_one_s_own(tmp_path, on_the_page("kustomization.yaml"))
     there = {f"{document['kind'].lower()}/{document['metadata']['name']}" for document in documents}

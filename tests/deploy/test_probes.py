@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
     from processor.embedded import EmbeddedKinesis
 
-pytestmark = [pytest.mark.integration, pytest.mark.parametrize("overlay", OVERLAYS)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.needs("kustomize"),
+    pytest.mark.parametrize("overlay", OVERLAYS),
+]
 
 
 async def status(http: aiohttp.ClientSession, url: str, path: str) -> int:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from processor.telemetry.metrics import METRICS
-from tests.deploy.tools import DEPLOY, ROOT, load, program
+from tests.deploy.tools import DEPLOY, ROOT, load
+from tests.needs import program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,9 +43,10 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+@pytest.mark.needs("promtool")
 @pytest.mark.parametrize("arguments", [("check", "rules", str(RULES)), ("test", "rules", str(TESTS))])
 def test_promtool_takes_the_rules_and_their_tests(arguments: tuple[str, ...]) -> None:
-    command = [program("promtool", "apt-get install prometheus"), *arguments]
+    command = [program("promtool"), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

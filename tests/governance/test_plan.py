@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from processor.destination import Connection, Destination, Segment
@@ -89,6 +91,47 @@ def test_only_enabled_policies_count(status: str) -> None:
 def test_only_policies_about_the_destinations_actions_count() -> None:
     elsewhere = policy(HasLabel("C2"), refs=("analytics",))
     assert removed(plan(governed(elsewhere, fields={"loyalty": "C2"})).standing) == []
+
+
+@pytest.mark.parametrize(
+    ("refs", "actions", "named"),
+    [
+        (("analytics", "exportToThirdParty"), ("exportToThirdParty",), "exportToThirdParty"),
+        (("exportToThirdParty", "analytics"), ("exportToThirdParty",), "exportToThirdParty"),
+        (
+            ("dataScience", "analytics", "exportToThirdParty"),
+            ("exportToThirdParty", "analytics"),
+            "analytics",
+        ),
+    ],
+)
+def test_a_removal_names_the_action_that_the_policy_and_the_destination_share(
+    refs: tuple[str, ...], actions: tuple[str, ...], named: str
+) -> None:
+    destination = replace(DESTINATION, marketing_actions=actions)
+    governance = governed(policy(HasLabel("C2"), refs=refs), fields={"loyalty": "C2"})
+    found = compile_plan(destination, governance)
+    assert [(each.policy, each.action) for each in found.standing.removals] == [("the policy", named)]
+    of_the_event = found.verdict(frozenset({"C2"})).event
+    assert of_the_event is not None
+    assert (of_the_event.policy, of_the_event.action) == ("the policy", named)
+
+
+def test_a_removal_for_c12_names_no_policy_and_every_action() -> None:
+    (removal,) = plan(governed(NO_C2, fields={"loyalty": "C12 C2"})).standing.removals
+    assert (removal.policy, removal.action) == ("label C12", "any")
+
+
+def test_a_removal_names_the_first_policy_that_is_violated() -> None:
+    policies = (
+        Policy("not yet", "DRAFT", ACTIONS, HasLabel("C2")),
+        Policy("elsewhere", "ENABLED", ("analytics",), HasLabel("C2")),
+        Policy("other label", "ENABLED", ACTIONS, HasLabel("C3")),
+        Policy("first", "ENABLED", ACTIONS, HasLabel("C2")),
+        Policy("second", "ENABLED", ACTIONS, HasLabel("C2")),
+    )
+    (removal,) = plan(governed(*policies, fields={"loyalty": "C2"})).standing.removals
+    assert removal.policy == "first"
 
 
 def test_labels_of_what_is_kept_count_for_what_comes_after() -> None:

@@ -16,6 +16,7 @@ from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest
 from processor.embedded import start_kafka
 from processor.errors import KafkaRefused
 from processor.service import run_service
+from tests.conftest import KEPT
 from tests.integration.members import Member, Producer, expected, first_occurrences, member_environ
 from tests.integration.members import changes as random_changes
 from tests.integration.test_faults import case, changes, numbers
@@ -78,7 +79,7 @@ async def create(servers: str, topic: str, partitions: int = 2, **configuration:
     admin = AIOKafkaAdminClient(bootstrap_servers=servers)
     await admin.start()
     try:
-        named = {name.replace("_", "."): value for name, value in configuration.items()}
+        named = KEPT | {name.replace("_", "."): value for name, value in configuration.items()}
         await admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=named)])
     finally:
         await admin.close()

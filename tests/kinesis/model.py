@@ -5,13 +5,21 @@ from __future__ import annotations
 import asyncio
 import functools
 import hashlib
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from processor.errors import KinesisRefused, KinesisRejected, KinesisUnavailable
+from processor.errors import (
+    KinesisRefused,
+    KinesisRejected,
+    KinesisTooLarge,
+    KinesisUnavailable,
+    KinesisUnreadable,
+)
 from processor.kinesis.connection import RECORD_BYTES_DEFAULT, StreamFacts
+from processor.kinesis.refusals import from_fault
 from processor.kinesis.shards import Shard
-from processor.kinesis.wire import Answer, Result
+from processor.kinesis.wire import Answer, Fault, Result
 
 if TYPE_CHECKING:
     import random
@@ -31,6 +39,10 @@ SHARD_BYTES_PER_S = 1024 * 1024.0
 @functools.lru_cache(maxsize=1000)
 def _hash_key(partition_key: str) -> int:
     return int.from_bytes(hashlib.md5(partition_key.encode(), usedforsecurity=False).digest(), "big")
+
+
+def _size_bytes(record: Export) -> int:
+    return len(record.data) + len(record.partition_key.encode())
 
 
 class Stored(NamedTuple):
@@ -85,11 +97,19 @@ class Faults:
     limited: bool = False
     """Shards keep to their published limits."""
     unlisted: str | None = None
-    """Why the shards cannot be listed."""
+    """The code of the error with which the shards cannot be listed."""
     is_poison: Callable[[bytes], bool] = lambda _: False
     """Data that Kinesis rejects, with the whole request that it is in."""
     black_hole: bool = False
     """No request is ever answered."""
+    body_bytes_max: float = math.inf
+    """What a proxy on the way takes of a request's data and keys; above it answers 413."""
+    link_bytes_per_s: float = math.inf
+    """What the way takes of all requests together."""
+    call_s: float = math.inf
+    """How long a call may take on it."""
+    unreadable: Callable[[int], bool] = lambda _: False
+    """By the number of a call's records: whether its answer cannot be read."""
     latency_ms: tuple[float, float] = (1, 5)
 
 
@@ -112,18 +132,19 @@ class ScriptedKinesis:
         self.check_order = True
         """Whether two records of one profile must never be in flight; writers of two members may overlap."""
         self._rng = rng
+        self._on_link = 0
 
     async def facts(self) -> StreamFacts:
         """See `connection.Stream`."""
         if self.faults.refused:
-            raise KinesisRefused(f"DescribeStreamSummary: {self.faults.refused}")
+            raise KinesisRefused(f"DescribeStreamSummary: {self.faults.refused}", code=self.faults.refused)
         return StreamFacts(self.record_bytes, self.ignores_keys)
 
     async def shards(self) -> list[Shard]:
         """See `connection.Stream`."""
         await asyncio.sleep(self.way_s())
         if self.faults.unlisted:
-            raise KinesisRefused(f"ListShards: {self.faults.unlisted}")
+            raise from_fault(Fault(400, "", self.faults.unlisted, ""), "ListShards", "exports")
         self.listings += 1
         return [Shard(each.id, each.first_hash, each.last_hash) for each in self.open_shards]
 
@@ -133,6 +154,7 @@ class ScriptedKinesis:
         self.in_flight.append(records)
         try:
             await asyncio.sleep(self.way_s())
+            await self._pass_link(sum(map(_size_bytes, records)))
             if self.faults.black_hole:
                 await asyncio.Event().wait()
             answer = self.take(records)
@@ -164,6 +186,8 @@ class ScriptedKinesis:
         if chance() < faults.lost_before:
             self.unknown_outcomes += len(records)
             raise KinesisUnavailable("PutRecords: the connection was reset", outcome_unknown=True)
+        if sum(map(_size_bytes, records)) > faults.body_bytes_max:
+            raise KinesisTooLarge("PutRecords: HTTP 413")
         if any(faults.is_poison(record.data) for record in records):
             raise KinesisRejected("PutRecords: ValidationException")
         results = [self._store(record) for record in records]
@@ -171,6 +195,9 @@ class ScriptedKinesis:
 
     def give(self, answer: Answer) -> Answer:
         """Give an answer, unless it is lost on its way."""
+        if self.faults.unreadable(len(answer.results)):
+            self.unknown_outcomes += len(answer.results)
+            raise KinesisUnreadable("PutRecords: the answer cannot be read")
         if self._rng.random() < self.faults.lost_after:
             self.unknown_outcomes += len(answer.results)
             raise KinesisUnavailable("PutRecords: the answer timed out", outcome_unknown=True)
@@ -206,6 +233,21 @@ class ScriptedKinesis:
         one.is_open = next_one.is_open = False
         self._open(one.first_hash, next_one.last_hash)
 
+    async def _pass_link(self, size_bytes: float) -> None:
+        """Requests share the way, as TCP has them; one that takes too long leaves it, and nobody knows how far it came."""
+        faults, began_s = self.faults, asyncio.get_running_loop().time()
+        if faults.link_bytes_per_s == math.inf:
+            return
+        self._on_link += 1
+        try:
+            while size_bytes > 0:
+                await asyncio.sleep(0.02)
+                size_bytes -= faults.link_bytes_per_s * 0.02 / self._on_link
+                if asyncio.get_running_loop().time() > began_s + faults.call_s:
+                    raise KinesisUnavailable("PutRecords: it did not end in time", outcome_unknown=True)
+        finally:
+            self._on_link -= 1
+
     def _open(self, first_hash: int, last_hash: int) -> None:
         shard_id = f"shardId-{len(self.all_shards):012d}"
         self.all_shards.append(ModelShard(shard_id, first_hash, last_hash))
@@ -214,8 +256,7 @@ class ScriptedKinesis:
         shard, faults = self.shard_of(record.partition_key), self.faults
         if shard.id in faults.dead_shards or self._rng.random() < faults.failed:
             return Result(FAILED)
-        size_bytes = len(record.data) + len(record.partition_key.encode())
-        is_over = faults.limited and not shard.takes(size_bytes, asyncio.get_running_loop().time())
+        is_over = faults.limited and not shard.takes(_size_bytes(record), asyncio.get_running_loop().time())
         if is_over or self._rng.random() < faults.throttled:
             self.throttled += 1
             return Result(THROTTLED)
@@ -223,7 +264,7 @@ class ScriptedKinesis:
         return Result(None, shard.id)
 
     def _check_limits(self, records: Sequence[Export]) -> None:
-        sizes = [len(record.data) + len(record.partition_key.encode()) for record in records]
+        sizes = [_size_bytes(record) for record in records]
         assert 1 <= len(records) <= RECORDS_MAX
         assert sum(sizes) <= REQUEST_BYTES_MAX
         assert max(sizes) <= self.record_bytes

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
-import pytest
 from botocore.config import Config
 
 from processor.configuration import parse_configuration
 from processor.embedded.server import ServerProcess, free_ports
 from processor.kinesis.connection import Stream, open_stream
 from processor.settings import KinesisSettings
+from tests.needs import NODE_MODULES, program
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
 
-KINESIS_LOCAL = Path(__file__).parent.parent / "node" / "node_modules" / "kinesis-local"
 REGION = "eu-west-1"
 
 
@@ -57,17 +54,12 @@ segments: [{{id: one}}]
 
 @contextmanager
 def start_kinesis_local(directory: Path) -> Iterator[str]:
-    """kinesis-local from npm, by its URL; where it is not installed the test is skipped, or fails if it may not be."""
-    if not KINESIS_LOCAL.is_dir() or shutil.which("node") is None:
-        reason = "kinesis-local is not installed: npm ci --prefix tests/node --ignore-scripts"
-        if os.environ.get("PROCESSOR_TEST_SKIP_NOTHING"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+    """kinesis-local from npm, by its URL."""
     plain, tls = free_ports(2)
-    command = 'cd "$0" && KINESIS_MOCK_PLAIN_PORT=$1 KINESIS_MOCK_TLS_PORT=$2 exec node main.js'
+    command = 'cd "$0" && KINESIS_MOCK_PLAIN_PORT=$1 KINESIS_MOCK_TLS_PORT=$2 exec "$3" main.js'
     server = ServerProcess(
         "kinesis-local",
-        ["sh", "-c", command, str(KINESIS_LOCAL), str(plain), str(tls)],
+        ["sh", "-c", command, str(NODE_MODULES / "kinesis-local"), str(plain), str(tls), program("node")],
         directory / "kinesis-local.log",
     )
     url = f"http://127.0.0.1:{plain}"

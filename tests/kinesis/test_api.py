@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
+KINESIS_LOCAL = pytest.param("kinesis-local", marks=pytest.mark.needs("node", "kinesis-local"))
+
 
 class Api:
     """An endpoint with a stream of two shards; `stored` reads it back, shard by shard, key and data."""
@@ -64,7 +66,7 @@ def kinesis_local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["scripted", "moto", "kinesis-local"])
+@pytest.fixture(params=["scripted", "moto", KINESIS_LOCAL])
 async def api(request: pytest.FixtureRequest) -> AsyncIterator[Api]:
     if request.param == "scripted":
         scripted = ScriptedKinesis(random.Random(5), shards=2)
@@ -130,7 +132,7 @@ async def test_a_writer_keeps_every_profiles_order_over_http(api: Api) -> None:
     assert by_profile == {profile: [0, 1, 2, 3, 4] for profile in range(40)}
 
 
-@pytest.fixture(params=["moto", "kinesis-local"])
+@pytest.fixture(params=["moto", KINESIS_LOCAL])
 def emulator_url(request: pytest.FixtureRequest) -> str:
     if request.param == "moto":
         emulator: EmbeddedKinesis = request.getfixturevalue("kinesis")

@@ -67,14 +67,14 @@ def test_what_a_large_record_took_too_much_is_waited_for() -> None:
 
 
 def test_calls_in_flight_grow_while_latency_stays_what_it_was() -> None:
-    limit = InFlightLimit(32)
+    limit = InFlightLimit(32, 15.0)
     for _ in range(500):
         limit.answered(0.02, limit.limit)
     assert limit.limit == 32
 
 
 def test_calls_in_flight_shrink_where_calls_queue() -> None:
-    limit = InFlightLimit(32)
+    limit = InFlightLimit(32, 15.0)
     for _ in range(500):
         limit.answered(0.02, limit.limit)
     for _ in range(40):
@@ -83,7 +83,7 @@ def test_calls_in_flight_shrink_where_calls_queue() -> None:
 
 
 def test_calls_in_flight_do_not_grow_while_they_are_not_used() -> None:
-    limit = InFlightLimit(32)
+    limit = InFlightLimit(32, 15.0)
     before = limit.limit
     for _ in range(500):
         limit.answered(0.02, 1)
@@ -91,7 +91,7 @@ def test_calls_in_flight_do_not_grow_while_they_are_not_used() -> None:
 
 
 def test_after_slow_times_calls_in_flight_come_back() -> None:
-    limit = InFlightLimit(32)
+    limit = InFlightLimit(32, 15.0)
     for _ in range(200):
         limit.answered(5.0, limit.limit)
     for _ in range(300):
@@ -100,7 +100,7 @@ def test_after_slow_times_calls_in_flight_come_back() -> None:
 
 
 def test_one_call_may_always_go() -> None:
-    limit = InFlightLimit(1)
+    limit = InFlightLimit(1, 15.0)
     for latency_s in (0.001, 10.0, 60.0, 0.0):
         limit.answered(latency_s, 1)
         assert limit.limit == 1

@@ -103,7 +103,10 @@ def test_random_events_meet_every_reason_and_every_status() -> None:
     assert wanted | {"nothing", "export", "realized", "existing", "exited"} <= set(met), met
 
 
-def test_identities_that_are_null_are_bad_identities() -> None:
-    value = b'{"segmentMembership": {"ups": {"s1": %s}}, "identityMap": null}' % ENTRY
+def test_identities_that_are_null_are_none() -> None:
+    value = b'{"segmentMembership": {"ups": {"s1": %s}}, "identityMap":  null }' % ENTRY
     core = CoreWithState(ONE_SEGMENT, NO_GOVERNANCE)
-    assert core.apply(Given(b"p", value, (), 0)) == ("bad-identity", None, None)
+    reason, _, data = core.apply(Given(b"p", value, (), 0))
+    assert reason is None
+    assert json.loads(data or b"")["identityMap"] == {}
+    assert core.apply(Given(b"p", value.replace(b"null", b"{}"), (), 0)) == (None, None, None)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.profile.canonical import canonical
+from processor.profile.canonical import canonical, canonical_tree
 
 NUMBERS = st.from_regex(r"-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,2})?", fullmatch=True)
 TREES = st.recursive(
@@ -62,7 +62,16 @@ def test_the_order_of_an_array_counts(items: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", [rb'"\ud800"', rb'["\udc00"]', b"1e999", b"-1e999", b"[1e999]", b"1e" + b"9" * 4001]
+    "raw",
+    [
+        rb'"\ud800"',
+        b"[" * 1_100 + b"1.5" + b"]" * 1_100,
+        rb'["\udc00"]',
+        b"1e999",
+        b"-1e999",
+        b"[1e999]",
+        b"1e" + b"9" * 4001,
+    ],
 )
 def test_what_no_json_value_is_is_refused(raw: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  orjson's own words, or ours
@@ -71,7 +80,14 @@ def test_what_no_json_value_is_is_refused(raw: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [(b"0", b"-0"), (b"-0.0", b"0e5"), (b"9007199254740993", b"9007199254740993.0"), (b"100", b"1e2")],
+    [
+        (b"0", b"-0"),
+        (b"-0.0", b"0e5"),
+        (b"1e" + b"0" * 5_000 + b"2", b"100"),
+        (b"5E-" + b"0" * 5_000 + b"2", b"0.05"),
+        (b"9007199254740993", b"9007199254740993.0"),
+        (b"100", b"1e2"),
+    ],
 )
 def test_values_that_are_easily_taken_for_two(one: bytes, other: bytes) -> None:
     assert canonical(one) == canonical(other)
@@ -91,3 +107,38 @@ def test_values_that_are_easily_taken_for_two(one: bytes, other: bytes) -> None:
 )
 def test_values_that_are_easily_taken_for_one(one: bytes, other: bytes) -> None:
     assert canonical(one) != canonical(other)
+
+
+@given(TREES, st.integers(255, 800), st.sampled_from(["[%s]", '{"b":1,"a":%s}', '[{"x":%s}]']), st.booleans())
+def test_deep_values_have_the_spelling_of_shallow_ones(
+    tree: Any, levels: int, around: str, with_a_fraction: bool
+) -> None:
+    before, after = around.split("%s")
+    levels //= around.count("[") + around.count("{")
+    core = json.dumps([tree, 0.5] if with_a_fraction else [tree], separators=(",", ":")).encode()
+    try:
+        written = canonical(core)
+    except ValueError:  # a number that no double holds
+        return
+    shallow = canonical(f'{before}"~"{after}'.encode()).decode()
+    start, _, end = shallow.partition('"~"')
+    deep = before.encode() * levels + core + after.encode() * levels
+    assert canonical(deep) == start.encode() * levels + written + end.encode() * levels
+
+
+@given(TREES)
+def test_a_value_that_is_parsed_has_the_spelling_of_its_text(tree: Any) -> None:
+    text = json.dumps(tree, separators=(",", ":")).encode()
+    try:
+        written = canonical(text)
+    except ValueError:
+        with pytest.raises(ValueError):  # noqa: PT011  orjson's own words
+            canonical_tree(tree)
+    else:
+        assert canonical_tree(tree) == written
+
+
+@pytest.mark.parametrize("tree", [float("nan"), float("inf"), [{"x": -float("inf")}], "\ud800", 10**400])
+def test_what_no_text_says_has_no_spelling(tree: Any) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  json's own words, or orjson's
+        canonical_tree(tree)

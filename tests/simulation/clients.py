@@ -47,6 +47,7 @@ class Consumer:
         self._rejoin = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._heartbeating: asyncio.Task[None] | None = None
+        self._client = _Client()
         self._coordinator = _Coordinator(self)
         self.topic = ""
         self.listener: Any = None
@@ -77,6 +78,7 @@ class Consumer:
 
     def assign(self, places: Iterable[TopicPartition]) -> None:
         self._assigned = set(places)
+        self._paused.clear()
 
     def pause(self, *places: TopicPartition) -> None:
         for place in places:
@@ -258,6 +260,16 @@ class _Sync(SyncGroupRequest):  # type: ignore[misc]  # aiokafka has no types
         self.member_id, self.generation = member_id, generation
 
 
+class _Client:
+    """Of brokers that know no topic ids."""
+
+    def get_random_node(self) -> int:
+        return 1
+
+    async def send(self, node: int, request: object) -> object:
+        raise NotImplementedError(node, request)
+
+
 class _Coordinator:
     """What `Heartbeats` and `Source` reach for inside the consumer."""
 
@@ -330,6 +342,15 @@ class Producer:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._numbers = itertools.count()
         self._newest_landed: dict[tuple[str, int], int] = {}
+        self._out_of_step: set[tuple[str, int]] = set()
+        """Places whose numbers have a gap: Kafka takes no batch of this producer's any more."""
+        self._sender = None
+        self.client = self
+
+    async def close(self) -> None:
+        """What is on its way may land all the same."""
+        for task in self._tasks:
+            task.cancel()
 
     async def start(self) -> None:
         await self._broker.ask(lambda: None, timeout_s=self._timeout_s)
@@ -357,6 +378,16 @@ class Producer:
         return task
 
     async def _append(self, records: Sequence[Any], topic: str, partition: int) -> Any:
+        if (topic, partition) in self._out_of_step:
+            await self._broker.ask(lambda: None, timeout_s=self._timeout_s)
+            raise kafka.OutOfOrderSequenceNumber
+        try:
+            return await self._tried(records, topic, partition)
+        except kafka.KafkaTimeoutError:
+            self._out_of_step.add((topic, partition))
+            raise
+
+    async def _tried(self, records: Sequence[Any], topic: str, partition: int) -> Any:
         """aiokafka tries again until the time-out; what is on its way then may land yet."""
         broker, place, number = self._broker, (topic, partition), next(self._numbers)
         landed: list[int] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -36,7 +37,7 @@ async def position(path: Path, cluster: str = "c", deletions_kept_ms: int = DAY_
         await store.close()
         return found
     finally:
-        directory.close()
+        await asyncio.to_thread(directory.close)
 
 
 async def test_a_store_is_used_again(tmp_path: Path) -> None:
@@ -106,7 +107,7 @@ async def test_a_store_that_is_opened_again_reads_through_the_cache_that_all_sto
     newest = max(store.path.glob("OPTIONS-*")).read_text()
     assert "filter_policy=bloomfilter" in newest
     await store.close()
-    directory.close()
+    await asyncio.to_thread(directory.close)
 
 
 async def test_a_directory_that_cannot_be_written_is_told_at_the_start(tmp_path: Path) -> None:

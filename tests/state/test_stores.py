@@ -50,7 +50,7 @@ async def opened(path: Path, number: int = 0, *, forgotten_kept_ms: int = 0) -> 
         yield store
         await store.close()
     finally:
-        directory.close()
+        await asyncio.to_thread(directory.close)
 
 
 @pytest.fixture(params=["memory", "rocks"])
@@ -215,7 +215,7 @@ async def test_changes_are_written_when_they_are_many(tmp_path: Path) -> None:
     assert looked_at.get(b"p1-0") == member(1)
     looked_at.close()
     await store.close()
-    directory.close()
+    await asyncio.to_thread(directory.close)
 
 
 async def test_changes_are_written_when_they_have_waited(
@@ -223,11 +223,11 @@ async def test_changes_are_written_when_they_have_waited(
 ) -> None:
     async with opened(tmp_path) as store:
         await store.apply({b"p": member(1)}, 1)
-        assert figures_of(store.path).position == 0
+        assert (await asyncio.to_thread(figures_of, store.path)).position == 0
         now_s = time.monotonic()
         monkeypatch.setattr(time, "monotonic", lambda: now_s + 11)
         await store.apply({}, 2)
-        assert figures_of(store.path).position == 2
+        assert (await asyncio.to_thread(figures_of, store.path)).position == 2
 
 
 async def test_a_store_that_saw_nothing_new_keeps_the_time_when_it_last_did(tmp_path: Path) -> None:
@@ -288,7 +288,7 @@ def test_a_store_on_disk_answers_as_one_in_memory_does(seed: int) -> None:
             }
             assert store.highest_offset == model.highest_offset
         await store.close()
-        directory.close()
+        await asyncio.to_thread(directory.close)
 
     with tempfile.TemporaryDirectory() as path:
         asyncio.run(live(Path(path)))

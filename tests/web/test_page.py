@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -16,6 +14,7 @@ from tests.integration.members import Member, Producer, changes, member_environ
 from tests.integration.test_observation import ready, url_of
 from tests.kinesis.model import Faults, ScriptedKinesis
 from tests.kinesis.served import served
+from tests.needs import program
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,23 +22,19 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Browser, Page
 
-CHROMIUM = shutil.which("chromium")
-
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.timeout(120),
-    pytest.mark.skipif(
-        CHROMIUM is None and not os.environ.get("PROCESSOR_TEST_SKIP_NOTHING"),
-        reason="the status page is tested in Chromium: apt-get install chromium",
-    ),
+    pytest.mark.needs("chromium"),
 ]
 
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
-    assert CHROMIUM is not None, "apt-get install chromium"
     async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        chromium = await playwright.chromium.launch(
+            executable_path=program("chromium"), args=["--no-sandbox"]
+        )
         try:
             yield chromium
         finally:

@@ -1,0 +1,42 @@
+"""What others say, made fit for a log line: of bounded length, without control characters, data or secrets.
+
+AWS quotes the values that it finds fault with, and the canonical form of a request whose signature is wrong; proxies
+echo what they were sent.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+MESSAGE_MAX: Final = 300
+"""AWS' refusals with the names of a role, an action and a resource in them have some 250 characters."""
+_TITLE_MAX: Final = 80
+_HIDDEN: Final = "\N{HORIZONTAL ELLIPSIS}"
+_TELLING: Final = 4
+"""Shorter values, as the partition key `7`, are in every text."""
+
+# From the first quotation mark to the last: a value may hold some itself.
+_QUOTED: Final = re.compile(r"(?<!\w)'.*'|\".*\"|`.*`|\u201c.*\u201d")
+# A secret key has 40 characters; session tokens and records in base64 have more. Names of roles and streams may, too.
+_LONG: Final = re.compile(r"(?!arn:[\w-]+:)\S{40,}")
+_TITLE: Final = re.compile(rb"<title[^>]*>([^<]{1,500})</title", re.IGNORECASE)
+
+
+def told(text: str, hidden: Iterable[str] = (), max_characters: int = MESSAGE_MAX) -> str:
+    """A text in one line; quoted values, words long enough to be a secret, and what is to be `hidden` are left out."""
+    for value in hidden:
+        if len(value) >= _TELLING:
+            text = text.replace(value, _HIDDEN)
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 20 * MESSAGE_MAX]).split())
+    line = _LONG.sub(_HIDDEN, _QUOTED.sub(f"'{_HIDDEN}'", line))
+    return line if len(line) <= max_characters else line[: max_characters - 1] + _HIDDEN
+
+
+def page_title(body: bytes, hidden: Iterable[str] = ()) -> str:
+    """The title of an HTML page, which says whose it is; empty where there is none."""
+    found = _TITLE.search(body[:20_000])
+    return told(found[1].decode(errors="replace"), hidden, _TITLE_MAX) if found else ""

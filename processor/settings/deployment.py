@@ -1,0 +1,58 @@
+"""All groups together, and what follows from several of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from processor.settings.files import FileSettings
+from processor.settings.kafka import KafkaSettings
+from processor.settings.kinesis import KinesisSettings
+from processor.settings.service import ServiceSettings
+from processor.settings.state import StateSettings
+from processor.settings.topic_names import changelog_of
+
+if TYPE_CHECKING:
+    from processor.settings.group import Group
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All groups."""
+
+    files: FileSettings
+    kafka: KafkaSettings
+    state: StateSettings
+    kinesis: KinesisSettings
+    service: ServiceSettings
+
+    @property
+    def changelog_topic(self) -> str:
+        """The compacted topic of the state."""
+        return self.state.changelog_topic or changelog_of(self.kafka.group, self.kafka.topic)
+
+    def of_worker(self, index: int) -> Settings:
+        """The settings of one of several workers, or of the only one: its instance id, where there is one, is its own.
+
+        The only worker's has a number, too: else `a` with two workers and `a-1` with one would meet.
+        """
+        if self.kafka.instance_id is None:
+            return self
+        own = f"{self.kafka.instance_id}-{index}"
+        return replace(self, kafka=self.kafka.model_copy(update={"instance_id": own}))
+
+    @property
+    def fence_s(self) -> float:
+        """For how long after the last answered heartbeat something may still be begun."""
+        return (self.kafka.session_timeout_ms - self.kafka.request_timeout_ms) / 1000
+
+
+GROUPS: Final[tuple[type[Group], ...]] = (
+    FileSettings,
+    KafkaSettings,
+    StateSettings,
+    KinesisSettings,
+    ServiceSettings,
+)
+SECRETS: Final = ("PROCESSOR_KAFKA_SASL_PASSWORD", "PROCESSOR_KAFKA_TLS_KEY_PASSWORD")
+"""Each may also be given by a file: the variable's name with `_FILE` behind it."""

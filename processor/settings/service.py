@@ -1,0 +1,74 @@
+"""The process and its surroundings."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+from pydantic_settings import SettingsConfigDict
+
+from processor.settings.group import INT32_MAX, MEMORY_MAX, MIB, PREFIX, Group
+from processor.settings.servers import listening_host
+
+
+class ServiceSettings(Group):
+    """The process: memory, shutdown, health, logs."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX)
+
+    workers: int = Field(
+        0, ge=0, le=1024, description="Worker processes, each a member of the group; 0: the CPUs allowed."
+    )
+    in_flight_bytes: int = Field(
+        32 * MIB,
+        ge=MIB,
+        le=MEMORY_MAX,
+        description="Events taken from Kafka and not yet acknowledged, per worker.",
+    )
+    shutdown_timeout_ms: int = Field(
+        25_000,
+        ge=100,
+        le=INT32_MAX,
+        description="How long SIGTERM waits for what is in flight; below the grace period.",
+    )
+    dead_letter_limit_count: int = Field(
+        1_000,
+        ge=0,
+        le=INT32_MAX,
+        description="More dead letters of a worker in the window, if they are the share too, and no more are written; 0: no limit.",
+    )
+    dead_letter_limit_share: float = Field(
+        0.5,
+        allow_inf_nan=False,
+        ge=0,
+        le=1,
+        description="Their share of all events that were processed in the window.",
+    )
+    dead_letter_limit_window_ms: int = Field(300_000, ge=1_000, le=INT32_MAX, description="The window.")
+    stall_timeout_ms: int = Field(
+        120_000,
+        ge=2_000,
+        le=INT32_MAX,
+        description="A worker that has work and makes no progress for so long, while both ends answer, is ended.",
+    )
+    http_host: Annotated[str, AfterValidator(listening_host)] = Field(
+        "127.0.0.1", min_length=1, description="Where health, metrics and the status page are served."
+    )
+    http_port: int = Field(
+        8080,
+        ge=0,
+        le=65_535,
+        description="Their port; one answers for all workers. 0 takes any free one.",
+    )
+    traces: Literal["off", "otlp"] = Field(
+        "off", description="`otlp` sends a span a batch to where OTEL_* say; needs the extra `otel`."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least that is logged."
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="`auto` is readable in a terminal and JSON elsewhere."
+    )
+    log_interval_ms: int = Field(
+        10_000, ge=100, le=INT32_MAX, description="How often the line of figures is logged."
+    )

@@ -1,0 +1,149 @@
+"""Two processes with one instance id, on a real broker: one of them has it, the other says so and waits."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.deploy.test_static_members import ASSIGNED, assignments
+from tests.integration.members import (
+    Member,
+    Producer,
+    changes,
+    expected,
+    first_occurrences,
+    member_environ,
+)
+from tests.integration.test_members import PROFILES, caught_up
+from tests.kinesis.model import ScriptedKinesis
+from tests.kinesis.served import served
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+
+CONDITION = "instance id"
+
+
+def told(member: Member, event: str) -> list[str]:
+    """What a member's log says of the condition, when it begins or ends."""
+    lines = (json.loads(line) for line in member.log.read_text().splitlines() if CONDITION in line)
+    return [
+        line.get("reason", "") for line in lines if line["event"] in event and line["condition"] == CONDITION
+    ]
+
+
+async def until_assigned(member: Member, times: int = 1) -> None:
+    while len(assignments(member)) < times:
+        await asyncio.sleep(0.05)
+
+
+async def until_told(member: Member, event: str) -> None:
+    while not told(member, event):
+        await asyncio.sleep(0.05)
+
+
+async def heartbeats_of(member: Member) -> None:
+    """Long enough that a member would take its id back, if it did."""
+    assert member._environ["PROCESSOR_KAFKA_HEARTBEAT_INTERVAL_MS"] == "300"
+    await asyncio.sleep(3)
+
+
+@pytest.mark.parametrize("rival", ["beside", "of a frozen one", "of one of two workers"])
+async def test_of_two_with_one_id_the_last_has_it_and_the_other_waits_until_it_has_left(
+    kafka: str, topic: str, tmp_path: Path, rival: str
+) -> None:
+    scripted = ScriptedKinesis(random.Random(5))
+    scripted.check_order = False  # for a moment both may send
+    rng = random.Random(1)
+    homes = [tmp_path / "one", tmp_path / "two"]
+    for home in homes:
+        home.mkdir()
+    async with served(scripted) as url, Producer(kafka, topic) as producer:
+        environs = [
+            member_environ(kafka, topic, home, url, kafka_instance_id="pod", log_format="json")
+            for home in homes
+        ]
+        one = await Member(homes[0], environs[0], 2 if "workers" in rival else 1).start()
+        two = Member(homes[1], environs[1])
+        try:
+            await until_assigned(one)
+            await producer.produce(changes(rng, 100, PROFILES))
+            await caught_up(scripted, expected(producer.events))
+            if "frozen" in rival:
+                one.process.send_signal(signal.SIGSTOP)
+            await two.start()
+            await until_assigned(two)
+            one.process.send_signal(signal.SIGCONT)
+            await until_told(one, "unready")
+            (reason,) = set(told(one, "unready"))
+            assert "PROCESSOR_KAFKA_INSTANCE_ID" in reason
+            assert f"group-{topic}" in reason
+            assert "pod-0" in reason
+            assert "at 127.0.0.1" in reason
+            had = len(assignments(two))
+            for _ in range(2):
+                await producer.produce(changes(rng, 100, PROFILES, len(producer.events)))
+                await caught_up(scripted, expected(producer.events))
+                await heartbeats_of(one)
+            assert len(assignments(two)) == had, "the id was not taken back"
+            assert not told(two, "unready")
+            assert not told(one, "recovered ready")
+            assert await two.stop() == 0
+            await until_told(one, "recovered ready")
+            await producer.produce(changes(rng, 100, PROFILES, len(producer.events)))
+            await caught_up(scripted, expected(producer.events))
+            assert ASSIGNED in one.log.read_text()
+            assert await one.stop() == 0
+        finally:
+            await one.kill()
+            await two.kill()
+    assert first_occurrences(scripted) == expected(producer.events)
+
+
+async def test_one_that_waits_ends_at_once_when_it_is_told_to_and_comes_back_as_the_one_that_has_the_id(
+    kafka: str, topic: str, tmp_path: Path
+) -> None:
+    scripted = ScriptedKinesis(random.Random(5))
+    scripted.check_order = False  # as above
+    async with served(scripted) as url, Producer(kafka, topic) as producer:
+        environ = member_environ(
+            kafka,
+            topic,
+            tmp_path,
+            url,
+            kafka_instance_id="pod",
+            kafka_session_timeout_ms="30000",
+            log_format="json",
+        )
+        old = await Member(tmp_path, environ).start()
+        members = [old]
+        try:
+            await until_assigned(old)
+            before = assignments(old)[-1]
+            for end in (Member.stop, Member.kill):
+                new = await Member(tmp_path, environ).start()
+                members.append(new)
+                await until_assigned(new)
+                assert assignments(new)[-1] == before
+                await until_told(old, "unready")
+                assert await old.stop() == 0
+                await producer.produce(changes(random.Random(2), 60, PROFILES, len(producer.events)))
+                await caught_up(scripted, expected(producer.events))
+                # The session is long: a pod that was ended, in whatever way, has its partitions back at once.
+                await end(new)
+                old = await Member(tmp_path, environ).start()
+                members.append(old)
+                await until_assigned(old)
+                assert assignments(old)[-1] == before
+                assert not told(old, "unready")
+        finally:
+            for member in members:
+                await member.kill()
+    assert first_occurrences(scripted) == expected(producer.events)

@@ -1,0 +1,134 @@
+"""One batch through the core: no event keeps the others from being exported, whatever happens to it."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+
+from processor.batch import Batch, Limits, process
+from processor.destination import Connection, Destination, Segment
+from processor.errors import InvalidStateRecord, Reason
+from processor.governance.document import Governance
+from processor.governance.plan import Plan, Verdict
+from processor.profile.core import Core
+from tests.strategies import Given, destinations, governances, streams
+
+NO_LIMITS = Limits(1 << 30, 1 << 30)
+SECRET = "Zq7wSECRET"
+ONE_SEGMENT = Destination("d", Connection("eu-west-1"), "s", (), (Segment("ups", "s1"),), ("a",))
+FAILURES = [
+    TypeError(SECRET),
+    RecursionError(SECRET),
+    MemoryError(SECRET),
+    KeyError(SECRET),
+    OverflowError(SECRET),
+    SystemError(SECRET),
+    AssertionError(SECRET),
+    UnicodeDecodeError("utf-8", SECRET.encode(), 0, 1, SECRET),
+    OSError(SECRET),
+    StopIteration(SECRET),
+    type("OddError", (Exception,), {"__str__": lambda _: 1 / 0})(),
+]
+
+
+class Record(NamedTuple):
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+    timestamp: int = 0
+
+
+class FailingPlan(Plan):
+    """Fails on every event that is labelled FAIL."""
+
+    error: Exception = TypeError()
+
+    def verdict(self, labels: frozenset[str]) -> Verdict:
+        if "FAIL" in labels:
+            try:
+                json.loads(SECRET)
+            except json.JSONDecodeError as cause:
+                raise self.error.with_traceback(None) from cause
+        return super().verdict(labels)
+
+
+def core_that_fails(error: Exception) -> Core:
+    plan = FailingPlan(ONE_SEGMENT, Governance())
+    plan.error = error
+    return Core(plan)
+
+
+def record(offset: int, key: str, *, fails: bool = False) -> Record:
+    entry = {"status": "realized", "lastQualificationTime": "2020-05-25T21:24:39Z"}
+    value = {"a": [offset, SECRET], "segmentMembership": {"ups": {"s1": entry}}}
+    headers = (("duleLabels", b"FAIL"),) if fails else ()
+    return Record(offset, key.encode(), json.dumps(value).encode(), headers)
+
+
+def exported(batch: Batch) -> list[tuple[int, int]]:
+    """Each export's offset, and the offset that its data names."""
+    return [
+        (record.offset, json.loads(export.data)["a"][0])
+        for record, export in zip(batch.exported, batch.exports, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("error", FAILURES, ids=lambda error: type(error).__name__)
+def test_an_event_that_the_core_fails_on_is_its_own_dead_letter(error: Exception) -> None:
+    records = [record(offset, f"p{offset % 2}", fails=offset in {1, 4, 5}) for offset in range(8)]
+    batch = process(core_that_fails(error), {b"p0": None, b"p1": None}, records, NO_LIMITS)
+    assert exported(batch) == [(offset, offset) for offset in (0, 2, 3, 6, 7)]
+    assert [(letter.record.offset, letter.reason) for letter in batch.letters] == [
+        (offset, Reason.INTERNAL) for offset in (1, 4, 5)
+    ]
+    assert [failure.offset for failure in batch.failures] == [1, 4, 5]
+    assert batch.unchanged == 0
+    for letter, failure in zip(batch.letters, batch.failures, strict=True):
+        assert type(error).__name__ in letter.detail
+        assert failure.error == type(error).__name__
+        assert "verdict" in failure.trace
+        assert "JSONDecodeError" in failure.trace  # what it arose from
+        assert SECRET not in f"{letter.detail} {failure}"
+
+
+def test_an_event_that_the_core_fails_on_changes_no_state() -> None:
+    core, states = core_that_fails(TypeError()), {b"p": None}
+    before = process(core, dict[bytes, bytes | None](states), [record(0, "p")], NO_LIMITS).changes
+    batch = process(core, {**before}, [record(1, "p", fails=True)], NO_LIMITS)
+    assert (batch.changes, batch.exports, batch.next_offset) == ({}, [], 2)
+
+
+def test_a_failure_without_end_is_told_in_some_lines() -> None:
+    def fail(depth: int) -> None:
+        fail(depth + 1)
+
+    try:
+        fail(0)
+    except RecursionError as error:
+        deep = error
+    (failure,) = process(
+        core_that_fails(deep), {b"p": None}, [record(0, "p", fails=True)], NO_LIMITS
+    ).failures
+    assert len(failure.trace.splitlines()) < 100
+
+
+def test_a_state_record_of_another_release_is_no_events_fault() -> None:
+    with pytest.raises(InvalidStateRecord):
+        process(core_that_fails(TypeError()), {b"p": b"\xff"}, [record(0, "p")], NO_LIMITS)
+
+
+@given(destinations(), governances(), streams())
+def test_a_batch_has_room_for_every_event(
+    destination: Destination, governance: Governance, stream: list[Given]
+) -> None:
+    """Each event is exported, unchanged, skipped or a letter; and nothing is unexpected."""
+    records = [Record(n, g.key, g.value, g.headers, g.timestamp_ms) for n, g in enumerate(stream)]
+    states: dict[bytes, bytes | None] = {each.key: None for each in records if each.key is not None}
+    batch = process(Core(Plan(destination, governance)), states, records, NO_LIMITS)
+    assert batch.failures == []
+    assert len(batch.exports) + len(batch.letters) + batch.skipped + batch.unchanged == len(records)
+    assert batch.unchanged >= 0

@@ -1,0 +1,153 @@
+"""State made under one plan, followed under another: the core and the naive model, side by side."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from processor.destination import Connection, Destination, Segment
+from processor.governance.document import Governance
+from processor.governance.plan import compile_plan
+from processor.profile.core import Core
+from processor.profile.record import decode_record, has_left, segment_key
+from tests.naive_model import NaiveModel
+from tests.profile.test_against_naive_model import CoreWithState, assert_same
+from tests.strategies import SEGMENTS, Given, destinations, events, governances
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Plan = tuple[Destination, Governance]
+Phases = list[tuple[Plan, list[Given]]]
+
+
+@st.composite
+def other_plans(draw: st.DrawFn, former: Plan) -> Plan:
+    """Mostly a small change, as people make them: something is mapped, or no longer, or governed otherwise."""
+    destination, governance = former
+    fresh = draw(destinations())
+    change = draw(st.sampled_from(["segments", "attributes", "fewer", "actions", "governance", "all"]))
+    if change == "segments":
+        return replace(destination, segments=fresh.segments), governance
+    if change == "attributes":
+        return replace(destination, attributes=fresh.attributes), governance
+    if change == "fewer":
+        kept = draw(st.integers(0, len(destination.attributes)))
+        fewer = destination.segments[: draw(st.integers(1, len(destination.segments)))]
+        return replace(destination, attributes=destination.attributes[:kept], segments=fewer), governance
+    if change == "actions":
+        return replace(destination, marketing_actions=fresh.marketing_actions), governance
+    if change == "governance":
+        return destination, draw(governances())
+    return fresh, draw(governances())
+
+
+@st.composite
+def lives(draw: st.DrawFn) -> Phases:
+    """Two or three plans, and the events that come under each; some come again under the next."""
+    plan: Plan = (draw(destinations()), draw(governances()))
+    few = st.lists(events(), min_size=1, max_size=4)
+    phases: Phases = [(plan, draw(few))]
+    for _ in range(draw(st.integers(1, 2))):
+        plan = draw(other_plans(plan))
+        former = phases[-1][1]
+        again = draw(st.lists(st.sampled_from(former), max_size=4))
+        phases.append((plan, [*again, *draw(few)]))
+    return phases
+
+
+def follow(phases: Phases) -> Counter[str]:
+    """Have both work on all of it; what the changes came to."""
+    (destination, governance), _ = phases[0]
+    core, model = CoreWithState(destination, governance), NaiveModel(destination, governance)
+    met = Counter[str]()
+    for number, ((destination, governance), its_events) in enumerate(phases):
+        core.core = Core(compile_plan(destination, governance))
+        model.destination, model.governance = destination, governance
+        for event in its_events:
+            told = model.apply(event.key, event.value, event.headers, event.timestamp_ms)
+            before = core.states.get(event.key or b"")
+            answer = core.apply(event)
+            assert_same(event, told, answer)
+            if told.reason is None:
+                assert_same_state(event, model, core)
+                if number and answer[2] is None and before is not None:
+                    after = core.states[event.key or b""]
+                    met["left in silence" if has_left(after) and not has_left(before) else "unchanged"] += 1
+    return met
+
+
+def assert_same_state(event: Given, model: NaiveModel, core: CoreWithState) -> None:
+    key = event.key or b""
+    kept, state = model.exported.get(key), core.states.get(key)
+    if kept is None:
+        # What is in no mapped segment has no state: its record, if any, is one that is forgotten.
+        assert state is None or has_left(state), event
+        return
+    assert state is not None
+    assert not has_left(state)
+    keys = {segment_key(Segment(*place)): time for place, time in kept.times.items()}
+    assert decode_record(state).memberships == keys, event
+
+
+@given(lives())
+def test_core_and_naive_model_agree_over_changes_of_the_plan(phases: Phases) -> None:
+    follow(phases)
+
+
+def test_random_changes_meet_profiles_that_leave_in_silence_and_some_that_do_not_change() -> None:
+    met = Counter[str]()
+
+    @settings(max_examples=80, phases=[Phase.generate], database=None, derandomize=True)
+    @given(lives())
+    def meet(phases: Phases) -> None:
+        met.update(follow(phases))
+
+    meet()
+    assert met["left in silence"] > 2, met
+    assert met["unchanged"] > 5, met
+
+
+ENTRY = {"status": "realized", "lastQualificationTime": "2020-05-25T21:24:39Z"}
+
+
+def given_event(**attributes: object) -> Given:
+    membership = {namespace: {id_: ENTRY} for namespace, id_ in (("ups", "s1"), ("crm", "s1"))}
+    value = {**attributes, "segmentMembership": membership}
+    return Given(b"p1", json.dumps(value).encode(), (), 0)
+
+
+def plan(segments: Sequence[tuple[str, str]], *attributes: str) -> Destination:
+    mapped = tuple(Segment(*segment) for segment in segments)
+    return Destination("d", Connection("eu-west-1"), "s", (), mapped, attributes)
+
+
+def test_an_attribute_that_is_not_mapped_any_more_is_no_change() -> None:
+    core = CoreWithState(plan(SEGMENTS[:1], "a", "b"), Governance())
+    assert core.apply(given_event(a=1, b=2))[2] is not None
+    core.core = Core(compile_plan(plan(SEGMENTS[:1], "a")))
+    assert core.apply(given_event(a=1, b=2)) == (None, None, None)
+    assert core.apply(given_event(a=1, b=3)) == (None, None, None)
+    assert core.apply(given_event(a=2, b=3))[2] is not None
+
+
+def test_an_attribute_that_is_newly_mapped_is_a_change() -> None:
+    core = CoreWithState(plan(SEGMENTS[:1], "a"), Governance())
+    assert core.apply(given_event(a=1, b=2))[2] is not None
+    core.core = Core(compile_plan(plan(SEGMENTS[:1], "b", "a")))
+    assert core.apply(given_event(a=1, b=2))[2] is not None
+    assert core.apply(given_event(a=1, b=2)) == (None, None, None)
+
+
+def test_a_profile_that_is_only_in_segments_that_are_not_mapped_any_more_is_forgotten() -> None:
+    core = CoreWithState(plan([("ups", "s1")]), Governance())
+    assert core.apply(given_event())[2] is not None
+    core.core = Core(compile_plan(plan([("ups", "s2")])))
+    assert core.apply(given_event()) == (None, None, None)
+    assert has_left(core.states[b"p1"])
+    assert decode_record(core.states[b"p1"]).offset == core.offset
