@@ -146,7 +146,7 @@ async def test_many_stores_leave_the_write_buffers_to_those_that_write(tmp_path:
         for store in stores:
             await store.close()
     finally:
-        directory.close()
+        await asyncio.to_thread(directory.close)
     assert written == []
 
 
