@@ -37,5 +37,5 @@ def _heeding(send: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any
             client.coordinator_dead()
         raise error
 
-    sent.heeds_errors = True  # type: ignore[attr-defined]  so that it is done once
+    sent.heeds_errors = True  # type: ignore[attr-defined]  # so that it is done once
     return sent
