@@ -194,6 +194,7 @@ def test_block_names_each_item_its_labels_the_policy_and_the_action_where_it_sta
     assert (attribute.line, attribute.member) == (20, "attributes[0]")
     for word in ("crm/two", "C2, X", "the policy", "exportToThirdParty"):
         assert word in segment.message
+    assert all("enforcement: filter" in problem.remedy for problem in refused.value.problems)
 
 
 def test_block_starts_where_nothing_would_be_removed_and_filters_by_events_labels() -> None:

@@ -51,15 +51,19 @@ def changes(count: int, profiles: Sequence[str] = PROFILES, start: int = 0) -> l
 
 def numbers(kinesis: ScriptedKinesis) -> dict[str, list[int]]:
     """What each profile's exports tell, in order, repeats left out."""
-    path = case()["destination"]["attributes"][0].split(".")
     found: dict[str, list[int]] = defaultdict(list)
     for partition_key, data in kinesis.stored:
-        place = json.loads(data)
-        for name in path:
-            place = place[name]
-        if place not in found[partition_key]:
-            found[partition_key].append(place)
+        number = _number(data)
+        if number not in found[partition_key]:
+            found[partition_key].append(number)
     return found
+
+
+def _number(data: bytes) -> int:
+    place = json.loads(data)
+    for name in case()["destination"]["attributes"][0].split("."):
+        place = place[name]
+    return int(place)
 
 
 def expected(count: int) -> dict[str, list[int]]:
@@ -94,6 +98,33 @@ async def test_partial_failures_lose_and_reorder_nothing(
         await until(lambda: status.figures.exported == 200)
     assert numbers(kinesis) == expected(200)
     assert await committed(kafka, settings.kafka.group, topic) == 200
+
+
+@pytest.mark.parametrize("before", [0, 40])
+async def test_an_event_that_kinesis_rejects_is_a_dead_letter_also_where_none_follows(
+    kafka: str, topic: str, scripted: tuple[ScriptedKinesis, str], before: int
+) -> None:
+    """What was taken last shows that Kinesis takes others; where nothing was yet, the next event does."""
+    kinesis, url = scripted
+    rejected = changes(1, start=before)
+    kinesis.faults = Faults(is_poison=lambda data: _number(data) == before)
+    settings = settings_for(kafka, topic)
+    async with running(settings, plan_for(case(), "s", url)) as status:
+        await produce(kafka, topic, changes(before))
+        await until(lambda: status.figures.exported == before and status.figures.in_flight == 0)
+        await produce(kafka, topic, rejected)
+        if not before:
+            await until(lambda: "no record is taken" in status.conditions.get("kinesis", ""))
+            await produce(kafka, topic, changes(1, start=1))
+        await until(lambda: status.figures.dead_lettered["rejected"] == 1)
+        await until(lambda: "kinesis" not in status.conditions)
+        assert status.figures.in_flight == 0
+    assert await committed(kafka, settings.kafka.group, topic) == max(before, 1) + 1
+    taken = {
+        profile: [n for n in found if n != before] for profile, found in expected(max(before, 2)).items()
+    }
+    assert numbers(kinesis) == {profile: found for profile, found in taken.items() if found}
+    assert len(kinesis.stored) - max(before, 1) <= 4
 
 
 async def test_nothing_is_committed_while_kinesis_takes_nothing(
@@ -174,6 +205,59 @@ async def test_kinesis_away_is_told_by_readiness_and_goes_on_by_itself(
         kinesis.faults = Faults()
         await until(lambda: status.is_ready and status.figures.exported == 40)
     assert numbers(kinesis) == expected(40)
+
+
+@pytest.mark.parametrize("count", [0, None])
+async def test_what_failed_is_sent_again_though_the_count_says_that_nothing_did(
+    kafka: str, topic: str, scripted: tuple[ScriptedKinesis, str], count: int | None
+) -> None:
+    kinesis, url = scripted
+    kinesis.faults = Faults(throttled=0.3, failed=0.1, count=lambda _: count)
+    settings = settings_for(kafka, topic)
+    await produce(kafka, topic, changes(200))
+    async with running(settings, plan_for(case(), "s", url)) as status:
+        await until(lambda: status.figures.exported == 200)
+    assert numbers(kinesis) == expected(200)
+
+
+async def test_answers_that_cannot_be_read_are_told_by_readiness(
+    kafka: str, topic: str, scripted: tuple[ScriptedKinesis, str]
+) -> None:
+    kinesis, url = scripted
+    settings = settings_for(kafka, topic)
+    async with running(settings, plan_for(case(), "s", url)) as status:
+        kinesis.faults = Faults(unreadable=lambda _: True)
+        await produce(kafka, topic, changes(40))
+        await until(lambda: "kinesis" in status.conditions)
+        assert "no answer could be read for" in status.conditions["kinesis"]
+        assert "an HTML page with the title Sign in" in status.conditions["kinesis"]
+        kinesis.faults = Faults()
+        await until(lambda: status.is_ready and status.figures.exported == 40)
+
+
+async def test_a_proxy_that_takes_small_bodies_is_got_along_with_and_what_it_never_takes_is_told(
+    kafka: str, topic: str, scripted: tuple[ScriptedKinesis, str]
+) -> None:
+    kinesis, url = scripted
+    kinesis.faults = Faults(body_bytes_max=8_000)
+    settings = settings_for(kafka, topic, kinesis_slow_retry_ms="500")
+    events = changes(101)
+    path = case()["destination"]["attributes"][0].split(".")
+    place = events[100]["value"]
+    for name in path[:-1]:
+        place = place[name]
+    place[path[-1]] = "x" * 10_000
+    await produce(kafka, topic, events)
+    async with running(settings, plan_for(case(), "s", url)) as status:
+        await until(lambda: len(kinesis.stored) == 100 and "kinesis" in status.conditions)
+        assert "HTTP 413 (text/html, '413 Request Entity Too Large')" in status.conditions["kinesis"]
+        assert "does not pass even alone" in status.conditions["kinesis"]
+        assert not status.figures.dead_lettered
+        kinesis.faults = Faults()
+        await until(lambda: status.is_ready and status.figures.exported == 101)
+    found = numbers(kinesis)
+    assert str(found[PROFILES[0]].pop()) == "x" * 10_000
+    assert found == expected(100)
 
 
 async def test_a_stop_with_a_black_hole_ends_in_time_and_loses_nothing(
