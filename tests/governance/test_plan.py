@@ -75,6 +75,20 @@ def test_an_attribute_bears_no_labels_of_its_neighbours(labelled: str) -> None:
     assert removed(plan(governed(NO_C2, fields={labelled: "C2"})).standing) == []
 
 
+def test_an_attribute_bears_the_labels_of_all_of_them_together() -> None:
+    fields = {
+        "person": "A",
+        "person.email": "B",
+        "person.email.domain": "C",
+        "loyalty": "D",
+        "person.name": "E",
+    }
+    everything = policy(LabelRule("OR", tuple(map(HasLabel, "ABCDE"))))
+    email, loyalty = plan(governed(everything, fields=fields)).standing.removals
+    assert email.item.labels == {"A", "B", "C"}
+    assert loyalty.item.labels == {"D"}
+
+
 def test_c12_is_removed_without_any_policy() -> None:
     found = plan(governed(segments={("crm", "two"): "C12"})).standing
     assert removed(found) == ["crm/two"]
