@@ -81,6 +81,8 @@ def test_what_no_json_value_is_is_refused(raw: bytes) -> None:
 @pytest.mark.parametrize(
     ("one", "other"),
     [
+        (b"[18446744073709551616]", b"[1844674407370955161.60e1]"),
+        (b"[-0, 1]", b"[0.0, 1]"),
         (b"0", b"-0"),
         (b"-0.0", b"0e5"),
         (b"1e" + b"0" * 5_000 + b"2", b"100"),
@@ -103,6 +105,13 @@ def test_values_that_are_easily_taken_for_two(one: bytes, other: bytes) -> None:
         (b"null", b'"null"'),
         (b"[]", b"{}"),
         (b"18446744073709551616", b"18446744073709551617"),
+        (b"[18446744073709551616]", b"[18446744073709551617]"),
+        (b"[-18446744073709551616]", b"[18446744073709551616]"),
+        (b"[1.5]", b"[-1.5]"),
+        (b"{}", b"[]"),
+        (b"[[]]", b"[{}]"),
+        (b'{"a":[],"b":1.5}', b'{"a":{},"b":1.5}'),
+        (b"[1.5,[]]", b"[1.5]"),
     ],
 )
 def test_values_that_are_easily_taken_for_one(one: bytes, other: bytes) -> None:

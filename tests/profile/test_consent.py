@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 
 import pytest
 
 from processor.destination import Connection, Destination, Segment
+from processor.errors import InvalidEvent
 from processor.governance.document import ConsentPolicy, ConsentRule, Governance, PolicyStatus, ValueIn
 from processor.governance.plan import compile_plan
 from processor.profile.core import Core
@@ -81,6 +83,15 @@ def test_what_cannot_be_read_gives_no_consent(unreadable: str) -> None:
 )
 def test_values_are_compared_as_json_values(text: str, given: bool) -> None:
     assert is_given(f'"age": {text}', policy(IS_1)) is given
+
+
+@pytest.mark.parametrize("until", ["2030-01-01T00:00:00Z", "never"])
+def test_without_consent_an_entry_is_read_all_the_same(until: str) -> None:
+    core = Core(compile_plan(DESTINATION, Governance(consent_policies=(policy(IS_Y),))))
+    entry = {**json.loads(ENTRY), "validUntil": until}
+    value = json.dumps({"segmentMembership": {"ups": {"s1": entry}}}).encode()
+    with pytest.raises(InvalidEvent, match="bad-membership") if until == "never" else nullcontext():
+        assert core.apply(b"p", value, (), timestamp_ms=0, offset=0, state=None).export is None
 
 
 Y, ONE, NEITHER = '"consents": {"email": {"val": "y"}}', '"age": 1', '"age": 2'

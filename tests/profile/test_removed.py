@@ -103,3 +103,10 @@ def test_of_a_profile_that_was_deleted_the_identities_that_may_not_leave_now_are
     assert told(gone) == [("identity", "ecid", ["C2"], "no contract data", ACTION)]
     assert gone.export is not None
     assert json.loads(gone.export.data)["identityMap"] == {}
+
+
+def test_namespaces_that_may_leave_are_kept_beside_one_that_may_not() -> None:
+    kept = {"crm": [{"id": "2"}], "email": [], "other": [{"id": "3", "x": 1}]}
+    export = applied(identityMap={"ecid": [{"id": "1"}], **kept}).export
+    assert export is not None
+    assert json.loads(export.data)["identityMap"] == kept

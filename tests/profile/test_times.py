@@ -25,6 +25,9 @@ MOMENTS = st.datetimes(timezones=ZONES).filter(lambda moment: 1 < moment.year < 
         "2020-05-25T21:24:39.123456789+23:59",
         "2020-02-29T00:00:00-00:00",
         "0000-02-29T00:00:00Z",
+        "2000-02-29T00:00:00+00:00",
+        "1600-02-29T00:00:00",
+        "2024-02-29 00:00:00Z",
         "2016-12-31T23:59:60Z",
         "2016-12-31T15:59:60-08:00",
         "2017-01-01T05:29:60+05:30",
@@ -72,6 +75,12 @@ def test_what_is_a_date_time(text: str) -> None:
         "2020-05-25 ",
         "2021-02-29T00:00:00Z",
         "1900-02-29T00:00:00Z",
+        "1900-02-29T00:00:00",
+        "2001-02-29T00:00:00+00:00",
+        "2024-02-30 00:00:00Z",
+        "2020-06-31T00:00:00",
+        "2020-09-31T00:00:00",
+        "2020-11-31 00:00:00Z",
         "2020-04-31T00:00:00Z",
         "2020-13-01T00:00:00Z",
         "2020-00-01T00:00:00Z",
@@ -126,6 +135,20 @@ def test_a_fraction_of_a_million_digits_is_read_and_not_remembered() -> None:
     assert is_later_than(text, 400)
     assert not is_later_than(text, 401)
     assert times._remembered.cache_info().currsize == kept
+
+
+@pytest.mark.parametrize("year", [0, 1, 1600, 1900, 1969, 1970, 1972, 2000, 2016, 2023, 9998])
+def test_a_leap_second_stands_at_the_end_of_a_month_of_utc(year: int) -> None:
+    is_leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    for month, days in enumerate((31, 28 + is_leap, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31), start=1):
+        for day in range(1, days + 1):
+            is_last = day == days
+            for zone in ("Z", "", "+00:00"):
+                assert is_date_time(f"{year:04d}-{month:02d}-{day:02d}T23:59:60{zone}") is is_last
+            assert is_date_time(f"{year:04d}-{month:02d}-{day:02d}T15:59:60-08") is is_last
+            assert not is_date_time(f"{year:04d}-{month:02d}-{day:02d}T22:59:60Z")
+            is_first = day == 1
+            assert is_date_time(f"{year:04d}-{month:02d}-{day:02d}T05:29:60+0530") is is_first
 
 
 @given(MOMENTS, st.integers(-3, 3))
