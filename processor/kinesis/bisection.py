@@ -48,8 +48,8 @@ class Verdict(Enum):
 class Bisection:
     """The parts that are to be sent alone, and the suspects, which wait.
 
-    `stirred` is set when a part is due that was not before. A suspect is tried again every `slow_retry_s` where
-    nothing else is taken.
+    `stirred` is set when a part is due that was not before. Suspects are looked at every `slow_retry_s`, where nothing
+    is taken meanwhile.
     """
 
     def __init__(self, slow_retry_s: float, control: Control) -> None:
@@ -60,6 +60,7 @@ class Bisection:
         self._suspects: list[Item] = []
         self._begun = 0
         self._newest_taken = 0
+        self._look: asyncio.TimerHandle | None = None
 
     def __iter__(self) -> Iterator[Item]:
         for part in self._parts:
@@ -93,7 +94,7 @@ class Bisection:
             if case.proofs == PROOFS:
                 return Verdict.CONVICTED
         self._suspects.append(part[0])
-        self._try_later(part[0])
+        self._look_later()
         return Verdict.SUSPECTED if is_proof or case.alone == 1 else Verdict.NONE_IS_TAKEN
 
     def others_were_taken(self, sent: Sent) -> None:
@@ -112,23 +113,31 @@ class Bisection:
         self._parts = deque(part for part in parts if part)
         self._suspects = [item for item in self._suspects if not item.ticket.abandoned]
 
-    def _try_later(self, suspect: Item) -> None:
-        asyncio.get_running_loop().call_later(self._slow_retry_s, self._try_again, suspect)
+    def _look_later(self) -> None:
+        if self._look is None:
+            self._look = asyncio.get_running_loop().call_later(self._slow_retry_s, self._look_at_suspects)
 
-    def _try_again(self, suspect: Item) -> None:
-        """A suspect has waited for long, and nothing was taken: perhaps what made Kinesis reject it is mended.
+    def _look_at_suspects(self) -> None:
+        """Suspects have waited for long, and nothing was taken: perhaps what made Kinesis reject them is mended.
 
-        It is tried once; after that the control is, whose answer will tell of both.
+        They are tried once; after that the control is, whose answer will tell of all.
         """
-        if suspect not in self._suspects:
+        self._look = None
+        if not self._suspects:
             return
-        repeated = self._control.repeated(suspect) if _case(suspect).alone > 1 else None
-        if repeated is None or repeated.is_of_the_profile_of(suspect):
-            self._suspects.remove(suspect)
-        else:
-            self._try_later(suspect)
-        self._parts.append([repeated or suspect])
-        self.stirred.set()
+        control = self._control
+        if not control.is_under_way or any(map(control.is_it, self._suspects)):
+            tried = [item for item in self._suspects if _case(item).alone > 1]
+            repeated = control.repeated(tried) if tried else None
+            if repeated is None:
+                self._parts.extend([item] for item in self._suspects)
+                self._suspects.clear()
+            else:
+                # What is of its profile queues behind it.
+                self._suspects = [item for item in self._suspects if not repeated.is_of_the_profile_of(item)]
+                self._parts.append([repeated])
+            self.stirred.set()
+        self._look_later()
 
 
 def _case(rejected: Item) -> Case:

@@ -46,23 +46,34 @@ class Control:
         if items:
             self._newest = _Taken(items[-1].export, items[-1].ticket.partition)
 
-    def repeated(self, suspect: Item) -> Item | None:
+    @property
+    def is_under_way(self) -> bool:
+        """Whether one was sent, and Kinesis has not taken it yet."""
+        return self._under_way is not None and self._under_way.unsettled > 0
+
+    def is_it(self, item: Item) -> bool:
+        """Whether an item is the one that was sent again last."""
+        return item.ticket is self._under_way
+
+    def repeated(self, suspects: Sequence[Item]) -> Item | None:
         """The record that was taken last, to be sent again, alone; None where there is none, or one is under way.
 
-        It takes its profile's turn, so that nothing of the profile overtakes it, the `suspect` neither: where that is
-        of the same profile it queues behind. And it takes no room of the buffer: that may be full of what waits.
+        It takes its profile's turn, so that nothing of the profile overtakes it, none of the `suspects` either: what is
+        of the same profile queues behind. And it takes no room of the buffer: that may be full of what waits.
         """
-        newest, under_way = self._newest, self._under_way
-        if newest is None or (under_way is not None and under_way.unsettled):
+        if self._newest is None or self.is_under_way:
             return None
-        export, partition = newest
+        export, partition = self._newest
         profile, busy = export.profile, self._busy.setdefault(partition, {})
         if profile not in busy:
             busy[profile] = None
-        elif suspect.ticket.busy is busy and suspect.export.profile == profile:
-            busy[profile] = deque([suspect, *(busy[profile] or ())])
         else:
-            return None
+            behind = [
+                each for each in suspects if each.ticket.busy is busy and each.export.profile == profile
+            ]
+            if not behind:
+                return None
+            busy[profile] = deque([*behind, *(busy[profile] or ())])
         log.info(
             "the record that was taken last is sent again",
             reason="another is rejected, and nothing else tells whether any is taken",

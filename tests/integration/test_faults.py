@@ -51,15 +51,19 @@ def changes(count: int, profiles: Sequence[str] = PROFILES, start: int = 0) -> l
 
 def numbers(kinesis: ScriptedKinesis) -> dict[str, list[int]]:
     """What each profile's exports tell, in order, repeats left out."""
-    path = case()["destination"]["attributes"][0].split(".")
     found: dict[str, list[int]] = defaultdict(list)
     for partition_key, data in kinesis.stored:
-        place = json.loads(data)
-        for name in path:
-            place = place[name]
-        if place not in found[partition_key]:
-            found[partition_key].append(place)
+        number = _number(data)
+        if number not in found[partition_key]:
+            found[partition_key].append(number)
     return found
+
+
+def _number(data: bytes) -> int:
+    place = json.loads(data)
+    for name in case()["destination"]["attributes"][0].split("."):
+        place = place[name]
+    return int(place)
 
 
 def expected(count: int) -> dict[str, list[int]]:
@@ -94,6 +98,33 @@ async def test_partial_failures_lose_and_reorder_nothing(
         await until(lambda: status.figures.exported == 200)
     assert numbers(kinesis) == expected(200)
     assert await committed(kafka, settings.kafka.group, topic) == 200
+
+
+@pytest.mark.parametrize("before", [0, 40])
+async def test_an_event_that_kinesis_rejects_is_a_dead_letter_also_where_none_follows(
+    kafka: str, topic: str, scripted: tuple[ScriptedKinesis, str], before: int
+) -> None:
+    """What was taken last shows that Kinesis takes others; where nothing was yet, the next event does."""
+    kinesis, url = scripted
+    rejected = changes(1, start=before)
+    kinesis.faults = Faults(is_poison=lambda data: _number(data) == before)
+    settings = settings_for(kafka, topic)
+    async with running(settings, plan_for(case(), "s", url)) as status:
+        await produce(kafka, topic, changes(before))
+        await until(lambda: status.figures.exported == before and status.figures.in_flight == 0)
+        await produce(kafka, topic, rejected)
+        if not before:
+            await until(lambda: "no record is taken" in status.conditions.get("kinesis", ""))
+            await produce(kafka, topic, changes(1, start=1))
+        await until(lambda: status.figures.dead_lettered["rejected"] == 1)
+        await until(lambda: "kinesis" not in status.conditions)
+        assert status.figures.in_flight == 0
+    assert await committed(kafka, settings.kafka.group, topic) == max(before, 1) + 1
+    taken = {
+        profile: [n for n in found if n != before] for profile, found in expected(max(before, 2)).items()
+    }
+    assert numbers(kinesis) == {profile: found for profile, found in taken.items() if found}
+    assert len(kinesis.stored) - max(before, 1) <= 4
 
 
 async def test_nothing_is_committed_while_kinesis_takes_nothing(

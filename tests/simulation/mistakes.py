@@ -282,19 +282,19 @@ def _one_proof_is_enough(rejected: Any) -> Any:
 
 
 def _nothing_is_sent_again(_: Any) -> Any:
-    def mistaken(_self: Control, _suspect: Any) -> None:
+    def mistaken(_self: Control, _suspects: Any) -> None:
         """A record that is rejected waits for others."""
 
     return mistaken
 
 
 def _sent_again_out_of_turn(repeated: Any) -> Any:
-    def mistaken(self: Control, suspect: Any) -> Any:
+    def mistaken(self: Control, suspects: Any) -> Any:
         if self._newest is None:
             return None
         busy, self._busy = self._busy, {}
         self._busy[self._newest.partition] = {}
-        item = repeated(self, suspect)
+        item = repeated(self, suspects)
         self._busy = busy
         return item
 
