@@ -87,7 +87,9 @@ class Workload:
 def end_after(event: Record) -> int:
     """The offset of the partition's next event: behind some stand offsets that are none."""
     chance = _chance(event)
-    return event.offset + 1 + (chance % 3 + 1 if chance % _GAP_ONE_IN == 0 else 0)
+    gap = chance % 3 + 1 if chance % _GAP_ONE_IN == 0 else 0
+    end: int = event.offset + 1 + gap
+    return end
 
 
 def is_marked(event: Record) -> bool:
