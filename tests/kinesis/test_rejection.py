@@ -308,6 +308,28 @@ def test_a_rejected_record_among_others_makes_no_trouble() -> None:
     assert troubles == {None}
 
 
+@pytest.mark.parametrize("latency_ms", [(1, 5), (400, 500), (900, 1100)])
+def test_while_what_is_sent_again_is_on_its_way_no_suspect_is_tried(latency_ms: tuple[float, float]) -> None:
+    """A rejection then would prove nothing, and look as if no record was taken."""
+    poison = [export(1, 0), export(2, 0)]
+    kinesis = Rejecting(poison=datas(*poison), latency_ms=latency_ms)
+    first, suspected = Ticket([export(3, 0)]), Ticket(poison)
+
+    async def world() -> None:
+        async with writing(kinesis) as writer:
+            await writer.submit(first)
+            await first.wait()
+            called = kinesis.calls
+            await writer.submit(suspected)
+            await suspected.wait()
+            # Together, and halved; each alone, once more, and as often as it takes proofs; and what is sent again.
+            assert kinesis.calls - called == 1 + 2 * (2 + PROOFS) + writer.figures.possible_duplicates
+            assert writer.figures.possible_duplicates == PROOFS
+
+    run_in_virtual_time(world())
+    assert rejected_positions(suspected) == {0, 1}
+
+
 @pytest.mark.parametrize("is_sent", [True, False])
 def test_what_is_sent_again_is_forgotten_with_its_partition(is_sent: bool) -> None:
     """Whoever owns it then may have written a later one of the profile."""
