@@ -32,6 +32,7 @@ bench: $(COMPILED_READY) ## all benchmarks, on this machine, alone: hours; figur
 	$(MEASURED) -m benchmarks.peers --keep peers
 	$(MEASURED) -m benchmarks.scaling --keep
 	$(MEASURED) -m benchmarks.endurance --keep
+	$(MEASURED) -m benchmarks.partitions --keep
 	$(MEASURED) -m benchmarks.stages --keep
 	$(MEASURED) -m benchmarks.steady_profile --keep
 	$(MEASURED) -m benchmarks.writer --keep

@@ -328,6 +328,28 @@ def _sizes() -> str:
     return _table(["events a second, profiles", *_LOADS], lines)
 
 
+def _partitions() -> str:
+    figures = _figures("partitions")
+    told = {
+        "seconds until it is ready": ("ready_s", "{:.1f}"),
+        "CPU-seconds until then": ("start_cpu_s", "{:.1f}"),
+        "CPUs used at rest": ("idle_cpus", "{:.3f}"),
+        "resident memory, MiB": ("resident_mib", "{:.0f}"),
+        "open files": ("open_files", "{:,}"),
+        "threads": ("threads", "{}"),
+        "bringing a file to this disk meanwhile, ms": ("disk_sync_ms", "{:.1f}"),
+        "load of the machine's CPUs meanwhile": ("load", "{:.1f}"),
+    }
+    starts = figures["starts"]
+    return _table(
+        [f"{figures['partitions']} partitions", *starts],
+        [
+            [name, *(form.format(start[figure]) for start in starts.values())]
+            for name, (figure, form) in told.items()
+        ],
+    )
+
+
 _TABLES: dict[str, Callable[[], str]] = {
     "machine": _machine,
     "aims": _aims,
@@ -340,6 +362,7 @@ _TABLES: dict[str, Callable[[], str]] = {
     "workers-unpinned": _workers_unpinned,
     "workers-in-turns": _workers_in_turns,
     "endurance": _endurance,
+    "partitions": _partitions,
     "profile": _profile,
     "endpoint": _endpoint,
     "sizes": _sizes,

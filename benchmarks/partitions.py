@@ -49,6 +49,8 @@ class Started:
     threads: int
     disk_sync_ms: float
     """What bringing a new file to the disk took meanwhile, in the median."""
+    load: float
+    """Who waited for a CPU meanwhile, this run's own included: the system's load of a minute."""
 
 
 def main() -> None:
@@ -92,7 +94,7 @@ def _started(stage: Scene, task: Task, idle_s: float) -> Started:
             if tree.has_ended or time.monotonic() - began_s > _PATIENCE_S:
                 raise ContenderFailedError(tree.log_tail())
             time.sleep(_LOOK_EVERY_S)
-        ready_s, start_cpu_s = time.monotonic() - began_s, tree.cpu_s
+        ready_s, start_cpu_s, load = time.monotonic() - began_s, tree.cpu_s, round(os.getloadavg()[0], 1)
         time.sleep(_SETTLE_S)
         cpu_s, at_s = tree.cpu_s, time.monotonic()
         time.sleep(idle_s)
@@ -104,6 +106,7 @@ def _started(stage: Scene, task: Task, idle_s: float) -> Started:
             open_files=tree.open_files,
             threads=tree.threads,
             disk_sync_ms=round(median(syncs_ms), 2),
+            load=load,
         )
 
 

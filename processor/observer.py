@@ -280,9 +280,11 @@ def _add_writer(sheet: Sheet, writer: Writer) -> None:
     sheet.add(metrics.KINESIS_REJECTED, counted.rejected)
     sheet.add_all(metrics.KINESIS_RETRIED, counted.retried)
     sheet.add(metrics.KINESIS_DUPLICATES, counted.possible_duplicates)
+    sheet.add(metrics.KINESIS_UNREADABLE, counted.unreadable)
     sheet.add(metrics.KINESIS_REQUESTS, counted.requests)
     sheet.add_distribution(metrics.KINESIS_REQUEST_SECONDS, counted.answer_s)
     sheet.add(metrics.KINESIS_REQUESTS_IN_FLIGHT, counted.requests_in_flight)
+    sheet.add(metrics.KINESIS_REQUEST_LIMIT, writer.size.limit_bytes)
     sheet.add(metrics.KINESIS_BUFFERED_BYTES, counted.buffered_bytes)
     for lane in writer.lanes:
         sheet.add(metrics.SHARD_STORED, lane.stored, lane.shard_id)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from processor import open_files
+from processor.errors import ConfigurationError, Problem, StateError
+from processor.running import _told
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,3 +89,24 @@ def test_every_command_raises_it_before_anything_else() -> None:
     )
     told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert told.split() == ["200", "200"]
+
+
+def test_what_many_partitions_met_alike_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _told([StateError("too many open files") for _ in range(180)]) == 1
+    assert capsys.readouterr().err.splitlines() == ["error too many open files"]
+
+
+def test_of_what_differs_by_the_partition_some_is_told_and_the_rest_counted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert _told([StateError(f"/state/{number}: the disk is full") for number in range(180)]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "error /state/0: the disk is full"
+    assert lines[-1] == "error … and 175 more, of other partitions"
+    assert len(lines) == 6
+
+
+def test_every_problem_of_a_configuration_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    problems = [Problem("environment", None, f"PROCESSOR_{n}", "it is wrong", "Mend it") for n in range(9)]
+    assert _told([ConfigurationError(problems)]) == 78
+    assert len(capsys.readouterr().err.splitlines()) == 9

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-import tempfile
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import uvloop
@@ -24,6 +22,7 @@ from processor.demo.check import Ledger
 from processor.demo.workload import DESTINATION, GOVERNANCE, events
 from processor.embedded import start_kafka, start_kinesis
 from processor.embedded.kinesis import REGION
+from processor.embedded.places import working_directory
 from processor.errors import EmbeddedServerError
 from processor.governance.plan import Plan, compile_plan
 from processor.kafka.client import client_options
@@ -36,6 +35,7 @@ from processor.telemetry.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
 
 TOPIC: Final = "profile-changes"
 STREAM: Final = "profile-exports"
@@ -62,7 +62,7 @@ def run_demo(*, events: int, rate: float, follow: bool) -> int:
             console.print(f"[green]✓[/] Apache Kafka at {kafka.bootstrap_servers}")
             kinesis = stack.enter_context(start_kinesis())
             console.print(f"[green]✓[/] Kinesis emulator at {kinesis.endpoint_url}")
-            directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="processor-demo-")))
+            directory = stack.enter_context(working_directory("processor-demo-"))
             settings, plan = _configured(directory, kafka.bootstrap_servers, kinesis.endpoint_url)
             configure_logs(settings.service)
             demo = _Demo(settings, plan, console, None if follow else events, rate)

@@ -5,7 +5,6 @@ The Java runtime comes as a wheel; Kafka's jars come from Maven Central, once, i
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import struct
@@ -15,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from processor.embedded.places import cache_directory, working_directory
 from processor.embedded.server import ServerProcess, free_ports
 from processor.errors import EmbeddedServerError
 
@@ -185,8 +185,8 @@ def start_kafka(
 
     """
     jars = fetch_kafka(on_download, version)
-    with tempfile.TemporaryDirectory(prefix="processor-kafka-") as directory:
-        kafka = EmbeddedKafka(Path(directory), jars, properties or {}, listeners or {})
+    with working_directory("processor-kafka-") as directory:
+        kafka = EmbeddedKafka(directory, jars, properties or {}, listeners or {})
         kafka.launch()
         try:
             kafka.wait_until_it_answers()
@@ -210,10 +210,10 @@ def start_cluster(brokers: int, properties: Mapping[str, str] | None = None) -> 
         "transaction.state.log.replication.factor": str(brokers),
         **(properties or {}),
     }
-    with tempfile.TemporaryDirectory(prefix="processor-kafka-") as home, ExitStack() as stack:
+    with working_directory("processor-kafka-") as home, ExitStack() as stack:
         nodes = []
         for place in Place.together(brokers):
-            directory = Path(home) / str(place.node_id)
+            directory = home / str(place.node_id)
             directory.mkdir()
             nodes.append(EmbeddedKafka(directory, jars, replicated, {}, place))
         # Together: none takes clients before most of them have agreed on a controller.
@@ -232,11 +232,10 @@ def fetch_kafka(on_download: DownloadProgress | None = None, version: str = KAFK
         EmbeddedServerError: they cannot be fetched.
 
     """
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "profile-export-processor"
+    home = cache_directory()
     jars = home / f"kafka-{version}" / "jars"
     if jars.is_dir():
         return jars
-    home.mkdir(parents=True, exist_ok=True)
     # A download that is broken off leaves nothing behind that looks whole: the last step is one rename.
     with tempfile.TemporaryDirectory(prefix="fetching-", dir=home) as work:
         _resolve(Path(work), version, on_download)

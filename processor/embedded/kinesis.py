@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-import tempfile
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from processor.embedded.places import working_directory
 from processor.embedded.server import ServerProcess, free_ports
 from processor.errors import EmbeddedServerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 REGION: Final = "eu-west-1"
 _START_S: Final = 60.0
@@ -58,8 +58,8 @@ def start_kinesis() -> Iterator[EmbeddedKinesis]:
         raise EmbeddedServerError(
             "moto is missing: install the extra `demo`, as in pip install 'profile-export-processor[demo]'"
         )
-    with tempfile.TemporaryDirectory(prefix="processor-kinesis-") as directory:
-        kinesis = EmbeddedKinesis(Path(directory))
+    with working_directory("processor-kinesis-") as directory:
+        kinesis = EmbeddedKinesis(directory)
         try:
             yield kinesis
         finally:

@@ -153,7 +153,7 @@ def _labels_of_path(path: str, field_labels: Mapping[str, frozenset[str]]) -> fr
 
 def _blocked(plan: Plan, removal: Removal) -> Problem:
     item = removal.item
-    labels = ", ".join(sorted(item.labels)) or "none of its own"
+    labels = ", ".join(sorted(item.labels))  # at least one: what bears none is never removed for itself
     file = plan.governance if item.kind == "identity" else plan.destination
     return Problem(
         source=file.source,

@@ -166,7 +166,7 @@ class Changelog:
             **client_options(self._settings),
             acks="all",
             enable_idempotence=True,
-            max_batch_size=_BATCH_BYTES,
+            max_batch_size=self._batch_bytes,
         )
 
     async def _span(self, partition: int, first: int, count: int) -> Span:

@@ -12,6 +12,7 @@ from aiokafka import errors as kafka
 from processor.errors import ConfigurationError, KafkaRefused, KafkaUnavailable, Problem, ProcessorError
 from processor.kafka.metadata import never_create_by_looking
 from processor.kafka.msk_iam import MskToken
+from processor.kafka.offset_answers import heed_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +49,7 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
 
     """
     never_create_by_looking()
+    heed_errors()
     options: dict[str, Any] = {
         "bootstrap_servers": ",".join(settings.servers),
         "client_id": settings.client_id,

@@ -23,7 +23,7 @@ from processor.kinesis.wire import (
     read_shards,
     request_body,
 )
-from processor.kinesis.words import told
+from processor.kinesis.words import line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -151,7 +151,7 @@ async def open_stream(destination: Destination, settings: KinesisSettings) -> As
         client = await creating.__aenter__()
     except (BotoCoreError, ValueError) as error:
         raise KinesisRefused(
-            f"connecting to {stream}: {told(str(error))}: see `connection`, and AWS_PROFILE and AWS_CONFIG_FILE"
+            f"connecting to {stream}: {line(str(error))}: see `connection`, and AWS_PROFILE and AWS_CONFIG_FILE"
         ) from error
     call_s = (settings.connect_timeout_ms + settings.request_timeout_ms) / 1000
     try:

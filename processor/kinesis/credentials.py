@@ -7,7 +7,9 @@ roles are mended, and sign-ins renewed, while the service runs.
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
+from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any, Final
 
 from aiobotocore.config import AioConfig
@@ -29,7 +31,7 @@ from botocore.exceptions import (
 )
 
 from processor.errors import KinesisRefused, KinesisUnavailable
-from processor.kinesis.words import told
+from processor.kinesis.words import line
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSRequest
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 
 _GET_S: Final = 60.0
 """A process that asks a person for a second factor may take long; one that hangs must be told of."""
-_SLOW_S: Final = 1.0
+_METADATA_ATTEMPTS: Final = 3
 
 _PROVIDERS: Final = {
     "env": ("the environment", "see AWS_ACCESS_KEY_ID and what belongs to it"),
@@ -69,6 +71,9 @@ _WRONG_ANSWERS: Final = ("Unsupported version", "Missing required key")
 """What botocore says of a credential_process that ends well and tells no credentials."""
 
 
+_LOGGERS: Final = ("aiobotocore.credentials", "aiobotocore.tokens")
+
+
 class Credentials:
     """Signs calls. One for each stream; nothing is looked for before the first call."""
 
@@ -79,23 +84,18 @@ class Credentials:
         self._found: Any = None
         self._method = ""
         self._looking = asyncio.Lock()
+        for name in _LOGGERS:
+            logging.getLogger(name).addFilter(_is_news)
 
     async def sign(self, request: AWSRequest) -> None:
         """Sign a request, with credentials that are renewed before they run out.
 
         Raises:
             KinesisRefused: there are none, and a person must do something.
-            KinesisUnavailable: they cannot be got now; or getting them took so long that the call must be begun anew.
+            KinesisUnavailable: they cannot be got now.
 
         """
-        loop = asyncio.get_running_loop()
-        began_s = loop.time()
         frozen = await self._frozen()
-        if loop.time() - began_s > _SLOW_S:
-            # Whether a call may begin was asked before that.
-            raise KinesisUnavailable(
-                f"{self._doing}: the credentials have just been got; the call begins anew"
-            )
         SigV4Auth(frozen, "kinesis", self._connection.region).add_auth(request)
 
     def forget(self) -> None:
@@ -160,6 +160,9 @@ class Credentials:
             )
         )
         session.set_config_variable("region", self._connection.region)
+        if session.get_config_variable("metadata_service_num_attempts") == 1:
+            # botocore takes an instance's metadata that once does not answer for none, for good.
+            session.set_config_variable("metadata_service_num_attempts", _METADATA_ATTEMPTS)
         return session
 
     def _failure(self, error: Exception) -> KinesisError:
@@ -168,6 +171,12 @@ class Credentials:
         if _may_pass(error, self._method):
             return KinesisUnavailable(said)
         return KinesisRefused(f"{said}: {remedy}")
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a log line of botocore's tells what this module does not raise; it is told without a trace."""
+    record.exc_info = None
+    return "mandatory" not in record.getMessage()
 
 
 def _said(error: Exception) -> str:
@@ -185,12 +194,15 @@ def _said(error: Exception) -> str:
         text = str(error)
     elif isinstance(error, KeyError):
         text = f"its answer lacks {error.args[0]}"
-    elif isinstance(error, ValueError):
-        # Its text may show what it could not read.
-        text = "its answer cannot be read"
+    elif isinstance(error, (JSONDecodeError, UnicodeDecodeError)):
+        text = "its answer is no JSON"
+    elif isinstance(error, (ValueError, RuntimeError)):
+        text = str(error)
+    elif isinstance(error, EOFError):
+        text = "it asks for a second factor (mfa_serial), and nobody is there to give it"
     else:
         text = f"its answer is not what it must be ({type(error).__name__})"
-    return told(text)
+    return line(text)
 
 
 def _may_pass(error: Exception, method: str) -> bool:

@@ -12,7 +12,7 @@ from aiobotocore.awsrequest import AioAWSResponse
 from botocore import xform_name
 from botocore.awsrequest import AWSRequest
 
-from processor.errors import KinesisRefused, KinesisUnreadable
+from processor.errors import KinesisRefused, KinesisUnavailable, KinesisUnreadable
 from processor.kinesis.refusals import FOREIGN, OF_CREDENTIALS, from_fault, from_foreign
 from processor.kinesis.wire import Unreadable, read_fault, unpacked
 from processor.kinesis.words import told
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from processor.kinesis.credentials import Credentials
 
 _OK: Final = 200
+_SLOW_S: Final = 5.0
 _SIGNED_ANEW: Final = {"authorization", "x-amz-date", "x-amz-security-token", "content-length", "host"}
 
 
@@ -52,7 +53,12 @@ class Exchange:
         try:
             url, headers = self._frames.get(action) or await self._framed(action, address)
             request = AWSRequest("POST", url, headers, data=body)
+            loop = asyncio.get_running_loop()
+            began_s = loop.time()
             await self._credentials.sign(request)
+            if loop.time() - began_s > _SLOW_S and action == "PutRecords":
+                # Whether the call may begin was asked before its credentials were renewed.
+                raise KinesisUnavailable(f"{action} on {self._stream}: the credentials have just been got")
             async with asyncio.timeout(self._call_s):
                 response: AioAWSResponse = await self._client._endpoint.http_session.send(request.prepare())  # noqa: SLF001  the client has no public way to send a ready request
                 found: bytes = await response.content

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from processor.errors import KinesisRefused, KinesisRejected, KinesisUnavailable
+from processor.errors import KinesisRefused, KinesisRejected, KinesisUnavailable, KinesisUnreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ class Outage:
     def __init__(self) -> None:
         self._answered_at_s = float("-inf")
         self._since_s: float | None = None
-        self._reason = ""
+        self._reason = self._seen = ""
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -31,7 +31,7 @@ class Outage:
         try:
             yield
         except KinesisUnavailable as error:
-            self.failed(began_s, str(error))
+            self.failed(began_s, str(error), is_readable=not isinstance(error, KinesisUnreadable))
             raise
         except (KinesisRejected, KinesisRefused):
             self.answered(loop.time())
@@ -42,9 +42,10 @@ class Outage:
         """A call was answered, be it with a refusal."""
         self._answered_at_s, self._since_s = now_s, None
 
-    def failed(self, began_s: float, reason: str) -> None:
-        """A call that was begun at `began_s` was not answered."""
+    def failed(self, began_s: float, reason: str, *, is_readable: bool = True) -> None:
+        """A call that was begun at `began_s` was not answered, or its answer could not be read."""
         self._reason = reason
+        self._seen = "no call was answered" if is_readable else "no answer could be read"
         if self._since_s is None:
             # What was begun before the last answer says nothing of the time before it.
             self._since_s = max(began_s, self._answered_at_s)
@@ -53,4 +54,4 @@ class Outage:
         """The outage as a sentence; None where there is none, or not for long enough."""
         if self._since_s is None or now_s - self._since_s < _TOLD_AFTER_S:
             return None
-        return f"no call was answered for {now_s - self._since_s:.0f} s: {self._reason}"
+        return f"{self._seen} for {now_s - self._since_s:.0f} s: {self._reason}"

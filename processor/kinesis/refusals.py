@@ -28,7 +28,7 @@ from processor.errors import (
     KinesisTooLarge,
     KinesisUnavailable,
 )
-from processor.kinesis.words import told
+from processor.kinesis.words import line
 
 if TYPE_CHECKING:
     from processor.kinesis.wire import Fault
@@ -92,6 +92,8 @@ _PASSING: Final = frozenset({408, 421, 425, 429})
 _NOT_SENT_ON: Final = frozenset({421, 425, 429})
 _NO_ACCESS: Final = frozenset({401, 403, 407})
 _SERVER_ERRORS: Final = 500
+_OPEN: Final = frozenset({502, 504})
+"""A gateway that had no answer from what is behind it."""
 
 
 def from_fault(fault: Fault, action: str, stream: str) -> KinesisError:
@@ -113,7 +115,7 @@ def from_fault(fault: Fault, action: str, stream: str) -> KinesisError:
             code=code,
         )
     # A 5xx, a throttle or something new: waiting is the only safe answer to what is not known.
-    return KinesisUnavailable(f"{doing}: {aws}")
+    return KinesisUnavailable(f"{doing}: {aws}", outcome_unknown=fault.status in _OPEN)
 
 
 def from_foreign(error: Exception, action: str, stream: str) -> KinesisError:
@@ -129,7 +131,7 @@ def from_foreign(error: Exception, action: str, stream: str) -> KinesisError:
         return KinesisUnavailable(
             f"{doing}: the connection broke ({type(error).__name__}: {_cause(error)})", outcome_unknown=True
         )
-    return KinesisRefused(f"{doing}: {told(str(error))}: see `connection` and AWS's variables and files")
+    return KinesisRefused(f"{doing}: {line(str(error))}: see `connection` and AWS's variables and files")
 
 
 def _not_connected(error: Exception, doing: str) -> KinesisError:
@@ -188,7 +190,7 @@ def _cause(error: Exception) -> str:
     """What lies behind one of botocore's errors, without the addresses that it adds, which may hold a password."""
     kwargs = getattr(error, "kwargs", {})
     cause = kwargs.get("error") if isinstance(kwargs, dict) else None
-    return told(str(cause or type(cause or error).__name__), (), 160)
+    return line(str(cause or type(cause or error).__name__), 160)
 
 
 def _never_connected(error: Exception) -> bool:

@@ -263,7 +263,7 @@ def _what_it_is(body: bytes, member: str = "Records") -> str:
     if not body.strip():
         return "its body is empty"
     if title := page_title(body):
-        return f"it is an HTML page, {title!r}"
+        return f"it is an HTML page with the title {title}"
     if body.lstrip()[:1] == b"<":
         return "it is HTML or XML"
     try:

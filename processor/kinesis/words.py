@@ -20,20 +20,27 @@ _TELLING: Final = 4
 """Shorter values, as the partition key `7`, are in every text."""
 
 # From the first quotation mark to the last: a value may hold some itself.
-_QUOTED: Final = re.compile(r"(?<!\w)'.*'|\".*\"|`.*`|\u201c.*\u201d")
+_QUOTED: Final = re.compile(r"(?<!\w)'.*'|\".*\"|`.*`|\u201c.*\u201d", re.DOTALL)
 # A secret key has 40 characters; session tokens and records in base64 have more. Names of roles and streams may, too.
-_LONG: Final = re.compile(r"(?!arn:[\w-]+:)\S{40,}")
+_LONG: Final = re.compile(r"(?<!\S)(?!\W*arn:[\w-]+:)\S{40,}")
+_URL: Final = re.compile(r"(?<!\S)\W*https?://[^\s?@]+")
 _TITLE: Final = re.compile(rb"<title[^>]*>([^<]{1,500})</title", re.IGNORECASE)
 
 
+def line(text: str, max_characters: int = MESSAGE_MAX) -> str:
+    """A text of this machine's own parts in one line; words that are long enough to be a secret are left out."""
+    text = "".join(c if c.isprintable() else " " for c in text[: 20 * MESSAGE_MAX])
+    words = (word if _URL.fullmatch(word) else _LONG.sub(_HIDDEN, word) for word in text.split())
+    found = " ".join(words)
+    return found if len(found) <= max_characters else found[: max_characters - 1] + _HIDDEN
+
+
 def told(text: str, hidden: Iterable[str] = (), max_characters: int = MESSAGE_MAX) -> str:
-    """A text in one line; quoted values, words long enough to be a secret, and what is to be `hidden` are left out."""
+    """What an answer says, as `line`; quoted values, and what is to be `hidden`, are left out as well."""
     for value in hidden:
         if len(value) >= _TELLING:
             text = text.replace(value, _HIDDEN)
-    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 20 * MESSAGE_MAX]).split())
-    line = _LONG.sub(_HIDDEN, _QUOTED.sub(f"'{_HIDDEN}'", line))
-    return line if len(line) <= max_characters else line[: max_characters - 1] + _HIDDEN
+    return line(_QUOTED.sub(f"'{_HIDDEN}'", text), max_characters)
 
 
 def page_title(body: bytes, hidden: Iterable[str] = ()) -> str:

@@ -82,20 +82,16 @@ def _written(tree: _JsonTree) -> bytes:
     It does not call itself: how deep an event is nested is not for the interpreter's stack to say.
     """
     parts: list[bytes] = []
-    # Values as they were parsed; as bytes, what stands between them.
+    # Containers that are not begun; as bytes, what is written of those that are.
     waiting: list[_JsonTree] = [tree]
     while waiting:
         node = waiting.pop()
-        if isinstance(node, bytes):
-            parts.append(node)
-        elif isinstance(node, _Number):
-            parts.append(_canonical_number(node.digits).encode())
-        elif isinstance(node, dict):
+        if isinstance(node, dict):
             waiting += reversed(_members(node))
         elif isinstance(node, list):
             waiting += reversed(_items(node))
         else:
-            parts.append(orjson.dumps(node))
+            parts.append(node)
     return b"".join(parts)
 
 
@@ -103,8 +99,13 @@ def _members(tree: dict[str, _JsonTree]) -> list[_JsonTree]:
     inner: list[_JsonTree] = []
     before = b"{"
     for name in sorted(tree):
-        inner.append(before + orjson.dumps(name) + b":")
-        inner.append(tree[name])
+        value = tree[name]
+        before += orjson.dumps(name) + b":"
+        if isinstance(value, (dict, list)):
+            inner.append(before)
+            inner.append(value)
+        else:
+            inner.append(before + _scalar(value))
         before = b","
     inner.append(b"}" if tree else b"{}")
     return inner
@@ -114,11 +115,20 @@ def _items(tree: list[_JsonTree]) -> list[_JsonTree]:
     inner: list[_JsonTree] = []
     before = b"["
     for item in tree:
-        inner.append(before)
-        inner.append(item)
+        if isinstance(item, (dict, list)):
+            inner.append(before)
+            inner.append(item)
+        else:
+            inner.append(before + _scalar(item))
         before = b","
     inner.append(b"]" if tree else b"[]")
     return inner
+
+
+def _scalar(value: _JsonTree) -> bytes:
+    if isinstance(value, _Number):
+        return _canonical_number(value.digits).encode()
+    return orjson.dumps(value)
 
 
 def _canonical_number(text: str) -> str:

@@ -157,11 +157,18 @@ KINESIS_RETRIED = _counter("kinesis_records_retried", "Records sent again, by Ki
 KINESIS_DUPLICATES = _counter(
     "kinesis_possible_duplicates", "Records sent again though Kinesis may have stored them."
 )
+KINESIS_UNREADABLE = _counter(
+    "kinesis_unreadable_answers", "PutRecords answers that did not say what became of each record."
+)
 KINESIS_REQUESTS = _counter("kinesis_requests", "PutRecords calls.")
 KINESIS_REQUEST_SECONDS = _histogram(
     "kinesis_request_seconds", LATENCY_S, "PutRecords calls that were answered, until their answer."
 )
 KINESIS_REQUESTS_IN_FLIGHT = _gauge("kinesis_requests_in_flight", "PutRecords calls on their way.")
+KINESIS_REQUEST_LIMIT = _gauge(
+    "kinesis_request_limit_bytes",
+    "What a call may carry now: PROCESSOR_KINESIS_MAX_REQUEST_BYTES, less where the way takes no more.",
+)
 KINESIS_BUFFERED_BYTES = _gauge("kinesis_buffered_bytes", "Exports that wait or are on their way.")
 KINESIS_BUFFER_LIMIT_BYTES = _gauge(
     "kinesis_buffer_limit_bytes", "What they may hold: PROCESSOR_KINESIS_BUFFER_BYTES."

@@ -75,6 +75,20 @@ def test_an_attribute_bears_no_labels_of_its_neighbours(labelled: str) -> None:
     assert removed(plan(governed(NO_C2, fields={labelled: "C2"})).standing) == []
 
 
+def test_an_attribute_bears_the_labels_of_all_of_them_together() -> None:
+    fields = {
+        "person": "A",
+        "person.email": "B",
+        "person.email.domain": "C",
+        "loyalty": "D",
+        "person.name": "E",
+    }
+    everything = policy(LabelRule("OR", tuple(map(HasLabel, "ABCDE"))))
+    email, loyalty = plan(governed(everything, fields=fields)).standing.removals
+    assert email.item.labels == {"A", "B", "C"}
+    assert loyalty.item.labels == {"D"}
+
+
 def test_c12_is_removed_without_any_policy() -> None:
     found = plan(governed(segments={("crm", "two"): "C12"})).standing
     assert removed(found) == ["crm/two"]
@@ -194,6 +208,7 @@ def test_block_names_each_item_its_labels_the_policy_and_the_action_where_it_sta
     assert (attribute.line, attribute.member) == (20, "attributes[0]")
     for word in ("crm/two", "C2, X", "the policy", "exportToThirdParty"):
         assert word in segment.message
+    assert all("enforcement: filter" in problem.remedy for problem in refused.value.problems)
 
 
 def test_block_starts_where_nothing_would_be_removed_and_filters_by_events_labels() -> None:

@@ -207,6 +207,59 @@ async def test_kinesis_away_is_told_by_readiness_and_goes_on_by_itself(
     assert numbers(kinesis) == expected(40)
 
 
+@pytest.mark.parametrize("count", [0, None])
+async def test_what_failed_is_sent_again_though_the_count_says_that_nothing_did(
+    kafka: str, topic: str, scripted: tuple[ScriptedKinesis, str], count: int | None
+) -> None:
+    kinesis, url = scripted
+    kinesis.faults = Faults(throttled=0.3, failed=0.1, count=lambda _: count)
+    settings = settings_for(kafka, topic)
+    await produce(kafka, topic, changes(200))
+    async with running(settings, plan_for(case(), "s", url)) as status:
+        await until(lambda: status.figures.exported == 200)
+    assert numbers(kinesis) == expected(200)
+
+
+async def test_answers_that_cannot_be_read_are_told_by_readiness(
+    kafka: str, topic: str, scripted: tuple[ScriptedKinesis, str]
+) -> None:
+    kinesis, url = scripted
+    settings = settings_for(kafka, topic)
+    async with running(settings, plan_for(case(), "s", url)) as status:
+        kinesis.faults = Faults(unreadable=lambda _: True)
+        await produce(kafka, topic, changes(40))
+        await until(lambda: "kinesis" in status.conditions)
+        assert "no answer could be read for" in status.conditions["kinesis"]
+        assert "an HTML page with the title Sign in" in status.conditions["kinesis"]
+        kinesis.faults = Faults()
+        await until(lambda: status.is_ready and status.figures.exported == 40)
+
+
+async def test_a_proxy_that_takes_small_bodies_is_got_along_with_and_what_it_never_takes_is_told(
+    kafka: str, topic: str, scripted: tuple[ScriptedKinesis, str]
+) -> None:
+    kinesis, url = scripted
+    kinesis.faults = Faults(body_bytes_max=8_000)
+    settings = settings_for(kafka, topic, kinesis_slow_retry_ms="500")
+    events = changes(101)
+    path = case()["destination"]["attributes"][0].split(".")
+    place = events[100]["value"]
+    for name in path[:-1]:
+        place = place[name]
+    place[path[-1]] = "x" * 10_000
+    await produce(kafka, topic, events)
+    async with running(settings, plan_for(case(), "s", url)) as status:
+        await until(lambda: len(kinesis.stored) == 100 and "kinesis" in status.conditions)
+        assert "HTTP 413 (text/html, '413 Request Entity Too Large')" in status.conditions["kinesis"]
+        assert "does not pass even alone" in status.conditions["kinesis"]
+        assert not status.figures.dead_lettered
+        kinesis.faults = Faults()
+        await until(lambda: status.is_ready and status.figures.exported == 101)
+    found = numbers(kinesis)
+    assert str(found[PROFILES[0]].pop()) == "x" * 10_000
+    assert found == expected(100)
+
+
 async def test_a_stop_with_a_black_hole_ends_in_time_and_loses_nothing(
     kafka: str, topic: str, scripted: tuple[ScriptedKinesis, str]
 ) -> None:

@@ -288,8 +288,8 @@ async def test_another_stream_is_refused(
     ("partitions", "policy", "words"),
     [
         (2, "compact", "has 2 partitions and"),
-        (3, "delete", "set it back"),
-        (3, "compact,delete", "set it back"),
+        (3, "delete", "Delete it, with kafka-topics.sh"),
+        (3, "compact,delete", "Delete it, with kafka-topics.sh"),
     ],
 )
 async def test_a_changelog_that_is_none_is_refused(
@@ -299,6 +299,22 @@ async def test_a_changelog_that_is_none_is_refused(
     settings = settings_for(kafka, topic)
     await create_changelog(settings, partitions, {"cleanup.policy": policy})
     with pytest.raises(StateRefused, match=words):
+        await run_service(settings, plan_for(url), asyncio.Event())
+
+
+async def test_a_changelog_that_was_used_and_deletes_by_age_is_refused(
+    kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str]
+) -> None:
+    _, url = kinesis
+    settings = settings_for(kafka, topic)
+    await create_changelog(settings, 3, {"cleanup.policy": "delete"})
+    writer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await writer.start()
+    try:
+        await writer.send_and_wait(settings.changelog_topic, key=b"p", value=b"x", partition=0)
+    finally:
+        await writer.stop()
+    with pytest.raises(StateRefused, match="set it back"):
         await run_service(settings, plan_for(url), asyncio.Event())
 
 

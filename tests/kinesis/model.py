@@ -110,6 +110,8 @@ class Faults:
     """How long a call may take on it."""
     unreadable: Callable[[int], bool] = lambda _: False
     """By the number of a call's records: whether its answer cannot be read."""
+    count: Callable[[int], int | None] = lambda failed: failed
+    """What `FailedRecordCount` says of so many that failed, over HTTP."""
     latency_ms: tuple[float, float] = (1, 5)
 
 

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from processor.errors import KinesisRefused, KinesisRejected, KinesisUnavailable
+from processor.errors import (
+    KinesisRefused,
+    KinesisRejected,
+    KinesisTooLarge,
+    KinesisUnavailable,
+    KinesisUnreadable,
+)
 from processor.profile.structs import Export
 
 if TYPE_CHECKING:
@@ -83,16 +89,22 @@ async def _put(kinesis: ScriptedKinesis, entries: list[dict[str, str]]) -> web.R
     except KinesisRefused as error:
         return _error(400, str(error).removeprefix("PutRecords: "))
     except KinesisUnavailable as error:
-        if error.outcome_unknown:
-            return _error(504, "the connection was lost")
-        return _error(500, "InternalFailure")
+        return _unavailable(error)
     results = [
         {"SequenceNumber": "1", "ShardId": result.shard_id}
         if result.error_code is None
         else {"ErrorCode": result.error_code, "ErrorMessage": "as scripted"}
         for result in answer.results
     ]
-    return _json({"FailedRecordCount": answer.failed, "Records": results})
+    return _json({"FailedRecordCount": kinesis.faults.count(answer.failed), "Records": results})
+
+
+def _unavailable(error: KinesisUnavailable) -> web.Response:
+    if isinstance(error, KinesisTooLarge):
+        return _page(413, "413 Request Entity Too Large")
+    if isinstance(error, KinesisUnreadable):
+        return _page(200, "Sign in")
+    return _error(504, "the connection was lost") if error.outcome_unknown else _error(500, "InternalFailure")
 
 
 def _json(tree: Any, status: int = 200) -> web.Response:
@@ -103,3 +115,9 @@ def _json(tree: Any, status: int = 200) -> web.Response:
 
 def _error(status: int, code: str) -> web.Response:
     return _json({"__type": code, "message": "as scripted"}, status)
+
+
+def _page(status: int, title: str) -> web.Response:
+    """What a proxy answers."""
+    page = f"<html><head><title>{title}</title></head></html>"
+    return web.Response(status=status, text=page, content_type="text/html")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import re
 from contextlib import asynccontextmanager
@@ -12,7 +13,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from processor.embedded.server import free_ports
-from processor.errors import KinesisError, KinesisRefused, KinesisRejected, KinesisUnavailable
+from processor.errors import (
+    KinesisError,
+    KinesisRefused,
+    KinesisRejected,
+    KinesisTooLarge,
+    KinesisUnavailable,
+    KinesisUnreadable,
+)
+from processor.profile.structs import Export
 from tests.kinesis.servers import opened
 from tests.kinesis.test_writer import export
 
@@ -118,9 +127,162 @@ async def test_an_answers_code_tells_what_to_do(
 )
 async def test_an_answer_that_says_nothing_of_the_records_leaves_their_outcome_unknown(answer: bytes) -> None:
     async with answering(answer) as stream:
-        with pytest.raises(KinesisUnavailable) as raised:
+        with pytest.raises(KinesisUnreadable, match="HTTP 200, cannot be read") as raised:
             await stream.put([export(1, 0)])
     assert raised.value.outcome_unknown
+
+
+def html(status: int, title: str, headers: str = "") -> bytes:
+    page = f"<html><head><title>{title}</title></head><body>no</body></html>".encode()
+    return (
+        f"HTTP/1.1 {status} X\r\nContent-Type: text/html; charset=utf-8\r\n{headers}"
+        f"Content-Length: {len(page)}\r\n\r\n".encode()
+        + page
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "expected", "told"),
+    [
+        (413, KinesisTooLarge, "takes no request of this size"),
+        (403, KinesisRefused, "no matter of IAM"),
+        (401, KinesisRefused, "no matter of IAM"),
+        (407, KinesisRefused, "a proxy or firewall"),
+        (400, KinesisRefused, "no Kinesis"),
+        (404, KinesisRefused, "connection.connectionUrl"),
+        (302, KinesisRefused, "HTTPS_PROXY"),
+        (408, KinesisUnavailable, "asks to wait"),
+        (429, KinesisUnavailable, "asks to wait"),
+        (500, KinesisUnavailable, "fails"),
+        (502, KinesisUnavailable, "fails"),
+        (504, KinesisUnavailable, "fails"),
+    ],
+)
+async def test_an_answer_that_is_not_aws_own_is_told_as_what_it_is(
+    status: int, expected: type[KinesisError], told: str
+) -> None:
+    async with answering(html(status, "A Proxy")) as stream:
+        for call in (lambda: stream.put([export(1, 0)]), stream.facts, stream.shards):
+            with pytest.raises(expected, match=re.escape(told)) as raised:
+                await call()
+            assert type(raised.value) is expected
+            assert f"HTTP {status} (text/html, 'A Proxy'), which is no answer of AWS" in str(raised.value)
+            assert getattr(raised.value, "outcome_unknown", False) == (status in {408, 500, 502, 504})
+
+
+AWS_SAYS = (
+    "User: arn:aws:sts::123456789012:assumed-role/exporter/i-0123456789abcdef0 is not authorized to perform: "
+    "kinesis:PutRecords on resource: arn:aws:kinesis:eu-west-1:123456789012:stream/exports because "
+)
+
+
+@pytest.mark.parametrize(
+    ("because", "remedy"),
+    [
+        ("no VPC endpoint policy allows the action", "the policy of the VPC endpoint"),
+        ("no identity-based policy allows the action", "the IAM action kinesis:PutRecords is missing"),
+        ("no permissions boundary allows the action", "the role's permissions boundary"),
+        ("no session policy allows the action", "the policy that the session was begun with"),
+        ("no resource-based policy allows the action", "the stream's own policy"),
+        ("of an explicit deny in a service control policy", "a service control policy of the organization"),
+        ("of an explicit deny in an identity-based policy", "denies kinesis:PutRecords explicitly"),
+    ],
+)
+async def test_aws_own_message_is_kept_and_tells_which_policy_denies(because: str, remedy: str) -> None:
+    answer = http(400, {"__type": "AccessDeniedException", "Message": AWS_SAYS + because})
+    async with answering(answer) as stream:
+        with pytest.raises(KinesisRefused, match=re.escape(remedy)) as raised:
+            await stream.put([export(1, 0)])
+    assert AWS_SAYS + because in str(raised.value)
+    assert "HTTP 400" in str(raised.value)
+    assert raised.value.code == "AccessDeniedException"
+
+
+@pytest.mark.parametrize("status", [200, 400, 403, 413, 500])
+@pytest.mark.parametrize("kind", ["json", "html"])
+async def test_what_was_sent_is_in_no_message_whatever_echoes_it(status: int, kind: str) -> None:
+    record = Export(b"1", "ann@example.org", b'{"person":{"name":"Ann Example of Nowhere in Particular"}}')
+
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            head, body = await request(reader)
+            told = f"cannot take ann@example.org {body.decode()} {record.data.decode()} of {head}"
+            if kind == "html":
+                writer.write(html(status, told))
+            else:
+                writer.write(http(status, {"__type": "ValidationException", "message": told}))
+
+    async with endpoint(echo) as url, opened(url, "exports") as stream:
+        with pytest.raises(KinesisError) as raised:
+            await stream.put([record])
+    message = str(raised.value)
+    assert "ann@example.org" not in message
+    assert "Ann Example" not in message
+    assert "Credential" not in message
+    assert len(message) < 700
+
+
+@pytest.mark.parametrize("how", ["plain", "gzip"])
+async def test_answers_are_read_compressed_or_not_with_nulls_and_wrong_counts(how: str) -> None:
+    codes = [None, "InternalFailure", None, "ProvisionedThroughputExceededException"]
+    stored = {
+        "SequenceNumber": "1",
+        "ShardId": "shardId-000000000000",
+        "ErrorCode": None,
+        "ErrorMessage": None,
+    }
+    tree = {
+        "FailedRecordCount": None,
+        "EncryptionType": None,
+        "Records": [stored if code is None else {"ErrorCode": code, "ErrorMessage": "x"} for code in codes],
+    }
+    body = json.dumps(tree).encode()
+    answer = (
+        http(200, gzip.compress(body), "Content-Encoding: gzip\r\n") if how == "gzip" else http(200, body)
+    )
+    async with answering(answer) as stream:
+        found = await stream.put([export(n, 0) for n in range(4)])
+    assert [each.error_code for each in found.results] == codes
+    assert found.failed == 2
+
+
+async def test_an_answer_that_comes_a_byte_at_a_time_ends_with_the_time_out() -> None:
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request(reader)
+        for byte in http(200, GOOD):
+            if reader.at_eof():
+                return
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0.05)
+
+    async with (
+        endpoint(slow) as url,
+        opened(url, "exports", request_timeout_ms=200, connect_timeout_ms=100) as stream,
+    ):
+        with pytest.raises(KinesisUnavailable, match="PROCESSOR_KINESIS_REQUEST_TIMEOUT_MS") as raised:
+            await stream.put([export(1, 0)])
+    assert raised.value.outcome_unknown
+
+
+@pytest.mark.filterwarnings("ignore:Sending a large body")
+async def test_a_body_that_is_not_taken_in_time_ends_with_the_time_out() -> None:
+    released = asyncio.Event()
+
+    async def thin(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read(10_000)
+        await released.wait()
+
+    async with endpoint(thin) as url, opened(url, "exports", request_timeout_ms=200) as stream:
+        with pytest.raises(KinesisUnavailable, match="PROCESSOR_KINESIS_REQUEST_TIMEOUT_MS") as raised:
+            await stream.put([export(n, 0, 900_000) for n in range(9)])
+        released.set()
+    assert raised.value.outcome_unknown
+
+
+async def test_a_stream_name_that_kinesis_does_not_take_is_a_refusal() -> None:
+    async with answering(http(400, {"__type": "ValidationException", "message": "no such ARN"})) as stream:
+        with pytest.raises(KinesisRefused, match=r"no such ARN.*see `stream`"):
+            await stream.facts()
 
 
 @pytest.mark.parametrize("when", ["in the answer", "before the answer"])

@@ -35,3 +35,9 @@ def test_a_call_that_was_begun_before_the_last_answer_does_not_date_the_outage_b
     outage.answered(14.0)
     outage.failed(0.0, "timed out")
     assert outage.told(15.0) is None
+
+
+def test_answers_that_cannot_be_read_are_told_as_that() -> None:
+    outage = Outage()
+    outage.failed(0.0, "an HTML page", is_readable=False)
+    assert outage.told(15.0) == "no answer could be read for 15 s: an HTML page"

@@ -182,6 +182,8 @@ def taken(core: Core, parts: list[tuple[Any, ...]], states: dict[bytes, bytes | 
         assert b"\n" not in export.data
         assert 1 <= len(export.partition_key) <= 256
     for letter in batch.letters:
+        assert isinstance(letter.detail, str)
+        assert letter.detail
         assert letter.reason in {
             "bad-key",
             "bad-json",
