@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -53,14 +54,21 @@ class Log:
     def __init__(self, topic: str, partition: int) -> None:
         self.topic, self.partition = topic, partition
         self.records: list[Record] = []
+        self.markers: list[int] = []
+        """Offsets of what is fetched and is no record, as transactions leave it behind."""
         self.end = 0
         self.awaited: list[asyncio.Future[None]] = []
         """What a consumer that has read all waits for."""
 
-    def put(self, record: Record, loop: Simulation) -> None:
-        """Keep a record that is made already, and have those who wait for it look again a little later."""
+    def put(self, record: Record, end: int, loop: Simulation, *, marked: bool) -> None:
+        """Keep a record that is made already, and have those who wait for it look again a little later.
+
+        What stands behind it, before `end`, is no record: markers, or nothing, as compaction leaves it.
+        """
         self.records.append(record)
-        self.end = record.offset + 1
+        self.end = end
+        if marked:
+            self.markers.extend(range(record.offset + 1, end))
         for news in self.awaited:
             loop.call_later(_NEWS_S, wake, news, context=NOWHERE)
 
@@ -79,16 +87,21 @@ class Log:
         return offset
 
     def has(self, position: int) -> bool:
-        """Whether there is a record at `position` or after it."""
-        return bool(self.records) and self.records[-1].offset >= position
+        """Whether there is a record, or a marker, at `position` or after it."""
+        last = max(self.records[-1].offset if self.records else -1, self.markers[-1] if self.markers else -1)
+        return last >= position
 
     def read(self, position: int, count: int) -> tuple[list[Record], int]:
         """Up to `count` records from `position` on, and the position after them; it stays where there are none."""
         if not count or not self.has(position):
             return [], position
         at = self._index(position)
-        found = self.records[at : at + count]
-        return found, found[-1].offset + 1
+        found, behind = self.records[at : at + count], self.records[at + count : at + count + 1]
+        reached = found[-1].offset + 1 if found else position
+        # Markers are fetched with what stands before them.
+        until = behind[0].offset if behind else self.end
+        passed = self.markers[bisect_left(self.markers, reached) : bisect_left(self.markers, until)]
+        return found, passed[-1] + 1 if passed else reached
 
     def compact(self, before_s: float) -> None:
         """Of the records that are older than `before_s`, leave those that are the last of their keys."""

@@ -16,6 +16,7 @@ from processor.errors import KafkaError
 from processor.fence import Fence
 from processor.kafka.changelog import OWN_KEYS, STREAM_KEY
 from processor.kafka.dead_letters import DeadLetters
+from processor.kafka.room import Room
 from processor.kafka.source import Source
 from processor.kinesis.bisection import Bisection, Verdict
 from processor.kinesis.control import Control
@@ -29,6 +30,8 @@ from tests.simulation.broker import Group
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+
+_AMPLE_BYTES: Final = 1 << 40
 
 
 def _instead(owner: Any, name: str, made: Callable[[Any], Any]) -> Callable[[], AbstractContextManager[Any]]:
@@ -222,8 +225,9 @@ def _overruled_is_left(_: Any) -> Any:
 
 
 def _room_overlooked(poll: Any) -> Any:
-    async def mistaken(self: Source, _wanted: Any) -> Any:
-        return await poll(self, list(cast("Pipeline", self._listener._assignment).partitions))
+    async def mistaken(self: Source, room: Any) -> Any:
+        shares = dict.fromkeys(cast("Pipeline", self._listener._assignment).partitions, _AMPLE_BYTES)
+        return await poll(self, Room(1000, _AMPLE_BYTES, shares) if room.shares else room)
 
     return mistaken
 
@@ -266,6 +270,27 @@ def _rejected_leaves_no_letter(give_up: Any) -> Any:
 def _convicted_at_once(rejected: Any) -> Any:
     def mistaken(self: Bisection, part: Any, sent: Any) -> Any:
         return Verdict.CONVICTED if len(part) == 1 else rejected(self, part, sent)
+
+    return mistaken
+
+
+def _only_events_are_committed(_: Any) -> Any:
+    def mistaken(_self: Partition, _position: int) -> None:
+        """The offset stays behind the last event."""
+
+    return mistaken
+
+
+def _passed_while_events_are_under_way(_: Any) -> Any:
+    def mistaken(self: Partition, position: int) -> None:
+        self.next_offset = max(self.next_offset or 0, position)
+
+    return mistaken
+
+
+def _gaps_are_waited_at(_: Any) -> Any:
+    async def mistaken(_self: Source, _partition: int) -> None:
+        """What compaction took may come yet."""
 
     return mistaken
 
@@ -388,6 +413,13 @@ MISTAKES: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
     "a record that is rejected alone is given up at once": _instead(
         Bisection, "rejected", _convicted_at_once
     ),
+    "offsets behind the last event that are none are not committed": _instead(
+        Partition, "pass_to", _only_events_are_committed
+    ),
+    "what was read is passed while events of it are under way": _instead(
+        Partition, "pass_to", _passed_while_events_are_under_way
+    ),
+    "what compaction took at the end is waited for": _instead(Source, "pass_gap", _gaps_are_waited_at),
     "a record is given up on one proof": _instead(Bisection, "rejected", _one_proof_is_enough),
     "nothing is sent again to see by": _instead(Control, "repeated", _nothing_is_sent_again),
     "what is sent again does not take its profile's turn": _instead(

@@ -32,6 +32,7 @@ _KINDS = 16
 _POISONED = 0.02
 _UNREJECTED = 0.7
 _REJECTED_ONE_IN = 50
+_GAP_ONE_IN = 5
 _POISON = b'{"segmentMembership": '
 _NO_LIMITS = Limits(1 << 20, 1 << 20)
 
@@ -52,7 +53,7 @@ class Workload:
 
     def grown(self) -> Workload:
         """With one event more for each partition, of profiles that were never there."""
-        ends = Counter(event.partition for event in self.events)
+        ends = Counter({event.partition: end_after(event) for event in self.events})
         number = len(self.events)
         return _expected([*self.events, *_records(_last(random.Random(number), number), ends)])
 
@@ -79,8 +80,25 @@ class Workload:
         events = []
         for event in [*(self.events[place] for place in places), *self.events[-PARTITIONS:]]:
             events.append(replace(event, offset=ends[event.partition]))
-            ends[event.partition] += 1
+            ends[event.partition] = end_after(events[-1])
         return _expected(events)
+
+
+def end_after(event: Record) -> int:
+    """The offset of the partition's next event: behind some stand offsets that are none."""
+    chance = _chance(event)
+    gap = chance % 3 + 1 if chance % _GAP_ONE_IN == 0 else 0
+    end: int = event.offset + 1 + gap
+    return end
+
+
+def is_marked(event: Record) -> bool:
+    """Whether the offsets that are no events, behind this one, are a transaction's markers, and not compacted away."""
+    return _chance(event) % 2 == 0
+
+
+def _chance(event: Record) -> int:
+    return zlib.crc32(b"%d, %d" % (event.partition, event.offset))
 
 
 @functools.cache
@@ -117,7 +135,7 @@ def _records(values: Sequence[tuple[bytes, bytes | None]], ends: Counter[int]) -
         partition = zlib.crc32(key) % PARTITIONS
         sizes = len(key), len(value or b"")
         found.append(ConsumerRecord("events", partition, ends[partition], 0, 0, key, value, None, *sizes, ()))
-        ends[partition] += 1
+        ends[partition] = end_after(found[-1])
     return found
 
 

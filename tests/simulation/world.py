@@ -27,7 +27,7 @@ from tests.simulation.disk import Disk
 from tests.simulation.faults import FAULTS, calm, planned
 from tests.simulation.loop import Simulation
 from tests.simulation.worker import Worker
-from tests.simulation.workload import EVENTS, PARTITIONS, workload
+from tests.simulation.workload import EVENTS, PARTITIONS, end_after, is_marked, workload
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -210,7 +210,8 @@ class World:
 
     def _produce_at_once(self, events: Sequence[Record]) -> None:
         for event in events:
-            self.broker.log(event.topic, event.partition).put(event, self.loop)
+            log = self.broker.log(event.topic, event.partition)
+            log.put(event, end_after(event), self.loop, marked=is_marked(event))
 
     async def _mend(self) -> None:
         """No fault from here on; what died is started again."""
