@@ -95,16 +95,19 @@ class Checkpoint:
 
     async def _appended(self, entries: Mapping[bytes, bytes | Deletion], position: int) -> int:
         """The changelog offset after `entries`, and after what a gap between `position` and them made necessary."""
+        again = entries
         while True:
             foreign: set[bytes] = set()
-            for span in await self._patiently(partial(self._changelog.append, self._partition, entries)):
+            for span in await self._patiently(partial(self._changelog.append, self._partition, again)):
                 if span.first != position:
                     foreign |= await self._patiently(partial(self._intruder_profiles, position, span.first))
                 position = span.end
-            foreign -= entries.keys()
             if not foreign:
                 return position
-            entries = await self._own_state(foreign)
+            # Also those that were appended now: between the batches of one append, and where Kafka does not say where a
+            # batch is, an intruder's record may stand behind ours. The store has no `entries` yet.
+            own = await self._own_state(foreign - entries.keys())
+            again = own | {profile: entries[profile] for profile in foreign & entries.keys()}
 
     async def _intruder_profiles(self, start: int, end: int) -> set[bytes]:
         log.warning("an intruder appended to the changelog", partition=self._partition, records=end - start)

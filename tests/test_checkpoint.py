@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import pytest
+
 from processor.checkpoint import Checkpoint
+from processor.kafka.changelog import Span
 from processor.profile.record import encode_left
 from processor.state.memory import MemoryStore
 from processor.state.overlay import Overlay
@@ -92,6 +95,55 @@ def test_an_intruder_between_the_repairs_is_overruled_too() -> None:
     changelog = run_in_virtual_time(live())
     assert {r.key: r.value for r in changelog.compacted()} == {b"p": member(4), b"q": member(5)}
     assert restored(changelog).records == {b"p": member(4), b"q": member(5)}
+
+
+class Behind(MemoryChangelog):
+    """An intruder's record of `p` lands behind ours, in one of the ways in which its place does not tell."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        self._way = way
+        self._appends = 0
+
+    async def append(self, partition: int, entries: Any) -> Any:
+        self._appends += 1
+        place = self._way, self._appends
+        if place == ("ours is answered without a place", 2):
+            self.put(entries)
+            self.put({b"p": member(1)})
+            end = len(self.records)
+            return [Span(end, end)]
+        if place == ("between the batches of one append", 2):
+            first, rest = ({key: entries[key]} for key in (b"p", b"q"))
+            spans = [self.put(first)]
+            self.put({b"p": member(1)})
+            return [*spans, self.put(rest)]
+        if self._way == "before its own repair, and again behind it" and self._appends in {2, 3}:
+            self.put({b"p": member(1), b"r": member(2)})
+        return await super().append(partition, entries)
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        "ours is answered without a place",
+        "between the batches of one append",
+        "before its own repair, and again behind it",
+    ],
+)
+def test_what_is_appended_now_is_not_lost_to_an_intruder_that_stands_behind_it(way: str) -> None:
+    async def live() -> MemoryChangelog:
+        changelog = Behind(way)
+        owner = Owner(changelog)
+        await owner.keep({b"p": member(3), b"r": member(3)})
+        await owner.keep({b"p": member(5), b"q": member(6)})
+        assert owner.store.position == len(changelog.records)
+        return changelog
+
+    changelog = run_in_virtual_time(live())
+    kept = {b"p": member(5), b"q": member(6), b"r": member(3)}
+    assert {r.key: r.value for r in changelog.compacted()} == kept
+    assert restored(changelog).records == kept
 
 
 def test_profiles_that_left_are_deleted_once_their_offset_is_committed() -> None:
