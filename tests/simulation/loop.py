@@ -54,8 +54,11 @@ class Process:
         return asyncio.get_running_loop().create_task(coroutine, name=name, context=self.context)
 
     def kill(self) -> None:
-        """Nothing of it runs any more."""
+        """Nothing of it runs any more, nor looks at what failed just before."""
         self.is_dead = self.is_hindered = True
+        for task in self.tasks:
+            if task.done() and not task.cancelled():
+                task.exception()
 
     def freeze(self, until_s: float) -> None:
         """Nothing of it runs until then."""
