@@ -188,7 +188,9 @@ async def test_what_is_prepared_and_produced_is_what_the_processor_takes(
     destination_file = tmp_path / "destination.yaml"
     text = DESTINATION.format(region="eu-west-1", url=kinesis.endpoint_url, stream=name)
     destination_file.write_text(text)
-    destination, governance = load_configuration(destination_file, DEPLOY / "compose" / "governance.yaml", {})
+    destination, governance = await asyncio.to_thread(
+        load_configuration, destination_file, DEPLOY / "compose" / "governance.yaml", {}
+    )
     settings = settings_for(kafka, name)
     for _ in range(2):  # the second time all is there
         await producer.prepare(settings.kafka, destination)

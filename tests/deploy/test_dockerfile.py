@@ -72,7 +72,7 @@ def test_the_label_is_the_version() -> None:
 
 def test_the_environment_is_one_that_the_settings_take() -> None:
     given = environment(stages(DOCKERFILE)[-1])
-    needed = dict.fromkeys(("SERVERS", "TOPIC", "GROUP"), "needed")
+    needed = {"SERVERS": "needed:9092", "TOPIC": "needed", "GROUP": "needed"}
     settings = load_settings({**given, **{f"PROCESSOR_KAFKA_{name}": text for name, text in needed.items()}})
     assert f"EXPOSE {settings.service.http_port}" in DOCKERFILE.read_text()
     assert f"0750 {settings.state.directory}" in DOCKERFILE.read_text()

@@ -67,7 +67,8 @@ async def prometheus(kafka: str, kinesis: EmbeddedKinesis, tmp_path: Path) -> As
     path.write_text(DESTINATION.format(region="eu-west-1", url=kinesis.endpoint_url, stream=name))
     (tmp_path / "governance.yaml").write_text(GOVERNANCE)
     settings = settings_for(kafka, name)
-    await producer.prepare(settings.kafka, load_configuration(path, None, {})[0])
+    destination, _ = await asyncio.to_thread(load_configuration, path, None, {})
+    await producer.prepare(settings.kafka, destination)
     (port,) = free_ports(1)
     ours = {
         **environ(kafka, name, tmp_path),
