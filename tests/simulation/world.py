@@ -21,11 +21,12 @@ from processor.kafka.dead_letters import HEADER_PREFIX
 from processor.profile.record import encode_left, has_left, record_offset
 from processor.settings import load_settings
 from tests.kinesis.model import Faults, ScriptedKinesis
-from tests.simulation import clients
 from tests.simulation.broker import Broker
+from tests.simulation.consumer import Consumer
 from tests.simulation.disk import Disk
 from tests.simulation.faults import FAULTS, calm, planned
 from tests.simulation.loop import Simulation
+from tests.simulation.producer import Producer
 from tests.simulation.worker import Worker
 from tests.simulation.workload import EVENTS, PARTITIONS, end_after, is_marked, workload
 
@@ -106,13 +107,9 @@ class World:
             stack.callback(structlog.configure, **logs)
             structlog.configure(wrapper_class=_SILENT)
             for module in ("source", "changelog"):
-                stack.enter_context(
-                    mock.patch(f"processor.kafka.{module}.AIOKafkaConsumer", clients.Consumer)
-                )
+                stack.enter_context(mock.patch(f"processor.kafka.{module}.AIOKafkaConsumer", Consumer))
             for module in ("changelog", "dead_letters"):
-                stack.enter_context(
-                    mock.patch(f"processor.kafka.{module}.AIOKafkaProducer", clients.Producer)
-                )
+                stack.enter_context(mock.patch(f"processor.kafka.{module}.AIOKafkaProducer", Producer))
             self.loop.run(self._live())
         return self
 
