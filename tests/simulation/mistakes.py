@@ -16,6 +16,7 @@ from processor.errors import KafkaError
 from processor.fence import Fence
 from processor.kafka.changelog import OWN_KEYS, STREAM_KEY
 from processor.kafka.dead_letters import DeadLetters
+from processor.kafka.idempotent import IdempotentProducer
 from processor.kafka.room import Room
 from processor.kafka.source import Source
 from processor.kinesis.bisection import Bisection, Verdict
@@ -107,6 +108,13 @@ def _one_record_short(restore: Any) -> Any:
         if store.position < end:
             await store.apply({}, end)
         return overruled
+
+    return mistaken
+
+
+def _never_replaced(_: Any) -> Any:
+    async def mistaken(self: IdempotentProducer, former: Any) -> None:
+        """The next append is refused as this one was."""
 
     return mistaken
 
@@ -437,4 +445,5 @@ MISTAKES: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
     ),
     "a shard that failed is never tried again": _instead(Lanes, "wait_s", _never_tried_again),
     "an intruder is overlooked": _instead(Checkpoint, "_appended", _gaps_overlooked),
+    "a producer whose numbers have a gap is kept": _instead(IdempotentProducer, "_retire", _never_replaced),
 }

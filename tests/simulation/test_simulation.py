@@ -38,6 +38,11 @@ FOUND = [
         272,
         "a member that appended when it thawed took its own store for the newest, and got the partition back",
     ),
+    Found(500632, "a good record was given up while Kinesis rejected everything after an outage"),
+    Found(700506, "the same, after throttling"),
+    Found(705203, "a rejected record waited for others to be taken, and they for the room that it held"),
+    Found(713766, "the same, in a topic where nothing else came"),
+    Found(703759, "an intruder's record stood behind ours of the same profile, and compaction preferred it"),
 ]
 
 
