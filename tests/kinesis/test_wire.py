@@ -121,6 +121,7 @@ def test_compressed_bodies_are_unpacked(size: int) -> None:
         (b"abc", "br", "Content-Encoding is br"),
         (gzip.compress(b"x" * 40 * 1024 * 1024), "gzip", "far too long"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",  # gzip's bytes have the time in them
 )
 def test_what_cannot_be_unpacked_says_why(body: bytes, encoding: str, told: str) -> None:
     with pytest.raises(Unreadable, match=told):
