@@ -85,6 +85,8 @@ def stream(kinesis_client: Any) -> str:
 MAY_BLOCK = {
     # botocore reads its configuration while a client is made, before the group is joined.
     "processor/kinesis/connection.py": {"open_stream", "_regions"},
+    # As above; the demo has no other work then.
+    "processor/demo/producer.py": {"_create_stream"},
     # botocore reads small files where it looks for credentials: at the start, and when they have run out.
     "processor/kinesis/credentials.py": {"_frozen"},
     # OpenTelemetry's resource detectors have threads of their own, before the group is joined.

@@ -38,7 +38,10 @@ _SOURCE_MADE_ANEW: Final = (
     "perhaps by a client that only looked at it, as brokers with auto.create.topics.enable=true let it. Create it as it "
     "should be, and start a new group, which exports every profile anew"
 )
-_PARTITIONS_ADDED: Final = "keys have moved between partitions, and their state did not. Start a new group, which exports every profile anew"
+_PARTITIONS_ADDED: Final = (
+    "keys have moved between partitions, and their state did not; or the topic was deleted and made anew with more. Start a "
+    "new group, which exports every profile anew"
+)
 
 
 class TopicShape(NamedTuple):

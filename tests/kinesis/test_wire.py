@@ -98,7 +98,7 @@ def test_no_answer_raises_anything_else(body: bytes) -> None:
     for read in (lambda b: read_answer(b, 1), read_facts, read_shards):
         with pytest.raises(Unreadable):
             read(body)
-    assert read_fault(500, {}, body).code == ""
+    assert not read_fault(500, {}, body).code or b"__type" in body
 
 
 @pytest.mark.parametrize("size", [0, 1, 100_000])
