@@ -16,7 +16,7 @@ import structlog
 from processor.bound import STARVED_AFTER_S, Bound
 from processor.checkpoint import Checkpoint
 from processor.dead_letter_limit import DeadLetterLimit
-from processor.errors import KafkaError, KafkaUnavailable, StateRefused
+from processor.errors import KafkaError, KafkaUnavailable, StateError, StateRefused
 from processor.kafka.changelog import RECORD_OVERHEAD_BYTES
 from processor.kafka.source import Source
 from processor.partition import Partition, Stages
@@ -129,15 +129,25 @@ class Pipeline:
         await self._check_source()
         if self._is_ending:
             return  # a rebalance met the end: what is not begun is the next owner's, once this member has left
-        self._parts.check_room(len(self._owned) + len(partitions))
         self.source.hold(partitions)
-        for number in partitions:
+        for number in partitions if self._is_room_for(partitions) else ():
             self.status.assigned(number)
             self._owned[number] = self._tasks.create_task(self._own(number), name=f"partition-{number}")
         self.status.figures.rebalances += 1
         self.status.healthy("starting")
         self.status.healthy("rebalancing")
         log.info("partitions assigned", partitions=sorted(partitions))
+
+    def _is_room_for(self, partitions: Collection[int]) -> bool:
+        """Whether the stores of `partitions` can be open; until they can, none of them is begun."""
+        try:
+            self._parts.check_room(len(self._owned) + len(partitions))
+        except StateError as error:
+            # The first to join may hold all partitions until the others have; who leaves for it only begins anew.
+            self.status.unhealthy("open files", f"{error}. It begins none until it is given fewer")
+            return False
+        self.status.healthy("open files")
+        return True
 
     async def revoked(self, partitions: Collection[int]) -> None:
         """See `Assignment`."""

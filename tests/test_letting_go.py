@@ -221,16 +221,19 @@ def test_a_partition_whose_restore_would_end_while_others_drain_is_not_begun() -
     run_in_virtual_time(live())
 
 
-def test_more_partitions_than_can_be_open_at_once_are_refused_before_one_of_them_is_begun() -> None:
+def test_more_partitions_than_can_be_open_at_once_wait_for_a_share_that_can_be() -> None:
     async def live() -> None:
         world = World()
         async with world.busy():
-            await world.pipeline.revoked([1])
+            await world.pipeline.revoked([0, 1])
             world.room = 1
-            with pytest.raises(StateError, match="2 do not fit"):
-                await world.pipeline.assigned([1])
-            assert world.source.taken_from == [0]
-            assert world.status.partitions == {0}
+            await world.pipeline.assigned([0, 1])
+            assert "2 do not fit" in world.status.conditions["open files"]
+            assert not world.status.partitions
+            await world.pipeline.revoked([0, 1])
+            await world.pipeline.assigned([1])
+            assert "open files" not in world.status.conditions
+            assert world.status.partitions == {1}
 
     run_in_virtual_time(live())
 

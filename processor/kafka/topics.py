@@ -105,12 +105,14 @@ class Topics:
         )
         with errors_mapped(f"creating topic {topic}"):
             answer = await self._admin.create_topics([new])
-        for _, code, *_ in answer.topic_errors:
+        for _, code, *further in answer.topic_errors:
             error = for_code(code)
             if error is TopicAlreadyExistsError:
                 return False  # another member was quicker
             if code:
-                raise mapped(error(), f"creating topic {topic}")
+                # Such as another topic whose name differs in . and _ alone, which Kafka takes for one in its metrics.
+                said = f": Kafka says {further[0]!r}" if further and further[0] else ""
+                raise mapped(error(), f"creating topic {topic}{said}")
         return True
 
     async def configuration(self, topic: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ from processor.errors import KinesisRefused, KinesisRejected
 from processor.kinesis.credentials import Credentials
 from processor.kinesis.exchange import Exchange
 from processor.kinesis.shards import Shard
+from processor.kinesis.staying import StayingSession
 from processor.kinesis.wire import (
     Answer,
     Unreadable,
@@ -133,6 +134,7 @@ async def open_stream(destination: Destination, settings: KinesisSettings) -> As
         parameter_validation=False,
         # Calls are signed by `Credentials`, which the client would get once, before anything can be told.
         signature_version=UNSIGNED,
+        http_session_cls=StayingSession,
     )
     session = get_session()
     try:

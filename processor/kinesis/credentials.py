@@ -31,6 +31,7 @@ from botocore.exceptions import (
 )
 
 from processor.errors import KinesisRefused, KinesisUnavailable
+from processor.kinesis.staying import StayingSession
 from processor.kinesis.words import line
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ _WRONG_ANSWERS: Final = ("Unsupported version", "Missing required key")
 
 _LOGGERS: Final = ("aiobotocore.credentials", "aiobotocore.tokens")
 
+_OTHERS: Final = ("AWS's files and variables", "see them")
+
 
 class Credentials:
     """Signs calls. One for each stream; nothing is looked for before the first call."""
@@ -105,7 +108,8 @@ class Credentials:
     async def _frozen(self) -> ReadOnlyCredentials:
         keys = self._connection.access_key_id, self._connection.secret_key
         if keys[0] is not None and keys[1] is not None:
-            return ReadOnlyCredentials(keys[0].get_secret_value(), keys[1].get_secret_value(), None)
+            given = ReadOnlyCredentials(keys[0].get_secret_value(), keys[1].get_secret_value(), None)
+            return self._sendable(given, "`connection`")
         found = self._found
         if found is None:
             async with self._looking:
@@ -144,9 +148,25 @@ class Credentials:
     async def _got(self, found: Any) -> ReadOnlyCredentials:  # noqa: ANN401  see `_resolved`
         try:
             async with asyncio.timeout(_GET_S):
-                return await found.get_frozen_credentials()
+                frozen: ReadOnlyCredentials = await found.get_frozen_credentials()
         except Exception as error:  # as in `_resolved`
             raise self._failure(error) from error
+        return self._sendable(frozen, _PROVIDERS.get(self._method, _OTHERS)[0])
+
+    def _sendable(self, given: ReadOnlyCredentials, who: str) -> ReadOnlyCredentials:
+        """What can stand in a request's headers; a key that was read from a file often ends in a line break."""
+        parts = {
+            "access key": given.access_key,
+            "secret key": given.secret_key,
+            "session token": given.token,
+        }
+        for what, text in parts.items():
+            if text and not (text.isascii() and text.isprintable() and " " not in text):
+                raise KinesisRefused(
+                    f"{self._doing}: the {what} from {who} has a space, a line break or another character that no key "
+                    "has: was it copied with more than the key?"
+                )
+        return given
 
     def _session(self) -> AioSession:
         session = AioSession()
@@ -157,6 +177,7 @@ class Credentials:
                 connect_timeout=settings.connect_timeout_ms / 1000,
                 read_timeout=settings.request_timeout_ms / 1000,
                 retries={"total_max_attempts": 2, "mode": "standard"},
+                http_session_cls=StayingSession,
             )
         )
         session.set_config_variable("region", self._connection.region)
@@ -166,7 +187,7 @@ class Credentials:
         return session
 
     def _failure(self, error: Exception) -> KinesisError:
-        who, remedy = _PROVIDERS.get(self._method, ("AWS's files and variables", "see them"))
+        who, remedy = _PROVIDERS.get(self._method, _OTHERS)
         said = f"{self._doing}: no credentials could be got from {who}: {_said(error)}"
         if _may_pass(error, self._method):
             return KinesisUnavailable(said)

@@ -91,6 +91,7 @@ _PASSING: Final = frozenset({408, 421, 425, 429})
 """Client errors that waiting cures; 408 and gateways' errors leave open what became of the request."""
 _NOT_SENT_ON: Final = frozenset({421, 425, 429})
 _NO_ACCESS: Final = frozenset({401, 403, 407})
+_ELSEWHERE: Final = range(300, 400)
 _SERVER_ERRORS: Final = 500
 _OPEN: Final = frozenset({502, 504})
 """A gateway that had no answer from what is behind it."""
@@ -155,6 +156,11 @@ def _from_another(fault: Fault, doing: str) -> KinesisError:
     """The error that an answer without one of AWS' codes means: it came from something else on the way."""
     status = fault.status
     said = f"{doing}: {fault.http}, which is no answer of AWS"
+    if status in _ELSEWHERE:
+        return KinesisRefused(
+            f"{said}: it sends us elsewhere, and records are not sent on to where an answer says. See "
+            "`connection.connectionUrl`, HTTPS_PROXY and NO_PROXY"
+        )
     if status == _TOO_LARGE:
         return KinesisTooLarge(f"{said}: a proxy or gateway on the way takes no request of this size")
     if status >= _SERVER_ERRORS:
