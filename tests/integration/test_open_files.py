@@ -58,23 +58,3 @@ async def test_a_low_soft_limit_is_raised_by_every_worker(
         child.send_signal(signal.SIGTERM)
         assert await child.wait() == 0
     assert "open files" not in "".join(lines)
-
-
-async def test_a_hard_limit_that_cannot_hold_the_partitions_leaves_it_unready_with_the_remedy(
-    kafka: str, kinesis: EmbeddedKinesis, stream: str, tmp_path: Path
-) -> None:
-    topic = f"few-{stream}"
-    await create_topic(kafka, topic, partitions=PARTITIONS)
-    path = destination_file(tmp_path, vector("seed-example"), stream, kinesis.endpoint_url)
-    running = processor("run", "--destination", str(path), environ=environ(kafka, topic, tmp_path))
-    async with running as (child, lines):
-        resource.prlimit(child.pid, resource.RLIMIT_NOFILE, (250, 250))
-        await until_told(lines, "partitions assigned")
-        child.send_signal(signal.SIGTERM)
-        assert await child.wait() == 0
-    text = "".join(lines)
-    (told,) = [line for line in lines if "open files" in line]
-    for part in (f"{PARTITIONS} partitions", "may have 250", "LimitNOFILE", "ulimit", "run more workers"):
-        assert part in told
-    assert "Traceback" not in text
-    assert not any("partition restored" in line for line in lines), "none was begun"
