@@ -33,11 +33,6 @@ def soft_limit() -> Iterator[int]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-async def until_told(lines: list[str], what: str) -> None:
-    while not any(what in line for line in lines):
-        await asyncio.sleep(0.02)
-
-
 def settings(kafka: str, topic: str, home: Path, workers: int) -> Mapping[str, str]:
     return {**environ(kafka, topic, home), "PROCESSOR_WORKERS": str(workers)}
 
