@@ -90,8 +90,10 @@ class Process:
         due = [plan for plan in self._plans if plan[0] <= self._steps and step.startswith(plan[1])]
         self._steps += 1
         for plan in due:
-            self._plans.remove(plan)
-            plan[2](step)
+            # One of them may have killed it: killed once more, it would be started again twice, on one disk.
+            if not self.is_dead:
+                self._plans.remove(plan)
+                plan[2](step)
 
 
 class _Handle(msgspec.Struct, eq=False):

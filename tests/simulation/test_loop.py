@@ -59,6 +59,21 @@ def test_a_process_that_is_frozen_between_two_awaits_goes_on_there(steps: int) -
     assert met == [("work", list(range(steps)))] * 2
 
 
+def test_a_process_that_two_plans_kill_before_one_step_is_killed_once() -> None:
+    kills: list[str] = []
+
+    def act(process: Process, _: list[int]) -> None:
+        def kill(step: str) -> None:
+            kills.append(step)
+            process.kill()
+
+        process.after_steps(2, kill)
+        process.after_steps(2, kill)
+
+    assert _run(act) == [0, 1]
+    assert kills == ["work"]
+
+
 def test_plans_that_are_forgotten_come_to_nothing() -> None:
     def act(process: Process, _: list[int]) -> None:
         process.after_steps(2, lambda _: process.kill())
