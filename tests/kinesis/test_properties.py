@@ -241,7 +241,10 @@ def test_with_shards_that_cannot_be_listed_records_go_and_it_is_said_what_is_los
     kinesis = ScriptedKinesis(random.Random(5), faults=Faults(limited=True, unlisted="AccessDeniedException"))
 
     async def world() -> None:
-        async with writing(kinesis) as writer, under_load(writer, by_partition(range(2_000), 4)):
+        async with (
+            writing(kinesis, buffer_bytes=2 * MIB) as writer,
+            under_load(writer, by_partition(range(2_000), 4)),
+        ):
             with capture_logs() as told:
                 await writer.connect()
             (warning,) = (each for each in told if each["log_level"] == "warning")
