@@ -115,23 +115,16 @@ class StateDirectory:
 
         """
         opening = asyncio.get_running_loop().run_in_executor(
-            self._executor, self._open, partition, deletions_kept_ms
+            self._executor, self._open, partition, deletions_kept_ms, forgotten_kept_ms
         )
         try:
-            path, database = await asyncio.shield(opening)
+            store = await asyncio.shield(opening)
         except asyncio.CancelledError:
+            # A thread cannot be cancelled: what it opened is closed as any other, its errors told as theirs.
             await asyncio.wait([opening])
             if opening.exception() is None:
-                opening.result()[1].close()
+                await opening.result().close()
             raise
-        store = RocksStore(
-            database,
-            self._executor,
-            path,
-            cache_bytes=self._hot_bytes,
-            unwritten_bytes=self._unwritten_bytes,
-            forgotten_kept_ms=forgotten_kept_ms,
-        )
         self._stores.add(store)
         return store
 
@@ -145,16 +138,17 @@ class StateDirectory:
         own = sum(store.memory_bytes for store in self._stores)
         return own + self._block_cache.get_usage() + self._write_buffers.get_usage()
 
-    def _open(self, partition: int, deletions_kept_ms: int) -> tuple[Path, Rdict]:
+    def _open(self, partition: int, deletions_kept_ms: int, forgotten_kept_ms: int) -> RocksStore:
         path = self.path / str(partition)
         identity = Identity(*self._identity, partition)
-        if (path / DAMAGED).exists():
-            log.warning("throwing a damaged store away", partition=partition)
-            shutil.rmtree(path)
         deadline_s = time.monotonic() + self._settings.lock_wait_ms / 1000
         while True:
             try:
-                return self._checked(path, self._database(path), identity, deletions_kept_ms)
+                if (path / DAMAGED).exists():
+                    log.warning("throwing a damaged store away", partition=partition)
+                    shutil.rmtree(path)
+                path, database = self._checked(path, self._database(path), identity, deletions_kept_ms)
+                return self._store(path, database, forgotten_kept_ms)
             except Exception as error:  # rocksdict raises plain Exception
                 if _is_locked(error):
                     if time.monotonic() < deadline_s:
@@ -171,6 +165,16 @@ class StateDirectory:
                     shutil.rmtree(path, ignore_errors=True)
                 else:
                     raise StateError(told(error, path)) from error
+
+    def _store(self, path: Path, database: Rdict, forgotten_kept_ms: int) -> RocksStore:
+        return RocksStore(
+            database,
+            self._executor,
+            path,
+            cache_bytes=self._hot_bytes,
+            unwritten_bytes=self._unwritten_bytes,
+            forgotten_kept_ms=forgotten_kept_ms,
+        )
 
     def _checked(
         self, path: Path, database: Rdict, identity: Identity, deletions_kept_ms: int

@@ -189,8 +189,17 @@ class RocksStore:
         except Exception as error:  # rocksdict raises plain Exception
             self._is_broken = True
             if is_damage(error):
-                (self.path / DAMAGED).touch()
+                self._mark_as_damaged(error)
             raise StateError(told(error, self.path)) from error
+
+    def _mark_as_damaged(self, damage: Exception) -> None:
+        try:
+            (self.path / DAMAGED).touch()
+        except OSError as error:
+            raise StateError(
+                f"{self.path}: it is damaged ({damage}), and could not be marked as that ({error.strerror}): delete it, it "
+                "is rebuilt from the changelog"
+            ) from damage
 
     def _written(self, unwritten: Unwritten) -> None:
         batch = WriteBatch(raw_mode=True)

@@ -35,7 +35,8 @@ def configure_logs(settings: ServiceSettings) -> None:
     structlog.configure(
         processors=[*ours, structlog.processors.format_exc_info, last] if as_json else [*ours, last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # A line is one write, also where Python does not buffer (PYTHONUNBUFFERED): workers share what they write to.
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
     _take_libraries_lines([*shared, JOURNAL], last, repeats)

@@ -17,7 +17,7 @@ import pytest
 from tests.integration.world import committed, produce, stored_when, vector
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from pathlib import Path
 
     from processor.embedded import EmbeddedKinesis
@@ -53,10 +53,11 @@ def destination_file(directory: Path, case: Mapping[str, Any], stream: str, endp
 
 @asynccontextmanager
 async def processor(
-    *arguments: str, environ: Mapping[str, str]
+    *arguments: str, environ: Mapping[str, str], started_by: Sequence[str] = ()
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, list[str]]]:
-    """`processor …` as a child; the lines it has written so far."""
+    """`processor …` as a child, of a command that replaces itself if need be; the lines it has written so far."""
     child = await asyncio.create_subprocess_exec(
+        *started_by,
         sys.executable,
         "-m",
         "processor",

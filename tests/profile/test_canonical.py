@@ -41,6 +41,24 @@ def test_a_number_is_the_same_in_any_spelling(number: str, zeros: int) -> None:
     assert canonical(f"[{spelled}]".encode()) == canonical(f"[{number}]".encode())
 
 
+@pytest.mark.parametrize(
+    ("spellings", "bytes_"),
+    [
+        (["0", "-0", "0.0", "-0.0", "0e9", "0e-9", "-0E+0"], "0"),
+        (["7", "7.0", "70e-1", "0.7e1", "0.07E+02"], "7"),
+        (["-7", "-7.0", "-70e-1", "-0.7e1"], "-7"),
+        (["-0.5", "-5e-1", "-0.50", "-50E-02"], "-5e-1"),
+        (["100", "1e2", "1E+2", "100.00", "10e1"], "100"),
+        ([f"1e-{'9' * 4000}", f"0.1e-{'9' * 3999}8"], f"1e-{'9' * 4000}"),
+    ],
+)
+def test_state_knows_a_number_by_these_bytes_in_every_release(spellings: list[str], bytes_: str) -> None:
+    for spelling in spellings:
+        assert canonical(spelling.encode()) == bytes_.encode()
+        assert canonical(f"[[{spelling}]]".encode()) == f"[[{bytes_}]]".encode()
+        assert canonical(f'{{"a":{spelling},"b":1.5}}'.encode()) == f'{{"a":{bytes_},"b":15e-1}}'.encode()
+
+
 @given(TREES.filter(lambda tree: isinstance(tree, dict)), st.randoms())
 def test_the_order_of_members_does_not_count(tree: dict[str, Any], rng: Any) -> None:
     members = list(tree.items())
@@ -71,6 +89,7 @@ def test_the_order_of_an_array_counts(items: list[int]) -> None:
         b"-1e999",
         b"[1e999]",
         b"1e" + b"9" * 4001,
+        b"1e-" + b"9" * 4001,
     ],
 )
 def test_what_no_json_value_is_is_refused(raw: bytes) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -151,3 +152,51 @@ def test_a_profile_that_is_only_in_segments_that_are_not_mapped_any_more_is_forg
     assert core.apply(given_event()) == (None, None, None)
     assert has_left(core.states[b"p1"])
     assert decode_record(core.states[b"p1"]).offset == core.offset
+
+
+@pytest.mark.parametrize(
+    ("mapped", "changed"),
+    [
+        ("abc", ""),
+        ("cba", ""),
+        ("acb", ""),
+        ("ab", ""),
+        ("bc", ""),
+        ("ca", ""),
+        ("a", ""),
+        ("c", ""),
+        ("", ""),
+        ("abc", "a"),
+        ("cba", "c"),
+        ("ab", "b"),
+        ("bc", "b"),
+        ("c", "c"),
+        ("abcd", "d"),
+        ("d", "d"),
+        ("dab", "d"),
+        ("abd", "d"),
+    ],
+)
+def test_attributes_that_are_mapped_in_another_order_or_no_longer_are_no_change(
+    mapped: str, changed: str
+) -> None:
+    """Of a profile with the attributes a, b and c; d is new, and every other letter that changed has another value."""
+    before = core_of("abc").apply(b"p", profile({}), (), timestamp_ms=0, offset=0, state=None)
+    after = core_of(mapped).apply(
+        b"p", profile(dict.fromkeys(changed, "new")), (), timestamp_ms=0, offset=1, state=before.state
+    )
+    assert (after.export is not None) == bool(changed)
+
+
+def core_of(attributes: str) -> Core:
+    destination = Destination(
+        "d", Connection("eu-west-1"), "s", (), (Segment("ups", "s1"),), tuple(attributes)
+    )
+    return Core(compile_plan(destination, Governance()))
+
+
+def profile(changes: dict[str, str]) -> bytes:
+    entry = {"status": "realized", "lastQualificationTime": "2020-05-25T21:24:39Z"}
+    return json.dumps(
+        {"a": 1, "b": 2, "c": 3, "segmentMembership": {"ups": {"s1": entry}}, **changes}
+    ).encode()

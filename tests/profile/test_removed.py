@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -110,3 +111,39 @@ def test_namespaces_that_may_leave_are_kept_beside_one_that_may_not() -> None:
     export = applied(identityMap={"ecid": [{"id": "1"}], **kept}).export
     assert export is not None
     assert json.loads(export.data)["identityMap"] == kept
+
+
+A_REMOVED = ("attribute", "a", ["C2"], "no contract data", ACTION)
+
+
+def state_of(destination: Destination, segment: str) -> bytes:
+    value = {"a": 1, "b": "y", "segmentMembership": {"ups": {segment: ENTRY}}}
+    core = Core(compile_plan(destination, GOVERNANCE))
+    state = core.apply(b"p", json.dumps(value).encode(), (), timestamp_ms=0, offset=0, state=None).state
+    assert state is not None
+    return state
+
+
+@pytest.mark.parametrize("is_exported", [True, False])
+def test_it_is_told_as_well_where_only_a_time_changes(*, is_exported: bool) -> None:
+    later = {**ENTRY, "lastQualificationTime": "2021-05-25T21:24:39Z"}
+    changes = {
+        "segmentMembership": {"ups": {"s1": later}},
+        "identityMap": {"crm": [{"id": "2"}]} if is_exported else {},
+    }
+    transition = again(state_of(DESTINATION, "s1"), **changes)
+    assert ((transition.export is not None), told(transition)) == (is_exported, [A_REMOVED])
+
+
+def test_it_is_told_as_well_where_the_last_segment_is_not_mapped_any_more() -> None:
+    former = replace(DESTINATION, segments=(Segment("ups", "s9"),))
+    transition = again(state_of(former, "s9"), segmentMembership={}, identityMap={})
+    assert (transition.export, told(transition)) == (None, [A_REMOVED])
+    assert transition.state is not None
+
+
+def again(state: bytes, **changes: object) -> Transition:
+    value = json.dumps({"a": 1, "b": "y", **changes}).encode()
+    return Core(compile_plan(DESTINATION, GOVERNANCE)).apply(
+        b"p", value, (), timestamp_ms=0, offset=1, state=state
+    )

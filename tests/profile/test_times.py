@@ -38,6 +38,8 @@ MOMENTS = st.datetimes(timezones=ZONES).filter(lambda moment: 1 < moment.year < 
         "2020-05-25t21:24:39+0000",
         "2020-05-25T21:24:39.000+0200",
         "2020-05-25T21:24:39-08",
+        f"2020-05-25T21:24:39.{'7' * 60}Z",
+        f"2020-05-25T21:24:39.{'0' * 60}+02:00",
     ],
 )
 def test_what_is_a_date_time(text: str) -> None:
@@ -59,6 +61,13 @@ def test_what_is_a_date_time(text: str) -> None:
         "2020-05-25T21:24:39.123456,Z",
         "2020-05-25T21:24:39.1234567ZZ",
         "2020-05-25T21:24:39.Z",
+        "2020-05-25T21:24:39.+0200",
+        "2020-05-25T21:24:39.-02",
+        "2020-05-25T21:24,39Z",
+        "2020-05-25T21:24.39Z",
+        "2020-05-25:21:24:39Z",
+        "2020-05-25-21:24:39Z",
+        "2020-05-25T24:00:00.000Z",
         "2020-05-25T21:24:39+24:00",
         "2020-05-25T21:24:39+2400",
         "2020-05-25T21:24:39+24",
@@ -149,6 +158,17 @@ def test_a_leap_second_stands_at_the_end_of_a_month_of_utc(year: int) -> None:
             assert not is_date_time(f"{year:04d}-{month:02d}-{day:02d}T22:59:60Z")
             is_first = day == 1
             assert is_date_time(f"{year:04d}-{month:02d}-{day:02d}T05:29:60+0530") is is_first
+
+
+def test_no_year_begins_or_ends_on_another_day() -> None:
+    for year in range(9999):
+        assert is_date_time(f"{year:04d}-12-31T23:59:60Z")
+        assert not is_date_time(f"{year:04d}-12-30T23:59:60Z")
+        assert not is_date_time(f"{year:04d}-01-01T23:59:60Z")
+    for year in range(1, 10_000):
+        new_year_ms = (datetime(year, 1, 1, tzinfo=UTC) - EPOCH) // timedelta(milliseconds=1)
+        assert is_later_than(f"{year:04d}-01-01T00:00:00.001Z", new_year_ms)
+        assert not is_later_than(f"{year:04d}-01-01T00:00:00.000Z", new_year_ms)
 
 
 @given(MOMENTS, st.integers(-3, 3))

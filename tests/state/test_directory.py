@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import subprocess
 import sys
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 
@@ -14,6 +16,7 @@ from processor.profile.record import encode_record
 from processor.profile.structs import StateRecord
 from processor.settings import StateSettings
 from processor.state.directory import open_to_look, place_of
+from processor.state.rocks import DAMAGED
 from tests.state.test_stores import DAY_MS, directory_at, opened
 
 if TYPE_CHECKING:
@@ -108,6 +111,57 @@ async def test_a_store_that_is_opened_again_reads_through_the_cache_that_all_sto
     assert "filter_policy=bloomfilter" in newest
     await store.close()
     await asyncio.to_thread(directory.close)
+
+
+async def test_damage_that_cannot_be_marked_is_told_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = {b"p%d" % i: RECORD for i in range(1000)}
+    await damaged(tmp_path, records, slice(10, 200))
+    async with opened(tmp_path) as store:
+        monkeypatch.setattr(type(tmp_path), "touch", too_many_open_files)
+        with pytest.raises(
+            StateError, match=r"is damaged .* not be marked .*Too many open files.*: delete it"
+        ):
+            await store.get_many(list(records))
+        monkeypatch.undo()
+
+
+async def test_a_damaged_store_that_cannot_be_thrown_away_is_told_as_every_store_that_cannot_be_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (await filled(tmp_path) / DAMAGED).touch()
+    monkeypatch.setattr("processor.state.directory.shutil.rmtree", too_many_open_files)
+    with pytest.raises(StateError, match="LimitNOFILE"):
+        await position(tmp_path)
+
+
+def too_many_open_files(*_: object, **__: object) -> None:
+    raise OSError(errno.EMFILE, "Too many open files")
+
+
+@pytest.mark.parametrize("failure", [None, "IO error: While open a file: 8.log: Too many open files"])
+async def test_a_store_that_is_open_only_when_nobody_wants_it_any_more_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: str | None
+) -> None:
+    """As in a rebalance that goes on meanwhile. RocksDB opens a file where it closes what it has just made."""
+    path = await filled(tmp_path)
+    directory = directory_at(tmp_path)
+    database = directory._database(path)
+    close = mock.Mock(side_effect=Exception(failure) if failure else database.close)
+    monkeypatch.setattr(directory, "_database", lambda _: mock.Mock(wraps=database, close=close))
+    opening = asyncio.create_task(directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0))
+    await asyncio.sleep(0)
+    opening.cancel()
+    await asyncio.wait([opening])
+    close.assert_called_once_with()
+    if failure is None:
+        assert opening.cancelled()
+    else:
+        assert "LimitNOFILE" in str(opening.exception())
+        database.close()
+    await asyncio.to_thread(directory.close)
+    assert await position(tmp_path, lock_wait_ms=0) == 7
 
 
 async def test_a_directory_that_cannot_be_written_is_told_at_the_start(tmp_path: Path) -> None:
