@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import random
 import shutil
 import sys
@@ -55,6 +56,8 @@ def main() -> int:
     if prometheus is None:
         _console.print("prometheus is not installed: apt-get install prometheus")
         return 1
+    # Kafka is away now and then, and the load's own clients say so in thousands of lines.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     with TemporaryDirectory(prefix="processor-night-", ignore_cleanup_errors=True) as home:
         try:
             night = asyncio.run(_night(options.seed, options.minutes, options.only, prometheus, Path(home)))

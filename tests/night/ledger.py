@@ -67,10 +67,12 @@ class Ledger:
         """What came before its event was read here."""
         self._letters: set[Place] = set()
 
-    def happened(self, place: Place, key: bytes | None, value: bytes | None, at_s: float) -> None:
+    def happened(
+        self, place: Place, key: bytes | None, value: bytes | None, timestamp_ms: int, at_s: float
+    ) -> None:
         """An event stands in the topic; those of a partition are told in order."""
         self.events += 1
-        told = self._model.apply(key, value, (), 0)
+        told = self._model.apply(key, value, (), timestamp_ms)
         if told.reason is not None:
             self._letters.add(place)
         if told.data is None or told.partition_key is None:

@@ -29,8 +29,8 @@ def ledger() -> Ledger:
     """Three exports of one profile are awaited, since seconds 0, 1 and 2; and a dead letter."""
     ledger = Ledger(_model())
     for number in range(3):
-        ledger.happened(Place(0, number), b"p", _event(number), float(number))
-    ledger.happened(Place(1, 0), b"q", b"not JSON", 3.0)
+        ledger.happened(Place(0, number), b"p", _event(number), 0, float(number))
+    ledger.happened(Place(1, 0), b"q", b"not JSON", 0, 3.0)
     return ledger
 
 
@@ -59,7 +59,7 @@ def test_a_night_where_all_comes_in_order_is_clean(ledger: Ledger, exports: list
 def test_what_comes_before_its_event_was_read_here_is_no_invention(exports: list[tuple[str, bytes]]) -> None:
     ledger = Ledger(_model())
     ledger.arrived(*exports[0], 0.0)
-    ledger.happened(Place(0, 0), b"p", _event(0), 1.0)
+    ledger.happened(Place(0, 0), b"p", _event(0), 0, 1.0)
     assert ledger.verdict(set()) == _CLEAN
     assert not ledger.awaited
 

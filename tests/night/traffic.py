@@ -71,9 +71,7 @@ class Producer:
             is_bad = self._bad > 0
             self._bad -= is_bad
             try:
-                sent = await producer.send(
-                    self._topic, key=key, value=b'{"number": ' if is_bad else value, timestamp_ms=0
-                )
+                sent = await producer.send(self._topic, key=key, value=b'{"number": ' if is_bad else value)
             except KafkaError:
                 # The topic's metadata cannot be had: this one never was.
                 await asyncio.sleep(_AGAIN_S)
@@ -116,7 +114,7 @@ class Auditor:
                 for place, records in batches.items():
                     for record in records:
                         at = Place(place.partition, record.offset)
-                        self._ledger.happened(at, record.key, record.value, loop.time())
+                        self._ledger.happened(at, record.key, record.value, record.timestamp, loop.time())
         finally:
             await consumer.stop()
 
