@@ -33,6 +33,13 @@ class Prometheus:
     def rules(self) -> list[dict[str, Any]]:
         return [rule for group in self._get("rules")["groups"] for rule in group["rules"]]
 
+    def range(self, query: str, begin_s: int, end_s: int, step_s: int) -> list[dict[str, Any]]:
+        """The series of a query between two moments, in seconds of Unix time."""
+        found: list[dict[str, Any]] = self._get(
+            "query_range", query=query, start=str(begin_s), end=str(end_s), step=str(step_s)
+        )["result"]
+        return found
+
     def is_ready(self) -> bool:
         try:
             with urllib.request.urlopen(f"{self._url}/-/ready", timeout=2) as answer:

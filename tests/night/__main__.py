@@ -4,8 +4,8 @@ python -m tests.night [--minutes 60] [--seed 1] [--keep]
 
 Three brokers, a scripted Kinesis, three workers in two pods under a steady load, and Prometheus with our rules, whose spans are
 a tenth as long here. Every incident happens once, in an order that the seed picks, and again as long as there is time. What
-came out is compared with the naive model at the end. `--keep` writes benchmarks/results/night.json, from which
-`make bench-docs` has the table of docs/reliability.md. Exit code 1: something was lost, or did not hold.
+came out is compared with the naive model at the end. `--keep` writes benchmarks/results/night.json, the table of
+docs/reliability.md, and the series on which alerts fired. Exit code 1: something was lost, or did not hold.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from rich.console import Console
 from benchmarks import report
 from benchmarks.options import add_keep
 from tests.night.incidents import INCIDENTS
-from tests.night.report import Night, Row, summary, table
+from tests.night.recording import written
+from tests.night.report import PAGE, Night, Row, summary, table, with_table
 from tests.night.stage import NightError, set_up
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from tests.night.incidents import Incident
     from tests.night.stage import Stage
 
+RECORDED: Final = Path(__file__).parents[1] / "deploy" / "recorded.test.yaml"
 _QUIET_S: Final = 8.0
 """Between two incidents, so that an alert is known to be of one of them."""
 _console: Final = Console()
@@ -60,34 +62,41 @@ def main() -> int:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     with TemporaryDirectory(prefix="processor-night-", ignore_cleanup_errors=True) as home:
         try:
-            night = asyncio.run(_night(options.seed, options.minutes, options.only, prometheus, Path(home)))
+            night = asyncio.run(_night(options, prometheus, Path(home)))
         finally:
             _keep_logs(Path(home))
     _told(f"\n{table(night.rows)}\n\n{summary(night)}")
     if options.keep:
-        _told(f"kept in {report.write('night', asdict(night))}")
+        kept = report.write("night", asdict(night))
+        PAGE.write_text(
+            with_table(PAGE.read_text(encoding="utf-8"), kept.read_text(encoding="utf-8")), encoding="utf-8"
+        )
+        _told(f"kept in {kept}, {RECORDED} and {PAGE}")
     return 0 if night.is_good else 1
 
 
-async def _night(seed: int, minutes: float, only: str, prometheus: str, home: Path) -> Night:
+async def _night(options: argparse.Namespace, prometheus: str, home: Path) -> Night:
     loop = asyncio.get_running_loop()
     rows: list[Row] = []
-    async with set_up(seed, prometheus, home) as stage:
+    async with set_up(options.seed, prometheus, home) as stage:
         await stage.until_healthy()
         began_s = loop.time()
-        wanted = [incident for incident in INCIDENTS if only in incident.what]
+        wanted = [incident for incident in INCIDENTS if options.only in incident.what]
         possible = [incident for incident in wanted if incident.needs(stage)]
-        for incident in _in_turn(possible, random.Random(seed)):
-            if loop.time() > began_s + 60 * minutes and len(rows) >= len(possible):
+        for incident in _in_turn(possible, random.Random(options.seed)):
+            if loop.time() > began_s + 60 * options.minutes and len(rows) >= len(possible):
                 break
             row = await _lived(stage, incident, began_s)
             rows.append(row)
             _told(table([row]).splitlines()[-1])
         minutes = (loop.time() - began_s) / 60
         verdict = await stage.end()
+        recorded = await asyncio.to_thread(stage.alerts.recorded)
+    if options.keep:
+        RECORDED.write_text(written(recorded, "../../deploy/prometheus/rules.yaml"), encoding="utf-8")
     ledger = stage.ledger
     return Night(
-        seed=seed,
+        seed=options.seed,
         minutes=minutes,
         events=ledger.events,
         exports=ledger.exports,

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from tests.night.ledger import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from tests.night.ledger import Verdict
+PAGE: Final = Path(__file__).parents[2] / "docs" / "reliability.md"
+_BLOCK: Final = re.compile(r"(<!-- figures: night -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,30 @@ class Night:
     def is_good(self) -> bool:
         """Whether nothing was lost, and all held that must."""
         return self.verdict.is_clean and not self.troubles
+
+
+def from_figures(figures: Mapping[str, Any]) -> Night:
+    """A night as it was kept."""
+    rows = [
+        Row(**{**row, "alerts": tuple((name, after_s) for name, after_s in row["alerts"])})
+        for row in figures["rows"]
+    ]
+    lists = {
+        "rows": tuple(rows),
+        "left_out": tuple(figures["left_out"]),
+        "troubles": tuple(figures["troubles"]),
+    }
+    return Night(**{**figures, "verdict": Verdict(*figures["verdict"]), **lists})
+
+
+def with_table(page: str, results: str) -> str:
+    """The page of docs with the table of the night in `results`, a file that was kept."""
+    kept = json.loads(results)
+    night, machine = from_figures(kept["figures"]), kept["machine"]
+    on = f"{machine['cpus']} CPUs of {machine['cpu']}, {machine['at'][:10]}."
+    return _BLOCK.sub(
+        lambda found: f"{found[1]}\n{table(night.rows)}\n\n{summary(night)} {on}\n\n{found[2]}", page
+    )
 
 
 def table(rows: Sequence[Row]) -> str:
