@@ -15,6 +15,7 @@ import asyncio
 import logging
 import random
 import shutil
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -58,6 +59,8 @@ def main() -> int:
     if prometheus is None:
         _console.print("prometheus is not installed: apt-get install prometheus")
         return 1
+    # Ended by whatever: what was started ends, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Kafka is away now and then, and the load's own clients say so in thousands of lines.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     with TemporaryDirectory(prefix="processor-night-", ignore_cleanup_errors=True) as home:
