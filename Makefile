@@ -9,7 +9,7 @@ COMPILED_READY := $(COMPILED)/.ready
 MEASURED := PYTHONSAFEPATH=1 $(COMPILED)/bin/python
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
-.PHONY: help demo test test-compiled simulate bench bench-quick bench-docs lint format docs lock clean
+.PHONY: help demo test test-compiled simulate night bench bench-quick bench-docs lint format docs lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,9 @@ test-compiled: $(COMPILED_READY) ## the tests of what is compiled, on the compil
 
 simulate: $(READY) ## SEEDS=… lives of the workers in a simulated world, from FIRST=… on, or one: SEED=…
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0))
+
+night: $(READY) ## an hour of all that goes wrong at night, MINUTES=… SEED=…, on real servers; ends with a table
+	$(BIN)/python -m tests.night --minutes $(or $(MINUTES),60) --seed $(or $(SEED),1) $(NIGHT_OPTIONS)
 
 bench: $(COMPILED_READY) ## all benchmarks, on this machine, alone: hours; figures, plots and tables are written anew
 	$(MEASURED) -m benchmarks.endpoint.proof --keep

@@ -21,6 +21,7 @@ from tests.deploy.test_rules import ALERTS, RECORDED, exposed, names_in
 from tests.deploy.tools import DEPLOY
 from tests.integration.test_process import environ, processor
 from tests.integration.world import settings_for
+from tests.needs import program
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -81,7 +82,7 @@ async def prometheus(kafka: str, kinesis: EmbeddedKinesis, tmp_path: Path) -> As
     async with running as (child, _), asyncio.TaskGroup() as tasks:
         tasks.create_task(producer.produce(settings.kafka, 300, stop))
         try:
-            with start_prometheus(tmp_path, f"127.0.0.1:{port}") as scraping:
+            with start_prometheus(tmp_path, [f"127.0.0.1:{port}"], binary=program("prometheus")) as scraping:
                 yield scraping
         finally:
             stop.set()
