@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 import uvloop
 
+from processor.configuration.key_files import key_file_problems
 from processor.console import errors, exit_code, leaves, refuse, tell
 from processor.errors import ConfigurationError, ProcessorError
 from processor.kafka.client import client_options
@@ -52,6 +53,7 @@ def run_all(read: Callable[[], Files], workers: int | None) -> int:
     try:
         files = read()
         plan = plan_of(files)
+        problems += key_file_problems(plan.destination)
     except ConfigurationError as error:
         problems += error.problems
     try:

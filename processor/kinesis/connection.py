@@ -29,7 +29,7 @@ from processor.kinesis.words import line
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from processor.destination import Destination
+    from processor.destination import Connection, Destination
     from processor.profile.structs import Export
     from processor.settings import KinesisSettings
 
@@ -54,6 +54,10 @@ class Stream:
         self.name = stream
         self._exchange = exchange
         self._address = {"StreamARN": stream} if stream.startswith("arn:") else {"StreamName": stream}
+
+    def use(self, connection: Connection) -> None:
+        """From the next call on, sign with what another connection says; its region and endpoint are this one's."""
+        self._exchange.use(connection)
 
     async def put(self, records: Sequence[Export]) -> Answer:
         """Put records in one call.
