@@ -9,7 +9,7 @@ COMPILED_READY := $(COMPILED)/.ready
 MEASURED := PYTHONSAFEPATH=1 $(COMPILED)/bin/python
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
-.PHONY: help demo test test-compiled simulate bench bench-quick bench-docs lint format docs lock clean
+.PHONY: help demo test test-compiled simulate bench bench-quick bench-docs lint format manifests rules docs lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -59,6 +59,13 @@ lint: $(READY) ## style, types, and what is unsafe
 format: $(READY) ## rewrite the code in the project's style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+manifests: ## write the dashboard and the Prometheus operator's object anew from what they are made from
+	$(PYTHON) deploy/grafana/dashboard.py > deploy/grafana/processor.json
+	$(PYTHON) deploy/prometheus/prometheusrule.py > deploy/prometheus/prometheusrule.yaml
+
+rules: ## the alert rules, for a Prometheus without the operator; RUNBOOK=https://… is where docs/operations.md is read
+	@sed 's|docs/operations.md#|$(or $(RUNBOOK),docs/operations.md)#|' deploy/prometheus/rules.yaml
 
 docs: $(READY) ## write docs/configuration.md, docs/metrics.md and docs/commands.md anew from the code
 	$(BIN)/python -m processor.reference > docs/configuration.md

@@ -20,6 +20,7 @@ from processor.link import line_to_parent
 from processor.reload import Changes, LastValid, plan_of
 from processor.service import Parent, run_service, stop_on_signals
 from processor.settings import load_settings
+from processor.target_labels import target_labels
 from processor.telemetry.logs import configure_logs
 from processor.telemetry.restore_bar import show_restoration
 from processor.telemetry.status import Status
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from processor.configuration import Files
     from processor.errors import Problem
+    from processor.governance.plan import Plan
     from processor.settings import Settings
 
 _LEAVE_S: Final = 15.0
@@ -68,7 +70,7 @@ def run_all(read: Callable[[], Files], workers: int | None) -> int:
     configure_logs(settings.service)
     count = workers or settings.service.workers or allowed_cpus()
     if count > 1:
-        return _run_parent(count, settings, LastValid(read, files, plan))
+        return _run_parent(count, settings, LastValid(read, files, plan), plan)
 
     async def serve_alone() -> None:
         stop, changes, status = asyncio.Event(), Changes(), Status()
@@ -156,7 +158,7 @@ def _tune_interpreter() -> None:
     gc.set_threshold(_COLLECT_AFTER, *gc.get_threshold()[1:])
 
 
-def _run_parent(count: int, settings: Settings, files: LastValid) -> int:
+def _run_parent(count: int, settings: Settings, files: LastValid, plan: Plan) -> int:
     commands = [Command(["run"], worker_environ(os.environ, settings, index)) for index in range(count)]
     service = settings.service
     stop_timeout_s = service.shutdown_timeout_ms / 1000 + _LEAVE_S
@@ -167,7 +169,7 @@ def _run_parent(count: int, settings: Settings, files: LastValid) -> int:
         parent = Workers(commands, files.handover, stop_timeout_s, policy)
         stop_on_signals(stop, parent.kill)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: parent.tell(files.changed()))
-        async with serve(service, parent.ask):
+        async with serve(service, parent.ask, target_labels(settings, plan.destination)):
             return await parent.run(stop)
 
     try:

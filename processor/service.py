@@ -39,6 +39,7 @@ from processor.profile.core import Core
 from processor.reload import Changes, follow_changes, tell_refused
 from processor.state.directory import StateDirectory
 from processor.state.files import check_room
+from processor.target_labels import target_labels
 from processor.telemetry.report import Fleet
 from processor.telemetry.status import Status
 from processor.telemetry.traces import tracing
@@ -100,11 +101,14 @@ async def run_service(
     patience = _PATIENT if restarted else _HOPEFUL
     async with AsyncExitStack() as stack:
         life = _Life.begun(settings)
-        stream = await stack.enter_async_context(open_stream(plan.destination, settings.kinesis))
+        stream = await stack.enter_async_context(
+            open_stream(plan.destination, settings.kinesis, settings.kafka.client_id)
+        )
         writer = Writer(stream, settings.kinesis, random.Random(), life.fence)
         observer = Observer(0 if parent is None else parent.worker, settings, plan, status, writer)
         if parent is None:
-            await stack.enter_async_context(serve(settings.service, _alone(observer)))
+            labels = target_labels(settings, plan.destination)
+            await stack.enter_async_context(serve(settings.service, _alone(observer), labels))
         tell_refused(changes.refused, observer)
         teller = Teller(observer, settings.service.log_interval_ms / 1000)
         beside = await stack.enter_async_context(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
@@ -11,6 +12,7 @@ from aiobotocore.session import AioSession, get_session
 from botocore import UNSIGNED
 from botocore.exceptions import BotoCoreError
 
+from processor import __version__
 from processor.errors import KinesisRefused, KinesisRejected
 from processor.kinesis.credentials import Credentials
 from processor.kinesis.exchange import Exchange
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
 RECORD_BYTES_DEFAULT: Final = 1024 * 1024
 """A stream's record maximum, data and partition key, where it cannot be read."""
 
+
+_NO_TOKEN: Final = re.compile(r"[^A-Za-z0-9._-]+")
+"""What stands in no token of a header (RFC 9110)."""
 
 _Found = TypeVar("_Found")
 
@@ -121,8 +126,12 @@ async def _regions(session: AioSession) -> set[str]:
 
 
 @asynccontextmanager
-async def open_stream(destination: Destination, settings: KinesisSettings) -> AsyncIterator[Stream]:
+async def open_stream(
+    destination: Destination, settings: KinesisSettings, client: str = ""
+) -> AsyncIterator[Stream]:
     """Connect to the destination's stream; nothing is sent yet, and no credentials are looked for.
+
+    `client` is who connects: it is told with every call, in the header User-Agent.
 
     Raises:
         KinesisRefused: the region, the endpoint or AWS's configuration file cannot be used.
@@ -139,6 +148,8 @@ async def open_stream(destination: Destination, settings: KinesisSettings) -> As
         # Calls are signed by `Credentials`, which the client would get once, before anything can be told.
         signature_version=UNSIGNED,
         http_session_cls=StayingSession,
+        user_agent_extra=f"processor/{__version__}"
+        + (f" client/{_NO_TOKEN.sub('-', client)}" if client else ""),
     )
     session = get_session()
     try:

@@ -18,10 +18,11 @@ from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from processor.errors import ConfigurationError, Problem
+from processor.telemetry.exposition import NONE
 from processor.web.answers import liveness, metrics_text, reasons, status_json
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from processor.settings import ServiceSettings
     from processor.telemetry.report import Fleet
@@ -64,8 +65,9 @@ _ASSETS: Final = {
 class _Pages:
     """The handlers, over whatever `ask` tells."""
 
-    def __init__(self, ask: Callable[[], Awaitable[Fleet]]) -> None:
+    def __init__(self, ask: Callable[[], Awaitable[Fleet]], of_all: Mapping[str, str]) -> None:
         self._ask = ask
+        self._of_all = of_all
         self._watchers = 0
 
     async def live(self, _: web.Request) -> web.Response:
@@ -77,7 +79,7 @@ class _Pages:
         return web.json_response({"ready": not why, "reasons": why}, status=503 if why else 200)
 
     async def metrics(self, _: web.Request) -> web.Response:
-        body = metrics_text(await self._ask())
+        body = metrics_text(await self._ask(), self._of_all)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
     async def status(self, _: web.Request) -> web.Response:
@@ -105,14 +107,16 @@ class _Pages:
 
 
 @asynccontextmanager
-async def serve(settings: ServiceSettings, ask: Callable[[], Awaitable[Fleet]]) -> AsyncIterator[str]:
-    """Serve what `ask` tells while the context lasts; the address that is served at.
+async def serve(
+    settings: ServiceSettings, ask: Callable[[], Awaitable[Fleet]], of_all: Mapping[str, str] = NONE
+) -> AsyncIterator[str]:
+    """Serve what `ask` tells while the context lasts, every series with the labels `of_all`; the address that is served at.
 
     Raises:
         ConfigurationError: the address cannot be listened at.
 
     """
-    pages = _Pages(ask)
+    pages = _Pages(ask, of_all)
     app = web.Application(middlewares=[_refuse_foreign_names] if _is_local(settings.http_host) else [])
     app.add_routes(
         [

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 class Prometheus:
     def __init__(self, url: str) -> None:
         self._url = url
+        self.of: dict[str, str] = {}
+        """What its target's series are labelled with, for a test to compare."""
 
     def query(self, query: str) -> list[dict[str, Any]]:
         """The series of an instant query, as of now; without those that are not a number."""

@@ -11,14 +11,17 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+import yaml
 
 from processor.configuration import load_configuration
 from processor.demo import producer
 from processor.demo.workload import DESTINATION, GOVERNANCE
 from processor.embedded.server import free_ports
+from processor.telemetry.metrics import TARGET_LABELS
+from tests.deploy.manifests import OVERLAYS, config_map, rendered, the
 from tests.deploy.prometheus import Prometheus, start_prometheus
-from tests.deploy.test_rules import ALERTS, RECORDED, exposed, names_in
-from tests.deploy.tools import DEPLOY
+from tests.deploy.test_rules import ALERTS, RECORDED, RULES, exposed, names_in
+from tests.deploy.tools import DEPLOY, load
 from tests.integration.test_process import environ, processor
 from tests.integration.world import settings_for
 
@@ -43,6 +46,20 @@ def test_the_dashboard_is_what_the_script_writes() -> None:
     script = [sys.executable, str(GRAFANA / "dashboard.py")]
     written = json.loads(subprocess.run(script, capture_output=True, check=True).stdout)
     assert written == DASHBOARD, "python deploy/grafana/dashboard.py > deploy/grafana/processor.json"
+
+
+def test_the_operator_s_rules_are_what_the_script_writes() -> None:
+    script = [sys.executable, str(RULES.with_name("prometheusrule.py"))]
+    written = subprocess.run(script, capture_output=True, check=True, text=True).stdout
+    assert written == RULES.with_name("prometheusrule.yaml").read_text(), "make manifests"
+    assert yaml.safe_load(written)["spec"] == load(RULES)
+
+
+@pytest.mark.needs("kustomize")
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_overlay_brings_the_rules_and_the_dashboard_as_they_are(overlay: str) -> None:
+    assert the(rendered(overlay), "PrometheusRule")["spec"] == load(RULES)
+    assert json.loads(config_map(rendered(overlay), "processor-dashboard")["processor.json"]) == DASHBOARD
 
 
 def test_panels_do_not_lie_on_each_other() -> None:
@@ -82,6 +99,7 @@ async def prometheus(kafka: str, kinesis: EmbeddedKinesis, tmp_path: Path) -> As
         tasks.create_task(producer.produce(settings.kafka, 300, stop))
         try:
             with start_prometheus(tmp_path, f"127.0.0.1:{port}") as scraping:
+                scraping.of = {"group": f"group-{name}", "topic": name, "stream": name}
                 yield scraping
         finally:
             stop.set()
@@ -113,6 +131,10 @@ async def test_every_panel_and_every_recording_has_data_and_no_alert_fires(prome
     rules = {rule["name"]: rule for rule in await asyncio.to_thread(prometheus.rules)}
     assert set(rules) == set(ALERTS) | RECORDED
     assert [rule for rule in rules.values() if rule["health"] != "ok"] == []
+    for name in RECORDED - SOMETHING_WRONG:
+        for series in await asyncio.to_thread(prometheus.query, name):
+            told = {label: series["metric"].get(label) for label in TARGET_LABELS}
+            assert told == prometheus.of, name
     # The demo has events that are dead-lettered.
     assert firing(rules) <= {"ProcessorDeadLetters"}
 
@@ -122,5 +144,5 @@ def firing(rules: dict[str, dict[str, Any]]) -> set[str]:
 
 
 def asked(query: str) -> str:
-    """The query as Grafana would send it, with all jobs chosen."""
-    return re.sub(r"\$job\b", ".*", query).replace("$__rate_interval", "5s")
+    """The query as Grafana would send it, with all jobs and groups chosen."""
+    return re.sub(r"\$(job|group)\b", ".*", query).replace("$__rate_interval", "5s")

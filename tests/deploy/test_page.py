@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -22,16 +21,15 @@ from tests.deploy.manifests import (
     render,
     the,
 )
-from tests.deploy.operators import check_operators_objects
 from tests.deploy.test_procedures import DOCS, commands
-from tests.deploy.test_rules import anchors
-from tests.deploy.tools import DEPLOY, ROOT, load_all
+from tests.deploy.test_rules import ALERTS, ALL, anchors
+from tests.deploy.tools import DEPLOY, ROOT, load
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 PAGES: Final = sorted({ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *DEPLOY.rglob("*.md")})
-OPERATORS_KINDS: Final = {"ScaledObject", "TriggerAuthentication", "PodMonitor"}
+OPERATORS_KINDS: Final = {"ScaledObject", "TriggerAuthentication", "PodMonitor", "PrometheusRule"}
 
 
 def on_the_page(title: str, page: str = DOCS) -> dict[str, Any]:
@@ -43,7 +41,7 @@ def on_the_page(title: str, page: str = DOCS) -> dict[str, Any]:
 
 def rendered_of_one_s_own(directory: Path, kustomization: dict[str, Any]) -> list[dict[str, Any]]:
     """An overlay outside of `deploy/`, beside a copy of it."""
-    shutil.copytree(KUBERNETES, directory / "deploy" / "kubernetes")
+    shutil.copytree(DEPLOY, directory / "deploy", ignore=shutil.ignore_patterns(".terraform*"))
     own = directory / "own"
     own.mkdir()
     (own / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
@@ -103,22 +101,34 @@ def test_pods_without_a_password_ask_for_no_secret_and_iam_s_settings_are_taken(
     assert load_settings(environment(documents, only, tmp_path)).kafka.sasl_password is None
 
 
-@pytest.mark.needs("node", "typescript", "@kubernetes-models")
-def test_the_rules_become_an_object_that_the_prometheus_operator_takes(tmp_path: Path) -> None:
-    (line,) = commands("On Kubernetes", "(printf")
-    kubectl = tmp_path / "kubectl"
-    kubectl.write_text("#!/bin/sh\ncat\n")
-    kubectl.chmod(0o755)
-    path = f"{tmp_path}:{os.environ['PATH']}"
-    done = subprocess.run(
-        ["/bin/sh", "-ec", line], capture_output=True, text=True, check=True, cwd=ROOT, env={"PATH": path}
-    )
-    documents = load_all(done.stdout)
-    assert [group["name"] for group in the(documents, "PrometheusRule")["spec"]["groups"]] == [
-        "processor-recorded",
-        "processor-alerts",
-    ]
-    check_operators_objects(documents, tmp_path)
+@pytest.mark.needs("kustomize")
+def test_alerts_lead_to_the_run_book_of_one_s_own(tmp_path: Path) -> None:
+    documents = rendered_of_one_s_own(tmp_path, on_the_page("kustomization.yaml"))
+    rules = [rule for group in the(documents, "PrometheusRule")["spec"]["groups"] for rule in group["rules"]]
+    assert runbooks(rules) == {
+        name: f"https://git.example/processor/{rule['annotations']['runbook_url']}"
+        for name, rule in ALERTS.items()
+    }
+
+
+def test_the_rules_of_a_prometheus_without_the_operator_lead_to_the_run_book_of_one_s_own(
+    tmp_path: Path,
+) -> None:
+    (line,) = commands("Monitoring", "make")
+    written = tmp_path / "processor-rules.yaml"
+    line = line.replace("processor-rules.yaml", str(written))
+    subprocess.run(["/bin/sh", "-ec", line], check=True, cwd=ROOT)
+    rules = [rule for group in load(written)["groups"] for rule in group["rules"]]
+    for rule in rules:
+        if "alert" in rule:
+            url = rule["annotations"]["runbook_url"]
+            assert url.startswith("https://git.example/processor/docs/operations.md#")
+            rule["annotations"]["runbook_url"] = url.removeprefix("https://git.example/processor/")
+    assert rules == ALL, "and nothing else is changed"
+
+
+def runbooks(rules: list[dict[str, Any]]) -> dict[str, str]:
+    return {rule["alert"]: rule["annotations"]["runbook_url"] for rule in rules if "alert" in rule}
 
 
 @pytest.mark.needs("kustomize")

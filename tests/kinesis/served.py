@@ -32,6 +32,7 @@ async def served(kinesis: ScriptedKinesis, known_keys: set[str] | None = None) -
         signed = request.headers.get("Authorization", "").partition("Credential=")[2].partition("/")[0]
         if known_keys is not None and signed not in known_keys:
             return _error(400, "UnrecognizedClientException")
+        kinesis.callers.add(request.headers["User-Agent"])
         action = request.headers["X-Amz-Target"].rpartition(".")[2]
         body = json.loads(await request.read())
         if action == "PutRecords":
