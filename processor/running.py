@@ -25,6 +25,7 @@ from processor.telemetry.logs import configure_logs
 from processor.telemetry.restore_bar import show_restoration
 from processor.telemetry.status import Status
 from processor.web.server import serve
+from processor.web.tls import certificate
 from processor.workers import Command, RestartPolicy, Workers, allowed_cpus, worker_environ
 
 if TYPE_CHECKING:
@@ -60,7 +61,9 @@ def run_all(read: Callable[[], Files], workers: int | None) -> int:
         problems += error.problems
     try:
         settings = load_settings()
-        client_options(settings.kafka)  # files of certificates and keys are read before anything is connected
+        # Files of certificates and keys are read before anything is connected.
+        client_options(settings.kafka)
+        certificate(settings.service)
     except ConfigurationError as error:
         problems += error.problems
     if problems:

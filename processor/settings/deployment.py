@@ -56,5 +56,11 @@ GROUPS: Final[tuple[type[Group], ...]] = (
     KinesisSettings,
     ServiceSettings,
 )
-SECRETS: Final = ("PROCESSOR_KAFKA_SASL_PASSWORD", "PROCESSOR_KAFKA_TLS_KEY_PASSWORD")
+SECRETS: Final = (
+    "PROCESSOR_KAFKA_SASL_PASSWORD",
+    "PROCESSOR_KAFKA_TLS_KEY_PASSWORD",
+    "PROCESSOR_HTTP_PASSWORD",
+    "PROCESSOR_HTTP_TOKEN",
+    "PROCESSOR_HTTP_TLS_KEY_PASSWORD",
+)
 """Each may also be given by a file: the variable's name with `_FILE` behind it."""
