@@ -7,11 +7,14 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any, Final
 
+import kubernetes_validate
 import pytest
 import yaml
 
 from processor.settings import load_settings
+from processor.web.access import OPEN
 from tests.deploy.manifests import (
+    CUSTOM,
     KUBERNETES,
     OVERLAYS,
     WORKLOADS,
@@ -21,6 +24,7 @@ from tests.deploy.manifests import (
     render,
     the,
 )
+from tests.deploy.operators import check_operators_objects
 from tests.deploy.test_procedures import DOCS, commands
 from tests.deploy.test_rules import ALERTS, ALL, anchors
 from tests.deploy.tools import DEPLOY, ROOT, load
@@ -99,6 +103,52 @@ def test_pods_without_a_password_ask_for_no_secret_and_iam_s_settings_are_taken(
     (only,) = spec["containers"]
     assert {mount["name"] for mount in only["volumeMounts"]} == {"files", "state"}
     assert load_settings(environment(documents, only, tmp_path)).kafka.sasl_password is None
+
+
+@pytest.mark.needs("kustomize", "node", "typescript", "@kubernetes-models")
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_a_closed_port_is_closed_to_all_but_the_probes_and_prometheus(overlay: str, tmp_path: Path) -> None:
+    documents = rendered_with("a closed port", overlay, tmp_path)
+    for document in documents:
+        if not document["apiVersion"].startswith(CUSTOM):
+            kubernetes_validate.validate(document, "1.33", strict=True)
+    check_operators_objects([each for each in documents if each["apiVersion"].startswith(CUSTOM)], tmp_path)
+    (only,) = the(documents, WORKLOADS[overlay])["spec"]["template"]["spec"]["containers"]
+    assert {only[f"{kind}Probe"]["httpGet"]["scheme"] for kind in ("startup", "liveness", "readiness")} == {
+        "HTTPS"
+    }
+    assert {only[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "liveness", "readiness")} <= OPEN
+    secret = tmp_path / "secret"
+    secret.write_text("token-41\n")
+    service = load_settings(environment(documents, only, secret)).service
+    assert service.http_user is not None
+    assert service.http_token is not None
+    mounts = {mount["mountPath"] for mount in only["volumeMounts"]}
+    assert {
+        str(path and path.parent) for path in (service.http_tls_cert_file, service.http_tls_key_file)
+    } <= mounts
+    (scraped,) = the(documents, "PodMonitor")["spec"]["podMetricsEndpoints"]
+    assert (scraped["scheme"], scraped["port"], scraped["path"]) == ("https", "http", "/metrics")
+    made = {line.split()[6] for line in commands("A closed port", "kubectl -n processor create secret")}
+    assert {scraped["authorization"]["credentials"]["name"]} == made
+
+
+@pytest.mark.needs("kustomize")
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_on_openshift_the_pods_name_no_user(overlay: str, tmp_path: Path) -> None:
+    documents = rendered_with("on OpenShift", overlay, tmp_path)
+    context = the(documents, WORKLOADS[overlay])["spec"]["template"]["spec"]["securityContext"]
+    assert not {"runAsUser", "runAsGroup", "fsGroup"} & context.keys()
+    assert context["runAsNonRoot"] is True
+
+
+def rendered_with(title: str, overlay: str, directory: Path) -> list[dict[str, Any]]:
+    """The page's overlay with what it has under another title on top."""
+    whole = {**on_the_page("kustomization.yaml"), **on_the_page(title)}
+    whole["resources"] = [
+        each.replace("overlays/deployment", f"overlays/{overlay}") for each in whole["resources"]
+    ]
+    return rendered_of_one_s_own(directory, whole)
 
 
 @pytest.mark.needs("kustomize")
