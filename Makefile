@@ -1,6 +1,7 @@
 # Every target makes the virtual environment it needs, from python3 alone.
 PYTHON ?= python3
 TEST_PROCESSES ?= 2
+SBOM ?= build/processor.cdx.json
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -9,7 +10,7 @@ COMPILED_READY := $(COMPILED)/.ready
 MEASURED := PYTHONSAFEPATH=1 $(COMPILED)/bin/python
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
-.PHONY: help demo test test-compiled simulate bench bench-quick bench-docs lint format manifests rules docs lock clean
+.PHONY: help demo test test-compiled simulate bench bench-quick bench-docs lint format manifests rules docs lock sbom clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -78,8 +79,13 @@ lock: $(READY) ## resolve the lock files anew: all, what the image runs, what th
 	$(LOCK) --constraint requirements.lock --extra msk-iam --extra otel -o deploy/requirements.lock pyproject.toml
 	$(LOCK) --constraint requirements.lock --group build -o deploy/build.lock
 
+sbom: $(READY) ## what of Python's the image has, with hashes, as CycloneDX: SBOM=build/processor.cdx.json
+	@mkdir -p $(dir $(SBOM))
+	PYTHONWARNINGS=ignore::UserWarning $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+		-o $(SBOM) deploy/requirements.lock
+
 clean: ## remove the virtual environment and all caches
-	rm -rf $(VENV) $(COMPILED) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(COMPILED) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(READY): requirements.lock pyproject.toml
 	@echo "Preparing $(VENV) (once)"
