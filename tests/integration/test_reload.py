@@ -12,8 +12,13 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
+from processor.configuration import Files
+from processor.reload import Changes, plan_of
+from processor.service import run_service
+from processor.telemetry.status import Status
 from tests.integration.members import DESTINATION, Member, Producer, member_environ
 from tests.integration.test_observation import ready, url_of
+from tests.integration.world import settings_for, until
 from tests.kinesis.model import ScriptedKinesis
 from tests.kinesis.served import served
 
@@ -247,6 +252,35 @@ async def test_keys_alone_may_change_while_the_service_runs_by_sighup_and_by_the
         finally:
             await member.kill()
     assert statuses(scripted) == [{"one": "realized"}, {"one": "existing"}, {"one": "existing"}]
+
+
+async def test_a_worker_that_waits_to_be_connected_begins_with_the_files_that_changed_meanwhile(
+    kafka: str, topic: str, tmp_path: Path
+) -> None:
+    scripted, known = ScriptedKinesis(random.Random(5)), {"new"}
+    async with served(scripted, known) as kinesis_url:
+
+        def files(key: str, *segments: str) -> Files:
+            connection = {
+                "region": "eu-west-1",
+                "accessKeyId": key,
+                "secretKey": "s",
+                "connectionUrl": kinesis_url,
+            }
+            mapped = [{"id": segment} for segment in segments]
+            text = json.dumps({**DESTINATION, "connection": connection, "segments": mapped})
+            return Files((text, "destination.yaml"), None, [])
+
+        changes, status, stop = Changes(), Status(), asyncio.Event()
+        settings, plan = settings_for(kafka, topic), plan_of(files("old", "one", "two"))
+        async with Producer(kafka, topic) as producer, asyncio.TaskGroup() as tasks:
+            await producer.produce([event(1, "one", "two", "three")])
+            tasks.create_task(run_service(settings, plan, stop, status, restarted=True, changes=changes))
+            await until(lambda: "AWS does not know the access key" in status.conditions.get("kinesis", ""))
+            changes.tell(files("new", "three"))
+            await exports_reach(scripted, 1)
+            stop.set()
+    assert statuses(scripted) == [{"three": "realized"}]
 
 
 async def unready(http: aiohttp.ClientSession, url: str, because: str, but: Sequence[int] = ()) -> None:
