@@ -49,15 +49,15 @@ class Prometheus:
 
 
 @contextmanager
-def start_prometheus(directory: Path, target: str) -> Iterator[Prometheus]:
-    """One that scrapes `target` every half second, and evaluates our rules as often."""
+def start_prometheus(directory: Path, scraped: dict[str, Any]) -> Iterator[Prometheus]:
+    """One that scrapes what one of its `scrape_configs` says every half second, and evaluates our rules as often."""
     config = directory / "prometheus.yaml"
     config.write_text(
         yaml.safe_dump(
             {
                 "global": {"scrape_interval": "500ms", "evaluation_interval": "500ms"},
                 "rule_files": [str(DEPLOY / "prometheus" / "rules.yaml")],
-                "scrape_configs": [{"job_name": "processor", "static_configs": [{"targets": [target]}]}],
+                "scrape_configs": [scraped],
             }
         )
     )

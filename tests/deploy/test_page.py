@@ -22,6 +22,7 @@ from tests.deploy.manifests import (
     container,
     environment,
     render,
+    rendered,
     the,
 )
 from tests.deploy.operators import check_operators_objects
@@ -144,11 +145,24 @@ def test_on_openshift_the_pods_name_no_user(overlay: str, tmp_path: Path) -> Non
 
 def rendered_with(title: str, overlay: str, directory: Path) -> list[dict[str, Any]]:
     """The page's overlay with what it has under another title on top."""
-    whole = {**on_the_page("kustomization.yaml"), **on_the_page(title)}
+    whole = on_the_page("kustomization.yaml")
+    whole["components"] += on_the_page(f"{title}, beside the others")["components"]
     whole["resources"] = [
         each.replace("overlays/deployment", f"overlays/{overlay}") for each in whole["resources"]
     ]
     return rendered_of_one_s_own(directory, whole)
+
+
+@pytest.mark.needs("kustomize")
+def test_the_rules_and_the_dashboard_come_as_they_are_once(tmp_path: Path) -> None:
+    whole = on_the_page("kustomization.yaml")
+    del whole["replacements"]
+    documents = rendered_of_one_s_own(tmp_path, whole)
+    assert the(documents, "PrometheusRule")["spec"] == load(DEPLOY / "prometheus" / "rules.yaml")
+    dashboard = config_map(documents, "processor-dashboard")["processor.json"]
+    assert dashboard == (DEPLOY / "grafana" / "processor.json").read_text()
+    of_overlays = {document["kind"] for overlay in OVERLAYS for document in rendered(overlay)}
+    assert "PrometheusRule" not in of_overlays, "each would evaluate all deployments' rules"
 
 
 @pytest.mark.needs("kustomize")
