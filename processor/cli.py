@@ -15,6 +15,7 @@ from rich.text import Text
 
 from processor import __version__
 from processor.configuration import read_files
+from processor.configuration.key_files import key_file_problems
 from processor.console import refuse, tell
 from processor.errors import ConfigurationError
 from processor.letter_commands import letter_app
@@ -97,7 +98,8 @@ def validate(
 
     plan, problems = _plan(destination, governance)
     found = find_settings()
-    wrong = [*problems, *environment_problems(found, connect=connect)]
+    of_keys = [] if plan is None else key_file_problems(plan.destination)
+    wrong = [*problems, *of_keys, *environment_problems(found, connect=connect)]
     if wrong or plan is None:
         refuse(wrong)
     console = Console()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from pydantic import SecretStr
 
@@ -39,12 +40,22 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """How to reach Kinesis; without keys AWS's default credential chain is used."""
+    """How to reach Kinesis; without keys AWS's default credential chain is used.
+
+    Each of the two keys is given itself, or by the file that holds it.
+    """
 
     region: str
     access_key_id: SecretStr | None = None
     secret_key: SecretStr | None = None
     connection_url: str | None = None
+    access_key_id_file: Path | None = None
+    secret_key_file: Path | None = None
+
+    @property
+    def gives_keys(self) -> bool:
+        """Whether there are keys, so that the chain is not asked."""
+        return self.access_key_id is not None or self.access_key_id_file is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -245,6 +245,7 @@ class Observer:
                 sheet.add(metrics.PARTITION_OPEN_SECONDS, each.open_s, label)
             if each.lag_s is not None:
                 sheet.add(metrics.PARTITION_LAG_SECONDS, each.lag_s, label)
+        sheet.add(metrics.CONFIGURATION_PROBLEMS, len(self._destination.problems))
         _add_writer(sheet, self._writer)
         sheet.add(metrics.KINESIS_BUFFER_LIMIT_BYTES, self._settings.kinesis.buffer_bytes)
         _add_service(sheet, status)

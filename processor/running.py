@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 import uvloop
 
+from processor.configuration.key_files import key_file_problems
 from processor.console import errors, exit_code, leaves, refuse, tell
 from processor.errors import ConfigurationError, ProcessorError
 from processor.kafka.client import client_options
@@ -19,10 +20,12 @@ from processor.link import line_to_parent
 from processor.reload import Changes, LastValid, plan_of
 from processor.service import Parent, run_service, stop_on_signals
 from processor.settings import load_settings
+from processor.target_labels import target_labels
 from processor.telemetry.logs import configure_logs
 from processor.telemetry.restore_bar import show_restoration
 from processor.telemetry.status import Status
 from processor.web.server import serve
+from processor.web.tls import certificate
 from processor.workers import Command, RestartPolicy, Workers, allowed_cpus, worker_environ
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
     from processor.configuration import Files
     from processor.errors import Problem
+    from processor.governance.plan import Plan
     from processor.settings import Settings
 
 _LEAVE_S: Final = 15.0
@@ -52,11 +56,14 @@ def run_all(read: Callable[[], Files], workers: int | None) -> int:
     try:
         files = read()
         plan = plan_of(files)
+        problems += key_file_problems(plan.destination)
     except ConfigurationError as error:
         problems += error.problems
     try:
         settings = load_settings()
-        client_options(settings.kafka)  # files of certificates and keys are read before anything is connected
+        # Files of certificates and keys are read before anything is connected.
+        client_options(settings.kafka)
+        certificate(settings.service)
     except ConfigurationError as error:
         problems += error.problems
     if problems:
@@ -66,7 +73,7 @@ def run_all(read: Callable[[], Files], workers: int | None) -> int:
     configure_logs(settings.service)
     count = workers or settings.service.workers or allowed_cpus()
     if count > 1:
-        return _run_parent(count, settings, LastValid(read, files, plan))
+        return _run_parent(count, settings, LastValid(read, files, plan), plan)
 
     async def serve_alone() -> None:
         stop, changes, status = asyncio.Event(), Changes(), Status()
@@ -154,7 +161,7 @@ def _tune_interpreter() -> None:
     gc.set_threshold(_COLLECT_AFTER, *gc.get_threshold()[1:])
 
 
-def _run_parent(count: int, settings: Settings, files: LastValid) -> int:
+def _run_parent(count: int, settings: Settings, files: LastValid, plan: Plan) -> int:
     commands = [Command(["run"], worker_environ(os.environ, settings, index)) for index in range(count)]
     service = settings.service
     stop_timeout_s = service.shutdown_timeout_ms / 1000 + _LEAVE_S
@@ -165,7 +172,7 @@ def _run_parent(count: int, settings: Settings, files: LastValid) -> int:
         parent = Workers(commands, files.handover, stop_timeout_s, policy)
         stop_on_signals(stop, parent.kill)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: parent.tell(files.changed()))
-        async with serve(service, parent.ask):
+        async with serve(service, parent.ask, target_labels(settings, plan.destination)):
             return await parent.run(stop)
 
     try:

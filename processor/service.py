@@ -39,6 +39,7 @@ from processor.profile.core import Core
 from processor.reload import Changes, follow_changes, tell_refused
 from processor.state.directory import StateDirectory
 from processor.state.files import check_room
+from processor.target_labels import target_labels
 from processor.telemetry.report import Fleet
 from processor.telemetry.status import Status
 from processor.telemetry.traces import tracing
@@ -100,19 +101,24 @@ async def run_service(
     patience = _PATIENT if restarted else _HOPEFUL
     async with AsyncExitStack() as stack:
         life = _Life.begun(settings)
-        writer = Writer(
-            await stack.enter_async_context(open_stream(plan.destination, settings.kinesis)),
-            settings.kinesis,
-            random.Random(),
-            life.fence,
+        stream = await stack.enter_async_context(
+            open_stream(plan.destination, settings.kinesis, settings.kafka.client_id)
         )
+        writer = Writer(stream, settings.kinesis, random.Random(), life.fence)
         observer = Observer(0 if parent is None else parent.worker, settings, plan, status, writer)
         if parent is None:
-            await stack.enter_async_context(serve(settings.service, _alone(observer)))
+            labels = target_labels(settings, plan.destination)
+            await stack.enter_async_context(serve(settings.service, _alone(observer), labels))
         tell_refused(changes.refused, observer)
         teller = Teller(observer, settings.service.log_interval_ms / 1000)
         beside = await stack.enter_async_context(
-            _beside(observer.run(), teller.run(), *_answering(parent, observer, changes, stop))
+            _beside(
+                observer.run(),
+                teller.run(),
+                # From the beginning: a worker may wait for the very keys that a change brings.
+                follow_changes(changes, observer, status, stream.use),
+                *_answering(parent, observer, changes, stop),
+            )
         )
         connecting = asyncio.create_task(
             _connected(settings, plan, status, writer, life=life, patience=patience, stack=stack)
@@ -127,6 +133,8 @@ async def run_service(
                 beside.result()
             return
         observer.pipeline = pipeline = connecting.result()
+        if observer.plan is not plan:
+            pipeline.follow(Core(observer.plan))  # files have changed meanwhile
         stall_s = settings.service.stall_timeout_ms / 1000
         with loop_guarded(observer.loop_lag, stall_s) as leave_soon:
             watchdog = Watchdog(observer, status, stall_s, lambda: check_group(settings.kafka))
@@ -134,7 +142,6 @@ async def run_service(
                 watching = [
                     tasks.create_task(_watched(watchdog, leave_soon), name="watchdog"),
                     tasks.create_task(_failure_of(beside), name="beside"),
-                    tasks.create_task(follow_changes(changes, pipeline, observer, status), name="reload"),
                 ]
                 await pipeline.run(stop)
                 for task in watching:

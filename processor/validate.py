@@ -14,6 +14,7 @@ from processor.kafka.source_topic import look_at_source
 from processor.kafka.topics import open_topics
 from processor.kinesis.connection import open_stream
 from processor.tables import plain
+from processor.web.tls import certificate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -72,6 +73,7 @@ def environment_problems(found: Found, *, connect: bool) -> list[Problem]:
         return [*found.wrong, *unset]
     try:
         client_options(found.settings.kafka)
+        certificate(found.settings.service)
     except ConfigurationError as error:
         return [*error.problems]
     return []

@@ -235,8 +235,9 @@ class Workers:
 
 def worker_environ(environ: Mapping[str, str], settings: Settings, index: int) -> dict[str, str]:
     """A worker's environment: what must differ between the members of one machine does."""
-    instance_id = settings.of_worker(index).kafka.instance_id
-    return {**environ, **({"PROCESSOR_KAFKA_INSTANCE_ID": instance_id} if instance_id else {})}
+    kafka = settings.of_worker(index).kafka
+    own = {"PROCESSOR_KAFKA_CLIENT_ID": kafka.client_id, "PROCESSOR_KAFKA_INSTANCE_ID": kafka.instance_id}
+    return {**environ, **{name: value for name, value in own.items() if value}}
 
 
 def allowed_cpus() -> int:

@@ -244,3 +244,24 @@ def test_a_letter_is_shown_whatever_its_time(timestamp_ms: int) -> None:
     found = letter(kept, 0)
     assert found is not None
     assert letter_commands._time(found)
+
+
+@pytest.mark.parametrize("command", ["validate", "run"])
+def test_files_of_keys_and_of_the_port_s_certificate_are_looked_at_before_anything_is_connected(
+    files: Path, command: str
+) -> None:
+    keys = "{region: eu-west-1, accessKeyIdFile: id, secretKeyFile: secret}"
+    (files / "destination.yaml").write_text(DESTINATION.replace("{region: eu-west-1}", keys))
+    (files / "id").write_text("AKIA\n")
+    port = {"PROCESSOR_HTTP_TLS_CERT_FILE": "tls.crt", "PROCESSOR_HTTP_TLS_KEY_FILE": "tls.key"}
+    done = subprocess.run(
+        [sys.executable, "-m", "processor", command],
+        env={**os.environ, **ENVIRON, **port},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 78
+    assert "destination.yaml:2: connection.secretKeyFile: secret: there is no such file" in done.stderr
+    assert "PROCESSOR_HTTP_TLS_CERT_FILE, _KEY_FILE: the certificate cannot be used" in done.stderr
+    assert "AKIA" not in done.stderr

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from socket import gethostname
 
 import pytest
 
@@ -140,7 +141,17 @@ NEEDED = {
 def test_members_of_one_machine_differ_where_they_must() -> None:
     environ = {**NEEDED, "PROCESSOR_KAFKA_INSTANCE_ID": "pod-3", "PROCESSOR_HTTP_PORT": "9000"}
     own = worker_environ(environ, load_settings(environ), 2)
-    assert own == {**environ, "PROCESSOR_KAFKA_INSTANCE_ID": "pod-3-2"}
+    names = {
+        "PROCESSOR_KAFKA_INSTANCE_ID": "pod-3-2",
+        "PROCESSOR_KAFKA_CLIENT_ID": f"processor-{gethostname()}-2",
+    }
+    assert own == {**environ, **names}
+
+
+def test_no_two_workers_call_themselves_alike_to_kafka() -> None:
+    settings = load_settings({**NEEDED, "PROCESSOR_KAFKA_CLIENT_ID": "exports"})
+    ids = [settings.of_worker(index).kafka.client_id for index in range(3)]
+    assert ids == [f"exports-{gethostname()}-{index}" for index in range(3)]
 
 
 def test_no_two_workers_of_processes_with_different_ids_have_the_same() -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 WIDTH: Final = 24
 HEIGHT: Final = 8
-OURS: Final = 'job=~"$job"'
+OURS: Final = 'job=~"$job", group=~"$group"'
 SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 
 
@@ -170,6 +170,16 @@ _VARIABLES: Final[list[dict[str, Any]]] = [
         "type": "query",
         "datasource": SOURCE,
         "query": {"query": "label_values(processor_worker_up, job)", "refId": "job"},
+        "refresh": 2,
+        "includeAll": True,
+        "multi": True,
+        "current": {"text": "All", "value": "$__all"},
+    },
+    {
+        "name": "group",
+        "type": "query",
+        "datasource": SOURCE,
+        "query": {"query": 'label_values(processor_worker_up{job=~"$job"}, group)', "refId": "group"},
         "refresh": 2,
         "includeAll": True,
         "multi": True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -32,14 +33,15 @@ class Settings:
         return self.state.changelog_topic or changelog_of(self.kafka.group, self.kafka.topic)
 
     def of_worker(self, index: int) -> Settings:
-        """The settings of one of several workers, or of the only one: its instance id, where there is one, is its own.
+        """The settings of one of several workers, or of the only one: its names are its own.
 
-        The only worker's has a number, too: else `a` with two workers and `a-1` with one would meet.
+        Its client id, and its instance id where there is one. The only worker's has a number, too: else `a` with two
+        workers and `a-1` with one would meet.
         """
-        if self.kafka.instance_id is None:
-            return self
-        own = f"{self.kafka.instance_id}-{index}"
-        return replace(self, kafka=self.kafka.model_copy(update={"instance_id": own}))
+        own = {"client_id": f"{self.kafka.client_id}-{socket.gethostname()}-{index}"}
+        if self.kafka.instance_id is not None:
+            own["instance_id"] = f"{self.kafka.instance_id}-{index}"
+        return replace(self, kafka=self.kafka.model_copy(update=own))
 
     @property
     def fence_s(self) -> float:
@@ -54,5 +56,11 @@ GROUPS: Final[tuple[type[Group], ...]] = (
     KinesisSettings,
     ServiceSettings,
 )
-SECRETS: Final = ("PROCESSOR_KAFKA_SASL_PASSWORD", "PROCESSOR_KAFKA_TLS_KEY_PASSWORD")
+SECRETS: Final = (
+    "PROCESSOR_KAFKA_SASL_PASSWORD",
+    "PROCESSOR_KAFKA_TLS_KEY_PASSWORD",
+    "PROCESSOR_HTTP_PASSWORD",
+    "PROCESSOR_HTTP_TOKEN",
+    "PROCESSOR_HTTP_TLS_KEY_PASSWORD",
+)
 """Each may also be given by a file: the variable's name with `_FILE` behind it."""

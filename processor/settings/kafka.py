@@ -33,7 +33,8 @@ class KafkaSettings(Group):
         "processor",
         min_length=1,
         max_length=TEXT_MAX,
-        description="The name that Kafka's own logs and quotas see.",
+        description="How the name begins that Kafka's own logs, metrics and quotas see; the machine's name and the worker's "
+        "number follow.",
     )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="Whether connections are encrypted and users authenticated."

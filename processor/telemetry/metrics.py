@@ -1,8 +1,8 @@
 """The metrics: every name there is, what it means, and its labels. docs/metrics.md is generated from here.
 
 Names follow Prometheus' rules: `processor_<what>_<unit>`, base units, counters with `_total`. All are counted per
-batch, per call or per interval, never per event. Every series has the label `worker`; no label is a profile, a segment
-or an attribute. Series of a partition or shard disappear with it.
+batch, per call or per interval, never per event. Every series has the label `worker`, and those that tell one deployment
+from another; no label is a profile, a segment or an attribute. Series of a partition or shard disappear with it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Kind: TypeAlias = Literal["counter", "gauge", "histogram"]
 
 WORKER_LABEL: Final = "worker"
+TARGET_LABELS: Final = ("group", "topic", "stream")
+"""Of every series: many deployments may be scraped by one Prometheus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +197,10 @@ CONDITION = _gauge(
 )
 CONDITIONS_BEGUN = _counter("unready_conditions", "How often each condition has begun.", "condition")
 RELOADS = _counter("configuration_reloads", "Reloads on SIGHUP that were `taken` or `refused`.", "result")
+CONFIGURATION_PROBLEMS = _gauge(
+    "configuration_problems",
+    "What is wrong with the files that were read last and are not followed, the former ones going on; 0 where they are followed.",
+)
 STARTED = _gauge("worker_start_time_seconds", "When the worker started, in seconds since the epoch.")
 RESTARTS = _counter("worker_restarts", "How often a worker died or was ended, and was started again.")
 CPU_SECONDS = _counter("process_cpu_seconds", "CPU time of the worker's process, user and system.")

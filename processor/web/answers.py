@@ -10,6 +10,8 @@ from processor.telemetry import metrics
 from processor.telemetry.exposition import Sheet, exposition
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from processor.telemetry.exposition import Samples
     from processor.telemetry.report import Fleet
 
@@ -33,8 +35,8 @@ def reasons(fleet: Fleet) -> dict[str, str]:
     return found
 
 
-def metrics_text(fleet: Fleet) -> bytes:
-    """All workers' series, each with its worker's label."""
+def metrics_text(fleet: Fleet, of_all: Mapping[str, str]) -> bytes:
+    """All workers' series, each with its worker's label and those `of_all`."""
     workers: dict[str, Samples] = {str(each.report.worker): dict(each.samples) for each in fleet.observations}
     for number in fleet.silent:
         sheet = Sheet()
@@ -44,7 +46,7 @@ def metrics_text(fleet: Fleet) -> bytes:
         sheet = Sheet()
         sheet.add(metrics.RESTARTS, restarts)
         workers[str(number)] = workers.get(str(number), {}) | sheet.samples
-    return exposition(workers)
+    return exposition(workers, of_all)
 
 
 def status_json(fleet: Fleet) -> bytes:

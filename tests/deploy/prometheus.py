@@ -24,6 +24,8 @@ RULES: Final = DEPLOY / "prometheus" / "rules.yaml"
 class Prometheus:
     def __init__(self, url: str) -> None:
         self._url = url
+        self.of: dict[str, str] = {}
+        """What its target's series are labelled with, for a test to compare."""
 
     def query(self, query: str) -> list[dict[str, Any]]:
         """The series of an instant query, as of now; without those that are not a number."""
@@ -56,16 +58,16 @@ class Prometheus:
 
 @contextmanager
 def start_prometheus(
-    directory: Path, targets: Sequence[str], *, binary: str, rules: Path = RULES, every: str = "500ms"
+    directory: Path, scraped: dict[str, Any], *, binary: str, rules: Path = RULES, every: str = "500ms"
 ) -> Iterator[Prometheus]:
-    """One that scrapes `targets`, and evaluates the rules as often."""
+    """One that scrapes what one of its `scrape_configs` says, and evaluates the rules as often."""
     config = directory / "prometheus.yaml"
     config.write_text(
         yaml.safe_dump(
             {
                 "global": {"scrape_interval": every, "evaluation_interval": every},
                 "rule_files": [str(rules)],
-                "scrape_configs": [{"job_name": "processor", "static_configs": [{"targets": [*targets]}]}],
+                "scrape_configs": [scraped],
             }
         )
     )

@@ -6,10 +6,12 @@ import asyncio
 import random
 import re
 import signal
+from socket import gethostname
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
 from tests.integration.members import Member, Producer, changes, member_environ
 from tests.kinesis.model import Faults, ScriptedKinesis
@@ -53,6 +55,17 @@ async def ready(http: aiohttp.ClientSession, url: str) -> dict[str, Any]:
             if told["ready"]:
                 return told
         await asyncio.sleep(0.05)
+
+
+async def member_names(servers: str, group: str) -> set[str]:
+    """The client ids of a group's members, as Kafka's own tools show them."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    await admin.start()
+    try:
+        (described,) = (await admin.describe_consumer_groups([group]))[0].groups
+    finally:
+        await admin.close()
+    return {member[1] for member in described[-2 if isinstance(described[-1], int) else -1]}
 
 
 def lag_partitions(scrape: dict[Any, float]) -> list[str]:
@@ -119,12 +132,19 @@ async def test_the_series_of_revoked_partitions_disappear(
 async def test_one_port_answers_for_all_workers_and_tells_of_one_that_is_missing(
     kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str], tmp_path: Path
 ) -> None:
-    _, url = kinesis
+    scripted, url = kinesis
     member = await Member(tmp_path, member_environ(kafka, topic, tmp_path, url), workers=2).start()
     try:
         async with aiohttp.ClientSession() as http:
             at = await url_of(member)
             assert await ready(http, at) == {"ready": True, "reasons": {}}
+            # Each calls itself by a name of its own, at both ends.
+            names = {f"processor-{gethostname()}-{worker}" for worker in (0, 1)}
+            while await member_names(kafka, f"group-{topic}") != names:
+                await asyncio.sleep(0.1)
+            assert {caller.rpartition(" client/")[2] for caller in scripted.callers} == names
+            of_all = {"group": f"group-{topic}", "topic": topic, "stream": "exports"}
+            assert all(labels >= set(of_all.items()) for _, labels in await scraped(http, at))
             async with http.get(f"{at}/api/status") as answer:
                 told = await answer.json()
             assert [each["worker"] for each in told["workers"]] == [0, 1]

@@ -12,13 +12,18 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
+from processor.configuration import Files
+from processor.reload import Changes, plan_of
+from processor.service import run_service
+from processor.telemetry.status import Status
 from tests.integration.members import DESTINATION, Member, Producer, member_environ
 from tests.integration.test_observation import ready, url_of
+from tests.integration.world import settings_for, until
 from tests.kinesis.model import ScriptedKinesis
 from tests.kinesis.served import served
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
@@ -177,3 +182,115 @@ async def test_a_worker_that_is_started_anew_follows_the_last_valid_files_whatev
     finally:
         await member.kill()
     assert statuses(scripted) == [{"one": "realized", "two": "realized"}, {"one": "existing"}]
+
+
+async def test_keys_alone_may_change_while_the_service_runs_by_sighup_and_by_their_files(
+    kafka: str, topic: str, tmp_path: Path
+) -> None:
+    scripted, known = ScriptedKinesis(random.Random(5)), {"test"}
+    async with served(scripted, known) as kinesis_url, aiohttp.ClientSession() as http:
+        environ = member_environ(kafka, topic, tmp_path, kinesis_url, kinesis_slow_retry_ms="300")
+        file = tmp_path / "destination.yaml"
+        connection = json.loads(file.read_text())["connection"]
+
+        def connect(**members: str) -> None:
+            file.write_text(json.dumps({**DESTINATION, "connection": {**connection, **members}}))
+
+        member = await Member(tmp_path, environ, workers=2).start()
+        try:
+            async with Producer(kafka, topic) as producer:
+                url = await url_of(member)
+                await ready(http, url)
+
+                # The keys have come to their end, and one of the workers dies: its next life waits for others.
+                known.clear()
+                await producer.produce([event(1, "one")])
+                await unready(http, url, "AWS does not know the access key")
+                first = member.worker_pids()
+                os.kill(first[0], signal.SIGKILL)
+                await unready(http, url, "AWS does not know the access key", but=first)
+
+                connect(region="eu-west-2", accessKeyId="new")
+                member.process.send_signal(signal.SIGHUP)
+                told = await reloads_reach(http, url, "refused", 1)
+                for worker in told["workers"]:
+                    (problem,) = worker["destination"]["problems"]
+                    assert "connection.region: it cannot change while the service runs" in problem
+
+                known.add("new")
+                connect(accessKeyId="new")
+                member.process.send_signal(signal.SIGHUP)
+                await reloads_reach(http, url, "taken", 1)
+                await exports_reach(scripted, 1)
+                await ready(http, url)
+
+                # From here on by files, which are read anew without a signal.
+                key_file = tmp_path / "access-key-id"
+                key_file.write_text("new\n")
+                file.write_text(
+                    json.dumps(
+                        {
+                            **DESTINATION,
+                            "connection": {
+                                **{name: text for name, text in connection.items() if name != "accessKeyId"},
+                                "accessKeyIdFile": str(key_file),
+                            },
+                        }
+                    )
+                )
+                member.process.send_signal(signal.SIGHUP)
+                await reloads_reach(http, url, "taken", 2)
+                await producer.produce([event(2, "one")])
+                await exports_reach(scripted, 2)
+                known.clear()
+                known.add("newer")
+                key_file.write_text("newer\n")
+                await producer.produce([event(3, "one")])
+                await exports_reach(scripted, 3)
+                await ready(http, url)
+            assert await member.stop() == 0
+        finally:
+            await member.kill()
+    assert statuses(scripted) == [{"one": "realized"}, {"one": "existing"}, {"one": "existing"}]
+
+
+async def test_a_worker_that_waits_to_be_connected_begins_with_the_files_that_changed_meanwhile(
+    kafka: str, topic: str, tmp_path: Path
+) -> None:
+    scripted, known = ScriptedKinesis(random.Random(5)), {"new"}
+    async with served(scripted, known) as kinesis_url:
+
+        def files(key: str, *segments: str) -> Files:
+            connection = {
+                "region": "eu-west-1",
+                "accessKeyId": key,
+                "secretKey": "s",
+                "connectionUrl": kinesis_url,
+            }
+            mapped = [{"id": segment} for segment in segments]
+            text = json.dumps({**DESTINATION, "connection": connection, "segments": mapped})
+            return Files((text, "destination.yaml"), None, [])
+
+        changes, status, stop = Changes(), Status(), asyncio.Event()
+        settings, plan = settings_for(kafka, topic), plan_of(files("old", "one", "two"))
+        async with Producer(kafka, topic) as producer, asyncio.TaskGroup() as tasks:
+            await producer.produce([event(1, "one", "two", "three")])
+            tasks.create_task(run_service(settings, plan, stop, status, restarted=True, changes=changes))
+            await until(lambda: "AWS does not know the access key" in status.conditions.get("kinesis", ""))
+            changes.tell(files("new", "three"))
+            await exports_reach(scripted, 1)
+            stop.set()
+    assert statuses(scripted) == [{"three": "realized"}]
+
+
+async def unready(http: aiohttp.ClientSession, url: str, because: str, but: Sequence[int] = ()) -> None:
+    """Wait until a worker, another process than those of `but`, is unready for that reason."""
+    while True:
+        async with http.get(f"{url}/api/status") as answer:
+            workers = (await answer.json())["workers"]
+        reasons = [
+            reason for each in workers if each["pid"] not in but for reason in each["conditions"].values()
+        ]
+        if any(because in reason for reason in reasons):
+            return
+        await asyncio.sleep(0.02)

@@ -126,6 +126,8 @@ class ScriptedKinesis:
         """The closed ones, too, parents before their children."""
         for n in range(shards):
             self._open(HASH_KEYS * n // shards, HASH_KEYS * (n + 1) // shards - 1)
+        self.callers: set[str] = set()
+        """What those who call over HTTP say of themselves."""
         self.listings = 0
         self.throttled = 0
         self.requests: list[int] = []

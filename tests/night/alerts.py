@@ -76,7 +76,7 @@ def start_alerts(binary: str, directory: Path, ports: Sequence[int]) -> Iterator
     """A Prometheus that scrapes these ports every second."""
     rules = directory / "rules.yaml"
     rules.write_text(quickened((DEPLOY / "prometheus" / "rules.yaml").read_text(encoding="utf-8")))
-    with start_prometheus(
-        directory, [f"127.0.0.1:{port}" for port in ports], binary=binary, rules=rules, every="1s"
-    ) as started:
+    targets = [f"127.0.0.1:{port}" for port in ports]
+    scraped = {"job_name": "processor", "static_configs": [{"targets": targets}]}
+    with start_prometheus(directory, scraped, binary=binary, rules=rules, every="1s") as started:
         yield Alerts(started)
