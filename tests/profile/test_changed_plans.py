@@ -160,6 +160,7 @@ def test_a_profile_that_is_only_in_segments_that_are_not_mapped_any_more_is_forg
         ("abc", ""),
         ("cba", ""),
         ("acb", ""),
+        ("bca", ""),
         ("ab", ""),
         ("bc", ""),
         ("ca", ""),

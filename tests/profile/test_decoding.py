@@ -165,7 +165,7 @@ def test_pairs_of_surrogates_may_be_escaped_anywhere(place: str, text: str) -> N
 def test_half_a_pair_is_no_json_anywhere(place: str, text: str) -> None:
     if '":"' in text:
         place = place.replace('"%s":1', '"%s":"1"')
-    with pytest.raises(InvalidEvent) as caught:
+    with pytest.raises(InvalidEvent, match="an escaped surrogate stands alone") as caught:
         decoder("a").decode((place % text).encode())
     assert caught.value.reason is Reason.BAD_JSON
 

@@ -65,3 +65,8 @@ def test_ids_of_two_namespaces_do_not_meet() -> None:
 
 def test_attributes_are_digests_by_digests() -> None:
     assert split_attributes(b"pathvaluevalPATHVALUEVAL") == {b"path": b"valueval", b"PATH": b"VALUEVAL"}
+
+
+@pytest.mark.parametrize("cut", [b"", b"\x01", b"\x02\x91\x07"])
+def test_what_is_cut_short_or_anothers_is_no_profile_that_left(cut: bytes) -> None:
+    assert not has_left(cut)
