@@ -23,8 +23,8 @@ resource "aws_kinesis_stream" "exports" {
     stream_mode = var.shard_count == null ? "ON_DEMAND" : "PROVISIONED"
   }
 
-  # What consumers have not read goes with a stream, and the processor does not export it again. Another name, or another
-  # key of encryption by its alias, would make it anew.
+  # What consumers have not read goes with a stream, and the processor does not export it again. Another name would make
+  # it anew; `terraform destroy` asks for this to be taken out first.
   lifecycle {
     prevent_destroy = true
   }
