@@ -282,9 +282,11 @@ async def _patiently(
     wait_s = _RETRY_BASE_S
     while True:
         try:
-            async with asyncio.timeout(patience.most_s):
+            async with asyncio.timeout(patience.most_s) as limit:
                 result = await action()
         except TimeoutError as error:
+            if not limit.expired():
+                raise
             raise WorkerStalled(
                 f"an attempt to connect to {what} did not end within {patience.most_s:g} s; the worker is ended to be "
                 "started anew"
