@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -77,6 +78,9 @@ def run(
     restarted: Annotated[bool, typer.Option("--restarted", hidden=True)] = False,
 ) -> None:
     """Run the service until SIGTERM or SIGINT."""
+    # Until the service has handlers of its own nothing is connected, so there is nothing to drain.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
     from processor.running import run_all, run_worker
 
     if worker is None:
