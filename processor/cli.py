@@ -248,6 +248,10 @@ def version() -> None:
 def main() -> None:
     """The console script."""
     raise_limit()
+    if sys.argv[1:2] != ["run"]:
+        from processor.telemetry.logs import configure_notes
+
+        configure_notes()
     app()
 
 

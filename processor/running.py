@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Final
 import structlog
 import uvloop
 
-from processor.console import errors, exit_code, leaves, refuse, tell
-from processor.errors import ConfigurationError, ProcessorError
+from processor.console import count_problems, errors, exit_code, leaves, tell
+from processor.errors import EXIT_BAD_CONFIGURATION, ConfigurationError, ProcessorError
 from processor.kafka.client import client_options
 from processor.link import line_to_parent
 from processor.reload import Changes, LastValid, plan_of
 from processor.service import Parent, run_service, stop_on_signals
 from processor.settings import load_settings
-from processor.telemetry.logs import configure_logs
+from processor.telemetry.journal import STATE_CHANGED
+from processor.telemetry.logs import begin_logs, configure_logs, is_json
 from processor.telemetry.restore_bar import show_restoration
 from processor.telemetry.status import Status
 from processor.web.server import serve
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from processor.errors import Problem
     from processor.settings import Settings
 
+log = structlog.get_logger(__name__)
+
 _LEAVE_S: Final = 15.0
 """What a worker may take beyond its drain: the last commit, and leaving the group."""
 
@@ -42,12 +45,8 @@ _COLLECT_AFTER: Final = 20_000
 
 
 def run_all(read: Callable[[], Files], workers: int | None) -> int:
-    """Run `workers` of them, by default as many as the settings say; the exit code. `read` reads the files.
-
-    Raises:
-        typer.Exit: the configuration cannot be used; what is wrong with it is told.
-
-    """
+    """Run `workers` of them, by default as many as the settings say; the exit code. `read` reads the files."""
+    begin_logs(os.environ)
     problems: list[Problem] = []
     try:
         files = read()
@@ -60,7 +59,7 @@ def run_all(read: Callable[[], Files], workers: int | None) -> int:
     except ConfigurationError as error:
         problems += error.problems
     if problems:
-        refuse(problems)
+        return _refused(problems)
     # The files are read: until there is a handler, a signal to read them again must not end the process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     configure_logs(settings.service)
@@ -83,6 +82,7 @@ def run_all(read: Callable[[], Files], workers: int | None) -> int:
 
 def run_worker(number: int, *, restarted: bool) -> int:
     """Run one worker of several, with what its parent hands over; the exit code."""
+    begin_logs(os.environ)
     # The parent tells of changed files: a signal for all processes of that name is not this one's to follow.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
@@ -115,13 +115,12 @@ def _exit_code_of(service: Coroutine[object, object, None]) -> int:
     _tune_interpreter()
     try:
         uvloop.run(service)
-    except ProcessorError as failure:
-        failures: list[BaseException] = [failure]
-    except ExceptionGroup as failure:
-        failures = list(leaves(failure))
-        # What is not ours is a bug, and its trace is what a report of it needs.
+    except (Exception, asyncio.CancelledError) as failure:
+        failures = list(leaves(failure)) if isinstance(failure, BaseExceptionGroup) else [failure]
         if not all(isinstance(leaf, ProcessorError) for leaf in failures):
-            raise
+            # What is not ours is a bug, and its trace is what a report of it needs.
+            log.critical("ended by a fault of the processor: please report it", exc_info=True)
+            return 1
     else:
         return 0
     return _told(failures)
@@ -136,13 +135,45 @@ def _told(failures: Sequence[BaseException]) -> int:
         problem for each in failures if isinstance(each, ConfigurationError) for problem in each.problems
     ]
     others = dict.fromkeys(str(each) for each in failures if not isinstance(each, ConfigurationError))
-    for problem in problems:
-        tell(str(problem))
+    code = exit_code(failures)
+    _tell_problems(problems)
     for text in list(others)[:_TOLD_MOST]:
-        tell(text)
+        _tell_last(text, code)
     if len(others) > _TOLD_MOST:
-        tell(f"… and {len(others) - _TOLD_MOST} more, of other partitions")
-    return exit_code(failures)
+        _tell_last(f"… and {len(others) - _TOLD_MOST} more, of other partitions", code)
+    return code
+
+
+def _refused(problems: Sequence[Problem]) -> int:
+    """Tell what is wrong with the configuration that the service would be started with; the exit code."""
+    _tell_problems(problems)
+    if not is_json(os.environ):
+        count_problems(problems)
+    return EXIT_BAD_CONFIGURATION
+
+
+def _tell_problems(problems: Sequence[Problem]) -> None:
+    for each in problems:
+        if not is_json(os.environ):
+            tell(str(each))
+            continue
+        log.critical(
+            "the configuration cannot be used",
+            reason=str(each),
+            source=each.source,
+            line=each.line,
+            member=each.member,
+            exit_code=EXIT_BAD_CONFIGURATION,
+            **{STATE_CHANGED: True},
+        )
+
+
+def _tell_last(reason: str, code: int) -> None:
+    """Tell why the process ends, to whoever reads its log: a program, or a person at a terminal."""
+    if is_json(os.environ):
+        log.critical("ended", reason=reason, exit_code=code, **{STATE_CHANGED: True})
+    else:
+        tell(reason)
 
 
 def _tune_interpreter() -> None:

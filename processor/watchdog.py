@@ -10,10 +10,10 @@ worker is unready, and says for what. And a loop that does not turn cannot look 
 from __future__ import annotations
 
 import asyncio
-import faulthandler
 import os
 import sys
 import threading
+import traceback
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -194,9 +194,11 @@ def loop_guarded(lag: LoopLag, stall_s: float) -> Iterator[Callable[[], None]]:
             seen = lag.turns
             leaving_s += leaving.is_set()
             if still_s >= stall_s or leaving_s >= _LEAVE_S:
-                log.critical("the event loop is stuck, ending the process", stuck_s=still_s)
-                # Code and lines, no values.
-                faulthandler.dump_traceback(sys.stderr)
+                log.critical(
+                    "the event loop is stuck, ending the process",
+                    stuck_s=still_s,
+                    threads=_where_threads_are(),
+                )
                 os._exit(1)
 
     thread = threading.Thread(target=watch, name="loop-guard", daemon=True)
@@ -206,3 +208,15 @@ def loop_guarded(lag: LoopLag, stall_s: float) -> Iterator[Callable[[], None]]:
     finally:
         ended.set()
         thread.join()
+
+
+def _where_threads_are() -> str:
+    """Code and lines of every thread, the innermost last, and no values; no file is read for it, for a disk may be what hangs."""
+    told = []
+    for ident, frame in sys._current_frames().items():  # noqa: SLF001  there is no other way to other threads' frames
+        name = next((each.name for each in threading.enumerate() if each.ident == ident), str(ident))
+        places = [
+            f"{at.f_code.co_filename}:{line} {at.f_code.co_name}" for at, line in traceback.walk_stack(frame)
+        ]
+        told.append("\n  ".join([name, *reversed(places)]))
+    return "\n".join(told)
