@@ -97,7 +97,13 @@ def validate(
 ) -> None:
     """Check the two files and the environment, and show what will be exported."""
     from processor.tables import plain, show
-    from processor.validate import connection_checks, environment_problems, plan_notes, plan_table
+    from processor.validate import (
+        connection_checks,
+        environment_problems,
+        plan_notes,
+        plan_table,
+        settings_notes,
+    )
 
     plan, problems = _plan(destination, governance)
     found = find_settings()
@@ -106,7 +112,7 @@ def validate(
         refuse(wrong)
     console = Console()
     show(plan_table(plan), console)
-    for note in plan_notes(plan):
+    for note in (*plan_notes(plan), *settings_notes(found.settings)):
         console.print(plain(note), soft_wrap=True)
     if found.settings is None:
         console.print(

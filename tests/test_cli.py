@@ -160,6 +160,41 @@ def test_validate_connect_says_what_does_not_answer(files: Path) -> None:
     assert "127.0.0.1:1" in result.output
 
 
+@pytest.mark.parametrize(
+    ("mechanism", "told"), [("PLAIN", "the password with it"), ("SCRAM-SHA-256", "but for the password")]
+)
+def test_validate_notes_once_what_goes_to_kafka_in_the_clear(files: Path, mechanism: str, told: str) -> None:
+    environ = {
+        **ENVIRON,
+        "PROCESSOR_KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+        "PROCESSOR_KAFKA_SASL_MECHANISM": mechanism,
+        "PROCESSOR_KAFKA_SASL_USER": "u",
+        "PROCESSOR_KAFKA_SASL_PASSWORD": "p",
+    }
+    result = call("validate", environ=environ)
+    assert result.output.count("In the clear") == 1
+    assert told in result.output
+    assert "In the clear" not in call("validate", environ=ENVIRON).output
+
+
+@pytest.mark.parametrize("command", ["validate --connect", "state stats", "dead-letters list"])
+def test_a_command_that_cannot_reach_kafka_says_so_in_its_own_words_alone(files: Path, command: str) -> None:
+    environ = {**os.environ, **ENVIRON, "PROCESSOR_STATE_DIRECTORY": str(files / "state")}
+    done = subprocess.run(
+        [sys.executable, "-m", "processor", *command.split()],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert "none of the servers answers (127.0.0.1:1)" in told
+    assert "Unable" not in told
+    assert "AddressFamily" not in told
+    assert len(done.stderr.splitlines()) <= 1
+
+
 def test_replay_prints_exports_with_the_bytes_of_the_core(files: Path) -> None:
     result = call("replay", "--destination", "destination.yaml", "events.jsonl")
     assert result.exit_code == 0
