@@ -76,6 +76,7 @@ def run(
     ] = None,
     worker: Annotated[int | None, typer.Option("--worker", hidden=True)] = None,
     restarted: Annotated[bool, typer.Option("--restarted", hidden=True)] = False,
+    name: Annotated[str | None, typer.Option("--name", hidden=True)] = None,
 ) -> None:
     """Run the service until SIGTERM or SIGINT."""
     # Until the service has handlers of its own nothing is connected, so there is nothing to drain.
@@ -85,7 +86,7 @@ def run(
 
     if worker is None:
         raise typer.Exit(run_all(lambda: _read(destination, governance), workers))
-    raise typer.Exit(run_worker(worker, restarted=restarted))
+    raise typer.Exit(run_worker(worker, restarted=restarted, name=name))
 
 
 @app.command()

@@ -72,7 +72,7 @@ class Pipeline:
     def __init__(
         self, settings: Settings, parts: Parts, status: Status, tracer: Tracer | None = None
     ) -> None:
-        self.source = Source(settings.kafka, self, parts.heartbeats)
+        self.source = Source(settings.kafka, self, parts.heartbeats, gives_id_back=settings.gives_id_back)
         self.status = status
         self.partitions: dict[int, Partition] = {}
         self.dead_letter_limit = DeadLetterLimit(settings.service, status)

@@ -16,6 +16,7 @@ from processor.console import count_problems, errors, exit_code, leaves, tell
 from processor.errors import EXIT_BAD_CONFIGURATION, ConfigurationError, ProcessorError
 from processor.kafka.client import client_options
 from processor.link import line_to_parent
+from processor.member_name import take_name
 from processor.reload import Changes, LastValid, plan_of
 from processor.service import Parent, run_service, stop_on_signals
 from processor.settings import load_settings
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from processor.configuration import Files
     from processor.errors import Problem
+    from processor.member_name import MemberName
     from processor.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -64,8 +66,9 @@ def run_all(read: Callable[[], Files], workers: int | None) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     configure_logs(settings.service)
     count = workers or settings.service.workers or allowed_cpus()
+    name = take_name(settings)
     if count > 1:
-        return _run_parent(count, settings, LastValid(read, files, plan))
+        return _run_parent(count, settings, LastValid(read, files, plan), name)
 
     async def serve_alone() -> None:
         stop, changes, status = asyncio.Event(), Changes(), Status()
@@ -73,15 +76,16 @@ def run_all(read: Callable[[], Files], workers: int | None) -> int:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: changes.tell(read()))
         async with asyncio.TaskGroup() as tasks:
             beside = [tasks.create_task(show_restoration(status, errors))] if errors.is_terminal else []
-            await run_service(settings.of_worker(0), plan, stop, status, changes=changes)
+            own = settings.named(None if name is None else name.name).of_worker(0)
+            await run_service(own, plan, stop, status, changes=changes)
             for task in beside:
                 task.cancel()
 
     return _exit_code_of(serve_alone())
 
 
-def run_worker(number: int, *, restarted: bool) -> int:
-    """Run one worker of several, with what its parent hands over; the exit code."""
+def run_worker(number: int, *, restarted: bool, name: str | None = None) -> int:
+    """Run one worker of several, with what its parent hands over, and by the name that it gave; the exit code."""
     begin_logs(os.environ)
     # The parent tells of changed files: a signal for all processes of that name is not this one's to follow.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -91,6 +95,8 @@ def run_worker(number: int, *, restarted: bool) -> int:
         return 0  # the parent has ended
     try:
         settings = load_settings()
+        if name is not None:
+            settings = settings.named(name).of_worker(number)
         plan = plan_of(handover.files)
     except ConfigurationError as error:
         code = _told([error])
@@ -185,15 +191,17 @@ def _tune_interpreter() -> None:
     gc.set_threshold(_COLLECT_AFTER, *gc.get_threshold()[1:])
 
 
-def _run_parent(count: int, settings: Settings, files: LastValid) -> int:
-    commands = [Command(["run"], worker_environ(os.environ, settings, index)) for index in range(count)]
+def _run_parent(count: int, settings: Settings, files: LastValid, name: MemberName | None) -> int:
+    arguments = ["run", *(() if name is None else ("--name", name.name))]
+    held = () if name is None or name.lock is None else (name.lock,)
+    commands = [Command(arguments, worker_environ(os.environ, settings, index)) for index in range(count)]
     service = settings.service
     stop_timeout_s = service.shutdown_timeout_ms / 1000 + _LEAVE_S
     policy = RestartPolicy(silence_s=service.stall_timeout_ms / 1000)
 
     async def supervise() -> int:
         stop = asyncio.Event()
-        parent = Workers(commands, files.handover, stop_timeout_s, policy)
+        parent = Workers(commands, files.handover, stop_timeout_s, policy, held)
         stop_on_signals(stop, parent.kill)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: parent.tell(files.changed()))
         async with serve(service, parent.ask):

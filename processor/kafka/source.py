@@ -58,7 +58,14 @@ class Assignment(Protocol):
 class Source:
     """A member of the consumer group on one topic."""
 
-    def __init__(self, settings: KafkaSettings, assignment: Assignment, heartbeats: Heartbeats) -> None:
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        assignment: Assignment,
+        heartbeats: Heartbeats,
+        *,
+        gives_id_back: bool = False,
+    ) -> None:
         unpack_whole_batches()
         self.topic = settings.topic
         self._reads_committed = settings.isolation_level == "read_committed"
@@ -82,7 +89,9 @@ class Source:
         self._topic_id: str | None = None
         self._heartbeats = heartbeats
         self._static_member = (
-            StaticMember(settings.instance_id, settings.heartbeat_interval_ms / 1000)
+            StaticMember(
+                settings.instance_id, settings.heartbeat_interval_ms / 1000, gives_id_back=gives_id_back
+            )
             if settings.instance_id
             else None
         )
