@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -76,13 +77,17 @@ def run(
     ] = None,
     worker: Annotated[int | None, typer.Option("--worker", hidden=True)] = None,
     restarted: Annotated[bool, typer.Option("--restarted", hidden=True)] = False,
+    name: Annotated[str | None, typer.Option("--name", hidden=True)] = None,
 ) -> None:
     """Run the service until SIGTERM or SIGINT."""
+    # Until the service has handlers of its own nothing is connected, so there is nothing to drain.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
     from processor.running import run_all, run_worker
 
     if worker is None:
         raise typer.Exit(run_all(lambda: _read(destination, governance), workers))
-    raise typer.Exit(run_worker(worker, restarted=restarted))
+    raise typer.Exit(run_worker(worker, restarted=restarted, name=name))
 
 
 @app.command()
@@ -94,7 +99,13 @@ def validate(
 ) -> None:
     """Check the two files and the environment, and show what will be exported."""
     from processor.tables import plain, show
-    from processor.validate import connection_checks, environment_problems, plan_notes, plan_table
+    from processor.validate import (
+        connection_checks,
+        environment_problems,
+        plan_notes,
+        plan_table,
+        settings_notes,
+    )
 
     plan, problems = _plan(destination, governance)
     found = find_settings()
@@ -104,7 +115,7 @@ def validate(
         refuse(wrong)
     console = Console()
     show(plan_table(plan), console)
-    for note in plan_notes(plan):
+    for note in (*plan_notes(plan), *settings_notes(found.settings)):
         console.print(plain(note), soft_wrap=True)
     if found.settings is None:
         console.print(
@@ -246,6 +257,10 @@ def version() -> None:
 def main() -> None:
     """The console script."""
     raise_limit()
+    if sys.argv[1:2] != ["run"]:
+        from processor.telemetry.logs import configure_notes
+
+        configure_notes()
     app()
 
 

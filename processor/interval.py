@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from processor.telemetry.journal import STATE_CHANGED
+
 if TYPE_CHECKING:
     from processor.observer import Observer
 
@@ -68,6 +70,7 @@ class Teller:
                     "shards throttle",
                     shards=sorted(throttling),
                     throttled_per_s=round(sum(each.throttled_per_s for each in shards), 1),
+                    **{STATE_CHANGED: True},
                 )
             elif self._throttling and not throttling:
                 log.info("shards throttle no more", shards=sorted(self._throttling))

@@ -73,46 +73,6 @@ class Observer:
         """What is counted, a second, over the last seconds."""
         return self._rates.per_s()
 
-    def progress(self) -> tuple[object, ...]:
-        """What changes whenever anything goes on: work that is done, and attempts at it."""
-        status, counted = self._status, self._writer.figures
-        figures = status.figures
-        return (
-            figures.received,
-            figures.in_flight,
-            figures.rebalances,
-            counted.requests,
-            counted.stored,
-            counted.retried.total(),
-            dict(status.restoration),
-            dict(status.conditions),
-            sum(status.durations.commit.counts),
-        )
-
-    async def work(self) -> str | None:
-        """What there is to do, as a sentence; None where there is nothing.
-
-        Raises:
-            KafkaRefused, KafkaUnavailable: Kafka does not say.
-
-        """
-        status, pipeline = self._status, self.pipeline
-        if status.restoration:
-            return f"{len(status.restoration)} partitions are to be restored"
-        if status.figures.in_flight:
-            return f"{status.figures.in_flight} events are in flight"
-        if pipeline is None:
-            return None
-        for what in ("starting", "rebalancing"):
-            if what in status.conditions:
-                return "the group is to be joined"
-        # Ends as of the last fetch would hide that nothing is fetched.
-        for number in list(pipeline.partitions):
-            untaken = await pipeline.source.untaken(number)
-            if untaken:
-                return f"{untaken} events of partition {number} are not taken"
-        return None
-
     def shards(self) -> list[ShardReport]:
         """The open shards, as far as they are known."""
         rates = self.rates

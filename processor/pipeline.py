@@ -72,7 +72,7 @@ class Pipeline:
     def __init__(
         self, settings: Settings, parts: Parts, status: Status, tracer: Tracer | None = None
     ) -> None:
-        self.source = Source(settings.kafka, self, parts.heartbeats)
+        self.source = Source(settings.kafka, self, parts.heartbeats, gives_id_back=settings.gives_id_back)
         self.status = status
         self.partitions: dict[int, Partition] = {}
         self.dead_letter_limit = DeadLetterLimit(settings.service, status)
@@ -377,7 +377,8 @@ class Pipeline:
             async with asyncio.timeout(_LAST_COMMIT_S):
                 await self._commit(leaving)
         except (KafkaError, TimeoutError) as error:
-            log.warning("the last commit failed; what it covers will be repeated", reason=str(error))
+            reason = str(error) or f"it was not answered within {_LAST_COMMIT_S:g} s"
+            log.warning("the last commit failed; what it covers will be repeated", reason=reason)
         for number in numbers:
             self.status.revoked(number)
 

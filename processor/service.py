@@ -30,20 +30,21 @@ from processor.kafka.source import check_group
 from processor.kafka.source_topic import SourceTopic, look_at_source
 from processor.kafka.topics import open_topics
 from processor.kafka.unbroken import within
-from processor.kinesis.connection import open_stream
+from processor.kinesis.connection import check_stream, open_stream
 from processor.kinesis.writer import Writer
 from processor.link import answer_parent
 from processor.observer import Observer
 from processor.pipeline import Parts, Pipeline
 from processor.profile.core import Core
 from processor.reload import Changes, follow_changes, tell_refused
+from processor.standstill import Work
 from processor.state.directory import StateDirectory
 from processor.state.files import check_room
 from processor.target_labels import target_labels
 from processor.telemetry.report import Fleet
 from processor.telemetry.status import Status
 from processor.telemetry.traces import tracing
-from processor.watchdog import Watchdog, loop_guarded
+from processor.watchdog import Fresh, Watchdog, loop_guarded
 from processor.web.server import serve
 
 if TYPE_CHECKING:
@@ -59,14 +60,23 @@ log = structlog.get_logger(__name__)
 _RETRY_BASE_S: Final = 0.5
 _RETRY_MAX_S: Final = 15.0
 _LEAVE_S: Final = 3.0
+_ATTEMPT_TIMEOUTS: Final = 10
+"""An attempt to connect is some requests, each of which has its time-out: one that takes longer than so many does not end."""
 
 _Result = TypeVar("_Result")
-_Patience: TypeAlias = tuple[type[ProcessorError], ...]
+_Errors: TypeAlias = tuple[type[ProcessorError], ...]
 
-_HOPEFUL: Final[_Patience] = (KafkaUnavailable, KinesisUnavailable)
+_HOPEFUL: Final[_Errors] = (KafkaUnavailable, KinesisUnavailable)
 """What is waited for at the first start."""
-_PATIENT: Final[_Patience] = (*_HOPEFUL, KafkaRefused, KinesisRefused, ConfigurationError)
+_PATIENT: Final[_Errors] = (*_HOPEFUL, KafkaRefused, KinesisRefused, ConfigurationError)
 """What is waited for once it has worked: permissions, and TLS files, may come back."""
+
+
+class _Patience(NamedTuple):
+    """What is waited for, and how long one attempt may take."""
+
+    errors: _Errors
+    most_s: float
 
 
 class Parent(NamedTuple):
@@ -98,7 +108,10 @@ async def run_service(
     """
     status = Status() if status is None else status
     changes = Changes() if changes is None else changes
-    patience = _PATIENT if restarted else _HOPEFUL
+    most_s = max(
+        settings.service.stall_timeout_ms / 1000, _ATTEMPT_TIMEOUTS * settings.kafka.request_timeout_ms / 1000
+    )
+    patience = _Patience(_PATIENT if restarted else _HOPEFUL, most_s)
     async with AsyncExitStack() as stack:
         life = _Life.begun(settings)
         stream = await stack.enter_async_context(
@@ -137,7 +150,11 @@ async def run_service(
             pipeline.follow(Core(observer.plan))  # files have changed meanwhile
         stall_s = settings.service.stall_timeout_ms / 1000
         with loop_guarded(observer.loop_lag, stall_s) as leave_soon:
-            watchdog = Watchdog(observer, status, stall_s, lambda: check_group(settings.kafka))
+            fresh = Fresh(
+                lambda: check_group(settings.kafka),
+                lambda: check_stream(observer.plan.destination, settings.kinesis),
+            )
+            watchdog = Watchdog(observer, Work(status, writer), status, stall_s, fresh)
             async with asyncio.TaskGroup() as tasks:
                 watching = [
                     tasks.create_task(_watched(watchdog, leave_soon), name="watchdog"),
@@ -263,12 +280,25 @@ def _state_directory(settings: Settings, prepared: _Prepared) -> StateDirectory:
 async def _patiently(
     patience: _Patience, action: Callable[[], Awaitable[_Result]], what: str, status: Status
 ) -> _Result:
-    """The result of `action`, tried again for as long as waiting may cure it."""
+    """The result of `action`, tried again for as long as waiting may cure it.
+
+    Raises:
+        WorkerStalled: an attempt neither succeeds nor fails.
+
+    """
     wait_s = _RETRY_BASE_S
     while True:
         try:
-            result = await action()
-        except patience as error:
+            async with asyncio.timeout(patience.most_s) as limit:
+                result = await action()
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise WorkerStalled(
+                f"an attempt to connect to {what} did not end within {patience.most_s:g} s; the worker is ended to be "
+                "started anew"
+            ) from error
+        except patience.errors as error:
             status.unhealthy(what, str(error))
             log.warning("not connected yet", to=what, reason=str(error), wait_s=wait_s)
             await asyncio.sleep(wait_s)

@@ -66,6 +66,15 @@ def plan_notes(plan: Plan) -> list[str]:
     return notes
 
 
+def settings_notes(settings: Settings | None) -> list[str]:
+    """What to think of before the service is run with these settings, a sentence each."""
+    if settings is None or settings.kafka.security_protocol != "SASL_PLAINTEXT":
+        return []
+    password = "the password with it" if settings.kafka.sasl_mechanism == "PLAIN" else "but for the password"
+    note = f"In the clear: all that goes to Kafka, {password}, as PROCESSOR_KAFKA_SECURITY_PROTOCOL is SASL_PLAINTEXT"
+    return [f"{note}; SASL_SSL encrypts it."]
+
+
 def environment_problems(found: Found, *, connect: bool) -> list[Problem]:
     """What is wrong with the environment, as far as it is needed: to look at the two files, it need not be there yet."""
     unset = [] if found.is_empty and not connect else found.unset

@@ -68,7 +68,8 @@ class Command:
 class Workers:
     """Runs a worker for each command until told to stop, or until one cannot work.
 
-    `handover` is what a worker is started with; `stop_timeout_s` is how long workers may take to end by themselves.
+    `handover` is what a worker is started with; `stop_timeout_s` is how long workers may take to end by themselves;
+    `held` are descriptors of files that workers hold open as long as they live.
     """
 
     def __init__(
@@ -77,11 +78,13 @@ class Workers:
         handover: Callable[[], Handover],
         stop_timeout_s: float,
         policy: RestartPolicy | None = None,
+        held: Sequence[int] = (),
     ) -> None:
         self._commands = commands
         self._handover = handover
         self._stop_timeout_s = stop_timeout_s
         self._policy = policy or RestartPolicy()
+        self._held = held
         self._processes: dict[int, asyncio.subprocess.Process] = {}
         self._lines: dict[int, WorkerLine] = {}
         self._restarts: Counter[int] = Counter()
@@ -169,11 +172,13 @@ class Workers:
             if code == EXIT_BAD_CONFIGURATION:
                 self._give_up(code, "a worker cannot work with this configuration", index)
                 return
-            deaths = 1 if loop.time() - began_s > self._policy.steady_after_s else deaths + 1
+            was_steady = loop.time() - began_s > self._policy.steady_after_s
+            deaths = 1 if was_steady else deaths + 1
             if deaths >= self._policy.max_deaths:
                 self._give_up(1, "a worker dies again and again", index)
                 return
-            wait_s = min(self._policy.max_s, self._policy.base_s * 2 ** (deaths - 1))
+            # Its partitions wait for it.
+            wait_s = 0.0 if was_steady else min(self._policy.max_s, self._policy.base_s * 2 ** (deaths - 1))
             self._restarts[index] += 1
             log.error("a worker died, starting it again", worker=index, exit_code=code, wait_s=wait_s)
             with contextlib.suppress(TimeoutError):
@@ -195,6 +200,7 @@ class Workers:
                 *arguments,
                 env=command.environ,
                 stdin=theirs.fileno(),
+                pass_fds=self._held,
                 # Ctrl-C in a terminal is the parent's to pass on: a worker would take it and ours for two.
                 start_new_session=True,
             )

@@ -20,6 +20,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from processor.errors import KafkaUnavailable, StateRefused
 from processor.kafka.client import client_options, errors_mapped, mapped
 from processor.kafka.fetches import end_of_gap, high_watermarks, state_of
+from processor.kafka.leaving import heed_commits, leave
 from processor.kafka.positions import START, Committed, Reach, SourceBounds
 from processor.kafka.records import fetched_bytes, taking, unpack_whole_batches
 from processor.kafka.static_member import StaticMember
@@ -57,7 +58,14 @@ class Assignment(Protocol):
 class Source:
     """A member of the consumer group on one topic."""
 
-    def __init__(self, settings: KafkaSettings, assignment: Assignment, heartbeats: Heartbeats) -> None:
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        assignment: Assignment,
+        heartbeats: Heartbeats,
+        *,
+        gives_id_back: bool = False,
+    ) -> None:
         unpack_whole_batches()
         self.topic = settings.topic
         self._reads_committed = settings.isolation_level == "read_committed"
@@ -81,7 +89,9 @@ class Source:
         self._topic_id: str | None = None
         self._heartbeats = heartbeats
         self._static_member = (
-            StaticMember(settings.instance_id, settings.heartbeat_interval_ms / 1000)
+            StaticMember(
+                settings.instance_id, settings.heartbeat_interval_ms / 1000, gives_id_back=gives_id_back
+            )
             if settings.instance_id
             else None
         )
@@ -102,6 +112,7 @@ class Source:
         if self._static_member is not None:
             self._static_member.watch(self._consumer)
         self._heartbeats.watch(self._consumer)
+        heed_commits(self._consumer)
         self._consumer.subscribe([self.topic], listener=self._listener)
 
     @property
@@ -246,7 +257,7 @@ class Source:
     async def stop(self) -> None:
         """Leave the group. Drain and commit first: nothing is revoked on the way out."""
         self._listener.ended = True
-        await self._consumer.stop()
+        await leave(self._consumer)
 
     async def failed(self) -> None:
         """Wait for a listener to fail, and raise what it raised; never returns otherwise."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import InvalidReplicationFactorError, TopicAlreadyExistsError, for_code
 
 from processor.errors import KafkaRefused, KafkaUnavailable, StateRefused
 from processor.kafka.client import client_options, errors_mapped, mapped
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from processor.settings import KafkaSettings, StateSettings
 
 _ABSENT: Final = 3  # UNKNOWN_TOPIC_OR_PARTITION
+_ALL_AWAY: Final = "All brokers are currently fenced"
+"""What a controller says of a replication factor that it can do nothing about: the brokers are about to go, or to come."""
 _LOOKS: Final = 4
 _LOOK_AGAIN_S: Final = 0.5
 """A topic that was created just now is not known to every broker at once."""
@@ -111,8 +113,11 @@ class Topics:
                 return False  # another member was quicker
             if code:
                 # Such as another topic whose name differs in . and _ alone, which Kafka takes for one in its metrics.
-                said = f": Kafka says {further[0]!r}" if further and further[0] else ""
-                raise mapped(error(), f"creating topic {topic}{said}")
+                said = str(further[0]) if further and further[0] else ""
+                doing = f"creating topic {topic}" + (f": Kafka says {said!r}" if said else "")
+                if error is InvalidReplicationFactorError and _ALL_AWAY in said:
+                    raise KafkaUnavailable(doing)
+                raise mapped(error(), doing)
         return True
 
     async def configuration(self, topic: str) -> dict[str, str]:

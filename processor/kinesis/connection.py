@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import orjson
@@ -175,3 +175,15 @@ async def open_stream(
         yield Stream(Exchange(client, Credentials(connection, stream, settings), stream, call_s), stream)
     finally:
         await creating.__aexit__(None, None, None)
+
+
+async def check_stream(destination: Destination, settings: KinesisSettings) -> None:
+    """Try over a fresh connection, with fresh credentials, whether the stream could be written to.
+
+    Raises:
+        KinesisRefused, KinesisUnavailable: it could not be.
+
+    """
+    async with open_stream(destination, settings) as stream:
+        with suppress(KinesisRejected):
+            await stream.put([])

@@ -26,6 +26,8 @@ class Settings:
     state: StateSettings
     kinesis: KinesisSettings
     service: ServiceSettings
+    gives_id_back: bool = False
+    """Whether the instance id is one that the service gave itself: nobody keeps it while the process is away."""
 
     @property
     def changelog_topic(self) -> str:
@@ -42,6 +44,12 @@ class Settings:
         if self.kafka.instance_id is not None:
             own["instance_id"] = f"{self.kafka.instance_id}-{index}"
         return replace(self, kafka=self.kafka.model_copy(update=own))
+
+    def named(self, name: str | None) -> Settings:
+        """The settings of a process that names itself, where it was given no instance id."""
+        if name is None or self.kafka.instance_id is not None:
+            return self
+        return replace(self, kafka=self.kafka.model_copy(update={"instance_id": name}), gives_id_back=True)
 
     @property
     def fence_s(self) -> float:

@@ -330,6 +330,9 @@ class _Coordinator:
         group = self._consumer._broker.group
         await self._consumer._ask(lambda: group.sync(request.member_id, request.generation), of_group=True)
 
+    async def _do_commit_offsets(self, _assignment: object, _offsets: object) -> None:
+        raise AssertionError("commits go another way here")
+
     def reset_generation(self) -> None:
         self.generation = -1
         self._consumer._member_id = ""

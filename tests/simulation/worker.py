@@ -16,7 +16,7 @@ from processor.kafka.topics import ChangelogShape
 from processor.kafka.unbroken import within
 from processor.kinesis.writer import Writer
 from processor.pipeline import Parts, Pipeline
-from processor.service import _HOPEFUL, _LEAVE_S, _PATIENT, _patiently
+from processor.service import _HOPEFUL, _LEAVE_S, _PATIENT, _Patience, _patiently
 from processor.telemetry.status import Status
 from tests.simulation.bounds import Bounds
 from tests.simulation.broker import NOWHERE
@@ -42,6 +42,8 @@ _SHAPE = ChangelogShape(
     min_compaction_lag_ms=1 << 40,
 )
 
+_ATTEMPT_S = 600.0
+
 
 class Worker:
     """A process of the world. `task` is its main task."""
@@ -51,7 +53,7 @@ class Worker:
         self.process.world = world
         self.disk = disk
         self.settings = settings
-        self._patience = _PATIENT if restarted else _HOPEFUL
+        self._patience = _Patience(_PATIENT if restarted else _HOPEFUL, _ATTEMPT_S)
         self.stop = asyncio.Event()
         self.died = asyncio.Event()
         self.status = Status()
