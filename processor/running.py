@@ -198,9 +198,7 @@ def _tune_interpreter() -> None:
     gc.set_threshold(_COLLECT_AFTER, *gc.get_threshold()[1:])
 
 
-def _run_parent(
-    count: int, settings: Settings, files: LastValid, plan: Plan, name: MemberName | None
-) -> int:
+def _run_parent(count: int, settings: Settings, files: LastValid, plan: Plan, name: MemberName | None) -> int:
     arguments = ["run", *(() if name is None else ("--name", name.name))]
     held = () if name is None or name.lock is None else (name.lock,)
     commands = [Command(arguments, worker_environ(os.environ, settings, index)) for index in range(count)]

@@ -15,7 +15,7 @@ from processor.embedded.server import ServerProcess, free_ports
 from tests.deploy.tools import DEPLOY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
 RULES: Final = DEPLOY / "prometheus" / "rules.yaml"
