@@ -16,16 +16,18 @@ import structlog
 from processor.bound import STARVED_AFTER_S, Bound
 from processor.checkpoint import Checkpoint
 from processor.dead_letter_limit import DeadLetterLimit
-from processor.errors import KafkaError, KafkaUnavailable, StateError, StateRefused
+from processor.errors import KafkaError, KafkaRefused, KafkaUnavailable, StateError, StateRefused
 from processor.kafka.changelog import RECORD_OVERHEAD_BYTES
+from processor.kafka.marks import Mark
 from processor.kafka.source import Source
 from processor.partition import Partition, Stages
 from processor.state.overlay import Overlay
 from processor.tail import Tail
 from processor.takeover import take_over
+from processor.telemetry.losses import Losses
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection, Mapping
 
     from processor.kafka.changelog import Changelog
     from processor.kafka.dead_letters import DeadLetters
@@ -59,6 +61,8 @@ class Parts:
     changelog_shape: ChangelogShape
     heartbeats: Heartbeats
     stream: str
+    committed_elsewhere: Mapping[str, Mapping[int, int]]
+    """Offsets that the group has committed of other topics."""
     source_is_compacted: bool
     check_room: Callable[[int], None]
     """Raises where so many stores cannot be open at once."""
@@ -77,6 +81,7 @@ class Pipeline:
         self.partitions: dict[int, Partition] = {}
         self.dead_letter_limit = DeadLetterLimit(settings.service, status)
         self.tail = Tail(settings.kafka, self, status, may_have_gaps=parts.source_is_compacted)
+        self._losses = Losses(status, parts.committed_elsewhere)
         self._settings = settings
         self._bound = Bound(settings.service.in_flight_bytes, settings.kafka.max_poll_records)
         self._parts = parts
@@ -106,7 +111,7 @@ class Pipeline:
                 tasks.create_task(self._parts.writer.run(), name="writer"),
                 tasks.create_task(self._commit_now_and_then(), name="commits"),
                 tasks.create_task(self._watch(), name="watch"),
-                tasks.create_task(self._watch_source(), name="watch-source"),
+                tasks.create_task(self._watch_topics(), name="watch-topics"),
                 tasks.create_task(self._tend_health(), name="health"),
                 tasks.create_task(self.tail.run(), name="tail"),
             ]
@@ -126,7 +131,7 @@ class Pipeline:
         if self._tasks is None:
             raise RuntimeError("partitions were assigned before the pipeline runs")
         # Another count of partitions is how the group hears first of a source that was deleted and made anew.
-        await self._check_source()
+        await self._check_topics()
         if self._is_ending:
             return  # a rebalance met the end: what is not begun is the next owner's, once this member has left
         self.source.hold(partitions)
@@ -161,6 +166,10 @@ class Pipeline:
         else:
             await self._let_go(partitions, self._settings.kafka.drain_timeout_ms)
         log.info("partitions revoked", partitions=sorted(partitions))
+
+    def deleted(self, partition: int, first: int, end: int) -> None:
+        """See `Assignment`."""
+        self._losses.deleted(partition, first, end)
 
     def reach(self, number: int) -> Reach | None:
         """How far a partition is read, and how far it goes; what was read and is no event is done with from now on."""
@@ -238,6 +247,7 @@ class Pipeline:
                     offset_reset=self._settings.kafka.offset_reset,
                     on_progress=progress,
                     overrule=checkpoint.overrule,
+                    losses=self._losses,
                 )
             except KafkaUnavailable as error:
                 log.warning("restoring failed, trying again", partition=number, reason=str(error))
@@ -281,17 +291,28 @@ class Pipeline:
         """Raise what went wrong in a rebalance, where it would otherwise only be logged."""
         await self.source.failed()
 
-    async def _watch_source(self) -> None:
+    async def _watch_topics(self) -> None:
         interval_s = self._settings.kafka.metadata_max_age_ms / 1000
         while True:
             await asyncio.sleep(interval_s)
-            await self._check_source()
+            await self._check_topics()
 
-    async def _check_source(self) -> None:
+    async def _check_topics(self) -> None:
+        """See that source and changelog are the topics that they were.
+
+        Raises:
+            StateRefused: one of them is another.
+
+        """
         try:
             await self.source.check_identity()
+            await self._parts.changelog.check_identity()
+        except KafkaRefused as error:
+            self.status.unhealthy("changelog topic", str(error))
         except KafkaError as error:
-            log.info("the source's id could not be looked at, looking again later", reason=str(error))
+            log.info("the topics' ids could not be looked at, looking again later", reason=str(error))
+        else:
+            self.status.healthy("changelog topic")
 
     async def _commit_now_and_then(self) -> None:
         interval_s = self._settings.kafka.commit_interval_ms / 1000
@@ -348,7 +369,8 @@ class Pipeline:
                 if partition.next_offset is not None and partition.next_offset != partition.committed_offset
             }
             began_s = time.perf_counter()
-            if offsets and await self.source.commit({p.number: offset for p, offset in offsets.items()}):
+            marks = {p.number: Mark(self._parts.changelog.identity, p.changelog_position) for p in offsets}
+            if offsets and await self.source.commit({p.number: o for p, o in offsets.items()}, marks):
                 self.status.durations.commit.observe(time.perf_counter() - began_s)
                 for partition, offset in offsets.items():
                     partition.committed(offset)

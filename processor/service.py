@@ -47,7 +47,7 @@ from processor.web.server import serve
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 
     from processor.governance.plan import Plan
     from processor.kafka.topics import ChangelogShape
@@ -197,6 +197,7 @@ async def _connected(
         changelog_shape=prepared.changelog,
         heartbeats=life.heartbeats,
         stream=f"{plan.destination.connection.region}/{plan.destination.stream.rpartition('/')[2]}",
+        committed_elsewhere=prepared.committed_elsewhere,
         source_is_compacted=prepared.source.is_compacted,
         check_room=check_room,
         open_store=partial(
@@ -229,6 +230,7 @@ class _Prepared(NamedTuple):
     cluster: str
     source: SourceTopic
     changelog: ChangelogShape
+    committed_elsewhere: Mapping[str, Mapping[int, int]]
 
 
 async def _prepare_topics(settings: Settings) -> _Prepared:
@@ -245,7 +247,8 @@ async def _prepare_topics(settings: Settings) -> _Prepared:
                 topic=settings.changelog_topic,
                 min_compaction_lag_ms=changelog.min_compaction_lag_ms,
             )
-        return _Prepared(await topics.cluster_id(), source, changelog)
+        elsewhere = await topics.committed_elsewhere(kafka.group, kafka.topic)
+        return _Prepared(await topics.cluster_id(), source, changelog, elsewhere)
 
 
 def _state_directory(settings: Settings, prepared: _Prepared) -> StateDirectory:

@@ -1,4 +1,4 @@
-"""Taking a partition over: see that all agrees, restore its state, and find out where to go on."""
+"""Taking a partition over: see that all agrees, restore its state, and find out where to go on; tell what was never taken."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import structlog
 
-from processor.agreement import check_changelog, check_source, check_stream
+from processor.agreement import check_changelog, check_identity, check_source, check_stream, passed_by_hand
 from processor.kafka.changelog import STREAM_KEY
 from processor.restore import restore
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from processor.kafka.positions import Committed
     from processor.kafka.source import Source
     from processor.state.store import Store
+    from processor.telemetry.losses import Losses
 
 log = structlog.get_logger(__name__)
 
@@ -31,11 +32,12 @@ async def take_over(
     offset_reset: Literal["earliest", "latest"],
     on_progress: Callable[[int, int], None],
     overrule: Callable[[Collection[bytes], int], Awaitable[None]],
+    losses: Losses,
 ) -> int:
     """Bring `store` up to the changelog's end; the source offset to go on from.
 
     `on_progress` is told the changelog offset that is reached, and the one to reach; `overrule`, the profiles whose
-    state must be appended again, and the offset that is reached.
+    state must be appended again, and the offset that is reached; `losses`, events that were never taken.
 
     Raises:
         StateRefused: going on would lie to the destination.
@@ -45,8 +47,12 @@ async def take_over(
     """
     committed = await source.committed(partition)
     log_bounds = await changelog.bounds(partition)
-    if committed is None and log_bounds.end == 0 and store.position > 0:
-        log.warning("a store of a group that is gone is thrown away", partition=partition)
+    former_position = store.position
+    if committed is None and log_bounds.end == 0:
+        if former_position:
+            await store.clear()
+    elif check_identity(partition, committed and committed.mark, store.changelog, changelog.identity):
+        log.warning("the store is of a former changelog, and is made anew from this one", partition=partition)
         await store.clear()
     check_changelog(partition, committed, log_bounds, store.position)
 
@@ -57,7 +63,11 @@ async def take_over(
     if overruled:
         await overrule(overruled, log_bounds.end)
     check_stream(partition, store.stream, stream)
-    start = await _start(partition, source, committed, store, offset_reset)
+    if changelog.identity is not None:
+        store.note(changelog=changelog.identity.topic)
+    start = await _start(partition, source, committed, store, offset_reset=offset_reset, losses=losses)
+    if committed is None:
+        losses.begun_anew(partition, start, former_position)
     if store.stream is None:
         (marker,) = await changelog.append(partition, {STREAM_KEY: stream.encode()})
         await restore(changelog, partition, store, marker.first, progress)
@@ -70,7 +80,9 @@ async def _start(
     source: Source,
     committed: Committed | None,
     store: Store,
+    *,
     offset_reset: Literal["earliest", "latest"],
+    losses: Losses,
 ) -> int:
     events = await source.bounds(partition)
     if committed is None:
@@ -78,11 +90,9 @@ async def _start(
         await source.commit_start(partition, start)
         return start
     check_source(partition, committed.offset, events, store.highest_offset)
+    passed = passed_by_hand(committed, store.consumed, store.highest_offset)
+    if passed is not None:
+        losses.passed_by_hand(partition, *passed)
     if committed.offset < events.begin:
-        log.error(
-            "events were deleted from the source before they were read: raise its retention",
-            partition=partition,
-            lost_from=committed.offset,
-            lost_to=events.begin,
-        )
+        losses.deleted(partition, committed.offset, events.begin)
     return max(committed.offset, events.begin)

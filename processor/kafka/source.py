@@ -20,6 +20,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from processor.errors import KafkaUnavailable, StateRefused
 from processor.kafka.client import client_options, errors_mapped, mapped
 from processor.kafka.fetches import end_of_gap, high_watermarks, state_of
+from processor.kafka.marks import mark_in
 from processor.kafka.positions import START, Committed, Reach, SourceBounds
 from processor.kafka.records import fetched_bytes, taking, unpack_whole_batches
 from processor.kafka.static_member import StaticMember
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from processor.kafka.heartbeats import Heartbeats
+    from processor.kafka.marks import Mark
     from processor.kafka.records import Record
     from processor.kafka.room import Room
     from processor.settings import KafkaSettings
@@ -52,6 +54,9 @@ class Assignment(Protocol):
 
     async def revoked(self, partitions: Collection[int]) -> None:
         """These partitions are another's once this returns."""
+
+    def deleted(self, partition: int, first: int, end: int) -> None:
+        """What was not read yet of a partition is gone, from offset `first` to before `end`."""
 
 
 class Source:
@@ -79,6 +84,7 @@ class Source:
             partition_assignment_strategy=(RangePartitionAssignor,),
         )
         self._topic_id: str | None = None
+        self._assignment = assignment
         self._heartbeats = heartbeats
         self._static_member = (
             StaticMember(settings.instance_id, settings.heartbeat_interval_ms / 1000)
@@ -167,7 +173,8 @@ class Source:
             found = await self._consumer._coordinator.fetch_committed_offsets([place])  # noqa: SLF001  see above
         if place not in found or found[place].offset < 0:
             return None
-        return Committed(found[place].offset, found[place].metadata == START)
+        offset, metadata = found[place].offset, found[place].metadata
+        return Committed(offset, metadata == START, mark_in(metadata))
 
     async def commit_start(self, partition: int, offset: int) -> None:
         """Commit where a new group begins, before anything is processed.
@@ -275,8 +282,10 @@ class Source:
             raise mapped(error, f"fetching from {self.topic}") from error
         return {partition.partition: records for partition, records in batches.items()}
 
-    async def commit(self, offsets: Mapping[int, int]) -> bool:
-        """Commit the next offset to read, by partition; False where the group has moved on without this member.
+    async def commit(self, offsets: Mapping[int, int], marks: Mapping[int, Mark]) -> bool:
+        """Commit the next offset to read, and what it relies on, by partition.
+
+        False where the group has moved on without this member.
 
         Raises:
             KafkaRefused, KafkaUnavailable: Kafka did not take it; the same or later offsets may be tried again.
@@ -284,7 +293,7 @@ class Source:
         """
         return await self._commit(
             {
-                TopicPartition(self.topic, partition): OffsetAndMetadata(offset, "")
+                TopicPartition(self.topic, partition): OffsetAndMetadata(offset, str(marks[partition]))
                 for partition, offset in offsets.items()
             }
         )
@@ -303,12 +312,7 @@ class Source:
         await self.check_identity()
         for place, offset in error.args[0].items():
             begin = (await self.bounds(place.partition)).begin
-            log.error(
-                "events were deleted from the source before they were read: raise its retention",
-                partition=place.partition,
-                lost_from=offset,
-                lost_to=begin,
-            )
+            self._assignment.deleted(place.partition, offset, begin)
             self.take_from(place.partition, begin)
 
 

@@ -7,8 +7,9 @@ stands here, in aiokafka's own terms.
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from aiokafka.errors import for_code
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import (
     AbstractType,
@@ -27,6 +28,32 @@ if TYPE_CHECKING:
     from aiokafka.client import AIOKafkaClient
 
 _ID_BYTES: Final = 16
+
+
+class TopicIdentity(NamedTuple):
+    """What tells a topic from any other that ever had its name: the cluster's id, and the topic's."""
+
+    cluster: str
+    topic: str
+
+    def is_another(self, than: TopicIdentity | None) -> bool:
+        """Whether these are two topics for certain; ids of two clusters say nothing of each other."""
+        return than is not None and than.cluster == self.cluster and than.topic != self.topic
+
+
+async def topic_identity(client: AIOKafkaClient, topic: str) -> TopicIdentity | None:
+    """The identity of `topic`; None where the broker knows no ids. Else as `topic_id`.
+
+    Raises aiokafka's error where there is no such topic, or it may not be seen.
+    """
+    try:
+        answer = await client.send(client.get_random_node(), _TopicIdRequest(topic))
+    except NotImplementedError:  # the broker is older
+        return None
+    ((code, _, number, *_),) = answer.topics
+    if code:
+        raise for_code(code)()
+    return TopicIdentity(str(answer.cluster_id), str(uuid.UUID(bytes=number)))
 
 
 async def topic_id(client: AIOKafkaClient, topic: str) -> str | None:

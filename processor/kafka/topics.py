@@ -12,6 +12,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from processor.errors import KafkaRefused, KafkaUnavailable, StateRefused
+from processor.kafka.changelog import RESTORED_BY
 from processor.kafka.client import client_options, errors_mapped, mapped
 from processor.kafka.handshake import explained
 from processor.kafka.positions import START
@@ -150,8 +151,8 @@ class Topics:
             if has_processed:
                 raise StateRefused(
                     f"changelog {topic} does not exist, though group {group} has committed offsets of {source}: "
-                    "without it every exit since would be lost. Bring the topic back, or start a new group, "
-                    "which exports every profile anew"
+                    f"without it every exit since would be lost. Stop the service wherever it runs, and have {RESTORED_BY}; "
+                    "else start a new group, which exports every profile anew"
                 )
             if not await self.create_if_absent(topic, *_changelog_as_created(shape, settings)):
                 raise KafkaUnavailable(f"changelog {topic} was just created by another member")
@@ -164,6 +165,24 @@ class Topics:
                 raise StateRefused(told + _SOURCE_MADE_ANEW.format(source))
             raise StateRefused(told + _PARTITIONS_ADDED)
         return await self._trusted(topic, shape.partitions)
+
+    async def create_changelog(self, topic: str, source: str, settings: StateSettings) -> None:
+        """Create the changelog of `source` where it is absent; one that is there is seen to be as it must be.
+
+        Raises:
+            StateRefused: it is not.
+            KafkaRefused, KafkaUnavailable: see `create_if_absent`.
+
+        """
+        shape = await self.shape(source)
+        await self.create_if_absent(topic, *_changelog_as_created(shape, settings))
+        existing = await self.shape(topic)
+        if existing.partitions != shape.partitions:
+            raise StateRefused(
+                f"changelog {topic} has {existing.partitions} partitions and {source} has {shape.partitions}: delete it, with "
+                f"kafka-topics.sh --delete --topic {topic}, and run this again"
+            )
+        await self._trusted(topic, shape.partitions)
 
     async def _trusted(self, topic: str, partitions: int) -> ChangelogShape:
         configuration = await self.configuration(topic)
@@ -191,6 +210,21 @@ class Topics:
             with errors_mapped(doing):
                 ends = await consumer.end_offsets([TopicPartition(topic, each) for each in range(partitions)])
         return not any(ends.values())
+
+    async def committed_elsewhere(self, group: str, topic: str) -> dict[str, dict[int, int]]:
+        """The offsets that the group has committed of other topics than `topic`: by partition, by topic.
+
+        Raises:
+            KafkaRefused, KafkaUnavailable: they cannot be looked at.
+
+        """
+        with errors_mapped(f"looking at the offsets of group {group}"):
+            offsets = await self._admin.list_consumer_group_offsets(group)
+        found: dict[str, dict[int, int]] = {}
+        for place, position in offsets.items():
+            if place.topic != topic and position.offset >= 0:
+                found.setdefault(place.topic, {})[place.partition] = position.offset
+        return found
 
     async def _has_processed(self, group: str, topic: str) -> bool:
         """Whether the group has committed more than where it begins."""
