@@ -52,7 +52,8 @@ async def topic_identity(client: AIOKafkaClient, topic: str) -> TopicIdentity | 
         return None
     ((code, _, number, *_),) = answer.topics
     if code:
-        raise for_code(code)()
+        error: Exception = for_code(code)()
+        raise error
     return TopicIdentity(str(answer.cluster_id), str(uuid.UUID(bytes=number)))
 
 

@@ -166,6 +166,7 @@ async def test_a_compacted_changelog_restores_the_same_state_byte_for_byte(
 
 
 async def changelog_offsets(settings: Settings) -> list[int]:
+    """Those of the records of its only partition."""
     consumer = AIOKafkaConsumer(
         settings.changelog_topic,
         bootstrap_servers=settings.kafka.servers[0],
