@@ -89,6 +89,23 @@ def check_changelog(
         )
 
 
+def check_store(partition: int, store_position: int, highest_state_offset: int) -> None:
+    """See that a group without offsets and without a changelog has left no state here.
+
+    Raises:
+        StateRefused: it has.
+
+    """
+    if store_position > 0 and highest_state_offset >= 0:
+        raise StateRefused(
+            f"partition {partition}: the group has no committed offset and its changelog is empty, but the local store has what "
+            f"was exported up to offset {highest_state_offset} of the source: to begin anew would lose every exit since. Is that "
+            "meant, remove the stores, with `processor state rebuild`. Else stop the service, set the offsets with "
+            "kafka-consumer-groups.sh --reset-offsets to where it stopped, or before that, delete the changelog, and have "
+            f"{RESTORED_BY}"
+        )
+
+
 class Passed(NamedTuple):
     """Offsets of the source, from `first` to before `end`, whose events were never taken."""
 

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Literal
 
 import structlog
 
-from processor.agreement import check_changelog, check_identity, check_source, check_stream, passed_by_hand
+from processor.agreement import (
+    check_changelog,
+    check_identity,
+    check_source,
+    check_store,
+    check_stream,
+    passed_by_hand,
+)
 from processor.kafka.changelog import STREAM_KEY
 from processor.restore import restore
 
@@ -47,10 +54,9 @@ async def take_over(
     """
     committed = await source.committed(partition)
     log_bounds = await changelog.bounds(partition)
-    former_position = store.position
     if committed is None and log_bounds.end == 0:
-        if former_position:
-            await store.clear()
+        check_store(partition, store.position, store.highest_offset)
+        await store.clear()
     elif check_identity(partition, committed and committed.mark, store.changelog, changelog.identity):
         log.warning("the store is of a former changelog, and is made anew from this one", partition=partition)
         await store.clear()
@@ -67,7 +73,7 @@ async def take_over(
         store.note(changelog=changelog.identity.topic)
     start = await _start(partition, source, committed, store, offset_reset=offset_reset, losses=losses)
     if committed is None:
-        losses.begun_anew(partition, start, former_position)
+        losses.begun_anew(partition, start)
     if store.stream is None:
         (marker,) = await changelog.append(partition, {STREAM_KEY: stream.encode()})
         await restore(changelog, partition, store, marker.first, progress)

@@ -42,29 +42,17 @@ class Losses:
             lost_to=end,
         )
 
-    def begun_anew(self, partition: int, start: int, store_position: int) -> None:
-        """The group had no offset of the partition, and no changelog: it begins at `start`, and exports every profile anew.
-
-        `store_position` is how far into a former changelog the local store is; 0 where there is none.
-        """
-        if store_position:
-            self._figures.begun_anew["store"] += 1
-            log.warning(
-                "the group begins anew, though it left a local store here: its offsets and its changelog are gone, and exits "
-                "of what was exported before will not come. The store is thrown away",
-                partition=partition,
-                offset=start,
-                changelog_offset=store_position,
-            )
-        elif self._elsewhere:
-            self._figures.begun_anew["topic"] += 1
-            log.warning(
-                "the group begins anew on this topic, and has committed offsets of others: was the topic renamed, exits of "
-                "what was exported from the former one will not come",
-                partition=partition,
-                offset=start,
-                elsewhere={topic: offsets.get(partition) for topic, offsets in self._elsewhere.items()},
-            )
-        else:
+    def begun_anew(self, partition: int, start: int) -> None:
+        """The group had no offset of the partition: it begins at `start`, and exports every profile anew."""
+        if not self._elsewhere:
             self._figures.begun_anew["nothing"] += 1
             log.info("the group begins anew", partition=partition, offset=start)
+            return
+        self._figures.begun_anew["topic"] += 1
+        log.warning(
+            "the group begins anew on this topic, and has committed offsets of others: where the topic was renamed, exits of "
+            "what was exported from the former one will not come",
+            partition=partition,
+            offset=start,
+            elsewhere={topic: offsets.get(partition) for topic, offsets in self._elsewhere.items()},
+        )

@@ -156,8 +156,7 @@ EVENTS_LOST = _counter(
 )
 BEGUN_ANEW = _counter(
     "partitions_begun_anew",
-    "Partitions that the group began without an offset: beside `nothing`, beside a local `store` that it left, or beside "
-    "offsets of another `topic`.",
+    "Partitions that the group began without an offset of its own: beside `nothing`, or beside its offsets of another `topic`.",
     "beside",
 )
 

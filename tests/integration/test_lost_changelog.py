@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from processor.changelog_repair import restore_changelog
 from processor.service import run_service
 from processor.telemetry.status import Status
 from tests.integration.members import Producer, changes, expected, first_occurrences, member_environ, repeats
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from processor.changelog_repair import Restored
     from processor.settings import Settings
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
@@ -52,8 +54,13 @@ def settings(kafka: str, topic: str, tmp_path: Path) -> Settings:
         topic,
         kafka_group=f"group-{topic}",
         kafka_metadata_max_age_ms="300",
+        kafka_request_timeout_ms="2000",
         state_directory=str(tmp_path / "state"),
     )
+
+
+async def restored(settings: Settings, *only: int) -> list[Restored]:
+    return await restore_changelog(settings, only, lambda *_: None)
 
 
 async def end_of(settings: Settings) -> int:
@@ -61,7 +68,9 @@ async def end_of(settings: Settings) -> int:
     consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka.servers[0])
     await consumer.start()
     try:
-        ends = await consumer.end_offsets([TopicPartition(settings.changelog_topic, each) for each in range(3)])
+        ends = await consumer.end_offsets(
+            [TopicPartition(settings.changelog_topic, each) for each in range(3)]
+        )
         return sum(ends.values())
     finally:
         await consumer.stop()
@@ -113,7 +122,9 @@ async def test_a_changelog_that_is_deleted_under_load_is_told_refused_and_writte
         await process_all(settings, plan_for(url), producer, scripted)
     assert before
     assert first_occurrences(scripted) == expected(producer.events)
-    assert repeats(scripted) <= 30, "what was exported and could not be kept is exported again, and nothing else"
+    assert repeats(scripted) <= 30, (
+        "what was exported and could not be kept is exported again, and nothing else"
+    )
 
 
 async def test_what_a_start_finds_in_place_of_its_changelog_is_refused_though_the_stores_are_gone(
@@ -138,7 +149,6 @@ async def test_a_store_that_lacks_the_last_records_has_the_offsets_set_back_and_
 ) -> None:
     scripted, url = kinesis
     rng = random.Random(3)
-    environ = member_environ(kafka, topic, tmp_path, url)
     async with Producer(kafka, topic) as producer:
         await producer.produce(changes(rng, 200, 20))
         await process_all(settings, plan_for(url), producer, scripted)
@@ -146,20 +156,15 @@ async def test_a_store_that_lacks_the_last_records_has_the_offsets_set_back_and_
         await producer.produce(changes(rng, 200, 20, 200))
         await process_all(settings, plan_for(url), producer, scripted)
         shutil.rmtree(settings.state.directory)
-        code, told = await run(environ, "state", "restore-changelog")
-        assert code == 78
-        assert "no local store of partitions 0, 1, 2" in told
+        assert "no local store of partitions 0, 1, 2" in await refusal(restored(settings))
         shutil.copytree(tmp_path / "old", settings.state.directory)
-
-        code, told = await run(environ, "state", "restore-changelog")
-        assert (code, "has records already" in told) == (78, True)
+        assert "has records already" in await refusal(restored(settings))
         await delete(kafka, settings.changelog_topic)
-        code, told = await run(environ, "state", "restore-changelog", "--partition", "0", "--partition", "2")
-        assert code == 0, told
-        code, told = await run(environ, "state", "restore-changelog")
-        assert (code, "has records already" in told) == (78, True)
-        code, told = await run(environ, "state", "restore-changelog", "--partition", "1")
-        assert code == 0, told
+        assert "has no partition 7" in await refusal(restored(settings, 7))
+        await restored(settings, 0, 2)
+        assert "has records already" in await refusal(restored(settings))
+        (told,) = await restored(settings, 1)
+        assert told.committed < told.committed_before
         await producer.produce(changes(rng, 100, 20, 400))
         async with running(settings, plan_for(url)) as status:
             await caught_up(scripted, expected(producer.events))

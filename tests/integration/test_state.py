@@ -93,7 +93,7 @@ def stored_state(settings: Settings) -> dict[bytes, bytes]:
     return found
 
 
-async def refusal(service: Coroutine[object, object, None]) -> str:
+async def refusal(service: Coroutine[object, object, object]) -> str:
     """What a service that refuses to go on says, of one partition or of several."""
     try:
         await service
