@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import structlog
 import typer
 from rich.console import Console
 from rich.text import Text
@@ -93,7 +95,7 @@ def validate(
 ) -> None:
     """Check the two files and the environment, and show what will be exported."""
     from processor.tables import plain, show
-    from processor.validate import connection_checks, environment_problems, plan_notes, plan_table
+    from processor.validate import environment_problems, plan_notes, plan_table
 
     plan, problems = _plan(destination, governance)
     found = find_settings()
@@ -116,6 +118,11 @@ def validate(
     if not connect:
         console.print("[green]The configuration is valid.[/]")
         return
+
+    from processor.connection_checks import connection_checks
+
+    # What `run` logs of what it meets is told as a check here.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
     async def check() -> bool:
         fine = True

@@ -196,7 +196,7 @@ async def _connected(
         changelog=changelog,
         changelog_shape=prepared.changelog,
         heartbeats=life.heartbeats,
-        stream=f"{plan.destination.connection.region}/{plan.destination.stream.rpartition('/')[2]}",
+        stream=plan.destination.exported_to,
         committed_elsewhere=prepared.committed_elsewhere,
         source_is_compacted=prepared.source.is_compacted,
         check_room=check_room,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import structlog
 
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
 
     from processor.kafka.changelog import Changelog
-    from processor.kafka.positions import Committed
+    from processor.kafka.positions import Bounds, Committed
     from processor.kafka.source import Source
+    from processor.kafka.topic_ids import TopicIdentity
     from processor.state.store import Store
     from processor.telemetry.losses import Losses
 
@@ -54,13 +55,12 @@ async def take_over(
     """
     committed = await source.committed(partition)
     log_bounds = await changelog.bounds(partition)
-    if committed is None and log_bounds.end == 0:
-        check_store(partition, store.position, store.highest_offset)
-        await store.clear()
-    elif check_identity(partition, committed and committed.mark, store.changelog, changelog.identity):
-        log.warning("the store is of a former changelog, and is made anew from this one", partition=partition)
-        await store.clear()
-    check_changelog(partition, committed, log_bounds, store.position)
+    if is_of_use(partition, committed, store, changelog.identity, log_bounds):
+        check_changelog(partition, committed, log_bounds, store.position)
+    else:
+        check_changelog(partition, committed, log_bounds, 0)
+        if store.position:
+            await store.clear()
 
     def progress(position: int) -> None:
         on_progress(position, log_bounds.end)
@@ -79,6 +79,44 @@ async def take_over(
         await restore(changelog, partition, store, marker.first, progress)
         await store.apply({}, marker.end, stream)
     return start
+
+
+class Known(Protocol):
+    """What a store knows of itself; see `Store`."""
+
+    @property
+    def position(self) -> int:
+        """See `Store`."""
+
+    @property
+    def highest_offset(self) -> int:
+        """See `Store`."""
+
+    @property
+    def changelog(self) -> str | None:
+        """See `Store`."""
+
+
+def is_of_use(
+    partition: int,
+    committed: Committed | None,
+    store: Known,
+    identity: TopicIdentity | None,
+    log_bounds: Bounds,
+) -> bool:
+    """Whether a store can be brought up to the changelog, or must be emptied first; `identity` is the changelog's.
+
+    Raises:
+        StateRefused: going on without what it has would lie to the destination.
+
+    """
+    if committed is None and log_bounds.end == 0:
+        check_store(partition, store.position, store.highest_offset)
+        return False
+    if check_identity(partition, committed and committed.mark, store.changelog, identity):
+        log.warning("the store is of a former changelog, and is made anew from this one", partition=partition)
+        return False
+    return True
 
 
 async def _start(

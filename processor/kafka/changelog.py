@@ -98,11 +98,25 @@ class Changelog:
 
         """
         await self._producer.start()
-        self.identity = await self._identity_now()
+        self.identity = await self.look()
 
     async def stop(self) -> None:
         """Disconnect."""
         await self._producer.stop()
+
+    async def look(self) -> TopicIdentity | None:
+        """The topic's identity; None where the brokers know no ids.
+
+        Raises:
+            KafkaRefused, KafkaUnavailable: it is gone, or Kafka does not say.
+
+        """
+        doing = f"looking at the id of changelog {self.topic}"
+        with self._absence_told(doing):
+            async with self._lookers.one() as consumer:
+                with errors_mapped(doing):
+                    # No public method asks for what aiokafka's own requests do not ask for.
+                    return await topic_identity(consumer._client, self.topic)  # noqa: SLF001  see above
 
     async def check_identity(self) -> None:
         """See that the topic is still the one that it was at the start, where the brokers know ids.
@@ -112,7 +126,7 @@ class Changelog:
             KafkaRefused, KafkaUnavailable: it is gone, or Kafka does not say.
 
         """
-        now = await self._identity_now()
+        now = await self.look()
         if now is not None and now.is_another(self.identity):
             raise StateRefused(
                 f"changelog {self.topic} was deleted and made anew while the service ran: it has nothing of what was "
@@ -215,14 +229,6 @@ class Changelog:
             enable_idempotence=True,
             max_batch_size=self._batch_bytes,
         )
-
-    async def _identity_now(self) -> TopicIdentity | None:
-        doing = f"looking at the id of changelog {self.topic}"
-        with self._absence_told(doing):
-            async with self._lookers.one() as consumer:
-                with errors_mapped(doing):
-                    # No public method asks for what aiokafka's own requests do not ask for.
-                    return await topic_identity(consumer._client, self.topic)  # noqa: SLF001  see above
 
     @contextmanager
     def _absence_told(self, doing: str) -> Iterator[None]:

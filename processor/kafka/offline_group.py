@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import CommitFailedError, for_code
 
 from processor.errors import StateRefused
 from processor.kafka.client import client_options, errors_mapped, mapped
 from processor.kafka.marks import mark_in
 from processor.kafka.positions import START, Bounds, Committed
-from processor.kafka.unbroken import connected, unbroken
+from processor.kafka.topics import open_admin
+from processor.kafka.unbroken import connected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping
@@ -99,25 +99,33 @@ async def offline_group(settings: KafkaSettings) -> AsyncIterator[OfflineGroup]:
 
     """
     await _check_empty(settings)
+    async with looked_at_group(settings) as group:
+        yield group
+
+
+@asynccontextmanager
+async def looked_at_group(settings: KafkaSettings) -> AsyncIterator[OfflineGroup]:
+    """The group, to look at only, whether it has members or not.
+
+    Raises:
+        KafkaRefused, KafkaUnavailable: it cannot be looked at.
+
+    """
     consumer = AIOKafkaConsumer(**client_options(settings), group_id=settings.group, enable_auto_commit=False)
     async with connected(consumer, f"looking at group {settings.group}"):
         yield OfflineGroup(settings, consumer)
 
 
 async def _check_empty(settings: KafkaSettings) -> None:
-    admin = AIOKafkaAdminClient(**client_options(settings))
     doing = f"looking at the members of group {settings.group}"
-    try:
+    async with open_admin(settings) as admin:
         with errors_mapped(doing):
-            await unbroken(admin.start())
             (answer,) = await admin.describe_consumer_groups([settings.group])
-        ((code, _, state, *_),) = answer.groups
-        if code:
-            raise mapped(for_code(code)(), doing)
-        if state not in _WITHOUT_MEMBERS:
-            raise _with_members(settings.group)
-    finally:
-        await unbroken(admin.close())
+    ((code, _, state, *_),) = answer.groups
+    if code:
+        raise mapped(for_code(code)(), doing)
+    if state not in _WITHOUT_MEMBERS:
+        raise _with_members(settings.group)
 
 
 def _with_members(group: str) -> StateRefused:

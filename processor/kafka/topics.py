@@ -105,7 +105,7 @@ class Topics:
             topic, shape.partitions, shape.replication_factor, topic_configs=dict(configuration or {})
         )
         with errors_mapped(f"creating topic {topic}"):
-            answer = await self._admin.create_topics([new])
+            answer = await self._create(new)
         for _, code, *further in answer.topic_errors:
             error = for_code(code)
             if error is TopicAlreadyExistsError:
@@ -115,6 +115,9 @@ class Topics:
                 said = f": Kafka says {further[0]!r}" if further and further[0] else ""
                 raise mapped(error(), f"creating topic {topic}{said}")
         return True
+
+    async def _create(self, new: NewTopic) -> Any:  # noqa: ANN401  aiokafka has no types
+        return await self._admin.create_topics([new])
 
     async def configuration(self, topic: str) -> dict[str, str]:
         """The configuration of `topic`, by Kafka's names.
@@ -249,6 +252,18 @@ class Topics:
 
 @asynccontextmanager
 async def open_topics(settings: KafkaSettings) -> AsyncIterator[Topics]:
+    """Topics, by a connection for administration.
+
+    Raises:
+        KafkaRefused, KafkaUnavailable: the connection did not come about.
+
+    """
+    async with open_admin(settings) as admin:
+        yield Topics(admin, settings)
+
+
+@asynccontextmanager
+async def open_admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
     """A connection for administration.
 
     Raises:
@@ -266,7 +281,7 @@ async def open_topics(settings: KafkaSettings) -> AsyncIterator[Topics]:
             if why is not None:
                 raise why from None
             raise
-        yield Topics(admin, settings)
+        yield admin
     finally:
         await unbroken(admin.close())
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rocksdict import Options, Rdict, WriteBatch
 
 from processor.errors import StateRefused
 from processor.profile.record import has_left, record_offset
-from processor.state.directory import is_in_use
+from processor.state.directory import is_in_use, open_to_look
 from processor.state.rocks import (
     CHANGELOG_KEY,
     CONSUMED_KEY,
@@ -30,6 +30,19 @@ if TYPE_CHECKING:
 _OWN_KEYS = b"\xff"
 
 
+class Known(NamedTuple):
+    """What a store knows of itself; see `Store`."""
+
+    position: int
+    highest_offset: int
+    stream: str | None
+    changelog: str | None
+
+
+NOTHING: Final = Known(0, -1, None, None)
+"""What a new store knows."""
+
+
 class Contents:
     """A store's records, and what it knows of itself; see `Store`. Calls block."""
 
@@ -44,6 +57,11 @@ class Contents:
         self.changelog: str | None = changelog.decode() if changelog else None
         self._consumed: int | None = NUMBER.unpack(consumed)[0] if consumed else None
         self.cluster: str | None = json.loads(database.get(IDENTITY_KEY) or b"{}").get("cluster")
+
+    @property
+    def known(self) -> Known:
+        """What stays known of it when it is closed."""
+        return Known(self.position, self.highest_offset, self.stream, self.changelog)
 
     @property
     def consumed(self) -> int:
@@ -68,6 +86,21 @@ class Contents:
         if changelog is not None:
             batch.put(CHANGELOG_KEY, changelog.encode())
         self._database.write(batch)
+
+
+@contextmanager
+def looked_into(path: Path) -> Iterator[Contents]:
+    """A store to read, also while a service uses it; what is in its memory alone is not seen.
+
+    Raises:
+        StateError: it cannot be read.
+
+    """
+    database = open_to_look(path)
+    try:
+        yield Contents(database)
+    finally:
+        database.close()
 
 
 @contextmanager

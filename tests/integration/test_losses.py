@@ -144,7 +144,7 @@ async def test_what_the_source_deleted_unread_is_told_at_a_start_and_while_it_ru
                 assert status.figures.lost == {"deleted": 15}
                 await deleted_until(kafka, topic, 290)
                 scripted.faults = Faults()
-                await until(lambda: scripted.stored and scripted.stored[-1].partition_key == "299")
+                await until(lambda: bool(scripted.stored) and scripted.stored[-1].partition_key == "299")
     first, second = lines(logs, DELETED)
     assert (first["partition"], first["lost_from"], first["lost_to"]) == (0, 10, 25)
     assert (second["partition"], second["lost_to"]) == (0, 290)
