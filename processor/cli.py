@@ -91,7 +91,9 @@ def validate(
     destination: DestinationOption = None,
     governance: GovernanceOption = None,
     *,
-    connect: Annotated[bool, typer.Option("--connect", help="Also try Kafka and Kinesis.")] = False,
+    connect: Annotated[
+        bool, typer.Option("--connect", help="Also look at Kafka, local stores and Kinesis, as `run` will.")
+    ] = False,
 ) -> None:
     """Check the two files and the environment, and show what will be exported."""
     from processor.tables import plain, show

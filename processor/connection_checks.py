@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from processor.agreement import check_changelog, check_source, check_stream
-from processor.errors import InvalidStateRecord, KafkaError, KinesisError, StateError
+from processor.errors import InvalidStateRecord, KafkaError, KafkaUnavailable, KinesisError, StateError
 from processor.fence import Fence
 from processor.kafka.changelog import STREAM_KEY, Changelog
 from processor.kafka.letter_topic import letter_topic_warning, prepare_letter_topic
@@ -24,7 +24,7 @@ from processor.state.directory import place_of
 from processor.takeover import is_of_use
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
     from pathlib import Path
 
     from processor.destination import Destination
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from processor.settings import Settings
     from processor.state.contents import Known
 
+_TRIES: Final = 10
+_TRY_AGAIN_S: Final = 0.5
+"""A cluster whose first group this is makes the topic of offsets first."""
 _MARKER_WITHIN: Final = 1_000
 """The stream's name is written when a partition is begun: it is among the first records."""
 
@@ -71,37 +74,42 @@ async def _kafka_checks(
     kafka = settings.kafka
     source = await look_at_source(topics, kafka.topic)
     what = f"Kafka topic {kafka.topic}: {source.shape.partitions} partitions"
-    yield Check(what, await _trouble(topics.check_allowed(kafka.topic, {READ})))
+    yield Check(what, await _trouble(topics.check_allowed, kafka.topic, {READ}))
     letters = kafka.dead_letter_topic
-    trouble = await _trouble(prepare_letter_topic(topics, letters, source))
+    trouble = await _trouble(prepare_letter_topic, topics, letters, source)
     warning = None
     if trouble is None and not topics.would_be_created(letters):
-        trouble = await _trouble(topics.check_allowed(letters, {WRITE}))
+        trouble = await _trouble(topics.check_allowed, letters, {WRITE})
         warning = await letter_topic_warning(topics, letters, source)
     yield Check(_named(topics, "dead-letter topic", letters), trouble, warning)
-    trouble = await _trouble(topics.check_group(kafka.group))
+    trouble = await _trouble(topics.check_group, kafka.group)
     elsewhere = None if trouble else await topics.committed_elsewhere(kafka.group, kafka.topic)
     yield Check(f"Kafka group {kafka.group}", trouble, _told(elsewhere))
     changelog = settings.changelog_topic
-    preparing = topics.prepare_changelog(changelog, kafka.group, kafka.topic, settings.state)
-    trouble = await _trouble(preparing)
+    trouble = await _trouble(topics.prepare_changelog, changelog, kafka.group, kafka.topic, settings.state)
     if trouble is None and not topics.would_be_created(changelog):
-        trouble = await _trouble(topics.check_allowed(changelog, {READ, WRITE}))
+        trouble = await _trouble(topics.check_allowed, changelog, {READ, WRITE})
     yield Check(_named(topics, "changelog", changelog), trouble)
     if trouble is None and not topics.would_be_created(changelog):
-        agreeing = _check_agreement(
-            settings, destination.exported_to, source.shape.partitions, await topics.cluster_id()
-        )
-        yield Check("State, offsets and source agree, in every partition", await _trouble(agreeing))
+        about = settings, destination.exported_to, source.shape.partitions, await topics.cluster_id()
+        trouble = await _trouble(_check_agreement, *about)
+        yield Check("State, offsets and source agree, in every partition", trouble)
 
 
-async def _trouble(trying: Awaitable[object]) -> str | None:
-    """What is wrong, as `run` would say it; None where nothing is."""
-    try:
-        await trying
-    except (KafkaError, StateError, InvalidStateRecord) as error:
-        return str(error)
-    return None
+async def _trouble(action: Callable[..., Awaitable[object]], *arguments: object) -> str | None:
+    """What is wrong, as `run` would say it; None where nothing is. What passes is waited for a little, as `run` waits."""
+    told = ""
+    for _ in range(_TRIES):
+        try:
+            await action(*arguments)
+        except (KafkaError, StateError, InvalidStateRecord) as error:
+            told = str(error)
+            if not isinstance(error, KafkaUnavailable):
+                break
+            await asyncio.sleep(_TRY_AGAIN_S)
+        else:
+            return None
+    return told
 
 
 def _named(topics: Rehearsal, kind: str, topic: str) -> str:

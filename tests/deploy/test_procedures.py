@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pytest
 
+from processor.connection_checks import connection_checks
 from processor.console import leaves
 from processor.embedded import start_kafka
 from processor.errors import ProcessorError
@@ -51,6 +52,10 @@ PROPERTIES: Final = {
 }
 CASE: Final = vector("seed-example")
 EXPORTS: Final = len(CASE["exports"])
+NO_WRITE: Final = (
+    "kafka-acls.sh --bootstrap-server broker-1:9092 --add --deny-principal User:processor --operation Write "
+    f"--topic {TOPIC}-dead-letters"
+)
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -161,12 +166,18 @@ async def test_the_grants_are_enough_and_without_them_nothing_runs(
     await fill(broker, names)
     settings = member(broker, tmp_path, names)
     assert f"topic {TOPIC}" in await refusal(settings, plan)
+    assert [each async for each in connection_checks(settings, plan) if each.trouble]
     await follow(broker, tmp_path, names, "What Kafka must allow", "kafka-acls.sh")
+    assert not [each async for each in connection_checks(settings, plan) if each.trouble]
     await produce(broker.bootstrap_servers, TOPIC, [{"key": "bad", "valueText": "not JSON", "timestamp": 1}])
     async with caught_up(broker, settings, plan, len(CASE["events"]) + 1) as status:
         await stored_when(kinesis_client, stream, EXPORTS)
     assert status.figures.dead_lettered.total() == 1
     told = await follow(broker, tmp_path, names, "Scale out", "kafka-consumer-groups.sh")
+    assert not [each async for each in connection_checks(settings, plan) if each.trouble]
+    await kafka_tools.run(on(broker, NO_WRITE), tmp_path)
+    (trouble,) = [each.trouble async for each in connection_checks(settings, plan) if each.trouble]
+    assert f"an ACL is missing on topic {TOPIC}-dead-letters: grant Write" in trouble
     lags = [line.split()[5] for line in told.splitlines() if line.startswith(GROUP)]
     assert len(lags) == 12
     assert set(lags) <= {"0", "-"}
