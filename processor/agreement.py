@@ -66,6 +66,12 @@ def check_changelog(
                 "name), name another: PROCESSOR_STATE_CHANGELOG_TOPIC"
             )
         return
+    if committed.repartition is not None:
+        before, now = committed.repartition
+        raise StateRefused(
+            f"{where}: state is being moved from {before} partitions to {now}, and that was broken off: run "
+            "`processor state repartition` again, which ends it"
+        )
     if changelog.end == 0 and not committed.is_start:
         raise StateRefused(
             f"{where}: the group has committed offset {committed.offset}, but its changelog is empty: it was "

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from processor.agreement import check_changelog, check_source, check_stream
 from processor.errors import InvalidStateRecord, KafkaError, KafkaUnavailable, KinesisError, StateError
 from processor.fence import Fence
+from processor.growth import Growth
 from processor.kafka.changelog import STREAM_KEY, Changelog
 from processor.kafka.letter_topic import letter_topic_warning, prepare_letter_topic
 from processor.kafka.offline_group import looked_at_group
@@ -91,8 +92,12 @@ async def _kafka_checks(
         trouble = await _trouble(topics.check_allowed, changelog, {READ, WRITE})
     yield Check(_named(topics, "changelog", changelog), trouble)
     if trouble is None and not topics.would_be_created(changelog):
-        about = settings, destination.exported_to, source.shape.partitions, await topics.cluster_id()
-        trouble = await _trouble(_check_agreement, *about)
+        partitions = (await topics.shape(changelog)).partitions
+        if partitions < source.shape.partitions:
+            trouble = Growth(kafka.topic, partitions, source.shape.partitions).remedy
+        else:
+            about = settings, destination.exported_to, partitions, await topics.cluster_id()
+            trouble = await _trouble(_check_agreement, *about)
         yield Check("State, offsets and source agree, in every partition", trouble)
 
 

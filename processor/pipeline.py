@@ -16,7 +16,8 @@ import structlog
 from processor.bound import STARVED_AFTER_S, Bound
 from processor.checkpoint import Checkpoint
 from processor.dead_letter_limit import DeadLetterLimit
-from processor.errors import KafkaError, KafkaRefused, KafkaUnavailable, StateError, StateRefused
+from processor.errors import KafkaError, KafkaRefused, KafkaUnavailable, StateError
+from processor.growth import CONDITION, Growth
 from processor.kafka.changelog import RECORD_OVERHEAD_BYTES
 from processor.kafka.marks import Mark
 from processor.kafka.source import Source
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from processor.kafka.dead_letters import DeadLetters
     from processor.kafka.heartbeats import Heartbeats
     from processor.kafka.positions import Reach
+    from processor.kafka.source import Records
     from processor.kafka.topics import ChangelogShape
     from processor.kinesis.writer import Writer
     from processor.profile.core import Core
@@ -90,6 +92,7 @@ class Pipeline:
         self._committing = asyncio.Lock()
         self._letting_go = asyncio.Lock()
         self._is_ending = False
+        self._growth: Growth | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._stirred = asyncio.Event()
 
@@ -135,6 +138,10 @@ class Pipeline:
         if self._is_ending:
             return  # a rebalance met the end: what is not begun is the next owner's, once this member has left
         self.source.hold(partitions)
+        known = self._parts.changelog_shape.partitions
+        if self.source.partition_count > known:
+            self._growth = Growth(self.source.topic, known, self.source.partition_count)
+        partitions = [number for number in partitions if number < known]
         for number in partitions if self._is_room_for(partitions) else ():
             self.status.assigned(number)
             self._owned[number] = self._tasks.create_task(self._own(number), name=f"partition-{number}")
@@ -186,12 +193,6 @@ class Pipeline:
 
     async def _own(self, number: int) -> None:
         """Restore a partition, then work on it, until cancelled."""
-        if number >= self._parts.changelog_shape.partitions:
-            raise StateRefused(
-                f"partition {number} was added to {self.source.topic}: keys have moved between partitions, and "
-                "their state did not. Stop the producers, let the group catch up, and start a new group, which "
-                "exports every profile anew"
-            )
         store = await self._parts.open_store(number)
         try:
             start = await self._taken_over(number, store)
@@ -276,8 +277,23 @@ class Pipeline:
             for number, records in batches.items():
                 # Between the poll and here nothing was awaited, but during the poll a partition may have gone.
                 if number in self.partitions:
-                    reach = self.source.reach(number)
-                    self.partitions[number].offer(records, None if reach is None else reach.end)
+                    self._offer(number, records)
+
+    def _offer(self, number: int, records: Records) -> None:
+        """Have a partition take what was fetched of it."""
+        if self._growth is not None:
+            records = self._finishing(number, records, self._growth)
+        if records:
+            reach = self.source.reach(number)
+            self.partitions[number].offer(records, None if reach is None else reach.end)
+
+    def _finishing(self, number: int, records: Records, growth: Growth) -> Records:
+        """Those of `records` that may be taken; where more may not, the partition is held there."""
+        finishing = growth.finishing(number, records)
+        if len(finishing) < len(records):
+            self.source.take_from(number, records[len(finishing)].offset)
+            self.source.hold([number])
+        return finishing
 
     async def _stir(self) -> None:
         """Wait until a partition has room, or for so long that those which get nothing get something."""
@@ -353,10 +369,21 @@ class Pipeline:
                     f"topic {self.source.topic} does not exist any more: bring it back with its offsets, or start "
                     "a new group on another",
                 )
+            if self._growth is not None:
+                self.status.unhealthy(CONDITION, self._growth.told(self._owned, self._reached()))
             if trouble is None:
                 self.status.healthy("kinesis")
             else:
                 self.status.unhealthy("kinesis", trouble)
+
+    def _reached(self) -> dict[int, tuple[int, int]]:
+        """Of each partition that is worked on: the offset that is reached, and where it ends."""
+        reaches = {number: (self.reach(number), each) for number, each in self.partitions.items()}
+        return {
+            number: (each.start_offset if each.next_offset is None else each.next_offset, reach.end)
+            for number, (reach, each) in reaches.items()
+            if reach is not None
+        }
 
     async def _commit(self, partitions: Collection[Partition]) -> None:
         # One at a time: an older commit that is still on its way must not arrive after a newer one.

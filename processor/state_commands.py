@@ -1,4 +1,4 @@
-"""The command line: `processor state show | stats | rebuild | restore-changelog`."""
+"""The command line: `processor state show | stats | rebuild | restore-changelog | repartition`."""
 
 from __future__ import annotations
 
@@ -134,4 +134,26 @@ def state_restore_changelog(
         table.add_row(
             str(each.partition), str(each.profiles), str(each.changelog_end), str(each.committed), set_back
         )
+    show(table)
+
+
+@state_app.command("repartition")
+def state_repartition() -> None:
+    """Move the state after partitions were added to the source; the service must have finished the former ones, and be stopped."""
+    from processor import repartition
+
+    settings = settings_or_refuse()
+    with told_plainly(), Progress(transient=True, console=errors) as progress:
+        bar = progress.add_task("looking at the state", total=None)
+
+        def tell_progress(doing: str, profiles: int) -> None:
+            progress.update(bar, description=f"{doing}: {profiles} profiles" if profiles else doing)
+
+        done = asyncio.run(repartition.repartition(settings, tell_progress))
+    title = f"changelog {settings.changelog_topic}, from {done.before} partitions to {done.now}"
+    table = Table(title=plain(title), title_justify="left")
+    for column in ("partition", "profiles moved to it", "goes on at offset"):
+        table.add_column(column, justify="right")
+    for partition in range(done.now):
+        table.add_row(str(partition), str(done.moved[partition]), str(done.goes_on_at[partition]))
     show(table)

@@ -40,6 +40,7 @@ class ScriptedSource:
     is_expelled = False
     rival = None
     is_there = True
+    partition_count = 2
 
     def __init__(self) -> None:
         self.taken_from: list[int] = []

@@ -10,14 +10,15 @@ from aiokafka.errors import CommitFailedError, for_code
 
 from processor.errors import StateRefused
 from processor.kafka.client import client_options, errors_mapped, mapped
-from processor.kafka.marks import mark_in
-from processor.kafka.positions import START, Bounds, Committed
+from processor.kafka.marks import committed_as
+from processor.kafka.positions import Bounds
 from processor.kafka.topics import open_admin
 from processor.kafka.unbroken import connected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping
 
+    from processor.kafka.positions import Committed
     from processor.settings import KafkaSettings
 
 _WITHOUT_MEMBERS: Final = {"Empty", "Dead"}
@@ -50,7 +51,7 @@ class OfflineGroup:
             # The public method keeps the metadata to itself.
             found = await self._consumer._coordinator.fetch_committed_offsets(places)  # noqa: SLF001  see above
         return {
-            place.partition: Committed(each.offset, each.metadata == START, mark_in(each.metadata))
+            place.partition: committed_as(each.offset, each.metadata)
             for place, each in found.items()
             if each.offset >= 0
         }

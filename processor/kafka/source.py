@@ -10,7 +10,7 @@ skip events, or read them all anew, in silence.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
@@ -20,8 +20,8 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from processor.errors import KafkaUnavailable, StateRefused
 from processor.kafka.client import client_options, errors_mapped, mapped
 from processor.kafka.fetches import end_of_gap, high_watermarks, state_of
-from processor.kafka.marks import mark_in
-from processor.kafka.positions import START, Committed, Reach, SourceBounds
+from processor.kafka.marks import committed_as
+from processor.kafka.positions import START, Reach, SourceBounds
 from processor.kafka.records import fetched_bytes, taking, unpack_whole_batches
 from processor.kafka.static_member import StaticMember
 from processor.kafka.topic_ids import topic_id
@@ -32,11 +32,12 @@ if TYPE_CHECKING:
 
     from processor.kafka.heartbeats import Heartbeats
     from processor.kafka.marks import Mark
+    from processor.kafka.positions import Committed
     from processor.kafka.records import Record
     from processor.kafka.room import Room
     from processor.settings import KafkaSettings
 
-    Records = Sequence[Record]
+    Records: TypeAlias = Sequence[Record]
 
 log = structlog.get_logger(__name__)
 
@@ -125,6 +126,11 @@ class Source:
         """Whether the topic exists, as far as the client knows; a group on one that was deleted is content with nothing."""
         return bool(self._consumer.partitions_for_topic(self.topic))
 
+    @property
+    def partition_count(self) -> int:
+        """How many partitions the topic has, as far as the client knows."""
+        return len(self._consumer.partitions_for_topic(self.topic) or ())
+
     async def check_identity(self) -> None:
         """See that the topic is still the one that it was when this member connected, where the brokers know ids.
 
@@ -173,8 +179,7 @@ class Source:
             found = await self._consumer._coordinator.fetch_committed_offsets([place])  # noqa: SLF001  see above
         if place not in found or found[place].offset < 0:
             return None
-        offset, metadata = found[place].offset, found[place].metadata
-        return Committed(offset, metadata == START, mark_in(metadata))
+        return committed_as(found[place].offset, found[place].metadata)
 
     async def commit_start(self, partition: int, offset: int) -> None:
         """Commit where a new group begins, before anything is processed.

@@ -6,8 +6,9 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from processor.settings import KafkaSettings, StateSettings
+
+log = structlog.get_logger(__name__)
 
 _ABSENT: Final = 3  # UNKNOWN_TOPIC_OR_PARTITION
 _LOOKS: Final = 4
@@ -38,10 +41,6 @@ _SOURCE_MADE_ANEW: Final = (
     "{} was deleted and made anew, for Kafka takes no partitions away, and a group's offsets only with their topic; "
     "perhaps by a client that only looked at it, as brokers with auto.create.topics.enable=true let it. Create it as it "
     "should be, and start a new group, which exports every profile anew"
-)
-_PARTITIONS_ADDED: Final = (
-    "keys have moved between partitions, and their state did not; or the topic was deleted and made anew with more. Start a "
-    "new group, which exports every profile anew"
 )
 
 
@@ -166,8 +165,8 @@ class Topics:
                 raise StateRefused(told + _MADE_BY_LOOKING.format(topic))
             if existing.partitions > shape.partitions or not has_processed:
                 raise StateRefused(told + _SOURCE_MADE_ANEW.format(source))
-            raise StateRefused(told + _PARTITIONS_ADDED)
-        return await self._trusted(topic, shape.partitions)
+            log.warning("partitions were added to the source; those before are finished first", reason=told)
+        return await self._trusted(topic, existing.partitions)
 
     async def create_changelog(self, topic: str, source: str, settings: StateSettings) -> None:
         """Create the changelog of `source` where it is absent; one that is there is seen to be as it must be.
@@ -186,6 +185,36 @@ class Topics:
                 f"kafka-topics.sh --delete --topic {topic}, and run this again"
             )
         await self._trusted(topic, shape.partitions)
+
+    async def trusted_changelog(self, topic: str) -> ChangelogShape:
+        """The shape of a changelog that is there, which must be as it was created.
+
+        Raises:
+            StateRefused: it is not.
+            KafkaRefused, KafkaUnavailable: it cannot be looked at.
+
+        """
+        return await self._trusted(topic, (await self.shape(topic)).partitions)
+
+    async def grow(self, topic: str, partitions: int) -> None:
+        """Have `topic` have so many partitions, where it has fewer.
+
+        Raises:
+            KafkaRefused: this user may not add any.
+            KafkaUnavailable: Kafka does not answer.
+
+        """
+        if (await self.shape(topic)).partitions < partitions:
+            with errors_mapped(f"adding partitions to {topic}"):
+                await self._admin.create_partitions({topic: NewPartitions(total_count=partitions)})
+        for _ in range(_LOOKS):
+            # Not every broker knows of them at once.
+            await asyncio.sleep(_LOOK_AGAIN_S)
+            if (await self.shape(topic)).partitions >= partitions:
+                return
+        raise KafkaUnavailable(
+            f"{topic} was just given {partitions} partitions, and not every broker knows it yet"
+        )
 
     async def _trusted(self, topic: str, partitions: int) -> ChangelogShape:
         configuration = await self.configuration(topic)
