@@ -7,7 +7,7 @@ nothing of it: there a partition stands at the first event of a key that has mov
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from aiokafka.partitioner import murmur2
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from processor.kafka.records import Record
-
-CONDITION: Final = "added partitions"
 
 
 def partition_of(key: bytes, partitions: int) -> int:

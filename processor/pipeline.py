@@ -17,7 +17,7 @@ from processor.bound import STARVED_AFTER_S, Bound
 from processor.checkpoint import Checkpoint
 from processor.dead_letter_limit import DeadLetterLimit
 from processor.errors import KafkaError, KafkaRefused, KafkaUnavailable, StateError
-from processor.growth import CONDITION, Growth
+from processor.growth import Growth
 from processor.kafka.changelog import RECORD_OVERHEAD_BYTES
 from processor.kafka.marks import Mark
 from processor.kafka.source import Source
@@ -370,7 +370,7 @@ class Pipeline:
                     "a new group on another",
                 )
             if self._growth is not None:
-                self.status.unhealthy(CONDITION, self._growth.told(self._owned, self._reached()))
+                self.status.unhealthy("added partitions", self._growth.told(self._owned, self._reached()))
             if trouble is None:
                 self.status.healthy("kinesis")
             else:

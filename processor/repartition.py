@@ -97,6 +97,7 @@ async def repartition(settings: Settings, on_progress: Callable[[str, int], None
         work = _Work(settings, plan, starts, on_progress)
         async with work.restored(topics, committed) as stores:
             if begun is None:
+                await topics.check_may_grow(settings.changelog_topic, plan.now)
                 await work.check_keys(stores)
                 await work.check_events(bounds)
             await group.commit({each: Kept(starts[each], str(plan)) for each in range(plan.now)})

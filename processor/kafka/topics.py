@@ -196,6 +196,18 @@ class Topics:
         """
         return await self._trusted(topic, (await self.shape(topic)).partitions)
 
+    async def check_may_grow(self, topic: str, partitions: int) -> None:
+        """See that `grow` would be taken.
+
+        Raises:
+            KafkaRefused: this user may not add partitions.
+            KafkaUnavailable: Kafka does not answer.
+
+        """
+        with errors_mapped(f"adding partitions to {topic}, for which Alter on it is needed"):
+            wanted = {topic: NewPartitions(total_count=partitions)}
+            await self._admin.create_partitions(wanted, validate_only=True)
+
     async def grow(self, topic: str, partitions: int) -> None:
         """Have `topic` have so many partitions, where it has fewer.
 

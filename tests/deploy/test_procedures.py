@@ -12,7 +12,8 @@ import pytest
 from processor.connection_checks import connection_checks
 from processor.console import leaves
 from processor.embedded import start_kafka
-from processor.errors import ProcessorError
+from processor.errors import KafkaRefused, ProcessorError
+from processor.repartition import repartition
 from processor.service import run_service
 from tests.conftest import create_topic
 from tests.deploy import kafka_tools
@@ -202,7 +203,7 @@ async def test_lost_offsets_are_refused_and_set_again(
 
 
 @pytest.mark.integration
-async def test_added_partitions_are_refused_and_a_new_group_exports_anew(
+async def test_partitions_are_added_and_their_state_moved_and_a_new_group_exports_anew(
     broker: EmbeddedKafka, grants: None, plan: Plan, kinesis_client: Any, stream: str, tmp_path: Path
 ) -> None:
     await fill(broker, PARTITIONS)
@@ -212,10 +213,17 @@ async def test_added_partitions_are_refused_and_a_new_group_exports_anew(
     assert await committed(broker.bootstrap_servers, PARTITIONS.group, PARTITIONS.topic) == len(
         CASE["events"]
     )
+    await follow(broker, tmp_path, PARTITIONS, "Add partitions", "kafka-topics.sh")
     told = await follow(broker, tmp_path, PARTITIONS, "Add partitions", "kafka-consumer-groups.sh")
     assert PARTITIONS.group in told
-    await follow(broker, tmp_path, PARTITIONS, "Add partitions", "kafka-topics.sh")
-    assert "Start a new group" in await refusal(settings, plan)
+    with pytest.raises(KafkaRefused, match="Alter on it is needed"):
+        await repartition(settings, lambda *_: None)
+    await follow(broker, tmp_path, PARTITIONS, "Add partitions", "kafka-acls.sh")
+    outcome = await repartition(settings, lambda *_: None)
+    assert (outcome.before, outcome.now) == (12, 24)
+    async with running(settings, plan) as status:
+        await until(lambda: status.is_ready and len(status.partitions) == 24)
+    assert len(await stored_when(kinesis_client, stream, EXPORTS)) == EXPORTS
     async with caught_up(broker, member(broker, tmp_path, ANEW), plan, len(CASE["events"])) as status:
         assert len(await stored_when(kinesis_client, stream, 2 * EXPORTS)) == 2 * EXPORTS
     assert len(status.partitions) in {0, 24}

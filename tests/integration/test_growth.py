@@ -29,14 +29,16 @@ from tests.kinesis.model import ScriptedKinesis
 from tests.kinesis.served import served
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
+    from processor.governance.plan import Plan
     from processor.settings import Settings
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
 PROFILES = 40
+FINISHED = "those of this worker are finished"
 
 
 @pytest.fixture
@@ -82,6 +84,27 @@ def breaking_off(after: int) -> Any:
     return mock.patch.object(Changelog, "append", until_then)
 
 
+async def finished_again(settings: Settings, plan: Plan) -> None:
+    status, stop = Status(), asyncio.Event()
+    service = asyncio.create_task(run_service(settings, plan, stop, status))
+    await until(lambda: FINISHED in status.conditions.get("added partitions", ""))
+    stop.set()
+    await service
+
+
+async def troubles(settings: Settings, plan: Plan) -> list[str]:
+    return [each.trouble async for each in connection_checks(settings, plan) if each.trouble]
+
+
+async def broken_off(settings: Settings, plan: Plan, after: Sequence[int]) -> None:
+    """Break the command off after so many appends, again and again: nothing starts in between."""
+    for appends in after:
+        with breaking_off(appends), pytest.raises(KafkaUnavailable):
+            await repartition(settings, lambda *_: None)
+        told = await refusal(run_service(settings, plan, asyncio.Event()))
+        assert "run `processor state repartition` again" in told
+
+
 @pytest.mark.parametrize("count", [4, 3], ids=["twice as many", "one more"])
 async def test_the_message_is_followed_word_by_word(
     kafka: str, settings: Settings, kinesis: tuple[ScriptedKinesis, str], tmp_path: Path, count: int
@@ -102,7 +125,7 @@ async def test_the_message_is_followed_word_by_word(
                 await informed.produce(changes(rng, 200, PROFILES, 260))
                 events = known + informed.events
             await caught_up(scripted, expected(known))
-            await until(lambda: "those of this worker are finished" in status.conditions["added partitions"])
+            await until(lambda: FINISHED in status.conditions["added partitions"])
             told = status.conditions["added partitions"]
             assert (
                 "stop the service wherever it runs, run `processor state repartition`, and start it again"
@@ -112,20 +135,11 @@ async def test_the_message_is_followed_word_by_word(
             assert (code, "has members" in words) == (78, True)
             stopped_at = len(scripted.stored)
     # A start finishes, and takes nothing of the new ones.
-    status, stop = Status(), asyncio.Event()
-    service = asyncio.create_task(run_service(settings, plan, stop, status))
-    await until(lambda: "those of this worker are finished" in status.conditions.get("added partitions", ""))
-    stop.set()
-    await service
+    await finished_again(settings, plan)
     assert len(scripted.stored) == stopped_at
-    (trouble,) = [each.trouble async for each in connection_checks(settings, plan) if each.trouble]
+    (trouble,) = await troubles(settings, plan)
     assert "processor state repartition" in trouble
-    for appends in (0, 2, 4) if count == 4 else (2,):
-        with breaking_off(appends), pytest.raises(KafkaUnavailable):
-            await repartition(settings, lambda *_: None)
-        assert "run `processor state repartition` again" in await refusal(
-            run_service(settings, plan, asyncio.Event())
-        )
+    await broken_off(settings, plan, (0, 2, 4) if count == 4 else (2,))
     code, words = await run(environ, "state", "repartition")
     assert code == 0, words
     rows = re.findall(r"^\D*(\d+)\D+(\d+)\D+(\d+)\D*$", words, flags=re.MULTILINE)
@@ -133,7 +147,7 @@ async def test_the_message_is_followed_word_by_word(
     code, words = await run(environ, "state", "repartition")
     assert (code, "there is nothing to move" in words) == (78, True)
 
-    assert not [each.trouble async for each in connection_checks(settings, plan) if each.trouble]
+    assert await troubles(settings, plan) == []
     async with running(settings, plan) as status:
         await caught_up(scripted, expected(events))
         await until(lambda: status.is_ready and not status.figures.in_flight)

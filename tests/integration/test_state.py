@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from processor.configuration import parse_configuration
@@ -341,25 +341,6 @@ async def test_a_source_that_was_made_anew_is_refused(
     told = await refusal(run_service(settings, plan_for(url), asyncio.Event()))
     # Kafka deletes a group's offsets with their topic.
     assert "the source topic was made anew" in told
-
-
-async def test_partitions_that_are_added_stop_the_service_with_a_remedy(
-    kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str]
-) -> None:
-    _, url = kinesis
-    settings = settings_for(kafka, topic, kafka_metadata_max_age_ms="500")
-
-    async def run_until_it_stops() -> None:
-        async with running(settings, plan_for(url)):
-            admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-            await admin.start()
-            try:
-                await admin.create_partitions({topic: NewPartitions(total_count=5)})
-            finally:
-                await admin.close()
-            await asyncio.Event().wait()
-
-    assert "was added to" in await refusal(run_until_it_stops())
 
 
 async def test_a_state_that_the_changelog_does_not_take_is_a_dead_letter(
