@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import structlog
 import typer
 from rich.console import Console
 from rich.text import Text
@@ -95,17 +97,13 @@ def validate(
     destination: DestinationOption = None,
     governance: GovernanceOption = None,
     *,
-    connect: Annotated[bool, typer.Option("--connect", help="Also try Kafka and Kinesis.")] = False,
+    connect: Annotated[
+        bool, typer.Option("--connect", help="Also look at Kafka, local stores and Kinesis, as `run` will.")
+    ] = False,
 ) -> None:
     """Check the two files and the environment, and show what will be exported."""
     from processor.tables import plain, show
-    from processor.validate import (
-        connection_checks,
-        environment_problems,
-        plan_notes,
-        plan_table,
-        settings_notes,
-    )
+    from processor.validate import environment_problems, plan_notes, plan_table, settings_notes
 
     plan, problems = _plan(destination, governance)
     found = find_settings()
@@ -129,6 +127,11 @@ def validate(
     if not connect:
         console.print("[green]The configuration is valid.[/]")
         return
+
+    from processor.connection_checks import connection_checks
+
+    # What `run` logs of what it meets is told as a check here.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
     async def check() -> bool:
         fine = True

@@ -75,3 +75,8 @@ class Destination:
     source: str = field(default="destination.yaml", compare=False)
     lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
     """Where members (`segments[1]`) stand in the file: some mistakes are known only with the other file."""
+
+    @property
+    def exported_to(self) -> str:
+        """The stream, as the state remembers it: another one knows nothing of what was exported."""
+        return f"{self.connection.region}/{self.stream.rpartition('/')[2]}"

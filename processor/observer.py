@@ -232,6 +232,8 @@ def _add_events(sheet: Sheet, status: Status) -> None:
     sheet.add_distribution(metrics.COMMIT_SECONDS, durations.commit)
     sheet.add_distribution(metrics.CHANGELOG_SECONDS, durations.changelog)
     sheet.add(metrics.INTRUDER_RECORDS, figures.intruder_records)
+    sheet.add_all(metrics.EVENTS_LOST, {"deleted": 0, "passed": 0} | figures.lost)
+    sheet.add_all(metrics.BEGUN_ANEW, {"nothing": 0, "topic": 0} | figures.begun_anew)
 
 
 def _add_writer(sheet: Sheet, writer: Writer) -> None:

@@ -124,6 +124,11 @@ class Partition:
         self._stirred.set()
 
     @property
+    def changelog_position(self) -> int:
+        """The changelog's offset before which all is that `next_offset` relies on."""
+        return self._stages.state.store.position
+
+    @property
     def is_idle(self) -> bool:
         """Whether all that was offered is acknowledged."""
         return self._idle.is_set()
@@ -239,7 +244,7 @@ class Partition:
                 async with asyncio.timeout(rest_after_s):
                     await self._to_settle.wait()
             except TimeoutError:
-                await self._stages.checkpoint.rest()
+                await self._stages.checkpoint.rest(self.next_offset)
                 rest_after_s = None  # it has all; hundreds of idle partitions need not look again
                 continue
             rest_after_s = _REST_AFTER_S
@@ -276,7 +281,9 @@ class Partition:
         self.waits_for = "changelog"
         changes = merged_changes([batch for batch, _ in settled])
         if changes:
-            await self._stages.checkpoint.keep(changes)
+            await self._stages.checkpoint.keep(changes, settled[-1][0].next_offset)
+        else:
+            await self._stages.checkpoint.passed(settled[-1][0].next_offset)
         self.waits_for = None
         for batch, ticket in settled:
             self._acknowledge(batch, len(ticket.rejections))

@@ -16,21 +16,25 @@ import structlog
 from processor.bound import STARVED_AFTER_S, Bound
 from processor.checkpoint import Checkpoint
 from processor.dead_letter_limit import DeadLetterLimit
-from processor.errors import KafkaError, KafkaUnavailable, StateError, StateRefused
+from processor.errors import KafkaError, KafkaRefused, KafkaUnavailable, StateError
+from processor.growth import Growth
 from processor.kafka.changelog import RECORD_OVERHEAD_BYTES
+from processor.kafka.marks import Mark
 from processor.kafka.source import Source
 from processor.partition import Partition, Stages
 from processor.state.overlay import Overlay
 from processor.tail import Tail
 from processor.takeover import take_over
+from processor.telemetry.losses import Losses
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection, Mapping
 
     from processor.kafka.changelog import Changelog
     from processor.kafka.dead_letters import DeadLetters
     from processor.kafka.heartbeats import Heartbeats
     from processor.kafka.positions import Reach
+    from processor.kafka.source import Records
     from processor.kafka.topics import ChangelogShape
     from processor.kinesis.writer import Writer
     from processor.profile.core import Core
@@ -59,6 +63,8 @@ class Parts:
     changelog_shape: ChangelogShape
     heartbeats: Heartbeats
     stream: str
+    committed_elsewhere: Mapping[str, Mapping[int, int]]
+    """Offsets that the group has committed of other topics."""
     source_is_compacted: bool
     check_room: Callable[[int], None]
     """Raises where so many stores cannot be open at once."""
@@ -77,6 +83,7 @@ class Pipeline:
         self.partitions: dict[int, Partition] = {}
         self.dead_letter_limit = DeadLetterLimit(settings.service, status)
         self.tail = Tail(settings.kafka, self, status, may_have_gaps=parts.source_is_compacted)
+        self._losses = Losses(status, parts.committed_elsewhere)
         self._settings = settings
         self._bound = Bound(settings.service.in_flight_bytes, settings.kafka.max_poll_records)
         self._parts = parts
@@ -85,6 +92,7 @@ class Pipeline:
         self._committing = asyncio.Lock()
         self._letting_go = asyncio.Lock()
         self._is_ending = False
+        self._growth: Growth | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._stirred = asyncio.Event()
 
@@ -106,7 +114,7 @@ class Pipeline:
                 tasks.create_task(self._parts.writer.run(), name="writer"),
                 tasks.create_task(self._commit_now_and_then(), name="commits"),
                 tasks.create_task(self._watch(), name="watch"),
-                tasks.create_task(self._watch_source(), name="watch-source"),
+                tasks.create_task(self._watch_topics(), name="watch-topics"),
                 tasks.create_task(self._tend_health(), name="health"),
                 tasks.create_task(self.tail.run(), name="tail"),
             ]
@@ -126,10 +134,14 @@ class Pipeline:
         if self._tasks is None:
             raise RuntimeError("partitions were assigned before the pipeline runs")
         # Another count of partitions is how the group hears first of a source that was deleted and made anew.
-        await self._check_source()
+        await self._check_topics()
         if self._is_ending:
             return  # a rebalance met the end: what is not begun is the next owner's, once this member has left
         self.source.hold(partitions)
+        known = self._parts.changelog_shape.partitions
+        if self.source.partition_count > known:
+            self._growth = Growth(self.source.topic, known, self.source.partition_count)
+        partitions = [number for number in partitions if number < known]
         for number in partitions if self._is_room_for(partitions) else ():
             self.status.assigned(number)
             self._owned[number] = self._tasks.create_task(self._own(number), name=f"partition-{number}")
@@ -162,6 +174,10 @@ class Pipeline:
             await self._let_go(partitions, self._settings.kafka.drain_timeout_ms)
         log.info("partitions revoked", partitions=sorted(partitions))
 
+    def deleted(self, partition: int, first: int, end: int) -> None:
+        """See `Assignment`."""
+        self._losses.deleted(partition, first, end)
+
     def reach(self, number: int) -> Reach | None:
         """How far a partition is read, and how far it goes; what was read and is no event is done with from now on."""
         reach = self.source.reach(number)
@@ -177,12 +193,6 @@ class Pipeline:
 
     async def _own(self, number: int) -> None:
         """Restore a partition, then work on it, until cancelled."""
-        if number >= self._parts.changelog_shape.partitions:
-            raise StateRefused(
-                f"partition {number} was added to {self.source.topic}: keys have moved between partitions, and "
-                "their state did not. Stop the producers, let the group catch up, and start a new group, which "
-                "exports every profile anew"
-            )
         store = await self._parts.open_store(number)
         try:
             start = await self._taken_over(number, store)
@@ -238,6 +248,7 @@ class Pipeline:
                     offset_reset=self._settings.kafka.offset_reset,
                     on_progress=progress,
                     overrule=checkpoint.overrule,
+                    losses=self._losses,
                 )
             except KafkaUnavailable as error:
                 log.warning("restoring failed, trying again", partition=number, reason=str(error))
@@ -266,8 +277,23 @@ class Pipeline:
             for number, records in batches.items():
                 # Between the poll and here nothing was awaited, but during the poll a partition may have gone.
                 if number in self.partitions:
-                    reach = self.source.reach(number)
-                    self.partitions[number].offer(records, None if reach is None else reach.end)
+                    self._offer(number, records)
+
+    def _offer(self, number: int, records: Records) -> None:
+        """Have a partition take what was fetched of it."""
+        if self._growth is not None:
+            records = self._finishing(number, records, self._growth)
+        if records:
+            reach = self.source.reach(number)
+            self.partitions[number].offer(records, None if reach is None else reach.end)
+
+    def _finishing(self, number: int, records: Records, growth: Growth) -> Records:
+        """Those of `records` that may be taken; where more may not, the partition is held there."""
+        finishing = growth.finishing(number, records)
+        if len(finishing) < len(records):
+            self.source.take_from(number, records[len(finishing)].offset)
+            self.source.hold([number])
+        return finishing
 
     async def _stir(self) -> None:
         """Wait until a partition has room, or for so long that those which get nothing get something."""
@@ -281,17 +307,28 @@ class Pipeline:
         """Raise what went wrong in a rebalance, where it would otherwise only be logged."""
         await self.source.failed()
 
-    async def _watch_source(self) -> None:
+    async def _watch_topics(self) -> None:
         interval_s = self._settings.kafka.metadata_max_age_ms / 1000
         while True:
             await asyncio.sleep(interval_s)
-            await self._check_source()
+            await self._check_topics()
 
-    async def _check_source(self) -> None:
+    async def _check_topics(self) -> None:
+        """See that source and changelog are the topics that they were.
+
+        Raises:
+            StateRefused: one of them is another.
+
+        """
         try:
             await self.source.check_identity()
+            await self._parts.changelog.check_identity()
+        except KafkaRefused as error:
+            self.status.unhealthy("changelog topic", str(error))
         except KafkaError as error:
-            log.info("the source's id could not be looked at, looking again later", reason=str(error))
+            log.info("the topics' ids could not be looked at, looking again later", reason=str(error))
+        else:
+            self.status.healthy("changelog topic")
 
     async def _commit_now_and_then(self) -> None:
         interval_s = self._settings.kafka.commit_interval_ms / 1000
@@ -332,10 +369,21 @@ class Pipeline:
                     f"topic {self.source.topic} does not exist any more: bring it back with its offsets, or start "
                     "a new group on another",
                 )
+            if self._growth is not None:
+                self.status.unhealthy("added partitions", self._growth.told(self._owned, self._reached()))
             if trouble is None:
                 self.status.healthy("kinesis")
             else:
                 self.status.unhealthy("kinesis", trouble)
+
+    def _reached(self) -> dict[int, tuple[int, int]]:
+        """Of each partition that is worked on: the offset that is reached, and where it ends."""
+        reaches = {number: (self.reach(number), each) for number, each in self.partitions.items()}
+        return {
+            number: (each.start_offset if each.next_offset is None else each.next_offset, reach.end)
+            for number, (reach, each) in reaches.items()
+            if reach is not None
+        }
 
     async def _commit(self, partitions: Collection[Partition]) -> None:
         # One at a time: an older commit that is still on its way must not arrive after a newer one.
@@ -348,7 +396,8 @@ class Pipeline:
                 if partition.next_offset is not None and partition.next_offset != partition.committed_offset
             }
             began_s = time.perf_counter()
-            if offsets and await self.source.commit({p.number: offset for p, offset in offsets.items()}):
+            marks = {p.number: Mark(self._parts.changelog.identity, p.changelog_position) for p in offsets}
+            if offsets and await self.source.commit({p.number: o for p, o in offsets.items()}, marks):
                 self.status.durations.commit.observe(time.perf_counter() - began_s)
                 for partition, offset in offsets.items():
                     partition.committed(offset)

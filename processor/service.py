@@ -49,7 +49,7 @@ from processor.web.server import serve
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 
     from processor.governance.plan import Plan
     from processor.kafka.topics import ChangelogShape
@@ -220,7 +220,8 @@ async def _connected(
         changelog=changelog,
         changelog_shape=prepared.changelog,
         heartbeats=life.heartbeats,
-        stream=f"{plan.destination.connection.region}/{plan.destination.stream.rpartition('/')[2]}",
+        stream=plan.destination.exported_to,
+        committed_elsewhere=prepared.committed_elsewhere,
         source_is_compacted=prepared.source.is_compacted,
         check_room=check_room,
         open_store=partial(
@@ -253,6 +254,7 @@ class _Prepared(NamedTuple):
     cluster: str
     source: SourceTopic
     changelog: ChangelogShape
+    committed_elsewhere: Mapping[str, Mapping[int, int]]
 
 
 async def _prepare_topics(settings: Settings) -> _Prepared:
@@ -269,7 +271,8 @@ async def _prepare_topics(settings: Settings) -> _Prepared:
                 topic=settings.changelog_topic,
                 min_compaction_lag_ms=changelog.min_compaction_lag_ms,
             )
-        return _Prepared(await topics.cluster_id(), source, changelog)
+        elsewhere = await topics.committed_elsewhere(kafka.group, kafka.topic)
+        return _Prepared(await topics.cluster_id(), source, changelog, elsewhere)
 
 
 def _state_directory(settings: Settings, prepared: _Prepared) -> StateDirectory:

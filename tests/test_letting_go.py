@@ -40,6 +40,7 @@ class ScriptedSource:
     is_expelled = False
     rival = None
     is_there = True
+    partition_count = 2
 
     def __init__(self) -> None:
         self.taken_from: list[int] = []
@@ -76,7 +77,7 @@ class ScriptedSource:
         self._fresh = [number for number in self._fresh if number not in fresh]
         return dict.fromkeys(fresh, events)
 
-    async def commit(self, offsets: Mapping[int, int]) -> bool:
+    async def commit(self, offsets: Mapping[int, int], _: Mapping[int, Any]) -> bool:
         self.committed_offsets.update(offsets)
         return True
 
@@ -129,6 +130,7 @@ class World:
             changelog_shape=cast("Any", SimpleNamespace(partitions=2, max_message_bytes=1 << 20)),
             heartbeats=cast("Any", SimpleNamespace(silence_s=0.0)),
             stream=STREAM,
+            committed_elsewhere={},
             source_is_compacted=False,
             check_room=self._check_room,
             open_store=self._open,
@@ -163,6 +165,11 @@ class World:
         return MemoryStore()
 
     # The changelog's partitions.
+
+    identity = None
+
+    async def check_identity(self) -> None:
+        """It stays the topic that it is."""
 
     def _of(self, number: int) -> MemoryChangelog:
         return self.changelogs.setdefault(number, MemoryChangelog())

@@ -10,7 +10,7 @@ skip events, or read them all anew, in silence.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
@@ -21,7 +21,8 @@ from processor.errors import KafkaUnavailable, StateRefused
 from processor.kafka.client import client_options, errors_mapped, mapped
 from processor.kafka.fetches import end_of_gap, high_watermarks, state_of
 from processor.kafka.leaving import heed_commits, leave
-from processor.kafka.positions import START, Committed, Reach, SourceBounds
+from processor.kafka.marks import committed_as
+from processor.kafka.positions import START, Reach, SourceBounds
 from processor.kafka.records import fetched_bytes, taking, unpack_whole_batches
 from processor.kafka.static_member import StaticMember
 from processor.kafka.topic_ids import topic_id
@@ -31,11 +32,13 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from processor.kafka.heartbeats import Heartbeats
+    from processor.kafka.marks import Mark
+    from processor.kafka.positions import Committed
     from processor.kafka.records import Record
     from processor.kafka.room import Room
     from processor.settings import KafkaSettings
 
-    Records = Sequence[Record]
+    Records: TypeAlias = Sequence[Record]
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +56,9 @@ class Assignment(Protocol):
 
     async def revoked(self, partitions: Collection[int]) -> None:
         """These partitions are another's once this returns."""
+
+    def deleted(self, partition: int, first: int, end: int) -> None:
+        """What was not read yet of a partition is gone, from offset `first` to before `end`."""
 
 
 class Source:
@@ -87,6 +93,7 @@ class Source:
             partition_assignment_strategy=(RangePartitionAssignor,),
         )
         self._topic_id: str | None = None
+        self._assignment = assignment
         self._heartbeats = heartbeats
         self._static_member = (
             StaticMember(
@@ -129,6 +136,11 @@ class Source:
     def is_there(self) -> bool:
         """Whether the topic exists, as far as the client knows; a group on one that was deleted is content with nothing."""
         return bool(self._consumer.partitions_for_topic(self.topic))
+
+    @property
+    def partition_count(self) -> int:
+        """How many partitions the topic has, as far as the client knows."""
+        return len(self._consumer.partitions_for_topic(self.topic) or ())
 
     async def check_identity(self) -> None:
         """See that the topic is still the one that it was when this member connected, where the brokers know ids.
@@ -178,7 +190,7 @@ class Source:
             found = await self._consumer._coordinator.fetch_committed_offsets([place])  # noqa: SLF001  see above
         if place not in found or found[place].offset < 0:
             return None
-        return Committed(found[place].offset, found[place].metadata == START)
+        return committed_as(found[place].offset, found[place].metadata)
 
     async def commit_start(self, partition: int, offset: int) -> None:
         """Commit where a new group begins, before anything is processed.
@@ -286,8 +298,10 @@ class Source:
             raise mapped(error, f"fetching from {self.topic}") from error
         return {partition.partition: records for partition, records in batches.items()}
 
-    async def commit(self, offsets: Mapping[int, int]) -> bool:
-        """Commit the next offset to read, by partition; False where the group has moved on without this member.
+    async def commit(self, offsets: Mapping[int, int], marks: Mapping[int, Mark]) -> bool:
+        """Commit the next offset to read, and what it relies on, by partition.
+
+        False where the group has moved on without this member.
 
         Raises:
             KafkaRefused, KafkaUnavailable: Kafka did not take it; the same or later offsets may be tried again.
@@ -295,7 +309,7 @@ class Source:
         """
         return await self._commit(
             {
-                TopicPartition(self.topic, partition): OffsetAndMetadata(offset, "")
+                TopicPartition(self.topic, partition): OffsetAndMetadata(offset, str(marks[partition]))
                 for partition, offset in offsets.items()
             }
         )
@@ -314,12 +328,7 @@ class Source:
         await self.check_identity()
         for place, offset in error.args[0].items():
             begin = (await self.bounds(place.partition)).begin
-            log.error(
-                "events were deleted from the source before they were read: raise its retention",
-                partition=place.partition,
-                lost_from=offset,
-                lost_to=begin,
-            )
+            self._assignment.deleted(place.partition, offset, begin)
             self.take_from(place.partition, begin)
 
 

@@ -8,6 +8,8 @@ Profiles are UTF-8, so keys that begin with the byte 0xff are free for what the 
     ff 03 <offset: 8> <profile>     left at this source offset, deletion not yet in the changelog
     ff 04 <time ms: 8> <profile>    deletion in the changelog since then, and its record, which stays a while, so that
                                     an older record that a zombie appends late is known to be older
+    ff 05                           the source offset before which all was acknowledged: a big-endian i64
+    ff 06                           the identity of the changelog that the position is an offset of
 
 Changes wait in memory until they are many, or some seconds old; then they are written at once, position included,
 so that a store is always a prefix of the changelog. The write-ahead log is not synced. What a crash or a power cut
@@ -43,10 +45,12 @@ STREAM_KEY: Final = b"\xff\x02"
 DAMAGED: Final = "DAMAGED"
 """A file that has a store thrown away when it is next opened."""
 
-_LEFT_PREFIX: Final = b"\xff\x03"
+LEFT_PREFIX: Final = b"\xff\x03"
+CONSUMED_KEY: Final = b"\xff\x05"
+CHANGELOG_KEY: Final = b"\xff\x06"
 _FORGOTTEN_PREFIX: Final = b"\xff\x04"
-_POSITION: Final = struct.Struct(">qqq")
-_NUMBER: Final = struct.Struct(">q")
+POSITION: Final = struct.Struct(">qqq")
+NUMBER: Final = struct.Struct(">q")
 _KEYED_BYTES: Final = 10
 _PURGED_AT_ONCE: Final = 1000
 
@@ -81,17 +85,28 @@ class RocksStore:
         self._written_s = time.monotonic()
         self._may_hold_left = True
         stored = database.get(POSITION_KEY)
-        self.position, self.highest_offset = _POSITION.unpack(stored)[:2] if stored else (0, -1)
+        self.position, self.highest_offset = POSITION.unpack(stored)[:2] if stored else (0, -1)
         self._written_position = self.position
         self._is_broken = False
         """A call failed: what it was to write is neither in memory nor on disk."""
         stream = database.get(STREAM_KEY)
         self.stream: str | None = stream.decode() if stream else None
+        consumed, changelog = database.get(CONSUMED_KEY), database.get(CHANGELOG_KEY)
+        self.consumed: int | None = NUMBER.unpack(consumed)[0] if consumed else None
+        self.changelog: str | None = changelog.decode() if changelog else None
 
     @property
     def memory_bytes(self) -> int:
         """What the store holds in memory beside RocksDB's: hot records, and what waits for the disk."""
         return self._hot.size_bytes + self._unwritten.size_bytes
+
+    def note(self, *, changelog: str | None = None, consumed: int | None = None) -> None:
+        """See `Store`."""
+        if changelog is not None and changelog != self.changelog:
+            self.changelog = changelog
+            self._unwritten.put_key(CHANGELOG_KEY, changelog.encode())
+        if consumed is not None:
+            self.consumed = consumed
 
     def recall(self, profiles: Iterable[bytes], found: dict[bytes, bytes | None]) -> list[bytes]:
         """See `Store`."""
@@ -124,13 +139,13 @@ class RocksStore:
 
     async def forget(self, left: Sequence[Left], position: int) -> None:
         """See `Store`."""
-        now = _NUMBER.pack(time.time_ns() // 1_000_000)
+        now = NUMBER.pack(time.time_ns() // 1_000_000)
         unwritten = self._unwritten
         for profile, offset in left:
             if unwritten.left.get(profile) == offset:
                 del unwritten.left[profile]
             else:
-                unwritten.put_key(_LEFT_PREFIX + _NUMBER.pack(offset) + profile, None)
+                unwritten.put_key(LEFT_PREFIX + NUMBER.pack(offset) + profile, None)
             unwritten.put_key(_FORGOTTEN_PREFIX + now + profile, encode_left(offset))
         self.position = position
         await self._flush_if_due()
@@ -141,6 +156,7 @@ class RocksStore:
         await self._run(self._clear)
         self._hot = HotRecords(self._cache_bytes)
         self.position, self.highest_offset, self.stream = 0, -1, None
+        self.consumed = self.changelog = None
         self._written_position = 0
 
     async def flush(self) -> None:
@@ -156,7 +172,9 @@ class RocksStore:
             self._written_position = self.position
             self._may_hold_left = self._may_hold_left or bool(taken.left)
             now_ms = time.time_ns() // 1_000_000
-            taken.put_key(POSITION_KEY, _POSITION.pack(self.position, self.highest_offset, now_ms))
+            taken.put_key(POSITION_KEY, POSITION.pack(self.position, self.highest_offset, now_ms))
+            if self.consumed is not None:
+                taken.put_key(CONSUMED_KEY, NUMBER.pack(self.consumed))
             await self._in_thread(self._written, taken)
             purged = await self._in_thread(self._purge, now_ms - self._forgotten_kept_ms)
             self._hot.correct(dict.fromkeys(purged))
@@ -207,7 +225,7 @@ class RocksStore:
         for profile, record in unwritten.records.items():
             put(profile, record)
         for profile, offset in unwritten.left.items():
-            put(_LEFT_PREFIX + _NUMBER.pack(offset) + profile, b"")
+            put(LEFT_PREFIX + NUMBER.pack(offset) + profile, b"")
         for key, value in unwritten.keys.items():
             if value is None:
                 batch.delete(key)
@@ -227,10 +245,10 @@ class RocksStore:
     def _left_before(self, offset: int, limit: int) -> list[Left]:
         found: list[Left] = []
         unwritten = self._unwritten
-        for key in self._keys(_LEFT_PREFIX):
+        for key in self._keys(LEFT_PREFIX):
             if key in unwritten.keys:  # forgotten
                 continue
-            profile, left_at = key[_KEYED_BYTES:], _NUMBER.unpack(key[2:_KEYED_BYTES])[0]
+            profile, left_at = key[_KEYED_BYTES:], NUMBER.unpack(key[2:_KEYED_BYTES])[0]
             if left_at >= offset or len(found) == limit:
                 return found
             record = None if profile in unwritten.records else self._database.get(profile)
@@ -244,7 +262,7 @@ class RocksStore:
     def _purge(self, before_ms: int) -> list[bytes]:
         purged: list[bytes] = []
         for key in self._keys(_FORGOTTEN_PREFIX):
-            if len(purged) == _PURGED_AT_ONCE or _NUMBER.unpack(key[2:_KEYED_BYTES])[0] >= before_ms:
+            if len(purged) == _PURGED_AT_ONCE or NUMBER.unpack(key[2:_KEYED_BYTES])[0] >= before_ms:
                 break
             profile = key[_KEYED_BYTES:]
             if self._database.get(profile) == self._database.get(key):

@@ -36,6 +36,17 @@ class Store(Protocol):
     def stream(self) -> str | None:
         """The stream that this state was exported to; None before it is known."""
 
+    @property
+    def changelog(self) -> str | None:
+        """The identity of the changelog that `position` is an offset of; None before it is known."""
+
+    @property
+    def consumed(self) -> int | None:
+        """The source offset before which all was acknowledged when the last record was made; None before it is known."""
+
+    def note(self, *, changelog: str | None = None, consumed: int | None = None) -> None:
+        """Take what is known anew of `changelog` or `consumed`; the disk has it with the next write."""
+
     def recall(self, profiles: Iterable[bytes], found: dict[bytes, bytes | None]) -> list[bytes]:
         """Put the records that are in memory into `found`; the profiles, each once, whose records are not."""
 

@@ -150,6 +150,18 @@ INTRUDER_RECORDS = _counter(
     "state_intruder_records", "Records that a zombie appended to the changelog, and that were overruled."
 )
 
+EVENTS_LOST = _counter(
+    "events_lost",
+    "Offsets of the source that this group never took, told where the partition was begun or read: `deleted` by the source's "
+    "retention before they were read, or `passed` over by an offset that somebody set forward.",
+    "cause",
+)
+BEGUN_ANEW = _counter(
+    "partitions_begun_anew",
+    "Partitions that the group began without an offset of its own: beside `nothing`, or beside its offsets of another `topic`.",
+    "beside",
+)
+
 # The writer and the stream.
 SECTIONS["Kinesis"] = {}
 KINESIS_STORED = _counter("kinesis_records_stored", "Records that Kinesis has acknowledged.")

@@ -49,6 +49,8 @@ class Figures:
     dead_lettered: Counter[str] = field(default_factory=Counter)
     removed: Counter[str] = field(default_factory=Counter)
     conditions_begun: Counter[str] = field(default_factory=Counter)
+    lost: Counter[str] = field(default_factory=Counter)
+    begun_anew: Counter[str] = field(default_factory=Counter)
     reloads: Counter[str] = field(default_factory=Counter)
 
 

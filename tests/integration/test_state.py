@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from processor.configuration import parse_configuration
@@ -93,7 +93,7 @@ def stored_state(settings: Settings) -> dict[bytes, bytes]:
     return found
 
 
-async def refusal(service: Coroutine[object, object, None]) -> str:
+async def refusal(service: Coroutine[object, object, object]) -> str:
     """What a service that refuses to go on says, of one partition or of several."""
     try:
         await service
@@ -166,6 +166,7 @@ async def test_a_compacted_changelog_restores_the_same_state_byte_for_byte(
 
 
 async def changelog_offsets(settings: Settings) -> list[int]:
+    """Those of the records of its only partition."""
     consumer = AIOKafkaConsumer(
         settings.changelog_topic,
         bootstrap_servers=settings.kafka.servers[0],
@@ -254,7 +255,9 @@ async def test_a_changelog_that_is_gone_is_refused(
     with pytest.raises(StateRefused, match=r"does not exist, though group .* has committed offsets"):
         await run_service(settings, plan_for(url), asyncio.Event())
     await create_changelog(settings, 3, {"cleanup.policy": "compact"})
-    assert "its changelog is empty" in await refusal(run_service(settings, plan_for(url), asyncio.Event()))
+    assert "it was deleted and made anew" in await refusal(
+        run_service(settings, plan_for(url), asyncio.Event())
+    )
 
 
 async def test_another_groups_changelog_is_refused(
@@ -338,25 +341,6 @@ async def test_a_source_that_was_made_anew_is_refused(
     told = await refusal(run_service(settings, plan_for(url), asyncio.Event()))
     # Kafka deletes a group's offsets with their topic.
     assert "the source topic was made anew" in told
-
-
-async def test_partitions_that_are_added_stop_the_service_with_a_remedy(
-    kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str]
-) -> None:
-    _, url = kinesis
-    settings = settings_for(kafka, topic, kafka_metadata_max_age_ms="500")
-
-    async def run_until_it_stops() -> None:
-        async with running(settings, plan_for(url)):
-            admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-            await admin.start()
-            try:
-                await admin.create_partitions({topic: NewPartitions(total_count=5)})
-            finally:
-                await admin.close()
-            await asyncio.Event().wait()
-
-    assert "was added to" in await refusal(run_until_it_stops())
 
 
 async def test_a_state_that_the_changelog_does_not_take_is_a_dead_letter(

@@ -98,6 +98,8 @@ class Faults:
     """Shards keep to their published limits."""
     unlisted: str | None = None
     """The code of the error with which the shards cannot be listed."""
+    undescribed: str = ""
+    """The code that DescribeStreamSummary is refused with."""
     is_poison: Callable[[bytes], bool] = lambda _: False
     """Data that Kinesis rejects, with the whole request that it is in."""
     black_hole: bool = False

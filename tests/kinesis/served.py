@@ -38,8 +38,8 @@ async def served(kinesis: ScriptedKinesis, known_keys: set[str] | None = None) -
         if action == "PutRecords":
             return await _put(kinesis, body["Records"])
         if action == "DescribeStreamSummary":
-            if kinesis.faults.refused:
-                return _error(400, kinesis.faults.refused)
+            if kinesis.faults.refused or kinesis.faults.undescribed:
+                return _error(400, kinesis.faults.refused or kinesis.faults.undescribed)
             summary: dict[str, Any] = {"MaxRecordSizeInKiB": kinesis.record_bytes // 1024}
             if kinesis.ignores_keys:
                 summary["RecordDistributionStrategy"] = "AUTO"

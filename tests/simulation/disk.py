@@ -80,6 +80,12 @@ class Store(MemoryStore):
     async def apply(self, changes: Mapping[bytes, bytes], position: int, stream: str | None = None) -> None:
         await self._written(lambda store: _applied(store, changes, position, stream))
 
+    def note(self, *, changelog: str | None = None, consumed: int | None = None) -> None:
+        super().note(changelog=changelog, consumed=consumed)
+        self._disk.write(
+            self._partition, lambda store: MemoryStore.note(store, changelog=changelog, consumed=consumed)
+        )
+
     async def left_before(self, offset: int, limit: int) -> list[Left]:
         await self._turn()
         return await super().left_before(offset, limit)
@@ -126,6 +132,7 @@ def _copy(of: MemoryStore, to: MemoryStore) -> None:
     to.records = dict(of.records)
     to._left = dict(of._left)
     to.position, to.highest_offset, to.stream = of.position, of.highest_offset, of.stream
+    to.changelog, to.consumed = of.changelog, of.consumed
 
 
 def _applied(store: MemoryStore, changes: Mapping[bytes, bytes], position: int, stream: str | None) -> None:

@@ -116,6 +116,7 @@ class Worker:
             changelog_shape=_SHAPE,
             heartbeats=heartbeats,
             stream="eu-west-1/exports",
+            committed_elsewhere={},
             source_is_compacted=True,
             check_room=lambda _: None,
             open_store=open_store,
