@@ -183,6 +183,23 @@ async def test_a_member_that_waits_for_its_id_can_be_closed() -> None:
         await joining
 
 
+@pytest.mark.parametrize("gives_id_back", [True, False])
+@virtual_time
+async def test_a_member_that_gives_its_id_back_leaves_the_group_at_its_end(*, gives_id_back: bool) -> None:
+    left: list[str | None] = []
+
+    async def leave() -> None:
+        left.append(coordinator._group_instance_id)
+
+    coordinator: Any = SimpleNamespace(_send_req=None, _group_instance_id="pod-0", _maybe_leave_group=leave)
+    StaticMember("pod-0", LOOK_S, gives_id_back=gives_id_back).watch(
+        SimpleNamespace(_coordinator=coordinator)
+    )
+    await coordinator._maybe_leave_group()
+    assert left == [None if gives_id_back else "pod-0"]
+    assert coordinator._group_instance_id == "pod-0"
+
+
 @virtual_time
 async def test_a_broker_without_static_membership_gets_plain_heartbeats() -> None:
     sent: list[object] = []
@@ -203,6 +220,8 @@ def test_aiokafka_has_the_names_that_are_used() -> None:
     source = inspect.getsource(GroupCoordinator)
     assert "async def _send_req(self, request)" in source
     assert "self._closing = create_future()" in source
+    assert "self._group_instance_id is None" in inspect.getsource(GroupCoordinator._maybe_leave_group)
+    assert "await self._maybe_leave_group()" in inspect.getsource(GroupCoordinator.close)
     for name in ("self.group_id", "self.generation", "self.member_id"):
         assert name in source
     assert "await self._coordinator._send_req(request)" in inspect.getsource(
