@@ -183,20 +183,25 @@ async def test_a_member_that_waits_for_its_id_can_be_closed() -> None:
         await joining
 
 
-@pytest.mark.parametrize("gives_id_back", [True, False])
+@pytest.mark.parametrize(
+    ("gives_id_back", "comes_back"), [(True, False), (True, True), (False, False), (False, True)]
+)
 @virtual_time
-async def test_a_member_that_gives_its_id_back_leaves_the_group_at_its_end(*, gives_id_back: bool) -> None:
+async def test_a_member_that_gives_its_id_back_leaves_the_group_unless_it_comes_back(
+    *, gives_id_back: bool, comes_back: bool
+) -> None:
     left: list[str | None] = []
 
     async def leave() -> None:
         left.append(coordinator._group_instance_id)
 
     coordinator: Any = SimpleNamespace(_send_req=None, _group_instance_id="pod-0", _maybe_leave_group=leave)
-    StaticMember("pod-0", LOOK_S, gives_id_back=gives_id_back).watch(
-        SimpleNamespace(_coordinator=coordinator)
-    )
+    member = StaticMember("pod-0", LOOK_S, gives_id_back=gives_id_back)
+    member.watch(SimpleNamespace(_coordinator=coordinator))
+    if comes_back:
+        member.keep_id()
     await coordinator._maybe_leave_group()
-    assert left == [None if gives_id_back else "pod-0"]
+    assert left == [None if gives_id_back and not comes_back else "pod-0"]
     assert coordinator._group_instance_id == "pod-0"
 
 
