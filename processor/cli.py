@@ -85,6 +85,9 @@ def run(
     # Until the service has handlers of its own nothing is connected, so there is nothing to drain.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
+    from processor.telemetry.logs import begin_logs
+
+    begin_logs(os.environ)
     from processor.running import run_all, run_worker
 
     if worker is None:

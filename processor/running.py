@@ -23,7 +23,7 @@ from processor.service import Parent, run_service, stop_on_signals
 from processor.settings import load_settings
 from processor.target_labels import target_labels
 from processor.telemetry.journal import STATE_CHANGED
-from processor.telemetry.logs import begin_logs, configure_logs, is_json
+from processor.telemetry.logs import configure_logs, is_json
 from processor.telemetry.restore_bar import show_restoration
 from processor.telemetry.status import Status
 from processor.web.server import serve
@@ -52,7 +52,6 @@ _COLLECT_AFTER: Final = 20_000
 
 def run_all(read: Callable[[], Files], workers: int | None) -> int:
     """Run `workers` of them, by default as many as the settings say; the exit code. `read` reads the files."""
-    begin_logs(os.environ)
     problems: list[Problem] = []
     try:
         files = read()
@@ -93,7 +92,6 @@ def run_all(read: Callable[[], Files], workers: int | None) -> int:
 
 def run_worker(number: int, *, restarted: bool, name: str | None = None) -> int:
     """Run one worker of several, with what its parent hands over, and by the name that it gave; the exit code."""
-    begin_logs(os.environ)
     # The parent tells of changed files: a signal for all processes of that name is not this one's to follow.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:

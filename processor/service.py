@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
 
 import structlog
 
+from processor.console import exit_code, leaves
 from processor.errors import (
+    EXIT_BAD_CONFIGURATION,
     ConfigurationError,
     KafkaRefused,
     KafkaUnavailable,
@@ -50,6 +52,7 @@ from processor.web.server import serve
 if TYPE_CHECKING:
     import socket
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+    from types import TracebackType
 
     from processor.governance.plan import Plan
     from processor.kafka.topics import ChangelogShape
@@ -233,9 +236,19 @@ async def _connected(
     )
     tracer = await stack.enter_async_context(tracing(settings.kafka.topic, settings.service.traces))
     pipeline = Pipeline(settings, parts, status, tracer)
-    stack.push_async_callback(within, _LEAVE_S, pipeline.source.stop, "the consumer")
+    stack.push_async_exit(partial(_leave_group, pipeline))
     await _patiently(patience, pipeline.source.start, "kafka", status)
     return pipeline
+
+
+async def _leave_group(
+    pipeline: Pipeline, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
+) -> None:
+    """End the membership; whoever fails in a way that a new start may cure comes back, and finds its partitions waiting."""
+    failures = list(leaves(error)) if isinstance(error, BaseExceptionGroup) else [error] if error else []
+    if failures and exit_code(failures) != EXIT_BAD_CONFIGURATION:
+        pipeline.source.comes_back()
+    await within(_LEAVE_S, pipeline.source.stop, "the consumer")
 
 
 class _Life(NamedTuple):

@@ -56,6 +56,10 @@ class RestartPolicy:
     silence_s: float = 120.0
     """A worker that answers nothing for longer is killed."""
 
+    def wait_s(self, deaths: int) -> float:
+        """How long to wait after so many deaths in a row; after one not at all, for the worker's partitions wait for it."""
+        return min(self.max_s, self.base_s * 2 ** (deaths - 2)) if deaths > 1 else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -172,13 +176,11 @@ class Workers:
             if code == EXIT_BAD_CONFIGURATION:
                 self._give_up(code, "a worker cannot work with this configuration", index)
                 return
-            was_steady = loop.time() - began_s > self._policy.steady_after_s
-            deaths = 1 if was_steady else deaths + 1
+            deaths = 1 if loop.time() - began_s > self._policy.steady_after_s else deaths + 1
             if deaths >= self._policy.max_deaths:
                 self._give_up(1, "a worker dies again and again", index)
                 return
-            # Its partitions wait for it.
-            wait_s = 0.0 if was_steady else min(self._policy.max_s, self._policy.base_s * 2 ** (deaths - 1))
+            wait_s = self._policy.wait_s(deaths)
             self._restarts[index] += 1
             log.error("a worker died, starting it again", worker=index, exit_code=code, wait_s=wait_s)
             with contextlib.suppress(TimeoutError):

@@ -88,6 +88,35 @@ async def test_a_worker_that_is_killed_is_started_again_and_told_so(stand_in: Pa
     assert await running == 0
 
 
+async def test_a_worker_that_had_worked_is_started_again_at_once_for_its_partitions_wait(
+    stand_in: Path,
+) -> None:
+    stop, policy = asyncio.Event(), RestartPolicy(base_s=3600, steady_after_s=0)
+    parent = Workers([command(stand_in, "obedient")], nothing_new, 20, policy)
+    running = asyncio.create_task(parent.run(stop))
+    for lived in range(1, 4):
+        await until_lives(stand_in, lived)
+        os.kill(parent.pids[0], signal.SIGKILL)
+    await until_lives(stand_in, 4)
+    stop.set()
+    assert await running == 0
+
+
+async def test_workers_hold_open_what_they_are_given_and_nothing_else(stand_in: Path) -> None:
+    stop = asyncio.Event()
+    held, other = os.open(stand_in, os.O_RDONLY), os.open(stand_in, os.O_RDONLY)
+    parent = Workers([command(stand_in, "obedient")], nothing_new, 20, held=[held])
+    running = asyncio.create_task(parent.run(stop))
+    await until_lives(stand_in, 1)
+    of_worker = {int(path.name) for path in Path(f"/proc/{parent.pids[0]}/fd").iterdir()}
+    assert held in of_worker
+    assert other not in of_worker
+    stop.set()
+    assert await running == 0
+    os.close(held)
+    os.close(other)
+
+
 async def test_a_worker_that_dies_again_and_again_ends_all(stand_in: Path) -> None:
     parent = Workers([command(stand_in, "obedient"), command(stand_in, "3")], nothing_new, 20, QUICK)
     assert await parent.run(asyncio.Event()) == 1

@@ -266,6 +266,11 @@ class Source:
             position = await self._consumer.position(place)
         return max(int(ends[place]) - int(position), 0)
 
+    def comes_back(self) -> None:
+        """Have the partitions wait for this member's next life, where it has an id to be known by."""
+        if self._static_member is not None:
+            self._static_member.keep_id()
+
     async def stop(self) -> None:
         """Leave the group. Drain and commit first: nothing is revoked on the way out."""
         self._listener.ended = True

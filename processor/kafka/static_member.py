@@ -86,7 +86,14 @@ class StaticMember:
         except NotImplementedError:  # the broker is older than static membership
             return await self._plainly(plain)
 
+    def keep_id(self) -> None:
+        """Leave the id to the next life of this process, whatever was said at the start."""
+        self._gives_id_back = False
+
     async def _leave(self) -> None:
+        if not self._gives_id_back:
+            await self._leave_plainly()
+            return
         self._coordinator._group_instance_id = None  # noqa: SLF001  as above
         try:
             await self._leave_plainly()

@@ -67,7 +67,8 @@ class KafkaSettings(Group):
     instance_id: str | None = Field(
         None,
         max_length=TEXT_MAX,
-        description="Static membership: a name that outlives a restart, one a process; each worker puts its number behind it.",
+        description="Static membership: a name that outlives a restart, one a process; each worker puts its number behind it. "
+        "Where unset, the service names itself, and gives the name back when it ends in order.",
     )
     session_timeout_ms: int = Field(
         45_000, ge=1_000, le=1_800_000, description="A member that is silent for longer has left the group."
