@@ -25,7 +25,8 @@ def check_identity(
 ) -> bool:
     """See that the changelog is the topic that the group's offsets rely on, where the brokers know ids.
 
-    Whether the local store is of a former one, and of no use: `store_changelog` is the topic's id that it knows.
+    Whether the local store may be of a former one, and is of no use: `store_changelog` is the topic's id that it knows. One that
+    knows none is of a release that noted none; it may be older than an offset that names the topic.
 
     Raises:
         StateRefused: it is another topic under the same name.
@@ -33,14 +34,13 @@ def check_identity(
     """
     if changelog is None:
         return False
-    is_of_another = store_changelog is not None and store_changelog != changelog.topic
     relied_on = None if mark is None else mark.changelog
-    if relied_on is None and is_of_another:
+    if relied_on is None and store_changelog not in {None, changelog.topic}:
         told = f"the local store is of topic {store_changelog}"
     elif changelog.is_another(relied_on):
         told = f"the committed offset relies on topic {relied_on and relied_on.topic}"
     else:
-        return is_of_another
+        return relied_on == changelog and store_changelog != changelog.topic
     raise StateRefused(
         f"partition {partition}: {told}, and the changelog is {changelog.topic}: it was deleted and made anew. {_LOST}"
     )

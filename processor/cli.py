@@ -133,9 +133,6 @@ def validate(
 
     from processor.connection_checks import connection_checks
 
-    # What `run` logs of what it meets is told as a check here.
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-
     async def check() -> bool:
         fine = True
         async for each in connection_checks(settings, plan):
@@ -149,7 +146,14 @@ def validate(
                 )
         return fine
 
-    if not asyncio.run(check()):
+    logs = structlog.get_config()
+    # What `run` logs of what it meets is told as a check here.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        fine = asyncio.run(check())
+    finally:
+        structlog.configure(**logs)
+    if not fine:
         raise typer.Exit(1)
 
 

@@ -61,6 +61,8 @@ async def take_over(
         check_changelog(partition, committed, log_bounds, 0)
         if store.position:
             await store.clear()
+    if changelog.identity is not None:
+        store.note(changelog=changelog.identity.topic)
 
     def progress(position: int) -> None:
         on_progress(position, log_bounds.end)
@@ -69,8 +71,6 @@ async def take_over(
     if overruled:
         await overrule(overruled, log_bounds.end)
     check_stream(partition, store.stream, stream)
-    if changelog.identity is not None:
-        store.note(changelog=changelog.identity.topic)
     start = await _start(partition, source, committed, store, offset_reset=offset_reset, losses=losses)
     if committed is None:
         losses.begun_anew(partition, start)
@@ -114,7 +114,10 @@ def is_of_use(
         check_store(partition, store.position, store.highest_offset)
         return False
     if check_identity(partition, committed and committed.mark, store.changelog, identity):
-        log.warning("the store is of a former changelog, and is made anew from this one", partition=partition)
+        if store.position:
+            log.warning(
+                "the store is of a former changelog, and is made anew from this one", partition=partition
+            )
         return False
     return True
 

@@ -83,7 +83,8 @@ def test_another_stream_is_refused() -> None:
     [
         (None, None, NOW, False),
         (None, "now", NOW, False),
-        (Mark(NOW, 5), None, NOW, False),
+        (Mark(NOW, 5), "now", NOW, False),
+        (Mark(NOW, 5), None, NOW, True),
         (Mark(NOW, 5), "former", NOW, True),
         (Mark(ELSEWHERE, 5), None, NOW, False),
         (Mark(None, 5), None, NOW, False),

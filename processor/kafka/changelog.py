@@ -11,7 +11,8 @@ state of what was exported, and be none of it. So where an append fails, the top
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import asyncio
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -46,6 +47,9 @@ RESTORED_BY: Final = (
 RECORD_OVERHEAD_BYTES: Final = 128
 """What a batch of one record adds to its key and value, at most; the topic's max.message.bytes counts it."""
 
+_ABSENCES: Final = 4
+_LOOK_AGAIN_S: Final = 0.5
+"""A topic that was created just now is not known to every broker at once."""
 _BATCH_BYTES: Final = 256 * 1024
 _STILL_LOOKS: Final = 5
 """So many looks without anything: what was there is compacted away, or Kafka is slow."""
@@ -112,6 +116,13 @@ class Changelog:
 
         """
         doing = f"looking at the id of changelog {self.topic}"
+        for _ in range(_ABSENCES - 1):
+            with suppress(KafkaRefused):
+                return await self._looked(doing)
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        return await self._looked(doing)
+
+    async def _looked(self, doing: str) -> TopicIdentity | None:
         with self._absence_told(doing):
             async with self._lookers.one() as consumer:
                 with errors_mapped(doing):
@@ -182,7 +193,7 @@ class Changelog:
                 with errors_mapped(doing):
                     begins = await consumer.beginning_offsets([place])
                     ends = await consumer.end_offsets([place])
-                return Bounds(begins[place], ends[place])
+                    return Bounds(begins[place], ends[place])
 
     async def read(
         self, partition: int, start: int, end: int

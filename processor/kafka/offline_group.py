@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
-from aiokafka.errors import CommitFailedError, for_code
+from aiokafka.errors import CommitFailedError, KafkaError, for_code
 
 from processor.errors import StateRefused
 from processor.kafka.client import client_options, errors_mapped, mapped
@@ -82,12 +82,13 @@ class OfflineGroup:
         }
         self._consumer.assign(list(places))
         try:
-            with errors_mapped(f"committing offsets of {self._settings.topic}"):
-                await self._consumer.commit(
-                    {place: OffsetAndMetadata(kept.offset, kept.metadata) for place, kept in places.items()}
-                )
+            await self._consumer.commit(
+                {place: OffsetAndMetadata(kept.offset, kept.metadata) for place, kept in places.items()}
+            )
         except CommitFailedError as error:
             raise _with_members(self._settings.group) from error
+        except (KafkaError, OSError) as error:
+            raise mapped(error, f"committing offsets of {self._settings.topic}") from error
 
 
 @asynccontextmanager
