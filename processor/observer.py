@@ -16,6 +16,7 @@ from processor.telemetry.exposition import Samples, Sheet
 from processor.telemetry.journal import JOURNAL
 from processor.telemetry.loop_lag import LoopLag
 from processor.telemetry.rates import Rates
+from processor.telemetry.recent import Recent
 from processor.telemetry.report import (
     DestinationReport,
     FlowReport,
@@ -53,6 +54,7 @@ class Observer:
         self._status = status
         self._writer = writer
         self._rates = Rates()
+        self._recent_ages = Recent()
         self.use(plan, [])
 
     def use(self, plan: Plan, problems: list[str]) -> None:
@@ -65,7 +67,9 @@ class Observer:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.loop_lag.run(), name="loop-lag")
             while True:
-                self._rates.look(time.monotonic(), self._counters())
+                now_s = time.monotonic()
+                self._rates.look(now_s, self._counters())
+                self._recent_ages.look(now_s, self._status.durations.age.counts)
                 await asyncio.sleep(_LOOK_S)
 
     @property
@@ -168,6 +172,7 @@ class Observer:
             partitions=partitions,
             shards=self.shards(),
             errors=JOURNAL.entries,
+            recent_ages=self._recent_ages.counts,
         )
 
     @property
@@ -205,8 +210,10 @@ class Observer:
         if oldest_ms is None and lag:
             # What is still in Kafka is no older than what was acknowledged last.
             oldest_ms = partition.reached_timestamp_ms
-        # Compared with the wall clock, which may jump, and with producers' clocks, which may be ahead.
-        lag_s = 0.0 if oldest_ms is None else max(time.time() - oldest_ms / 1000, 0.0)
+        lag_s = None if lag else 0.0
+        if oldest_ms is not None:
+            # Compared with the wall clock, which may jump, and with producers' clocks, which may be ahead.
+            lag_s = max(time.time() - oldest_ms / 1000, 0.0)
         return PartitionReport(
             partition=number,
             is_restored=True,
@@ -224,7 +231,13 @@ class Observer:
         if number not in self._status.restoration:
             return PartitionReport(partition=number, is_restored=True)
         position, goal = self._status.restoration[number]
-        return PartitionReport(partition=number, is_restored=False, restored=position, restore_goal=goal)
+        return PartitionReport(
+            partition=number,
+            is_restored=False,
+            lag_records=None if self.pipeline is None else self.pipeline.source.waiting(number),
+            restored=position,
+            restore_goal=goal,
+        )
 
     def _samples(self, partitions: list[PartitionReport], flow: FlowReport) -> Samples:
         sheet, status = Sheet(), self._status

@@ -109,6 +109,7 @@ class Pipeline:
                 tasks.create_task(self._watch_source(), name="watch-source"),
                 tasks.create_task(self._tend_health(), name="health"),
                 tasks.create_task(self.tail.run(), name="tail"),
+                tasks.create_task(self.source.follow_ends(lambda: list(self._owned)), name="log-ends"),
             ]
             polling = tasks.create_task(self._poll(), name="poll")
             try:

@@ -47,13 +47,19 @@ def quantiles(metric: str) -> dict[str, str]:
 ROWS: Final[dict[str, list[Panel]]] = {
     "Is it well?": [
         Panel(
+            "Lag",
+            {"": f"sum(processor_partition_lag_records{{{OURS}}})"},
+            kind="stat",
+            told="What there is to take, from the logs' ends: also while nothing is fetched.",
+        ),
+        Panel("Oldest event that is not acknowledged", {"": f"max(processor_partition_lag_seconds{{{OURS}}})"}, "s", "stat"),
+        Panel("Event to acknowledgement, p99", {"": quantile(0.99, "processor_event_age_seconds")}, "s", "stat"),
+        Panel(
             "Workers ready",
             {"ready": f"sum(processor_ready{{{OURS}}})", "all": f"count(processor_worker_up{{{OURS}}})"},
             kind="stat",
         ),
         Panel("Partitions owned", {"": f"sum(processor_partitions_assigned{{{OURS}}})"}, kind="stat"),
-        Panel("Oldest event that is not acknowledged", {"": f"max(processor_partition_lag_seconds{{{OURS}}})"}, "s", "stat"),
-        Panel("Event to acknowledgement, p99", {"": quantile(0.99, "processor_event_age_seconds")}, "s", "stat"),
         Panel(
             "Restarts and rebalances",
             {
@@ -79,7 +85,7 @@ ROWS: Final[dict[str, list[Panel]]] = {
             },
             "ops",
         ),
-        Panel("Lag", {"{{partition}}": f"sum by (partition) (processor_partition_lag_records{{{OURS}}})"}),
+        Panel("Lag by partition", {"{{partition}}": f"sum by (partition) (processor_partition_lag_records{{{OURS}}})"}),
         Panel("Lag in seconds", {"{{partition}}": f"max by (partition) (processor_partition_lag_seconds{{{OURS}}})"}, "s"),
         Panel(
             "Kept back by open transactions",

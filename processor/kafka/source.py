@@ -20,6 +20,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from processor.errors import KafkaUnavailable, StateRefused
 from processor.kafka.client import client_options, errors_mapped, mapped
 from processor.kafka.fetches import end_of_gap, high_watermarks, state_of
+from processor.kafka.log_ends import LogEnds
 from processor.kafka.positions import START, Committed, Reach, SourceBounds
 from processor.kafka.records import fetched_bytes, taking, unpack_whole_batches
 from processor.kafka.static_member import StaticMember
@@ -78,6 +79,10 @@ class Source:
             # One assignor only: aiokafka joins the group once for each that is listed.
             partition_assignment_strategy=(RangePartitionAssignor,),
         )
+        self._ends = LogEnds(self._consumer, self.topic, reads_committed=self._reads_committed)
+        self._lag_interval_s = settings.lag_interval_ms / 1000
+        self._committed_before: dict[int, int] = {}
+        """The group's offsets of partitions that are not begun yet."""
         self._topic_id: str | None = None
         self._heartbeats = heartbeats
         self._static_member = (
@@ -143,6 +148,8 @@ class Source:
 
     def hold(self, partitions: Collection[int]) -> None:
         """Fetch nothing of newly assigned `partitions` until `take_from` says where from."""
+        for partition in partitions:
+            self._committed_before.pop(partition, None)
         self._consumer.pause(*(TopicPartition(self.topic, partition) for partition in partitions))
 
     def take_from(self, partition: int, offset: int) -> None:
@@ -167,6 +174,7 @@ class Source:
             found = await self._consumer._coordinator.fetch_committed_offsets([place])  # noqa: SLF001  see above
         if place not in found or found[place].offset < 0:
             return None
+        self._committed_before[partition] = found[place].offset
         return Committed(found[place].offset, found[place].metadata == START)
 
     async def commit_start(self, partition: int, offset: int) -> None:
@@ -195,12 +203,26 @@ class Source:
 
     def reach(self, partition: int) -> Reach | None:
         """How far a partition is read, and how far it goes; None where it is not known yet, or not this member's."""
-        state = state_of(self._consumer, TopicPartition(self.topic, partition))
-        if state is None or not state.has_valid_position or state.highwater is None:
+        state, asked_end = (
+            state_of(self._consumer, TopicPartition(self.topic, partition)),
+            self._ends.of(partition),
+        )
+        if state is None or not state.has_valid_position or (state.highwater is None and asked_end is None):
             return None
         stable = state.lso if self._reads_committed else None
-        end = state.highwater if stable is None or stable < 0 else stable
-        return Reach(state.position, end, state.highwater)
+        fetched_end = state.highwater if stable is None or stable < 0 else stable
+        # Whichever was told later: neither goes back.
+        end = max(fetched_end or 0, asked_end or 0)
+        return Reach(state.position, end, max(state.highwater or 0, end))
+
+    def waiting(self, partition: int) -> int | None:
+        """How many offsets lie between the group's and the end, of a partition that is not begun; None if not known."""
+        end, committed = self._ends.of(partition), self._committed_before.get(partition)
+        return None if end is None or committed is None else max(end - committed, 0)
+
+    async def follow_ends(self, partitions: Callable[[], Collection[int]]) -> None:
+        """Have the brokers tell, at a pace of its own, where what `partitions` returns ends; until cancelled."""
+        await self._ends.run(partitions, self._lag_interval_s)
 
     async def pass_gap(self, partition: int) -> None:
         """Go on behind the last offsets of a partition where they hold nothing any more: compaction took what was there.

@@ -113,12 +113,14 @@ SECTIONS["Kafka"] = {}
 PARTITIONS_ASSIGNED = _gauge("partitions_assigned", "Partitions that this worker owns now.")
 PARTITION_LAG = _gauge(
     "partition_lag_records",
-    "Offsets of a partition that may be taken and are not acknowledged yet, taken or not.",
+    "Offsets of a partition that may be taken and are not acknowledged yet, fetched or not, as far as its end is known: "
+    "it is asked for every PROCESSOR_KAFKA_LAG_INTERVAL_MS. While it is restored, those behind the group's offset.",
     "partition",
 )
 PARTITION_LAG_SECONDS = _gauge(
     "partition_lag_seconds",
-    "How old the oldest event is that is not acknowledged, by its timestamp; 0 where there is none.",
+    "How old the oldest event is that is not acknowledged, by its timestamp; 0 where there is none, and missing "
+    "while none of them was seen yet.",
     "partition",
 )
 PARTITION_OPEN = _gauge(

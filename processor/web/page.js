@@ -61,6 +61,20 @@ function fill(table, headings, rows, empty) {
   table.replaceChildren(head, ...lines);
 }
 
+function showLag({ lag }) {
+  const unknown = lag.unknownPartitions ? `${number(lag.unknownPartitions)} partitions not known yet` : "events to take, of all partitions";
+  const figures = [
+    ["lag", number(lag.records), unknown],
+    ["oldest", lag.oldestS === null ? "unknown" : age(lag.oldestS), "since the oldest of them was made"],
+    ["event to acknowledgement, p99", lag.p99S === null ? "none" : age(lag.p99S), "of the last minute"],
+  ];
+  at("lag").replaceChildren(...figures.map(([name, value, told]) => {
+    const figure = made("li", name);
+    figure.append(made("b", value), made("span", told, "quiet"));
+    return figure;
+  }));
+}
+
 function showFlow(workers) {
   const rates = (name) => sum(workers.map((worker) => worker.rates[name]));
   const totals = (name) => sum(workers.map((worker) => worker.totals[name]));
@@ -110,14 +124,14 @@ function showPartitions(workers) {
     if (!each.isRestored) {
       const goal = each.restoreGoal || 0;
       const done = goal ? each.restored / goal : 0;
-      return [String(each.partition), String(worker.worker), { text: `restoring ${share(done)} `, kind: "warn", bar: done }, "", "", ""];
+      return [String(each.partition), String(worker.worker), { text: `restoring ${share(done)} `, kind: "warn", bar: done }, each.lagRecords === null ? "unknown" : number(each.lagRecords), "", ""];
     }
     if (each.nextOffset === null) return [String(each.partition), String(worker.worker), { text: "given up", kind: "warn" }, "", "", ""];
     const state = each.openS >= OPEN_SHOWN_S
       ? { text: `an open transaction keeps ${number(each.openRecords)} back, for ${age(each.openS)}`, kind: "warn" }
       : { text: "restored", kind: "good" };
     const lag = each.lagRecords === null ? "unknown" : number(each.lagRecords);
-    return [String(each.partition), String(worker.worker), state, lag, age(each.lagS || 0), number(each.nextOffset)];
+    return [String(each.partition), String(worker.worker), state, lag, each.lagS === null ? "unknown" : age(each.lagS), number(each.nextOffset)];
   }));
   rows.sort((a, b) => a[0] - b[0]);
   fill(at("partitions"), ["partition", "worker", "state", "#lag", "#age", "#next offset"], rows, "none is assigned");
@@ -183,6 +197,7 @@ function show(status) {
   const reasons = Object.entries(status.reasons);
   at("reasons-section").hidden = !reasons.length;
   at("reasons").replaceChildren(...reasons.flatMap(([what, why]) => [made("dt", what), made("dd", why)]));
+  showLag(status);
   showWorkers(status);
   showPartitions(workers);
   showShards(workers);
