@@ -21,6 +21,7 @@ from processor.telemetry.report import (
     DestinationReport,
     FlowReport,
     ItemReport,
+    LimitReport,
     Observation,
     PartitionReport,
     Report,
@@ -172,12 +173,19 @@ class Observer:
             partitions=partitions,
             shards=self.shards(),
             errors=JOURNAL.entries,
+            dead_letter_limit=self._limit(),
             recent_ages=self._recent_ages.counts,
         )
 
     @property
     def _fetched_bytes(self) -> int:
         return 0 if self.pipeline is None else self.pipeline.source.fetched_bytes
+
+    def _limit(self) -> LimitReport:
+        if self.pipeline is None:
+            return LimitReport()
+        limit = self.pipeline.dead_letter_limit
+        return LimitReport(limit.ratio, limit.is_held, limit.told)
 
     def _counters(self) -> dict[str, float]:
         figures, counted = self._status.figures, self._writer.figures
@@ -248,6 +256,7 @@ class Observer:
         sheet.add(metrics.LOOP_LAG, self.loop_lag.longest_s)
         if self.pipeline is not None:
             sheet.add(metrics.STATE_MEMORY_BYTES, self.pipeline.state_memory_bytes)
+            sheet.add(metrics.DEAD_LETTER_LIMIT_RATIO, self.pipeline.dead_letter_limit.ratio)
         for each in partitions:
             label = str(each.partition)
             if each.restore_goal is not None:

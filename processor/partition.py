@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import structlog
 
 from processor.batch import Batch, Limits, merged_changes, process
+from processor.dead_letter_limit import Passing
 from processor.errors import KafkaError, KafkaUnavailable, Reason
 from processor.kafka.dead_letters import DeadLetter
 from processor.kafka.room import RECORD_OVERHEAD_BYTES, size_bytes
@@ -255,7 +256,7 @@ class Partition:
                 break
             settled.append(pair)
         letters = [letter for batch, ticket in settled for letter in _letters(batch, ticket)]
-        await self._stages.limit.passed(len(letters), sum(batch.received for batch, _ in settled))
+        await self._stages.limit.passed(self.number, [_passing(batch, ticket) for batch, ticket in settled])
         await self._write_letters(letters)
         changes = merged_changes([batch for batch, _ in settled])
         if changes:
@@ -305,6 +306,10 @@ def _tell(failures: Sequence[Failure], partition: int) -> None:
             error=error,
             trace=trace,
         )
+
+
+def _passing(batch: Batch, ticket: Ticket) -> Passing:
+    return Passing(len(batch.letters) + len(ticket.rejections), batch.received, batch.next_offset)
 
 
 def _letters(batch: Batch, ticket: Ticket) -> list[DeadLetter]:

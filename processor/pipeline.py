@@ -85,6 +85,7 @@ class Pipeline:
         self._committing = asyncio.Lock()
         self._letting_go = asyncio.Lock()
         self._is_ending = False
+        self._letting_through: asyncio.Task[None] | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._stirred = asyncio.Event()
 
@@ -118,6 +119,8 @@ class Pipeline:
                 self._is_ending = True
             self.status.unhealthy("draining", "shutting down")
             polling.cancel()
+            if self._letting_through is not None:
+                self._letting_through.cancel()
             await self._let_go(list(self._owned), self._settings.service.shutdown_timeout_ms)
             for task in background:
                 task.cancel()
@@ -175,6 +178,25 @@ class Pipeline:
         self._parts = replace(self._parts, core=core)
         for partition in self.partitions.values():
             partition.follow(core)
+
+    def let_through(self) -> None:
+        """Have dead letters written again, and those of what the topic has by now not counted."""
+        if self._tasks is None or self._is_ending:
+            return
+        if self._letting_through is not None:
+            self._letting_through.cancel()
+        self._letting_through = self._tasks.create_task(self._let_through(), name="let-through")
+
+    async def _let_through(self) -> None:
+        # Of all partitions: those that are another member's now may be this one's soon.
+        while True:
+            try:
+                self.dead_letter_limit.lift(await self.source.ends())
+            except KafkaError as error:
+                log.warning("dead letters are not let through yet, trying again", reason=str(error))
+                await asyncio.sleep(_POLL_RETRY_S)
+            else:
+                return
 
     async def _own(self, number: int) -> None:
         """Restore a partition, then work on it, until cancelled."""
@@ -380,6 +402,7 @@ class Pipeline:
         except (KafkaError, TimeoutError) as error:
             log.warning("the last commit failed; what it covers will be repeated", reason=str(error))
         for number in numbers:
+            self.dead_letter_limit.forget(number)
             self.status.revoked(number)
 
     async def _end(self, tasks: Collection[asyncio.Task[None]]) -> None:

@@ -95,7 +95,7 @@ async def follow_changes(changes: Changes, pipeline: Pipeline, observer: Observe
     """Take changed files whenever there are any, until cancelled.
 
     What is wrong with them is logged and shown, and the former plan goes on. A reload also lifts the limit of dead
-    letters: a person has looked.
+    letters, and lets those through that the topic has by then: a person has looked.
     """
     while True:
         files = await changes.newest()
@@ -106,7 +106,7 @@ async def follow_changes(changes: Changes, pipeline: Pipeline, observer: Observe
             tell_refused(problems, observer)
             continue
         pipeline.follow(Core(plan))
-        pipeline.dead_letter_limit.lift()
+        pipeline.let_through()
         observer.use(plan, [])
         status.figures.reloads["taken"] += 1
         log.info(

@@ -140,6 +140,12 @@ ROWS: Final[dict[str, list[Panel]]] = {
     ],
     "What is kept back?": [
         Panel("Dead letters, by reason", {"{{reason}}": rate("processor_events_dead_lettered_total", "reason")}, "ops"),
+        Panel(
+            "How near the limit of dead letters is",
+            {"{{instance}} {{worker}}": f"max by (instance, worker) (processor_dead_letter_limit_ratio{{{OURS}}})"},
+            "percentunit",
+            told="At 100 % no more are written, and partitions with bad events stand still.",
+        ),
         Panel("Removed by governance, by policy", {"{{policy}}": rate("processor_items_removed_total", "policy")}, "ops"),
     ],
 }  # fmt: skip

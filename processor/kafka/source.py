@@ -220,6 +220,20 @@ class Source:
         end, committed = self._ends.of(partition), self._committed_before.get(partition)
         return None if end is None or committed is None else max(end - committed, 0)
 
+    async def ends(self) -> dict[int, int]:
+        """Where all partitions of the topic end now, whoever owns them; transactions that are open included.
+
+        Raises:
+            KafkaRefused, KafkaUnavailable: Kafka does not say.
+
+        """
+        numbers = self._consumer.partitions_for_topic(self.topic) or set()
+        with errors_mapped(f"looking at {self.topic}"):
+            found = await high_watermarks(
+                self._consumer, [TopicPartition(self.topic, number) for number in numbers]
+            )
+        return {place.partition: end for place, end in found.items()}
+
     async def follow_ends(self, partitions: Callable[[], Collection[int]]) -> None:
         """Have the brokers tell, at a pace of its own, where what `partitions` returns ends; until cancelled."""
         await self._ends.run(partitions, self._lag_interval_s)

@@ -68,6 +68,10 @@ EVENTS_SKIPPED = _counter("events_skipped", "Events that the state reflected alr
 EVENTS_DEAD_LETTERED = _counter(
     "events_dead_lettered", "Events in the dead-letter topic, by the reason's word.", "reason"
 )
+DEAD_LETTER_LIMIT_RATIO = _gauge(
+    "dead_letter_limit_ratio",
+    "How near the worker is to the limit of dead letters: 1 where it writes no more of them.",
+)
 EVENTS_ABANDONED = _counter(
     "events_abandoned", "Events given back unacknowledged; the partition's next owner reads them again."
 )

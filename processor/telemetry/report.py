@@ -89,6 +89,14 @@ class FlowReport(msgspec.Struct, frozen=True, rename="camel"):
     backpressured: float
 
 
+class LimitReport(msgspec.Struct, frozen=True, rename="camel"):
+    """The limit of dead letters: how near it is, 1 where it holds them back; `told` says what an operator should know."""
+
+    ratio: float = 0.0
+    is_held: bool = False
+    told: str | None = None
+
+
 class Report(msgspec.Struct, frozen=True, rename="camel"):
     """One worker, as of one moment. `stalled` says why it should be ended; `totals` count since the start."""
 
@@ -111,6 +119,7 @@ class Report(msgspec.Struct, frozen=True, rename="camel"):
     partitions: list[PartitionReport]
     shards: list[ShardReport]
     errors: list[Entry]
+    dead_letter_limit: LimitReport = LimitReport()
     recent_ages: list[int] = []
     """Of the last minute: how old batches were when they were acknowledged, counted by the bounds of `AGE_S`."""
 

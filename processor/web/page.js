@@ -75,6 +75,22 @@ function showLag({ lag }) {
   }));
 }
 
+const ALARMING = 0.05; // of all events, as the alert ProcessorManyDeadLetters has it
+
+function deadLetterKind(workers) {
+  const rates = (name) => sum(workers.map((worker) => worker.rates[name]));
+  const letters = rates("deadLettered");
+  if (workers.some((worker) => worker.deadLetterLimit.isHeld) || letters > ALARMING * rates("received")) return "bad";
+  return letters > 0 || workers.some((worker) => worker.deadLetterLimit.told) ? "warn" : "";
+}
+
+function showLimit(workers) {
+  const told = workers.filter((worker) => worker.deadLetterLimit.told);
+  at("limit-section").hidden = !told.length;
+  at("limit").replaceChildren(...told.map((worker) =>
+    made("li", `worker ${worker.worker}: ${worker.deadLetterLimit.told}`, worker.deadLetterLimit.isHeld ? "bad" : "warn")));
+}
+
 function showFlow(workers) {
   const rates = (name) => sum(workers.map((worker) => worker.rates[name]));
   const totals = (name) => sum(workers.map((worker) => worker.totals[name]));
@@ -84,6 +100,7 @@ function showFlow(workers) {
   ];
   at("flow").replaceChildren(...stages.map(([name, told]) => {
     const stage = made("li", told);
+    if (name === "deadLettered") stage.className = deadLetterKind(workers);
     stage.append(made("b", rate(rates(name))), made("span", `${number(totals(name))} in all`, "quiet"));
     return stage;
   }));
@@ -198,6 +215,7 @@ function show(status) {
   at("reasons-section").hidden = !reasons.length;
   at("reasons").replaceChildren(...reasons.flatMap(([what, why]) => [made("dt", what), made("dd", why)]));
   showLag(status);
+  showLimit(workers);
   showWorkers(status);
   showPartitions(workers);
   showShards(workers);
