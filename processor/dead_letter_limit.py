@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
+from processor.errors import KafkaError
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from processor.settings import ServiceSettings
     from processor.telemetry.status import Status
@@ -23,6 +25,7 @@ NEAR: Final = 0.5
 """From which part of the limit on it is warned of."""
 _FAR: Final = 0.25
 """Below which part it is far again."""
+_RETRY_S: Final = 1.0
 _PARTS: Final = 32
 _PART_S: Final = 1.0
 """Counts that are smaller than a part of the window, and younger, are kept as one."""
@@ -212,3 +215,18 @@ class DeadLetterLimit:
             f"partition: where they are more than {self._max_count} and {self._max_share:.0%}{run}, no more dead letters "
             "are written. Look at their producer"
         )
+
+
+async def let_through(limit: DeadLetterLimit, ends: Callable[[], Awaitable[Mapping[int, int]]]) -> None:
+    """Lift the limit for what the topic has by now, as `ends` says of all its partitions, as soon as Kafka answers.
+
+    Of all: those that are another member's now may be this one's soon.
+    """
+    while True:
+        try:
+            limit.lift(await ends())
+        except KafkaError as error:
+            log.warning("dead letters are not let through yet, trying again", reason=str(error))
+            await asyncio.sleep(_RETRY_S)
+        else:
+            return

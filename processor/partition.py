@@ -120,6 +120,11 @@ class Partition:
         self._stirred.set()
 
     @property
+    def disk_trouble(self) -> str | None:
+        """Why its store brings nothing to disk any more; None while it does."""
+        return self._stages.state.store.trouble
+
+    @property
     def is_idle(self) -> bool:
         """Whether all that was offered is acknowledged."""
         return self._idle.is_set()

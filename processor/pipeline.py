@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from processor import disk_trouble
 from processor.bound import STARVED_AFTER_S, Bound
 from processor.checkpoint import Checkpoint
-from processor.dead_letter_limit import DeadLetterLimit
-from processor.errors import KafkaError, KafkaUnavailable, StateError, StateRefused
+from processor.dead_letter_limit import DeadLetterLimit, let_through
+from processor.errors import KafkaError, KafkaUnavailable, StateError, StateRefused, StateUnavailable
 from processor.kafka.changelog import RECORD_OVERHEAD_BYTES
 from processor.kafka.source import Source
 from processor.partition import Partition, Stages
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from processor.kinesis.writer import Writer
     from processor.profile.core import Core
     from processor.settings import Settings
+    from processor.state.disk import Disk
     from processor.state.store import Store
     from processor.telemetry.status import Status
     from processor.telemetry.traces import Tracer
@@ -63,6 +65,7 @@ class Parts:
     check_room: Callable[[int], None]
     """Raises where so many stores cannot be open at once."""
     open_store: Callable[[int], Awaitable[Store]]
+    disk: Disk
     state_memory_bytes: Callable[[], int]
 
 
@@ -73,6 +76,7 @@ class Pipeline:
         self, settings: Settings, parts: Parts, status: Status, tracer: Tracer | None = None
     ) -> None:
         self.source = Source(settings.kafka, self, parts.heartbeats)
+        self.disk = parts.disk
         self.status = status
         self.partitions: dict[int, Partition] = {}
         self.dead_letter_limit = DeadLetterLimit(settings.service, status)
@@ -84,6 +88,7 @@ class Pipeline:
         self._owned: dict[int, asyncio.Task[None]] = {}
         self._committing = asyncio.Lock()
         self._letting_go = asyncio.Lock()
+        self._beginning_anew: set[int] = set()
         self._is_ending = False
         self._letting_through: asyncio.Task[None] | None = None
         self._tasks: asyncio.TaskGroup | None = None
@@ -110,6 +115,7 @@ class Pipeline:
                 tasks.create_task(self._watch_source(), name="watch-source"),
                 tasks.create_task(self._tend_health(), name="health"),
                 tasks.create_task(self.tail.run(), name="tail"),
+                tasks.create_task(self.disk.run(), name="disk"),
                 tasks.create_task(self.source.follow_ends(lambda: list(self._owned)), name="log-ends"),
             ]
             polling = tasks.create_task(self._poll(), name="poll")
@@ -135,8 +141,7 @@ class Pipeline:
             return  # a rebalance met the end: what is not begun is the next owner's, once this member has left
         self.source.hold(partitions)
         for number in partitions if self._is_room_for(partitions) else ():
-            self.status.assigned(number)
-            self._owned[number] = self._tasks.create_task(self._own(number), name=f"partition-{number}")
+            self._begin(number, self._tasks)
         self.status.figures.rebalances += 1
         self.status.healthy("starting")
         self.status.healthy("rebalancing")
@@ -179,24 +184,17 @@ class Pipeline:
         for partition in self.partitions.values():
             partition.follow(core)
 
+    def _begin(self, number: int, tasks: asyncio.TaskGroup) -> None:
+        self.status.assigned(number)
+        self._owned[number] = tasks.create_task(self._own(number), name=f"partition-{number}")
+
     def let_through(self) -> None:
         """Have dead letters written again, and those of what the topic has by now not counted."""
-        if self._tasks is None or self._is_ending:
-            return
         if self._letting_through is not None:
             self._letting_through.cancel()
-        self._letting_through = self._tasks.create_task(self._let_through(), name="let-through")
-
-    async def _let_through(self) -> None:
-        # Of all partitions: those that are another member's now may be this one's soon.
-        while True:
-            try:
-                self.dead_letter_limit.lift(await self.source.ends())
-            except KafkaError as error:
-                log.warning("dead letters are not let through yet, trying again", reason=str(error))
-                await asyncio.sleep(_POLL_RETRY_S)
-            else:
-                return
+        if self._tasks is not None and not self._is_ending:
+            through = let_through(self.dead_letter_limit, self.source.ends)
+            self._letting_through = self._tasks.create_task(through, name="let-through")
 
     async def _own(self, number: int) -> None:
         """Restore a partition, then work on it, until cancelled."""
@@ -206,7 +204,16 @@ class Pipeline:
                 "their state did not. Stop the producers, let the group catch up, and start a new group, which "
                 "exports every profile anew"
             )
-        store = await self._parts.open_store(number)
+        try:
+            await self._work_on(number)
+        except (StateUnavailable, ExceptionGroup) as error:
+            why = disk_trouble.cause_of(error)
+            if why is None:
+                raise
+            self._begin_anew_for(number, why)
+
+    async def _work_on(self, number: int) -> None:
+        store = await disk_trouble.opened(number, self._parts.open_store, self.disk, self.status)
         try:
             start = await self._taken_over(number, store)
             partition = self._partition(number, store)
@@ -225,6 +232,28 @@ class Pipeline:
             raise
         finally:
             await store.close()
+
+    def _begin_anew_for(self, number: int, why: str) -> None:
+        """Let go of a partition whose disk takes nothing, without giving it up, and begin it anew once it does."""
+        self.status.unhealthy(disk_trouble.CONDITION, why, number)
+        if self._tasks is not None and number not in self._beginning_anew:
+            self._beginning_anew.add(number)
+            self._tasks.create_task(self._begin_anew(number, self._tasks), name=f"anew-{number}")
+
+    async def _begin_anew(self, number: int, tasks: asyncio.TaskGroup) -> None:
+        async with self._letting_go:
+            self._beginning_anew.discard(number)
+            if self._is_ending or number not in self._owned:
+                return  # the end, or a rebalance, came first
+            # Where work on it has ended, nothing would drain it.
+            patience_ms = 0 if self._owned[number].done() else self._settings.kafka.drain_timeout_ms
+            await self._release(asyncio.get_running_loop().time() + patience_ms / 1000, [number])
+            if self.source.has(number):
+                self.status.begun_anew(number, disk_trouble.CONDITION)
+                self.source.hold([number])
+                self._begin(number, tasks)
+            else:
+                self.status.revoked(number)
 
     def _partition(self, number: int, store: Store) -> Partition:
         parts, state = self._parts, Overlay(store)
@@ -333,6 +362,9 @@ class Pipeline:
         patience_s = _MISSED_HEARTBEATS * self._settings.kafka.heartbeat_interval_ms / 1000
         while True:
             await asyncio.sleep(_HEALTH_INTERVAL_S)
+            for number, partition in list(self.partitions.items()):
+                if partition.disk_trouble is not None:
+                    self._begin_anew_for(number, partition.disk_trouble)
             heartbeats, writer = self._parts.heartbeats, self._parts.writer
             silence_s, now_s = heartbeats.silence_s, asyncio.get_running_loop().time()
             trouble = writer.trouble
@@ -384,6 +416,11 @@ class Pipeline:
             await self._let_go_by(deadline_s, [number for number in numbers if number in self._owned])
 
     async def _let_go_by(self, deadline_s: float, numbers: Collection[int]) -> None:
+        await self._release(deadline_s, numbers)
+        for number in numbers:
+            self.status.revoked(number)
+
+    async def _release(self, deadline_s: float, numbers: Collection[int]) -> None:
         leaving = [self.partitions.pop(number) for number in numbers if number in self.partitions]
         begun = {partition.number for partition in leaving}
         # What is not restored yet must not begin while the others are drained.
@@ -403,7 +440,6 @@ class Pipeline:
             log.warning("the last commit failed; what it covers will be repeated", reason=str(error))
         for number in numbers:
             self.dead_letter_limit.forget(number)
-            self.status.revoked(number)
 
     async def _end(self, tasks: Collection[asyncio.Task[None]]) -> None:
         for task in tasks:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
 
 import structlog
 
+from processor.disk_trouble import CONDITION as DISK
 from processor.errors import (
     ConfigurationError,
     KafkaRefused,
@@ -18,6 +19,7 @@ from processor.errors import (
     KinesisRefused,
     KinesisUnavailable,
     ProcessorError,
+    StateUnavailable,
     WorkerStalled,
 )
 from processor.fence import Fence
@@ -38,6 +40,7 @@ from processor.pipeline import Parts, Pipeline
 from processor.profile.core import Core
 from processor.reload import Changes, follow_changes, tell_refused
 from processor.state.directory import StateDirectory
+from processor.state.disk import Disk
 from processor.state.files import check_room
 from processor.telemetry.report import Fleet
 from processor.telemetry.status import Status
@@ -62,7 +65,7 @@ _LEAVE_S: Final = 3.0
 _Result = TypeVar("_Result")
 _Patience: TypeAlias = tuple[type[ProcessorError], ...]
 
-_HOPEFUL: Final[_Patience] = (KafkaUnavailable, KinesisUnavailable)
+_HOPEFUL: Final[_Patience] = (KafkaUnavailable, KinesisUnavailable, StateUnavailable)
 """What is waited for at the first start."""
 _PATIENT: Final[_Patience] = (*_HOPEFUL, KafkaRefused, KinesisRefused, ConfigurationError)
 """What is waited for once it has worked: permissions, and TLS files, may come back."""
@@ -185,7 +188,9 @@ async def _connected(
         life.fence,
         max_message_bytes=prepared.changelog.max_message_bytes,
     )
-    directory = await asyncio.to_thread(_state_directory, settings, prepared)
+    directory = await _patiently(
+        patience, lambda: asyncio.to_thread(_state_directory, settings, prepared), DISK, status
+    )
     stack.push_async_callback(asyncio.to_thread, directory.close)
     stack.push_async_callback(within, _LEAVE_S, changelog.stop, "the changelog producer")
     await _patiently(patience, changelog.start, "kafka", status)
@@ -204,6 +209,7 @@ async def _connected(
             deletions_kept_ms=prepared.changelog.delete_retention_ms,
             forgotten_kept_ms=prepared.changelog.min_compaction_lag_ms,
         ),
+        disk=Disk(directory.path, lambda: directory.paths),
         state_memory_bytes=lambda: directory.memory_used_bytes,
     )
     tracer = await stack.enter_async_context(tracing(settings.kafka.topic, settings.service.traces))

@@ -146,6 +146,10 @@ class Source:
         # No public method asks for what aiokafka's own requests do not ask for.
         return await topic_id(self._consumer._client, self.topic)  # noqa: SLF001  see above
 
+    def has(self, partition: int) -> bool:
+        """Whether a partition is assigned to this member now."""
+        return state_of(self._consumer, TopicPartition(self.topic, partition)) is not None
+
     def hold(self, partitions: Collection[int]) -> None:
         """Fetch nothing of newly assigned `partitions` until `take_from` says where from."""
         for partition in partitions:

@@ -19,6 +19,7 @@ class MemoryStore:
         self.position = 0
         self.highest_offset = -1
         self.stream: str | None = None
+        self.trouble: str | None = None
         self._left: dict[bytes, int] = {}
 
     def recall(self, profiles: Iterable[bytes], found: dict[bytes, bytes | None]) -> list[bytes]:

@@ -17,13 +17,17 @@ takes from the end is restored from the changelog.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
+import os
 import struct
 import time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import structlog
 from rocksdict import WriteBatch
 
-from processor.errors import StateError
+from processor.errors import StateError, StateUnavailable
 from processor.profile.record import encode_left, has_left, record_offset
 from processor.state.cache import HotRecords
 from processor.state.files import told_too_many
@@ -37,6 +41,8 @@ if TYPE_CHECKING:
 
     from rocksdict import Rdict
 
+log = structlog.get_logger(__name__)
+
 POSITION_KEY: Final = b"\xff\x00"
 IDENTITY_KEY: Final = b"\xff\x01"
 STREAM_KEY: Final = b"\xff\x02"
@@ -49,6 +55,20 @@ _POSITION: Final = struct.Struct(">qqq")
 _NUMBER: Final = struct.Struct(">q")
 _KEYED_BYTES: Final = 10
 _PURGED_AT_ONCE: Final = 1000
+
+_PASSING: Final = {
+    (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), os.strerror(errno.EFBIG)): (
+        "the disk is full: make room, and it goes on by itself; what was not kept is restored from the changelog"
+    ),
+    (os.strerror(errno.EROFS),): (
+        "the disk may only be read: make it writable again, and it goes on by itself; what was not kept is restored from "
+        "the changelog"
+    ),
+    (os.strerror(errno.EIO),): (
+        "the disk fails: mend it, or give the service another; without its stores it restores all from the changelog"
+    ),
+}
+"""What the system says of a disk that may be well again, and what to do about it."""
 
 _UNWRITTEN_S: Final = 10.0
 """How long changes wait for the disk while others come: so much of the changelog is read again after a crash."""
@@ -84,9 +104,15 @@ class RocksStore:
         self.position, self.highest_offset = _POSITION.unpack(stored)[:2] if stored else (0, -1)
         self._written_position = self.position
         self._is_broken = False
-        """A call failed: what it was to write is neither in memory nor on disk."""
+        """A call failed: nothing is written any more, for the disk may lack what it was to write."""
+        self._trouble: str | None = None
         stream = database.get(STREAM_KEY)
         self.stream: str | None = stream.decode() if stream else None
+
+    @property
+    def trouble(self) -> str | None:
+        """See `Store`."""
+        return self._trouble
 
     @property
     def memory_bytes(self) -> int:
@@ -119,6 +145,8 @@ class RocksStore:
 
     async def left_before(self, offset: int, limit: int) -> list[Left]:
         """See `Store`."""
+        if self._is_broken:
+            return []  # they are found by the next to open it
         found = await self._run(self._left_before, offset, limit) if self._may_hold_left else []
         return found + self._unwritten.left_before(offset, limit - len(found))
 
@@ -157,8 +185,13 @@ class RocksStore:
             self._may_hold_left = self._may_hold_left or bool(taken.left)
             now_ms = time.time_ns() // 1_000_000
             taken.put_key(POSITION_KEY, _POSITION.pack(self.position, self.highest_offset, now_ms))
-            await self._in_thread(self._written, taken)
-            purged = await self._in_thread(self._purge, now_ms - self._forgotten_kept_ms)
+            try:
+                await self._in_thread(self._written, taken)
+                purged = await self._in_thread(self._purge, now_ms - self._forgotten_kept_ms)
+            except StateUnavailable:
+                # The changelog has it all: it is found in memory until this store is opened anew, and restored then.
+                self._unwritten.put_under(taken)
+                return
             self._hot.correct(dict.fromkeys(purged))
 
     async def close(self) -> None:
@@ -166,7 +199,11 @@ class RocksStore:
         try:
             await self.flush()
         finally:
-            await self._run(self._database.close)
+            try:
+                await self._run(self._database.close)
+            except StateUnavailable as error:
+                # RocksDB says once more what has failed; its files are let go of.
+                log.info("a store was closed whose disk takes nothing", reason=str(error))
 
     async def _flush_if_due(self) -> None:
         waited_s = time.monotonic() - self._written_s
@@ -189,8 +226,12 @@ class RocksStore:
         except Exception as error:  # rocksdict raises plain Exception
             self._is_broken = True
             if is_damage(error):
-                (self.path / DAMAGED).touch()
-            raise StateError(told(error, self.path)) from error
+                with contextlib.suppress(OSError):  # a disk that fails may fail on this, too
+                    (self.path / DAMAGED).touch()
+            failure = state_error(error, self.path)
+            if isinstance(failure, StateUnavailable):
+                self._trouble = str(failure)
+            raise failure from error
 
     def _written(self, unwritten: Unwritten) -> None:
         batch = WriteBatch(raw_mode=True)
@@ -251,20 +292,21 @@ class RocksStore:
             yield key
 
 
-def told(error: Exception, path: Path) -> str:
-    """What RocksDB says, and what to do about it."""
+def state_error(error: Exception, path: Path) -> StateError:
+    """This package's error for one of RocksDB's, or of the system's, with what to do about it."""
     text = str(error)
-    if "No space left" in text or "File too large" in text or "Disk quota" in text:
-        return (
-            f"{path}: the disk is full: make room; what was not kept is restored from the changelog ({text})"
-        )
+    for signs, remedy in _PASSING.items():
+        if any(sign in text for sign in signs):
+            return StateUnavailable(f"{path}: {remedy} ({text})")
     if "Too many open files" in text:
-        return told_too_many()
-    if "Read-only file system" in text or "Permission denied" in text:
-        return f"{path}: it cannot be written: see PROCESSOR_STATE_DIRECTORY ({text})"
+        return StateError(told_too_many())
+    if "Permission denied" in text:
+        return StateError(f"{path}: it cannot be written: see PROCESSOR_STATE_DIRECTORY ({text})")
     if is_damage(error):
-        return f"{path}: it is damaged and will be rebuilt from the changelog at the next start ({text})"
-    return f"{path}: the store failed ({text})"
+        return StateError(
+            f"{path}: it is damaged and will be rebuilt from the changelog at the next start ({text})"
+        )
+    return StateError(f"{path}: the store failed ({text})")
 
 
 def is_damage(error: Exception) -> bool:

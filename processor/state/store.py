@@ -36,6 +36,14 @@ class Store(Protocol):
     def stream(self) -> str | None:
         """The stream that this state was exported to; None before it is known."""
 
+    @property
+    def trouble(self) -> str | None:
+        """Why it brings nothing to disk any more, and what to do; None while it does.
+
+        What it is given it still knows, in memory, and what is on disk may still be read. It is to be closed soon, and
+        opened anew, which restores from the changelog what the disk lacks.
+        """
+
     def recall(self, profiles: Iterable[bytes], found: dict[bytes, bytes | None]) -> list[bytes]:
         """Put the records that are in memory into `found`; the profiles, each once, whose records are not."""
 

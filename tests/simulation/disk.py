@@ -19,6 +19,18 @@ _SYNCED = 0.2
 """The share of writes after which the disk has all of them for good."""
 
 
+class NoDisk:
+    """What is looked at of a real one."""
+
+    figures = None
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+    async def check(self) -> None:
+        return
+
+
 class Disk:
     """What one machine keeps of its partitions' stores."""
 

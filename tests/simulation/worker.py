@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from processor.errors import KinesisError, KinesisUnavailable
 from processor.fence import Fence
@@ -20,6 +20,7 @@ from processor.service import _HOPEFUL, _LEAVE_S, _PATIENT, _patiently
 from processor.telemetry.status import Status
 from tests.simulation.bounds import Bounds
 from tests.simulation.broker import NOWHERE
+from tests.simulation.disk import NoDisk
 from tests.simulation.loop import Process
 from tests.simulation.workload import PARTITIONS, core
 
@@ -117,6 +118,7 @@ class Worker:
             source_is_compacted=True,
             check_room=lambda _: None,
             open_store=open_store,
+            disk=cast("Any", NoDisk()),
             state_memory_bytes=lambda: 0,
         )
         pipeline = Pipeline(settings, parts, status)
