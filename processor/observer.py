@@ -19,6 +19,7 @@ from processor.telemetry.rates import Rates
 from processor.telemetry.recent import Recent
 from processor.telemetry.report import (
     DestinationReport,
+    DiskReport,
     FlowReport,
     ItemReport,
     LimitReport,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from processor.kinesis.writer import Writer
     from processor.pipeline import Pipeline
     from processor.settings import Settings
+    from processor.state.disk import DiskFigures
     from processor.telemetry.status import Status
 
 _LOOK_S: Final = 1.0
@@ -174,6 +176,7 @@ class Observer:
             shards=self.shards(),
             errors=JOURNAL.entries,
             dead_letter_limit=self._limit(),
+            disk=self._disk(),
             recent_ages=self._recent_ages.counts,
         )
 
@@ -186,6 +189,10 @@ class Observer:
             return LimitReport()
         limit = self.pipeline.dead_letter_limit
         return LimitReport(limit.ratio, limit.is_held, limit.told)
+
+    def _disk(self) -> DiskReport | None:
+        figures = None if self.pipeline is None else self.pipeline.disk.figures
+        return None if figures is None else DiskReport(str(self._settings.state.directory), *figures)
 
     def _counters(self) -> dict[str, float]:
         figures, counted = self._status.figures, self._writer.figures
@@ -257,6 +264,7 @@ class Observer:
         if self.pipeline is not None:
             sheet.add(metrics.STATE_MEMORY_BYTES, self.pipeline.state_memory_bytes)
             sheet.add(metrics.DEAD_LETTER_LIMIT_RATIO, self.pipeline.dead_letter_limit.ratio)
+            _add_disk(sheet, self.pipeline.disk.figures)
         for each in partitions:
             label = str(each.partition)
             if each.restore_goal is not None:
@@ -293,6 +301,13 @@ def _add_events(sheet: Sheet, status: Status) -> None:
     sheet.add_distribution(metrics.COMMIT_SECONDS, durations.commit)
     sheet.add_distribution(metrics.CHANGELOG_SECONDS, durations.changelog)
     sheet.add(metrics.INTRUDER_RECORDS, figures.intruder_records)
+
+
+def _add_disk(sheet: Sheet, figures: DiskFigures | None) -> None:
+    if figures is not None:
+        sheet.add(metrics.STATE_DISK_BYTES, figures.stores_bytes)
+        sheet.add(metrics.STATE_DISK_FREE_BYTES, figures.free_bytes)
+        sheet.add(metrics.STATE_DISK_SIZE_BYTES, figures.size_bytes)
 
 
 def _add_writer(sheet: Sheet, writer: Writer) -> None:

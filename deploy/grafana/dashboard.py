@@ -109,6 +109,15 @@ ROWS: Final[dict[str, list[Panel]]] = {
         ),
         Panel("CPU", {"{{instance}} {{worker}}": rate("processor_process_cpu_seconds_total", "instance, worker")}, "percentunit"),
         Panel("Memory", {"{{instance}} {{worker}}": f"sum by (instance, worker) (processor_process_resident_memory_bytes{{{OURS}}})"}, "bytes"),
+        Panel(
+            "Disk of the stores",
+            {
+                "{{instance}} stores": f"sum by (instance) (processor_state_disk_bytes{{{OURS}}})",
+                "{{instance}} free": f"min by (instance) (processor_state_disk_free_bytes{{{OURS}}})",
+            },
+            "bytes",
+            told="A worker whose disk is full waits, unready, until there is room.",
+        ),
         Panel("Event loop lag", {"{{instance}} {{worker}}": f"max by (instance, worker) (processor_event_loop_lag_seconds{{{OURS}}})"}, "s"),
         Panel("A batch on the loop", quantiles("processor_batch_processing_seconds"), "s"),
         Panel("Appends to the changelog", quantiles("processor_changelog_append_seconds"), "s"),

@@ -229,7 +229,10 @@ class RocksStore:
                 with contextlib.suppress(OSError):  # a disk that fails may fail on this, too
                     (self.path / DAMAGED).touch()
             failure = state_error(error, self.path)
-            if isinstance(failure, StateUnavailable):
+            if self._trouble is not None and not is_damage(error):
+                # After such a failure RocksDB fails on, in words of its own.
+                failure = StateUnavailable(self._trouble)
+            elif isinstance(failure, StateUnavailable):
                 self._trouble = str(failure)
             raise failure from error
 

@@ -153,6 +153,12 @@ RESTORE_REMAINING = _gauge(
 INTRUDER_RECORDS = _counter(
     "state_intruder_records", "Records that a zombie appended to the changelog, and that were overruled."
 )
+STATE_DISK_BYTES = _gauge("state_disk_bytes", "What the files of the worker's open stores take on disk.")
+STATE_DISK_FREE_BYTES = _gauge(
+    "state_disk_free_bytes",
+    "What is free to the worker on the disk of its stores; workers that share a disk tell the same.",
+)
+STATE_DISK_SIZE_BYTES = _gauge("state_disk_size_bytes", "How large that disk is.")
 
 # The writer and the stream.
 SECTIONS["Kinesis"] = {}

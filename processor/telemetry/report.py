@@ -89,6 +89,15 @@ class FlowReport(msgspec.Struct, frozen=True, rename="camel"):
     backpressured: float
 
 
+class DiskReport(msgspec.Struct, frozen=True, rename="camel"):
+    """The disk of the stores: what this worker's take, what is free, how large it is, and where they are."""
+
+    path: str
+    stores_bytes: int
+    free_bytes: int
+    size_bytes: int
+
+
 class LimitReport(msgspec.Struct, frozen=True, rename="camel"):
     """The limit of dead letters: how near it is, 1 where it holds them back; `told` says what an operator should know."""
 
@@ -120,6 +129,7 @@ class Report(msgspec.Struct, frozen=True, rename="camel"):
     shards: list[ShardReport]
     errors: list[Entry]
     dead_letter_limit: LimitReport = LimitReport()
+    disk: DiskReport | None = None
     recent_ages: list[int] = []
     """Of the last minute: how old batches were when they were acknowledged, counted by the bounds of `AGE_S`."""
 

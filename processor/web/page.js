@@ -18,7 +18,7 @@ const rate = (value) => `${number(value, value < 10 ? 1 : 0)}/s`;
 const share = (value) => `${Math.round(value * 100)} %`;
 
 function bytes(value) {
-  const units = ["B", "KiB", "MiB", "GiB"];
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let unit = 0;
   while (value >= 1024 && unit < units.length - 1) { value /= 1024; unit += 1; }
   return `${number(value, unit ? 1 : 0)} ${units[unit]}`;
@@ -109,12 +109,18 @@ function showFlow(workers) {
     ["events in flight", flow("inFlightBytes"), flow("inFlightLimitBytes")],
     ["exports waiting", flow("bufferedBytes"), flow("bufferLimitBytes")],
   ];
-  at("buffers").replaceChildren(...buffers.map(([told, value, limit]) => {
+  const disks = workers.map((worker) => worker.disk).filter(Boolean);
+  if (disks.length) {
+    const { freeBytes, sizeBytes } = disks[0]; // workers of one process share it
+    const used = sizeBytes - freeBytes;
+    buffers.push(["disk of the stores", used, sizeBytes, `stores take ${bytes(sum(disks.map((disk) => disk.storesBytes)))}; ${bytes(freeBytes)} of ${bytes(sizeBytes)} free`, freeBytes < sizeBytes / 10 ? "bad" : "quiet"]);
+  }
+  at("buffers").replaceChildren(...buffers.map(([told, value, limit, text, kind]) => {
     const label = made("label", told);
     const bar = made("progress");
     bar.max = limit || 1;
     bar.value = value;
-    label.append(bar, made("span", `${bytes(value)} of ${bytes(limit)}`, "quiet"));
+    label.append(bar, made("span", text || `${bytes(value)} of ${bytes(limit)}`, kind || "quiet"));
     return label;
   }));
 }

@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processor.errors import StateError
 from processor.profile.record import encode_left, encode_record, has_left
 from processor.profile.structs import StateRecord
 from processor.settings import StateSettings
