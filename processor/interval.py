@@ -49,6 +49,7 @@ class Teller:
             "restoring": sum(not each.is_restored for each in observed.partitions),
             "in_flight": flow.in_flight,
             "buffered_bytes": flow.buffered_bytes,
+            "cpu": round(rates.get("cpu", 0.0), 2),
             "busy": round(flow.busy, 2),
             "backpressured": round(flow.backpressured, 2),
             "received": int(totals["received"]),

@@ -209,6 +209,7 @@ class Observer:
             "retried": counted.retried.total(),
             "requests": counted.requests,
             "possibleDuplicates": counted.possible_duplicates,
+            "cpu": _cpu_s(),
             **self._status.occupied_s,
         }
         for lane in self._writer.lanes:
@@ -331,17 +332,21 @@ def _add_writer(sheet: Sheet, writer: Writer) -> None:
 
 
 def _add_service(sheet: Sheet, status: Status) -> None:
-    used = resource.getrusage(resource.RUSAGE_SELF)
     sheet.add(metrics.UP, 1)
     sheet.add(metrics.READY, int(status.is_ready))
     sheet.add_all(metrics.CONDITION, dict.fromkeys(status.conditions, 1))
     sheet.add_all(metrics.CONDITIONS_BEGUN, status.figures.conditions_begun)
     sheet.add_all(metrics.RELOADS, {"taken": 0, "refused": 0} | status.figures.reloads)
     sheet.add(metrics.STARTED, status.started_at)
-    sheet.add(metrics.CPU_SECONDS, used.ru_utime + used.ru_stime)
+    sheet.add(metrics.CPU_SECONDS, _cpu_s())
     for resident_bytes in _resident_bytes():
         sheet.add(metrics.MEMORY_BYTES, resident_bytes)
     sheet.add(metrics.BUILD, 1, __version__)
+
+
+def _cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
 
 
 def _resident_bytes() -> Iterator[int]:

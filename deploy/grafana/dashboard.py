@@ -105,7 +105,7 @@ ROWS: Final[dict[str, list[Panel]]] = {
             "Busy, back-pressured, idle",
             {"{{state}}": f"{rate('processor_time_seconds_total', 'state')} / scalar(count(processor_worker_up{{{OURS}}}))"},
             "percentunit",
-            told="Back-pressured: all buffers are full, Kinesis takes less than there is.",
+            told="Busy: with events in flight, which is mostly waiting for Kinesis and Kafka; what work costs is CPU, beside. Back-pressured: all buffers are full, Kinesis takes less than there is.",
         ),
         Panel("CPU", {"{{instance}} {{worker}}": rate("processor_process_cpu_seconds_total", "instance, worker")}, "percentunit"),
         Panel("Memory", {"{{instance}} {{worker}}": f"sum by (instance, worker) (processor_process_resident_memory_bytes{{{OURS}}})"}, "bytes"),
@@ -134,7 +134,12 @@ ROWS: Final[dict[str, list[Panel]]] = {
     "What does Kinesis take?": [
         Panel("Records stored", {"{{shard}}": rate("processor_kinesis_shard_records_stored_total", "shard")}, "ops"),
         Panel("Records throttled", {"{{shard}}": rate("processor_kinesis_shard_records_throttled_total", "shard")}, "ops"),
-        Panel("What a shard is given at most", {"{{shard}}": f"sum by (shard) (processor_kinesis_shard_limit_records_per_second{{{OURS}}})"}, "ops"),
+        Panel(
+            "What a worker gives a shard at most",
+            {"{{shard}}": f"max by (shard) (processor_kinesis_shard_limit_records_per_second{{{OURS}}})"},
+            "ops",
+            told="Each worker finds its own limit, from the published 1,000 a second: those of several are no sum.",
+        ),
         Panel("Waiting for a shard", {"{{shard}}": f"sum by (shard) (processor_kinesis_shard_buffered_bytes{{{OURS}}})"}, "bytes"),
         Panel("PutRecords", quantiles("processor_kinesis_request_seconds"), "s"),
         Panel(

@@ -104,7 +104,8 @@ EVENT_AGE = _histogram(
 )
 TIME = _counter(
     "time_seconds",
-    "Time spent: `busy` with events in flight, `backpressured` with all buffers full so that nothing is taken, "
+    "Time spent: `busy` with events in flight, which is mostly waiting for Kinesis and Kafka (CPU is "
+    "`processor_process_cpu_seconds_total`), `backpressured` with all buffers full so that nothing is taken, "
     "or `idle`. The three add up to the time since the start.",
     "state",
 )
@@ -192,7 +193,8 @@ SHARD_BUFFERED_BYTES = _gauge(
 )
 SHARD_LIMIT = _gauge(
     "kinesis_shard_limit_records_per_second",
-    "What a shard is given at most at present; it starts at the published 1,000 and finds the real limit.",
+    "What this worker gives a shard at most at present; it starts at the published 1,000 and finds the real limit. Each "
+    "worker has its own: do not add them up.",
     "shard",
 )
 
