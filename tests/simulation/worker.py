@@ -20,7 +20,6 @@ from processor.service import _HOPEFUL, _LEAVE_S, _PATIENT, _patiently
 from processor.telemetry.status import Status
 from tests.simulation.bounds import Bounds
 from tests.simulation.broker import NOWHERE
-from tests.simulation.disk import NoDisk
 from tests.simulation.loop import Process
 from tests.simulation.workload import PARTITIONS, core
 
@@ -105,7 +104,7 @@ class Worker:
 
         async def open_store(partition: int) -> Any:
             await asyncio.sleep(world.rng.uniform(0.0, 0.005))
-            return self.disk.open(partition)
+            return await self.disk.opened(partition)
 
         parts = Parts(
             core=core(),
@@ -118,7 +117,7 @@ class Worker:
             source_is_compacted=True,
             check_room=lambda _: None,
             open_store=open_store,
-            disk=cast("Any", NoDisk()),
+            disk=cast("Any", self.disk),
             state_memory_bytes=lambda: 0,
         )
         pipeline = Pipeline(settings, parts, status)
