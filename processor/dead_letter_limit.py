@@ -144,19 +144,22 @@ class DeadLetterLimit:
         to = self._let_through_to.get(partition)
         if to is None:
             return False
-        if batch.next_offset <= to:
+        is_let_through = batch.next_offset <= to
+        if is_let_through:
             self._let_through[partition] += batch.letters
-            return True
-        del self._let_through_to[partition]
-        letters = self._let_through.pop(partition)
+        if batch.next_offset >= to:
+            self._end_letting_through(partition)
+        return is_let_through
+
+    def _end_letting_through(self, partition: int) -> None:
+        offset, letters = self._let_through_to.pop(partition), self._let_through.pop(partition)
         if letters:
             log.info(
                 "what was let through is done, dead letters count again",
                 partition=partition,
-                offset=to,
+                offset=offset,
                 letters=letters,
             )
-        return False
 
     def _count(self, partition: int, batch: Passing) -> None:
         # Where in a batch its bad events stand is not looked at: a run is of batches that have nothing else.
