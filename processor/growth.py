@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from processor.kafka.records import Record
+    from processor.kafka.source import Source
 
 
 def partition_of(key: bytes, partitions: int) -> int:
@@ -41,6 +42,14 @@ class Growth:
                 return records[:at]
         self._stands_at.pop(partition, None)
         return records
+
+    def held_back(self, partition: int, records: Sequence[Record], source: Source) -> Sequence[Record]:
+        """The same, and the partition is held there, at the first of those that may not be taken."""
+        finishing = self.finishing(partition, records)
+        if len(finishing) < len(records):
+            source.take_from(partition, records[len(finishing)].offset)
+            source.hold([partition])
+        return finishing
 
     def stands_at(self, partition: int) -> int | None:
         """The offset at which a partition is not taken any further; None where it is."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 import structlog
 
 from processor.batch import Batch, Limits, merged_changes, process
+from processor.dead_letter_limit import Passing
 from processor.errors import KafkaError, KafkaUnavailable, Reason
 from processor.kafka.dead_letters import DeadLetter
 from processor.kafka.room import RECORD_OVERHEAD_BYTES, size_bytes
@@ -127,6 +128,11 @@ class Partition:
     def changelog_position(self) -> int:
         """The changelog's offset before which all is that `next_offset` relies on."""
         return self._stages.state.store.position
+
+    @property
+    def disk_trouble(self) -> str | None:
+        """Why its store brings nothing to disk any more; None while it does."""
+        return self._stages.state.store.trouble
 
     @property
     def is_idle(self) -> bool:
@@ -275,7 +281,7 @@ class Partition:
             settled.append(pair)
         letters = [letter for batch, ticket in settled for letter in _letters(batch, ticket)]
         self.waits_for = "dead-letter limit"
-        await self._stages.limit.passed(len(letters), sum(batch.received for batch, _ in settled))
+        await self._stages.limit.passed(self.number, [_passing(batch, ticket) for batch, ticket in settled])
         self.waits_for = "dead letters"
         await self._write_letters(letters)
         self.waits_for = "changelog"
@@ -330,6 +336,10 @@ def _tell(failures: Sequence[Failure], partition: int) -> None:
             error=error,
             trace=trace,
         )
+
+
+def _passing(batch: Batch, ticket: Ticket) -> Passing:
+    return Passing(len(batch.letters) + len(ticket.rejections), batch.received, batch.next_offset)
 
 
 def _letters(batch: Batch, ticket: Ticket) -> list[DeadLetter]:

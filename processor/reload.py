@@ -99,8 +99,8 @@ async def follow_changes(
     """Take changed files whenever there are any, until cancelled; `use` takes the keys of Kinesis.
 
     What is wrong with them is logged and shown, and the former plan goes on. A reload also lifts the limit of dead
-    letters: a person has looked. A worker that is not connected yet takes the keys at once, for it may wait for them,
-    and begins with the observer's plan.
+    letters, and lets those through that the topic has by then: a person has looked. A worker that is not connected yet
+    takes the keys at once, for it may wait for them, and begins with the observer's plan.
     """
     while True:
         files = await changes.newest()
@@ -114,7 +114,7 @@ async def follow_changes(
         pipeline = observer.pipeline
         if pipeline is not None:
             pipeline.follow(Core(plan))
-            pipeline.dead_letter_limit.lift()
+            pipeline.let_through()
         observer.use(plan, [])
         status.figures.reloads["taken"] += 1
         log.info(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
+from processor.errors import StateUnavailable
 from processor.kafka.changelog import CONSUMED_KEY, OFFSET_HEADER, OWN_KEYS, STREAM_KEY
 from processor.profile.record import encode_left, record_offset
 
@@ -34,6 +35,7 @@ async def restore(
     Raises:
         KafkaRefused, KafkaUnavailable: the changelog cannot be read.
         InvalidStateRecord: another release wrote it.
+        StateUnavailable: the store's disk takes nothing now.
         StateError: the store cannot be written.
 
     """
@@ -41,6 +43,8 @@ async def restore(
     async with aclosing(changelog.read(partition, store.position, end)) as batches:
         async for records in batches:
             await _apply(store, records, overruled)
+            if store.trouble is not None:
+                raise StateUnavailable(store.trouble)  # else memory alone would take all of it
             on_progress(records[-1].offset + 1)
     if store.position < end and not overruled:
         await store.apply({}, end)

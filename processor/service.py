@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
 import structlog
 
 from processor.console import exit_code, leaves
+from processor.disk_trouble import CONDITION as DISK
 from processor.errors import (
     EXIT_BAD_CONFIGURATION,
     ConfigurationError,
@@ -20,6 +21,7 @@ from processor.errors import (
     KinesisRefused,
     KinesisUnavailable,
     ProcessorError,
+    StateUnavailable,
     WorkerStalled,
 )
 from processor.fence import Fence
@@ -41,6 +43,7 @@ from processor.profile.core import Core
 from processor.reload import Changes, follow_changes, tell_refused
 from processor.standstill import Work
 from processor.state.directory import StateDirectory
+from processor.state.disk import Disk
 from processor.state.files import check_room
 from processor.target_labels import target_labels
 from processor.telemetry.report import Fleet
@@ -69,7 +72,7 @@ _ATTEMPT_TIMEOUTS: Final = 10
 _Result = TypeVar("_Result")
 _Errors: TypeAlias = tuple[type[ProcessorError], ...]
 
-_HOPEFUL: Final[_Errors] = (KafkaUnavailable, KinesisUnavailable)
+_HOPEFUL: Final[_Errors] = (KafkaUnavailable, KinesisUnavailable, StateUnavailable)
 """What is waited for at the first start."""
 _PATIENT: Final[_Errors] = (*_HOPEFUL, KafkaRefused, KinesisRefused, ConfigurationError)
 """What is waited for once it has worked: permissions, and TLS files, may come back."""
@@ -212,7 +215,9 @@ async def _connected(
         life.fence,
         max_message_bytes=prepared.changelog.max_message_bytes,
     )
-    directory = await asyncio.to_thread(_state_directory, settings, prepared)
+    directory = await _patiently(
+        patience, lambda: asyncio.to_thread(_state_directory, settings, prepared), DISK, status
+    )
     stack.push_async_callback(asyncio.to_thread, directory.close)
     stack.push_async_callback(within, _LEAVE_S, changelog.stop, "the changelog producer")
     await _patiently(patience, changelog.start, "kafka", status)
@@ -232,6 +237,7 @@ async def _connected(
             deletions_kept_ms=prepared.changelog.delete_retention_ms,
             forgotten_kept_ms=prepared.changelog.min_compaction_lag_ms,
         ),
+        disk=Disk(directory.path, lambda: directory.paths),
         state_memory_bytes=lambda: directory.memory_used_bytes,
     )
     tracer = await stack.enter_async_context(tracing(settings.kafka.topic, settings.service.traces))

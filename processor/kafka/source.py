@@ -21,6 +21,7 @@ from processor.errors import KafkaUnavailable, StateRefused
 from processor.kafka.client import client_options, errors_mapped, mapped
 from processor.kafka.fetches import end_of_gap, high_watermarks, state_of
 from processor.kafka.leaving import heed_commits, leave
+from processor.kafka.log_ends import LogEnds
 from processor.kafka.marks import committed_as
 from processor.kafka.positions import START, Reach, SourceBounds
 from processor.kafka.records import fetched_bytes, taking, unpack_whole_batches
@@ -92,6 +93,10 @@ class Source:
             # One assignor only: aiokafka joins the group once for each that is listed.
             partition_assignment_strategy=(RangePartitionAssignor,),
         )
+        self._ends = LogEnds(self._consumer, self.topic, reads_committed=self._reads_committed)
+        self._lag_interval_s = settings.lag_interval_ms / 1000
+        self._committed_before: dict[int, int] = {}
+        """The group's offsets of partitions that are not begun yet."""
         self._topic_id: str | None = None
         self._assignment = assignment
         self._heartbeats = heartbeats
@@ -164,8 +169,14 @@ class Source:
         # No public method asks for what aiokafka's own requests do not ask for.
         return await topic_id(self._consumer._client, self.topic)  # noqa: SLF001  see above
 
+    def has(self, partition: int) -> bool:
+        """Whether a partition is assigned to this member now."""
+        return state_of(self._consumer, TopicPartition(self.topic, partition)) is not None
+
     def hold(self, partitions: Collection[int]) -> None:
         """Fetch nothing of newly assigned `partitions` until `take_from` says where from."""
+        for partition in partitions:
+            self._committed_before.pop(partition, None)
         self._consumer.pause(*(TopicPartition(self.topic, partition) for partition in partitions))
 
     def take_from(self, partition: int, offset: int) -> None:
@@ -190,6 +201,7 @@ class Source:
             found = await self._consumer._coordinator.fetch_committed_offsets([place])  # noqa: SLF001  see above
         if place not in found or found[place].offset < 0:
             return None
+        self._committed_before[partition] = found[place].offset
         return committed_as(found[place].offset, found[place].metadata)
 
     async def commit_start(self, partition: int, offset: int) -> None:
@@ -218,12 +230,40 @@ class Source:
 
     def reach(self, partition: int) -> Reach | None:
         """How far a partition is read, and how far it goes; None where it is not known yet, or not this member's."""
-        state = state_of(self._consumer, TopicPartition(self.topic, partition))
-        if state is None or not state.has_valid_position or state.highwater is None:
+        state, asked_end = (
+            state_of(self._consumer, TopicPartition(self.topic, partition)),
+            self._ends.of(partition),
+        )
+        if state is None or not state.has_valid_position or (state.highwater is None and asked_end is None):
             return None
         stable = state.lso if self._reads_committed else None
-        end = state.highwater if stable is None or stable < 0 else stable
-        return Reach(state.position, end, state.highwater)
+        fetched_end = state.highwater if stable is None or stable < 0 else stable
+        # Whichever was told later: neither goes back.
+        end = max(fetched_end or 0, asked_end or 0)
+        return Reach(state.position, end, max(state.highwater or 0, end))
+
+    def waiting(self, partition: int) -> int | None:
+        """How many offsets lie between the group's and the end, of a partition that is not begun; None if not known."""
+        end, committed = self._ends.of(partition), self._committed_before.get(partition)
+        return None if end is None or committed is None else max(end - committed, 0)
+
+    async def ends(self) -> dict[int, int]:
+        """Where all partitions of the topic end now, whoever owns them; transactions that are open included.
+
+        Raises:
+            KafkaRefused, KafkaUnavailable: Kafka does not say.
+
+        """
+        numbers = self._consumer.partitions_for_topic(self.topic) or set()
+        with errors_mapped(f"looking at {self.topic}"):
+            found = await high_watermarks(
+                self._consumer, [TopicPartition(self.topic, number) for number in numbers]
+            )
+        return {place.partition: end for place, end in found.items()}
+
+    async def follow_ends(self, partitions: Callable[[], Collection[int]]) -> None:
+        """Have the brokers tell, at a pace of its own, where what `partitions` returns ends; until cancelled."""
+        await self._ends.run(partitions, self._lag_interval_s)
 
     async def pass_gap(self, partition: int) -> None:
         """Go on behind the last offsets of a partition where they hold nothing any more: compaction took what was there.

@@ -130,6 +130,12 @@ class KafkaSettings(Group):
     commit_interval_ms: int = Field(
         1_000, ge=10, le=INT32_MAX, description="How often acknowledged offsets are committed."
     )
+    lag_interval_ms: int = Field(
+        5_000,
+        ge=100,
+        le=INT32_MAX,
+        description="How often each broker is asked where partitions end: lag is counted from there, fetched or not.",
+    )
     dead_letter_topic: Annotated[str, AfterValidator(topic_name)] = Field(
         "", description="The topic of events that cannot be exported; `<topic>-dead-letters` where unset."
     )

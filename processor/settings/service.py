@@ -40,16 +40,24 @@ class ServiceSettings(Group):
         1_000,
         ge=0,
         le=INT32_MAX,
-        description="More dead letters of a worker in the window, if they are the share too, and no more are written; 0: no limit.",
+        description="More dead letters of a worker than this, if they are the share too, and no more are written; 0: no limit.",
     )
     dead_letter_limit_share: float = Field(
         0.5,
         allow_inf_nan=False,
         ge=0,
         le=1,
-        description="Their share of all events that were processed in the window.",
+        description="Their share of the events that were processed last: of as many as the count is this share of.",
     )
-    dead_letter_limit_window_ms: int = Field(300_000, ge=1_000, le=INT32_MAX, description="The window.")
+    dead_letter_limit_window_ms: int = Field(
+        300_000, ge=1_000, le=INT32_MAX, description="Events that were processed longer ago do not count."
+    )
+    dead_letter_limit_run: int = Field(
+        1_000,
+        ge=0,
+        le=INT32_MAX,
+        description="So many dead letters in a row, of one partition, and no more are written either; 0: any number.",
+    )
     stall_timeout_ms: int = Field(
         120_000,
         ge=2_000,

@@ -21,6 +21,7 @@ class MemoryStore:
         self.stream: str | None = None
         self.changelog: str | None = None
         self.consumed: int | None = None
+        self.trouble: str | None = None
         self._left: dict[bytes, int] = {}
 
     def note(self, *, changelog: str | None = None, consumed: int | None = None) -> None:

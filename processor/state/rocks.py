@@ -19,13 +19,16 @@ takes from the end is restored from the changelog.
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import struct
 import time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import structlog
 from rocksdict import WriteBatch
 
-from processor.errors import StateError
+from processor.errors import StateError, StateUnavailable
 from processor.profile.record import encode_left, has_left, record_offset
 from processor.state.cache import HotRecords
 from processor.state.files import told_too_many
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rocksdict import Rdict
+
+log = structlog.get_logger(__name__)
 
 POSITION_KEY: Final = b"\xff\x00"
 IDENTITY_KEY: Final = b"\xff\x01"
@@ -53,6 +58,20 @@ POSITION: Final = struct.Struct(">qqq")
 NUMBER: Final = struct.Struct(">q")
 _KEYED_BYTES: Final = 10
 _PURGED_AT_ONCE: Final = 1000
+
+_PASSING: Final = {
+    (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), os.strerror(errno.EFBIG)): (
+        "the disk is full: make room, and it goes on by itself; what was not kept is restored from the changelog"
+    ),
+    (os.strerror(errno.EROFS),): (
+        "the disk may only be read: make it writable again, and it goes on by itself; what was not kept is restored from "
+        "the changelog"
+    ),
+    (os.strerror(errno.EIO),): (
+        "the disk fails: mend it, or give the service another; without its stores it restores all from the changelog"
+    ),
+}
+"""What the system says of a disk that may be well again, and what to do about it."""
 
 _UNWRITTEN_S: Final = 10.0
 """How long changes wait for the disk while others come: so much of the changelog is read again after a crash."""
@@ -88,12 +107,18 @@ class RocksStore:
         self.position, self.highest_offset = POSITION.unpack(stored)[:2] if stored else (0, -1)
         self._written_position = self.position
         self._is_broken = False
-        """A call failed: what it was to write is neither in memory nor on disk."""
+        """A call failed: nothing is written any more, for the disk may lack what it was to write."""
+        self._trouble: str | None = None
         stream = database.get(STREAM_KEY)
         self.stream: str | None = stream.decode() if stream else None
         consumed, changelog = database.get(CONSUMED_KEY), database.get(CHANGELOG_KEY)
         self.consumed: int | None = NUMBER.unpack(consumed)[0] if consumed else None
         self.changelog: str | None = changelog.decode() if changelog else None
+
+    @property
+    def trouble(self) -> str | None:
+        """See `Store`."""
+        return self._trouble
 
     @property
     def memory_bytes(self) -> int:
@@ -134,6 +159,8 @@ class RocksStore:
 
     async def left_before(self, offset: int, limit: int) -> list[Left]:
         """See `Store`."""
+        if self._is_broken:
+            return []  # they are found by the next to open it
         found = await self._run(self._left_before, offset, limit) if self._may_hold_left else []
         return found + self._unwritten.left_before(offset, limit - len(found))
 
@@ -175,8 +202,13 @@ class RocksStore:
             taken.put_key(POSITION_KEY, POSITION.pack(self.position, self.highest_offset, now_ms))
             if self.consumed is not None:
                 taken.put_key(CONSUMED_KEY, NUMBER.pack(self.consumed))
-            await self._in_thread(self._written, taken)
-            purged = await self._in_thread(self._purge, now_ms - self._forgotten_kept_ms)
+            try:
+                await self._in_thread(self._written, taken)
+                purged = await self._in_thread(self._purge, now_ms - self._forgotten_kept_ms)
+            except StateUnavailable:
+                # The changelog has it all: it is found in memory until this store is opened anew, and restored then.
+                self._unwritten.put_under(taken)
+                return
             self._hot.correct(dict.fromkeys(purged))
 
     async def close(self) -> None:
@@ -184,7 +216,11 @@ class RocksStore:
         try:
             await self.flush()
         finally:
-            await self._run(self._database.close)
+            try:
+                await self._run(self._database.close)
+            except StateUnavailable as error:
+                # RocksDB says once more what has failed; its files are let go of.
+                log.info("a store was closed whose disk takes nothing", reason=str(error))
 
     async def _flush_if_due(self) -> None:
         waited_s = time.monotonic() - self._written_s
@@ -208,7 +244,13 @@ class RocksStore:
             self._is_broken = True
             if is_damage(error):
                 self._mark_as_damaged(error)
-            raise StateError(told(error, self.path)) from error
+            failure = state_error(error, self.path)
+            if self._trouble is not None and not is_damage(error):
+                # After such a failure RocksDB fails on, in words of its own.
+                failure = StateUnavailable(self._trouble)
+            elif isinstance(failure, StateUnavailable):
+                self._trouble = str(failure)
+            raise failure from error
 
     def _mark_as_damaged(self, damage: Exception) -> None:
         try:
@@ -278,20 +320,21 @@ class RocksStore:
             yield key
 
 
-def told(error: Exception, path: Path) -> str:
-    """What RocksDB says, and what to do about it."""
+def state_error(error: Exception, path: Path) -> StateError:
+    """This package's error for one of RocksDB's, or of the system's, with what to do about it."""
     text = str(error)
-    if "No space left" in text or "File too large" in text or "Disk quota" in text:
-        return (
-            f"{path}: the disk is full: make room; what was not kept is restored from the changelog ({text})"
-        )
+    for signs, remedy in _PASSING.items():
+        if any(sign in text for sign in signs):
+            return StateUnavailable(f"{path}: {remedy} ({text})")
     if "Too many open files" in text:
-        return told_too_many()
-    if "Read-only file system" in text or "Permission denied" in text:
-        return f"{path}: it cannot be written: see PROCESSOR_STATE_DIRECTORY ({text})"
+        return StateError(told_too_many())
+    if "Permission denied" in text:
+        return StateError(f"{path}: it cannot be written: see PROCESSOR_STATE_DIRECTORY ({text})")
     if is_damage(error):
-        return f"{path}: it is damaged and will be rebuilt from the changelog at the next start ({text})"
-    return f"{path}: the store failed ({text})"
+        return StateError(
+            f"{path}: it is damaged and will be rebuilt from the changelog at the next start ({text})"
+        )
+    return StateError(f"{path}: the store failed ({text})")
 
 
 def is_damage(error: Exception) -> bool:

@@ -37,6 +37,14 @@ class Store(Protocol):
         """The stream that this state was exported to; None before it is known."""
 
     @property
+    def trouble(self) -> str | None:
+        """Why it brings nothing to disk any more, and what to do; None while it does.
+
+        What it is given it still knows, in memory, and what is on disk may still be read. It is to be closed soon, and
+        opened anew, which restores from the changelog what the disk lacks.
+        """
+
+    @property
     def changelog(self) -> str | None:
         """The identity of the changelog that `position` is an offset of; None before it is known."""
 

@@ -133,6 +133,15 @@ class Status:
         event = (event or "recovered") if self.conditions else "ready"
         log.info(event, condition=what, after_s=round(after_s, 1))
 
+    def ails(self, what: str, partition: int) -> bool:
+        """Whether a partition has this condition."""
+        return partition in self._causes.get(what, {})
+
+    def begun_anew(self, partition: int, what: str) -> None:
+        """A partition that this worker keeps is let go of for `what`, which lasts; what else was wrong with it is not."""
+        for other in [name for name, causes in self._causes.items() if partition in causes and name != what]:
+            self.healthy(other, partition)
+
     def assigned(self, partition: int) -> None:
         """A partition is this worker's; its state is to be restored."""
         self.partitions.add(partition)

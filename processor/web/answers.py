@@ -8,6 +8,7 @@ import msgspec
 
 from processor.telemetry import metrics
 from processor.telemetry.exposition import Sheet, exposition
+from processor.telemetry.report import lag_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,13 +52,19 @@ def metrics_text(fleet: Fleet, of_all: Mapping[str, str]) -> bytes:
 
 def status_json(fleet: Fleet) -> bytes:
     """Everything that the page shows."""
-    why = reasons(fleet)
+    why, lag = reasons(fleet), lag_of([each.report for each in fleet.observations])
     told: dict[str, Any] = {
         "ready": not why,
         "reasons": why,
         "live": not liveness(fleet),
         "silent": {str(number): text for number, text in fleet.silent.items()},
         "restarts": {str(number): count for number, count in fleet.restarts.items()},
+        "lag": {
+            "records": lag.records,
+            "oldestS": lag.oldest_s,
+            "p99S": lag.p99_s,
+            "unknownPartitions": lag.unknown,
+        },
         "workers": [each.report for each in fleet.observations],
     }
     return msgspec.json.encode(told)

@@ -60,7 +60,10 @@ _ASSETS: Final = {
     "/": _asset("page.html", "text/html"),
     "/page.css": _asset("page.css", "text/css"),
     "/page.js": _asset("page.js", "text/javascript"),
-    "/icon.svg": _asset("icon.svg", "image/svg+xml"),
+    **{
+        f"/{name}": _asset(name, "image/svg+xml")
+        for name in ("icon.svg", "icon-unready.svg", "icon-unknown.svg")
+    },
 }
 
 

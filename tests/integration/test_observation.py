@@ -166,3 +166,53 @@ async def test_one_port_answers_for_all_workers_and_tells_of_one_that_is_missing
         assert await member.stop() == 0
     finally:
         await member.kill()
+
+
+async def test_lag_is_what_kafka_has_while_kinesis_holds_back_and_nothing_is_fetched(
+    kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str], tmp_path: Path
+) -> None:
+    scripted, url = kinesis
+    scripted.faults = Faults(unavailable=1.0)
+    environ = member_environ(
+        kafka,
+        topic,
+        tmp_path,
+        url,
+        in_flight_bytes=str(1024 * 1024),
+        kafka_partition_fetch_max_bytes=str(16 * 1024),
+        kafka_lag_interval_ms="300",
+        log_interval_ms="500",
+    )
+    member = await Member(tmp_path, environ).start()
+    rng = random.Random(1)
+    try:
+        async with Producer(kafka, topic) as producer, aiohttp.ClientSession() as http:
+            at = await url_of(member)
+            for _ in range(3):
+                await producer.produce(changes(rng, 4_000, 3_000, len(producer.events)))
+                while True:
+                    found = sums(await scraped(http, at))["0"]
+                    done = (
+                        found["processor_events_unchanged_total"] + found["processor_events_exported_total"]
+                    )
+                    if found.get("processor_partition_lag_records", 0) + done == len(producer.events):
+                        break
+                    await asyncio.sleep(0.1)
+            # Of all this only a part was ever fetched: the ends are Kafka's own word.
+            assert found["processor_events_received_total"] < len(producer.events) / 2
+            assert found["processor_partition_lag_seconds"] > 0
+            async with http.get(f"{at}/api/status") as answer:
+                told = (await answer.json())["lag"]
+            assert told["records"] + done == len(producer.events)
+            assert told["unknownPartitions"] == 0
+            wanted = f'"lag_records": {told["records"]}'
+            while not any(
+                wanted in line and "figures" in line for line in member.log.read_text().splitlines()
+            ):
+                await asyncio.sleep(0.1)
+            scripted.faults = Faults()
+            while sums(await scraped(http, at))["0"]["processor_partition_lag_records"]:
+                await asyncio.sleep(0.1)
+        assert await member.stop() == 0
+    finally:
+        await member.kill()

@@ -294,3 +294,73 @@ async def unready(http: aiohttp.ClientSession, url: str, because: str, but: Sequ
         if any(because in reason for reason in reasons):
             return
         await asyncio.sleep(0.02)
+
+
+async def held(http: aiohttp.ClientSession, url: str) -> str:
+    """What `/readyz` says of the limit of dead letters, once it holds."""
+    while True:
+        async with http.get(f"{url}/readyz") as answer:
+            reasons: dict[str, str] = (await answer.json())["reasons"]
+        for what, why in reasons.items():
+            if what.endswith("dead-letter limit"):
+                return why
+        await asyncio.sleep(0.05)
+
+
+async def dead_lettered(http: aiohttp.ClientSession, urls: Sequence[str]) -> int:
+    """By all workers of these processes."""
+    letters = 0
+    for url in urls:
+        async with http.get(f"{url}/api/status") as answer:
+            letters += sum(int(each["totals"]["deadLettered"]) for each in (await answer.json())["workers"])
+    return letters
+
+
+async def test_a_backlog_of_bad_events_is_let_through_by_sighup_to_each_process_of_the_group_once(
+    kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str], tmp_path: Path
+) -> None:
+    scripted, kinesis_url = kinesis
+    homes = [tmp_path / "one", tmp_path / "two"]
+    members = []
+    for home in homes:
+        home.mkdir()
+        environ = member_environ(kafka, topic, home, kinesis_url, dead_letter_limit_count="20", http_port="0")
+        members.append(Member(home, environ, workers=2 if home is homes[0] else 1))
+    try:
+        async with Producer(kafka, topic) as producer, aiohttp.ClientSession() as http:
+            for member in members:
+                await member.start()
+            urls = [await url_of(member) for member in members]
+            for url in urls:
+                await ready(http, url)
+            # A broken release, for long; then it is mended.
+            await producer.produce([(b"p%d" % number, b"{no json") for number in range(3_000)])
+            good = [(b"p%d" % number, event(1, "one")[1]) for number in range(30)]
+            await producer.produce(good)
+            for url in urls:
+                why = await held(http, url)
+                assert "events were bad (PROCESSOR_DEAD_LETTER_LIMIT_COUNT: 20, _SHARE: 50%)" in why
+                assert "send SIGHUP to every process of the group" in why
+            async with http.get(f"{urls[0]}/api/status") as answer:
+                limits = [each["deadLetterLimit"] for each in (await answer.json())["workers"]]
+            assert any(each["isHeld"] and each["ratio"] == 1 for each in limits)
+            assert await dead_lettered(http, urls) <= 3 * 20
+            for member in members:
+                os.kill(member.process.pid, signal.SIGHUP)
+            await exports_reach(scripted, 30)
+            for url in urls:
+                await ready(http, url)
+            while await dead_lettered(http, urls) < 3_000:
+                await asyncio.sleep(0.05)
+            assert await dead_lettered(http, urls) == 3_000
+            # It was for once: the producer is broken again.
+            await producer.produce([(b"p%d" % number, b"{no json") for number in range(200)])
+            for url in urls:
+                assert "were bad" in await held(http, url)
+        logs = "".join(member.log.read_text() for member in members)
+        assert logs.count("dead letters of what the topic has by now are let through, once") == 3
+        assert "what was let through is done, dead letters count again" in logs
+        assert [await member.stop() for member in members] == [0, 0]
+    finally:
+        for member in members:
+            await member.kill()

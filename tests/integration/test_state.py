@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import resource
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -361,34 +360,6 @@ async def test_a_state_that_the_changelog_does_not_take_is_a_dead_letter(
     (letter,) = await read_topic(kafka, settings.kafka.dead_letter_topic, 1)
     assert (letter.key, letter.value) == (b"large", large)
     assert b"the changelog takes" in (dict(letter.headers)["processor.dead-letter.error"] or b"")
-
-
-async def test_a_disk_that_is_full_ends_the_service_with_a_remedy_and_loses_nothing(
-    kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str], tmp_path: Path
-) -> None:
-    scripted, url = kinesis
-    rng = random.Random(6)
-    environ = member_environ(kafka, topic, tmp_path, url)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, hard))
-    try:
-        member = await Member(tmp_path, environ).start()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    async with Producer(kafka, topic) as producer:
-        while member.process.returncode is None:
-            await producer.produce(changes(rng, 200, 200, len(producer.events)))
-            await asyncio.sleep(0.05)
-        assert await member.stop() == 1
-        assert "the disk is full: make room" in member.log.read_text()
-        assert "Traceback" not in member.log.read_text()
-        member = await Member(tmp_path, environ).start()
-        try:
-            await caught_up(scripted, expected(producer.events))
-            assert await member.stop() == 0
-        finally:
-            await member.kill()
-    assert first_occurrences(scripted) == expected(producer.events)
 
 
 async def test_kafka_restarted_under_load_loses_and_reorders_nothing(

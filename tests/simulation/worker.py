@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from processor.errors import KinesisError, KinesisUnavailable
 from processor.fence import Fence
@@ -106,7 +106,7 @@ class Worker:
 
         async def open_store(partition: int) -> Any:
             await asyncio.sleep(world.rng.uniform(0.0, 0.005))
-            return self.disk.open(partition)
+            return await self.disk.opened(partition)
 
         parts = Parts(
             core=core(),
@@ -120,6 +120,7 @@ class Worker:
             source_is_compacted=True,
             check_room=lambda _: None,
             open_store=open_store,
+            disk=cast("Any", self.disk),
             state_memory_bytes=lambda: 0,
         )
         pipeline = Pipeline(settings, parts, status)
