@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from aiokafka.errors import for_code
+from aiokafka.errors import IncompatibleBrokerVersion, for_code
 
 from processor.errors import KafkaRefused
 from processor.kafka.client import errors_mapped, mapped
@@ -68,9 +68,12 @@ class Rehearsal(Topics):
 
         """
         with errors_mapped(f"looking at what is allowed on group {group}"):
-            (answer,) = await self._admin.describe_consumer_groups(
-                [group], include_authorized_operations=True
-            )
+            try:
+                (answer,) = await self._admin.describe_consumer_groups(
+                    [group], include_authorized_operations=True
+                )
+            except IncompatibleBrokerVersion:  # it says whether the group may be looked at, and no more
+                (answer,) = await self._admin.describe_consumer_groups([group])
         ((code, *_, allowed),) = answer.groups
         if code:
             raise mapped(for_code(code)(), f"looking at group {group}")
