@@ -205,3 +205,15 @@ def test_a_shard_keeps_exports_where_it_takes_less_than_it_should_of_what_waits(
 def test_kinesis_refuses_where_the_writer_has_trouble() -> None:
     assert World(of=writer(trouble="access denied")).work.is_refused
     assert not World().work.is_refused
+
+
+def test_what_a_partition_may_not_take_while_others_were_added_is_no_work() -> None:
+    async def world() -> None:
+        async with running(Taking(), SimpleNamespace(keep=nothing, passed=nothing)) as partition:
+            now = World(partition)
+            now.source.behind = 3
+            assert "3 events" in str(await now.work.of(partition.number, now.pipeline))
+            now.status.unhealthy("added partitions", "partitions 2 to 3 were added")
+            assert await now.work.of(partition.number, now.pipeline) is None
+
+    run_in_virtual_time(world())
