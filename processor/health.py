@@ -20,8 +20,8 @@ def tell_of_kafka(status: Status, source: Source, heartbeats: Heartbeats, patien
     else:
         status.unhealthy("kafka", f"no heartbeat was answered for {silence_s:.0f} s")
     _tell(status, "instance id", source.rival)
-    gone = f"topic {source.topic} does not exist any more: bring it back with its offsets, or start a new group on another"
-    _tell(status, "source", None if source.is_there else gone)
+    gone = "topic {} does not exist any more: bring it back with its offsets, or start a new group on another"
+    _tell(status, "source", None if source.is_there else gone.format(source.topic))
 
 
 def tell_of_kinesis(status: Status, writer: Writer) -> None:
