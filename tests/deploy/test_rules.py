@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -15,10 +16,11 @@ from tests.needs import program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 RULES: Final = DEPLOY / "prometheus" / "rules.yaml"
 TESTS: Final = DEPLOY / "prometheus" / "rules.test.yaml"
+SEEN: Final = Path(__file__).with_name("recorded.test.yaml")
+"""What a night recorded: series on which alerts did fire."""
 ALL: Final[list[dict[str, Any]]] = [rule for group in load(RULES)["groups"] for rule in group["rules"]]
 ALERTS: Final = {rule["alert"]: rule for rule in ALL if "alert" in rule}
 KEPT: Final = {"namespace", "job", *TARGET_LABELS}
@@ -49,7 +51,9 @@ def anchors(text: str) -> set[str]:
 
 
 @pytest.mark.needs("promtool")
-@pytest.mark.parametrize("arguments", [("check", "rules", str(RULES)), ("test", "rules", str(TESTS))])
+@pytest.mark.parametrize(
+    "arguments", [("check", "rules", str(RULES)), ("test", "rules", str(TESTS)), ("test", "rules", str(SEEN))]
+)
 def test_promtool_takes_the_rules_and_their_tests(arguments: tuple[str, ...]) -> None:
     command = [program("promtool"), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
