@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.deploy.prometheus import Prometheus
 
-STEP_S: Final = 3
+STEP_S: Final = 1
 _BEFORE_S: Final = 240
 """The longest span of a rule is 30 minutes."""
 

@@ -111,12 +111,12 @@ def test_the_series_behind_an_alert_are_written_ten_times_as_slow() -> None:
         "annotations": {"summary": "down"},
     }
     test = case_of(Fired("ProcessorWorkerDown", 1_000_000, (alert,)), _Prometheus(), 10)  # type: ignore[arg-type]
-    assert test["interval"] == "30s"
+    assert test["interval"] == "10s"
     assert [each["series"] for each in test["input_series"]] == [
         'processor_worker_up{worker="0"}',
         'processor_worker_up{worker="1"}',
     ]
-    assert test["input_series"][0]["values"].split() == ["0"] * 81
+    assert test["input_series"][0]["values"].split() == ["0"] * 241
     assert test["input_series"][1]["values"].split()[:5] == ["0", "0", "stale", "_", "_"]
     (expected,) = test["alert_rule_test"]
     assert expected["eval_time"] == "2400s"
