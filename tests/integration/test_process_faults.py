@@ -121,6 +121,9 @@ async def test_a_signal_while_kafka_is_away_ends_with_0_and_each_line_of_the_log
         environ = member_environ(servers, "events", tmp_path, kinesis_url, log_format="json")
         member = await Member(tmp_path, {**environ, "PYTHONUNBUFFERED": "1"}, workers=2).start()
         try:
+            # One that still joins misses no heartbeat.
+            while sorted(map(len, assigned(member))) != [2, 2]:
+                await asyncio.sleep(0.05)
             async with Producer(servers, "events") as producer:
                 await producer.produce(random_changes(random.Random(1), 100, 40))
                 await caught_up(scripted, expected(producer.events))
@@ -142,6 +145,13 @@ async def test_a_signal_while_kafka_is_away_ends_with_0_and_each_line_of_the_log
         told = {line["event"] for line in of_worker[draining:]}
         assert "stopped" in told
         assert not told & {"recovered", "ready"}
+
+
+def assigned(member: Member) -> list[list[int]]:
+    """The partitions that each worker was given last, by its log."""
+    lines = [json.loads(line) for line in member.log.read_text().splitlines()]
+    told = [line for line in lines if line["event"] == "partitions assigned"]
+    return list({line["worker"]: line["partitions"] for line in told}.values())
 
 
 async def test_a_slow_disk_slows_all_down_and_loses_and_reorders_nothing(
