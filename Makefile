@@ -1,6 +1,7 @@
 # Every target makes the virtual environment it needs, from python3 alone.
 PYTHON ?= python3
 TEST_PROCESSES ?= 2
+SBOM ?= build/processor.cdx.json
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -9,7 +10,7 @@ COMPILED_READY := $(COMPILED)/.ready
 MEASURED := PYTHONSAFEPATH=1 $(COMPILED)/bin/python
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
-.PHONY: help demo test test-compiled simulate bench bench-quick bench-docs lint format docs lock clean
+.PHONY: help demo test test-compiled simulate night bench bench-quick bench-docs lint format manifests rules docs lock sbom clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +26,9 @@ test-compiled: $(COMPILED_READY) ## the tests of what is compiled, on the compil
 
 simulate: $(READY) ## SEEDS=… lives of the workers in a simulated world, from FIRST=… on, or one: SEED=…
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0))
+
+night: $(READY) ## an hour of all that goes wrong at night, MINUTES=… SEED=…, on real servers; ends with a table
+	$(BIN)/python -m tests.night --minutes $(or $(MINUTES),60) --seed $(or $(SEED),1) $(NIGHT_OPTIONS)
 
 bench: $(COMPILED_READY) ## all benchmarks, on this machine, alone: hours; figures, plots and tables are written anew
 	$(MEASURED) -m benchmarks.endpoint.proof --keep
@@ -60,6 +64,13 @@ format: $(READY) ## rewrite the code in the project's style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+manifests: ## write the dashboard and the Prometheus operator's object anew from what they are made from
+	$(PYTHON) deploy/grafana/dashboard.py > deploy/grafana/processor.json
+	$(PYTHON) deploy/prometheus/prometheusrule.py > deploy/prometheus/prometheusrule.yaml
+
+rules: ## the alert rules, for a Prometheus without the operator; RUNBOOK=https://… is where docs/operations.md is read
+	@sed 's|docs/operations.md#|$(or $(RUNBOOK),docs/operations.md)#|' deploy/prometheus/rules.yaml
+
 docs: $(READY) ## write docs/configuration.md, docs/metrics.md and docs/commands.md anew from the code
 	$(BIN)/python -m processor.reference > docs/configuration.md
 	$(BIN)/python -m processor.telemetry.reference > docs/metrics.md
@@ -71,8 +82,13 @@ lock: $(READY) ## resolve the lock files anew: all, what the image runs, what th
 	$(LOCK) --constraint requirements.lock --extra msk-iam --extra otel -o deploy/requirements.lock pyproject.toml
 	$(LOCK) --constraint requirements.lock --group build -o deploy/build.lock
 
+sbom: $(READY) ## what of Python's the image has, with hashes, as CycloneDX: SBOM=build/processor.cdx.json
+	@mkdir -p $(dir $(SBOM))
+	PYTHONWARNINGS=ignore::UserWarning $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+		-o $(SBOM) deploy/requirements.lock
+
 clean: ## remove the virtual environment and all caches
-	rm -rf $(VENV) $(COMPILED) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(COMPILED) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(READY): requirements.lock pyproject.toml
 	@echo "Preparing $(VENV) (once)"

@@ -8,6 +8,7 @@ older records when the changelog is compacted, so this owner's state of those pr
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from contextlib import aclosing
 from functools import partial
@@ -15,8 +16,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import structlog
 
-from processor.errors import KafkaError
-from processor.kafka.changelog import OWN_KEYS, Deletion
+from processor.errors import KafkaError, StateRefused
+from processor.kafka.changelog import CONSUMED_KEY, OWN_KEYS, RESTORED_BY, Deletion
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -29,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 _RETRY_S: Final = 1.0
 _FORGOTTEN_AT_ONCE: Final = 500
+_NOTED_EVERY_S: Final = 10.0
+"""How often it is noted how far the source is consumed where no event changes any state."""
 
 _Result = TypeVar("_Result")
 
@@ -41,27 +44,49 @@ class Checkpoint:
         self._changelog = changelog
         self._state = state
         self._status = status
+        self._noted_s = -math.inf
 
-    async def keep(self, changes: Mapping[bytes, bytes]) -> None:
-        """Changes whose exports Kinesis has: to the changelog, then to the store.
+    async def keep(self, changes: Mapping[bytes, bytes], consumed: int) -> None:
+        """Changes whose exports Kinesis has: to the changelog, then to the store; all before `consumed` is acknowledged.
 
         Raises:
             StateError: the store cannot be written.
+            StateRefused: the changelog is not the one that it was.
 
         """
         began_s = time.perf_counter()
-        position = await self._appended(changes, self._state.store.position)
+        store = self._state.store
+        # Offsets that were set back by hand take nothing from what was seen once.
+        consumed = max(consumed, store.consumed or 0)
+        # Behind them, in the same append: a note costs no call of its own.
+        entries = {**changes, CONSUMED_KEY: str(consumed).encode()}
+        position = await self._appended(entries, store.position)
         await self._state.acknowledge(changes, position)
+        store.note(consumed=consumed)
+        self._noted_s = asyncio.get_running_loop().time()
         self._status.durations.changelog.observe(time.perf_counter() - began_s)
 
-    async def rest(self) -> None:
-        """Nothing is to be kept at present.
+    async def passed(self, consumed: int) -> None:
+        """All before `consumed` is acknowledged, and changed no state: that is noted now and then.
 
         Raises:
-            StateError: the store cannot be written.
+            StateError: see `keep`.
 
         """
-        await self._state.store.flush()
+        if asyncio.get_running_loop().time() - self._noted_s > _NOTED_EVERY_S:
+            await self.keep({}, consumed)
+
+    async def rest(self, consumed: int | None = None) -> None:
+        """Nothing is to be kept at present; all before `consumed` is acknowledged.
+
+        Raises:
+            StateError: see `keep`.
+
+        """
+        store = self._state.store
+        if consumed is not None and consumed > (store.consumed or 0):
+            await self.keep({}, consumed)
+        await store.flush()
 
     async def overrule(self, profiles: Collection[bytes], position: int) -> None:
         """Append the state of `profiles` again, of which a restore up to `position` found older records behind it.
@@ -99,6 +124,12 @@ class Checkpoint:
         while True:
             foreign: set[bytes] = set()
             for span in await self._patiently(partial(self._changelog.append, self._partition, again)):
+                if span.first < position:
+                    raise StateRefused(
+                        f"partition {self._partition}: the changelog took an append at offset {span.first}, though all before "
+                        f"{position} was there: it was cut short, or deleted and made anew. Nothing more is appended. Delete the "
+                        f"topic, and have {RESTORED_BY}"
+                    )
                 if span.first != position:
                     foreign |= await self._patiently(partial(self._intruder_profiles, position, span.first))
                 position = span.end

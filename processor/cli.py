@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+import signal
 import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import structlog
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from processor import __version__
 from processor.configuration import read_files
+from processor.configuration.key_files import key_file_problems
 from processor.console import refuse, tell
 from processor.errors import ConfigurationError
 from processor.letter_commands import letter_app
@@ -75,13 +79,20 @@ def run(
     ] = None,
     worker: Annotated[int | None, typer.Option("--worker", hidden=True)] = None,
     restarted: Annotated[bool, typer.Option("--restarted", hidden=True)] = False,
+    name: Annotated[str | None, typer.Option("--name", hidden=True)] = None,
 ) -> None:
     """Run the service until SIGTERM or SIGINT."""
+    # Until the service has handlers of its own nothing is connected, so there is nothing to drain.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    from processor.telemetry.logs import begin_logs
+
+    begin_logs(os.environ)
     from processor.running import run_all, run_worker
 
     if worker is None:
         raise typer.Exit(run_all(lambda: _read(destination, governance), workers))
-    raise typer.Exit(run_worker(worker, restarted=restarted))
+    raise typer.Exit(run_worker(worker, restarted=restarted, name=name))
 
 
 @app.command()
@@ -89,20 +100,23 @@ def validate(
     destination: DestinationOption = None,
     governance: GovernanceOption = None,
     *,
-    connect: Annotated[bool, typer.Option("--connect", help="Also try Kafka and Kinesis.")] = False,
+    connect: Annotated[
+        bool, typer.Option("--connect", help="Also look at Kafka, local stores and Kinesis, as `run` will.")
+    ] = False,
 ) -> None:
     """Check the two files and the environment, and show what will be exported."""
     from processor.tables import plain, show
-    from processor.validate import connection_checks, environment_problems, plan_notes, plan_table
+    from processor.validate import environment_problems, plan_notes, plan_table, settings_notes
 
     plan, problems = _plan(destination, governance)
     found = find_settings()
-    wrong = [*problems, *environment_problems(found, connect=connect)]
+    of_keys = [] if plan is None else key_file_problems(plan.destination)
+    wrong = [*problems, *of_keys, *environment_problems(found, connect=connect)]
     if wrong or plan is None:
         refuse(wrong)
     console = Console()
     show(plan_table(plan), console)
-    for note in plan_notes(plan):
+    for note in (*plan_notes(plan), *settings_notes(found.settings)):
         console.print(plain(note), soft_wrap=True)
     if found.settings is None:
         console.print(
@@ -117,6 +131,8 @@ def validate(
         console.print("[green]The configuration is valid.[/]")
         return
 
+    from processor.connection_checks import connection_checks
+
     async def check() -> bool:
         fine = True
         async for each in connection_checks(settings, plan):
@@ -130,7 +146,14 @@ def validate(
                 )
         return fine
 
-    if not asyncio.run(check()):
+    logs = structlog.get_config()
+    # What `run` logs of what it meets is told as a check here.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        fine = asyncio.run(check())
+    finally:
+        structlog.configure(**logs)
+    if not fine:
         raise typer.Exit(1)
 
 
@@ -244,6 +267,10 @@ def version() -> None:
 def main() -> None:
     """The console script."""
     raise_limit()
+    if sys.argv[1:2] != ["run"]:
+        from processor.telemetry.logs import configure_notes
+
+        configure_notes()
     app()
 
 

@@ -38,11 +38,16 @@ def refuse(problems: Sequence[Problem]) -> NoReturn:
     """Print what is wrong with the configuration, and exit with 78."""
     for problem in problems:
         tell(str(problem))
+    count_problems(problems)
+    raise typer.Exit(EXIT_BAD_CONFIGURATION)
+
+
+def count_problems(problems: Sequence[Problem]) -> None:
+    """Print how many there were, and that this was all that was done."""
     count = len(problems)
     errors.print(
         f"{count} {'problem' if count == 1 else 'problems'}; nothing was connected.", highlight=False
     )
-    raise typer.Exit(EXIT_BAD_CONFIGURATION)
 
 
 def settings_or_refuse() -> Settings:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from pydantic import SecretStr
 
@@ -39,12 +40,22 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """How to reach Kinesis; without keys AWS's default credential chain is used."""
+    """How to reach Kinesis; without keys AWS's default credential chain is used.
+
+    Each of the two keys is given itself, or by the file that holds it.
+    """
 
     region: str
     access_key_id: SecretStr | None = None
     secret_key: SecretStr | None = None
     connection_url: str | None = None
+    access_key_id_file: Path | None = None
+    secret_key_file: Path | None = None
+
+    @property
+    def gives_keys(self) -> bool:
+        """Whether there are keys, so that the chain is not asked."""
+        return self.access_key_id is not None or self.access_key_id_file is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +75,8 @@ class Destination:
     source: str = field(default="destination.yaml", compare=False)
     lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
     """Where members (`segments[1]`) stand in the file: some mistakes are known only with the other file."""
+
+    @property
+    def exported_to(self) -> str:
+        """The stream, as the state remembers it: another one knows nothing of what was exported."""
+        return f"{self.connection.region}/{self.stream.rpartition('/')[2]}"

@@ -30,3 +30,20 @@ class Distribution:
         """Count a value."""
         self.counts[bisect_left(self._bounds, value)] += 1
         self.total += value
+
+
+def quantile(share: float, bounds: Sequence[float], counts: Sequence[int]) -> float | None:
+    """The value that `share` of what was counted does not pass, as Prometheus' `histogram_quantile` works it out.
+
+    It lies between two bounds as if values were spread evenly there; beyond the last one, it is that. None where nothing
+    was counted.
+    """
+    rank = share * sum(counts)
+    if not rank:
+        return None
+    below, lower = 0, 0.0
+    for bound, count in zip(bounds, counts, strict=False):
+        if below + count >= rank:
+            return lower + (bound - lower) * (rank - below) / count
+        below, lower = below + count, bound
+    return lower

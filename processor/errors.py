@@ -18,6 +18,7 @@
     * KinesisRefused           cured by a person: permission, stream, credentials
       + code                   AWS' name of the error, where an answer has one
   * StateError                 state cannot be read or kept: a disk that is full or broken
+    * StateUnavailable         a disk that takes nothing, or does not answer, now; cured by waiting, for room mostly
     * StateRefused             state, changelog and offsets do not agree; a person must decide (exit code 78)
   * WorkerStalled              there is work and no progress; a new start may cure it
   * EmbeddedServerError        the demo's own Kafka or Kinesis did not start
@@ -145,6 +146,10 @@ class KinesisRefused(KinesisError):
 
 class StateError(ProcessorError):
     """State cannot be read or kept."""
+
+
+class StateUnavailable(StateError):
+    """The disk takes nothing now: it is full, or a quota is, or it may only be read, or fails; that may pass."""
 
 
 class StateRefused(StateError):

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from processor.telemetry.journal import STATE_CHANGED
+from processor.telemetry.report import lag_of
+
 if TYPE_CHECKING:
     from processor.observer import Observer
 
@@ -32,21 +35,22 @@ class Teller:
                 log.info("figures", **self.figures())
 
     def figures(self) -> dict[str, object]:
-        """What the interval's line holds: rates of the last seconds, then what there is now, then totals."""
+        """What the interval's line holds: how far behind it is, rates of the last seconds, what there is now, totals."""
         observed = self._observer.observe().report
         rates, flow, totals = observed.rates, observed.flow, observed.totals
-        lags = [each.lag_records for each in observed.partitions if each.lag_records is not None]
-        ages = [each.lag_s for each in observed.partitions if each.lag_s is not None]
+        lag = lag_of([observed])
         return {
+            "lag_records": lag.records,
+            "lag_s": None if lag.oldest_s is None else round(lag.oldest_s, 1),
+            "age_p99_s": None if lag.p99_s is None else round(lag.p99_s, 2),
             "received_per_s": round(rates.get("received", 0.0), 1),
             "exported_per_s": round(rates.get("exported", 0.0), 1),
             "retried_per_s": round(rates.get("retried", 0.0), 1),
-            "lag_records": sum(lags),
-            "lag_s": round(max(ages, default=0.0), 1),
             "partitions": len(observed.partitions),
             "restoring": sum(not each.is_restored for each in observed.partitions),
             "in_flight": flow.in_flight,
             "buffered_bytes": flow.buffered_bytes,
+            "cpu": round(rates.get("cpu", 0.0), 2),
             "busy": round(flow.busy, 2),
             "backpressured": round(flow.backpressured, 2),
             "received": int(totals["received"]),
@@ -68,6 +72,7 @@ class Teller:
                     "shards throttle",
                     shards=sorted(throttling),
                     throttled_per_s=round(sum(each.throttled_per_s for each in shards), 1),
+                    **{STATE_CHANGED: True},
                 )
             elif self._throttling and not throttling:
                 log.info("shards throttle no more", shards=sorted(self._throttling))

@@ -16,10 +16,13 @@ from processor.telemetry.exposition import Samples, Sheet
 from processor.telemetry.journal import JOURNAL
 from processor.telemetry.loop_lag import LoopLag
 from processor.telemetry.rates import Rates
+from processor.telemetry.recent import Recent
 from processor.telemetry.report import (
     DestinationReport,
+    DiskReport,
     FlowReport,
     ItemReport,
+    LimitReport,
     Observation,
     PartitionReport,
     Report,
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from processor.kinesis.writer import Writer
     from processor.pipeline import Pipeline
     from processor.settings import Settings
+    from processor.state.disk import DiskFigures
     from processor.telemetry.status import Status
 
 _LOOK_S: Final = 1.0
@@ -53,6 +57,7 @@ class Observer:
         self._status = status
         self._writer = writer
         self._rates = Rates()
+        self._recent_ages = Recent()
         self.use(plan, [])
 
     def use(self, plan: Plan, problems: list[str]) -> None:
@@ -65,53 +70,15 @@ class Observer:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.loop_lag.run(), name="loop-lag")
             while True:
-                self._rates.look(time.monotonic(), self._counters())
+                now_s = time.monotonic()
+                self._rates.look(now_s, self._counters())
+                self._recent_ages.look(now_s, self._status.durations.age.counts)
                 await asyncio.sleep(_LOOK_S)
 
     @property
     def rates(self) -> dict[str, float]:
         """What is counted, a second, over the last seconds."""
         return self._rates.per_s()
-
-    def progress(self) -> tuple[object, ...]:
-        """What changes whenever anything goes on: work that is done, and attempts at it."""
-        status, counted = self._status, self._writer.figures
-        figures = status.figures
-        return (
-            figures.received,
-            figures.in_flight,
-            figures.rebalances,
-            counted.requests,
-            counted.stored,
-            counted.retried.total(),
-            dict(status.restoration),
-            dict(status.conditions),
-            sum(status.durations.commit.counts),
-        )
-
-    async def work(self) -> str | None:
-        """What there is to do, as a sentence; None where there is nothing.
-
-        Raises:
-            KafkaRefused, KafkaUnavailable: Kafka does not say.
-
-        """
-        status, pipeline = self._status, self.pipeline
-        if status.restoration:
-            return f"{len(status.restoration)} partitions are to be restored"
-        if status.figures.in_flight:
-            return f"{status.figures.in_flight} events are in flight"
-        if pipeline is None:
-            return None
-        for what in ("starting", "rebalancing"):
-            if what in status.conditions:
-                return "the group is to be joined"
-        # Ends as of the last fetch would hide that nothing is fetched.
-        for number in list(pipeline.partitions):
-            untaken = await pipeline.source.untaken(number)
-            if untaken:
-                return f"{untaken} events of partition {number} are not taken"
-        return None
 
     def shards(self) -> list[ShardReport]:
         """The open shards, as far as they are known."""
@@ -168,11 +135,24 @@ class Observer:
             partitions=partitions,
             shards=self.shards(),
             errors=JOURNAL.entries,
+            dead_letter_limit=self._limit(),
+            disk=self._disk(),
+            recent_ages=self._recent_ages.counts,
         )
 
     @property
     def _fetched_bytes(self) -> int:
         return 0 if self.pipeline is None else self.pipeline.source.fetched_bytes
+
+    def _limit(self) -> LimitReport:
+        if self.pipeline is None:
+            return LimitReport()
+        limit = self.pipeline.dead_letter_limit
+        return LimitReport(limit.ratio, limit.is_held, limit.told)
+
+    def _disk(self) -> DiskReport | None:
+        figures = None if self.pipeline is None else self.pipeline.disk.figures
+        return None if figures is None else DiskReport(str(self._settings.state.directory), *figures)
 
     def _counters(self) -> dict[str, float]:
         figures, counted = self._status.figures, self._writer.figures
@@ -189,6 +169,7 @@ class Observer:
             "retried": counted.retried.total(),
             "requests": counted.requests,
             "possibleDuplicates": counted.possible_duplicates,
+            "cpu": _cpu_s(),
             **self._status.occupied_s,
         }
         for lane in self._writer.lanes:
@@ -205,8 +186,10 @@ class Observer:
         if oldest_ms is None and lag:
             # What is still in Kafka is no older than what was acknowledged last.
             oldest_ms = partition.reached_timestamp_ms
-        # Compared with the wall clock, which may jump, and with producers' clocks, which may be ahead.
-        lag_s = 0.0 if oldest_ms is None else max(time.time() - oldest_ms / 1000, 0.0)
+        lag_s = None if lag else 0.0
+        if oldest_ms is not None:
+            # Compared with the wall clock, which may jump, and with producers' clocks, which may be ahead.
+            lag_s = max(time.time() - oldest_ms / 1000, 0.0)
         return PartitionReport(
             partition=number,
             is_restored=True,
@@ -224,7 +207,13 @@ class Observer:
         if number not in self._status.restoration:
             return PartitionReport(partition=number, is_restored=True)
         position, goal = self._status.restoration[number]
-        return PartitionReport(partition=number, is_restored=False, restored=position, restore_goal=goal)
+        return PartitionReport(
+            partition=number,
+            is_restored=False,
+            lag_records=None if self.pipeline is None else self.pipeline.source.waiting(number),
+            restored=position,
+            restore_goal=goal,
+        )
 
     def _samples(self, partitions: list[PartitionReport], flow: FlowReport) -> Samples:
         sheet, status = Sheet(), self._status
@@ -235,6 +224,8 @@ class Observer:
         sheet.add(metrics.LOOP_LAG, self.loop_lag.longest_s)
         if self.pipeline is not None:
             sheet.add(metrics.STATE_MEMORY_BYTES, self.pipeline.state_memory_bytes)
+            sheet.add(metrics.DEAD_LETTER_LIMIT_RATIO, self.pipeline.dead_letter_limit.ratio)
+            _add_disk(sheet, self.pipeline.disk.figures)
         for each in partitions:
             label = str(each.partition)
             if each.restore_goal is not None:
@@ -245,6 +236,7 @@ class Observer:
                 sheet.add(metrics.PARTITION_OPEN_SECONDS, each.open_s, label)
             if each.lag_s is not None:
                 sheet.add(metrics.PARTITION_LAG_SECONDS, each.lag_s, label)
+        sheet.add(metrics.CONFIGURATION_PROBLEMS, len(self._destination.problems))
         _add_writer(sheet, self._writer)
         sheet.add(metrics.KINESIS_BUFFER_LIMIT_BYTES, self._settings.kinesis.buffer_bytes)
         _add_service(sheet, status)
@@ -271,6 +263,15 @@ def _add_events(sheet: Sheet, status: Status) -> None:
     sheet.add_distribution(metrics.COMMIT_SECONDS, durations.commit)
     sheet.add_distribution(metrics.CHANGELOG_SECONDS, durations.changelog)
     sheet.add(metrics.INTRUDER_RECORDS, figures.intruder_records)
+    sheet.add_all(metrics.EVENTS_LOST, {"deleted": 0, "passed": 0} | figures.lost)
+    sheet.add_all(metrics.BEGUN_ANEW, {"nothing": 0, "topic": 0} | figures.begun_anew)
+
+
+def _add_disk(sheet: Sheet, figures: DiskFigures | None) -> None:
+    if figures is not None:
+        sheet.add(metrics.STATE_DISK_BYTES, figures.stores_bytes)
+        sheet.add(metrics.STATE_DISK_FREE_BYTES, figures.free_bytes)
+        sheet.add(metrics.STATE_DISK_SIZE_BYTES, figures.size_bytes)
 
 
 def _add_writer(sheet: Sheet, writer: Writer) -> None:
@@ -294,17 +295,21 @@ def _add_writer(sheet: Sheet, writer: Writer) -> None:
 
 
 def _add_service(sheet: Sheet, status: Status) -> None:
-    used = resource.getrusage(resource.RUSAGE_SELF)
     sheet.add(metrics.UP, 1)
     sheet.add(metrics.READY, int(status.is_ready))
     sheet.add_all(metrics.CONDITION, dict.fromkeys(status.conditions, 1))
     sheet.add_all(metrics.CONDITIONS_BEGUN, status.figures.conditions_begun)
     sheet.add_all(metrics.RELOADS, {"taken": 0, "refused": 0} | status.figures.reloads)
     sheet.add(metrics.STARTED, status.started_at)
-    sheet.add(metrics.CPU_SECONDS, used.ru_utime + used.ru_stime)
+    sheet.add(metrics.CPU_SECONDS, _cpu_s())
     for resident_bytes in _resident_bytes():
         sheet.add(metrics.MEMORY_BYTES, resident_bytes)
     sheet.add(metrics.BUILD, 1, __version__)
+
+
+def _cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
 
 
 def _resident_bytes() -> Iterator[int]:

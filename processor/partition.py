@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 import structlog
 
 from processor.batch import Batch, Limits, merged_changes, process
+from processor.dead_letter_limit import Passing
 from processor.errors import KafkaError, KafkaUnavailable, Reason
 from processor.kafka.dead_letters import DeadLetter
 from processor.kafka.room import RECORD_OVERHEAD_BYTES, size_bytes
@@ -46,6 +47,9 @@ _BATCHES_AT_ONCE: Final = 64
 _LETTERS_RETRY_S: Final = 2.0
 _REST_AFTER_S: Final = 10.0
 """Where nothing is acknowledged for so long, what was waits for the disk no longer."""
+
+Wait: TypeAlias = Literal["Kinesis", "dead-letter limit", "dead letters", "changelog"]
+"""What the oldest batch of a partition waits for; all but the first bear the name of their condition."""
 
 
 class Stages(NamedTuple):
@@ -82,6 +86,8 @@ class Partition:
         """The time of the event that was acknowledged last, about."""
         self.held_bytes = 0
         """Of records taken and not yet acknowledged."""
+        self.waits_for: Wait | None = None
+        """What the oldest batch waits for; None where none is under way."""
         self._stages = stages
         self._state_bytes_max = state_bytes_max
         self._status = status
@@ -119,6 +125,16 @@ class Partition:
         self._stirred.set()
 
     @property
+    def changelog_position(self) -> int:
+        """The changelog's offset before which all is that `next_offset` relies on."""
+        return self._stages.state.store.position
+
+    @property
+    def disk_trouble(self) -> str | None:
+        """Why its store brings nothing to disk any more; None while it does."""
+        return self._stages.state.store.trouble
+
+    @property
     def is_idle(self) -> bool:
         """Whether all that was offered is acknowledged."""
         return self._idle.is_set()
@@ -130,6 +146,12 @@ class Partition:
         """
         if self.is_idle and not self._is_let_go and position > (self.next_offset or self.start_offset):
             self.next_offset = position
+
+    @property
+    def mark(self) -> tuple[object, ...]:
+        """What changes whenever the partition goes on; what is taken does not count until it is acknowledged."""
+        unsettled = self._in_flight[0][1].unsettled if self._in_flight else 0
+        return self.next_offset, self.waits_for, unsettled
 
     @property
     def oldest_timestamp_ms(self) -> int | None:
@@ -228,7 +250,7 @@ class Partition:
                 async with asyncio.timeout(rest_after_s):
                     await self._to_settle.wait()
             except TimeoutError:
-                await self._stages.checkpoint.rest()
+                await self._stages.checkpoint.rest(self.next_offset)
                 rest_after_s = None  # it has all; hundreds of idle partitions need not look again
                 continue
             rest_after_s = _REST_AFTER_S
@@ -241,13 +263,16 @@ class Partition:
         committed = self.committed_offset
         if committed is None or not self._left_until:
             return
+        self.waits_for = "changelog"
         if await self._stages.checkpoint.forget_left(committed):
             self._to_settle.set()
         elif committed >= self._left_until:
             self._left_until = 0
+        self.waits_for = None
 
     async def _settle_some(self) -> None:
         """Acknowledge the oldest batch, and those behind it that are settled by then, in one go."""
+        self.waits_for = "Kinesis"
         await self._in_flight[0][1].wait()
         settled: list[tuple[Batch, Ticket]] = []
         for pair in self._in_flight:
@@ -255,11 +280,17 @@ class Partition:
                 break
             settled.append(pair)
         letters = [letter for batch, ticket in settled for letter in _letters(batch, ticket)]
-        await self._stages.limit.passed(len(letters), sum(batch.received for batch, _ in settled))
+        self.waits_for = "dead-letter limit"
+        await self._stages.limit.passed(self.number, [_passing(batch, ticket) for batch, ticket in settled])
+        self.waits_for = "dead letters"
         await self._write_letters(letters)
+        self.waits_for = "changelog"
         changes = merged_changes([batch for batch, _ in settled])
         if changes:
-            await self._stages.checkpoint.keep(changes)
+            await self._stages.checkpoint.keep(changes, settled[-1][0].next_offset)
+        else:
+            await self._stages.checkpoint.passed(settled[-1][0].next_offset)
+        self.waits_for = None
         for batch, ticket in settled:
             self._acknowledge(batch, len(ticket.rejections))
         self._rest_if_idle()
@@ -305,6 +336,10 @@ def _tell(failures: Sequence[Failure], partition: int) -> None:
             error=error,
             trace=trace,
         )
+
+
+def _passing(batch: Batch, ticket: Ticket) -> Passing:
+    return Passing(len(batch.letters) + len(ticket.rejections), batch.received, batch.next_offset)
 
 
 def _letters(batch: Batch, ticket: Ticket) -> list[DeadLetter]:

@@ -13,28 +13,36 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from processor import disk_trouble
 from processor.bound import STARVED_AFTER_S, Bound
 from processor.checkpoint import Checkpoint
-from processor.dead_letter_limit import DeadLetterLimit
-from processor.errors import KafkaError, KafkaUnavailable, StateError, StateRefused
+from processor.dead_letter_limit import DeadLetterLimit, let_through
+from processor.errors import KafkaError, KafkaUnavailable, StateError, StateUnavailable
+from processor.growth import Growth
+from processor.health import tell_of_kafka, tell_of_kinesis
 from processor.kafka.changelog import RECORD_OVERHEAD_BYTES
+from processor.kafka.marks import Mark
 from processor.kafka.source import Source
 from processor.partition import Partition, Stages
 from processor.state.overlay import Overlay
 from processor.tail import Tail
 from processor.takeover import take_over
+from processor.telemetry.losses import Losses
+from processor.topic_watch import check_topics, watch_topics
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection, Mapping
 
     from processor.kafka.changelog import Changelog
     from processor.kafka.dead_letters import DeadLetters
     from processor.kafka.heartbeats import Heartbeats
     from processor.kafka.positions import Reach
+    from processor.kafka.source import Records
     from processor.kafka.topics import ChangelogShape
     from processor.kinesis.writer import Writer
     from processor.profile.core import Core
     from processor.settings import Settings
+    from processor.state.disk import Disk
     from processor.state.store import Store
     from processor.telemetry.status import Status
     from processor.telemetry.traces import Tracer
@@ -59,10 +67,13 @@ class Parts:
     changelog_shape: ChangelogShape
     heartbeats: Heartbeats
     stream: str
+    committed_elsewhere: Mapping[str, Mapping[int, int]]
+    """Offsets that the group has committed of other topics."""
     source_is_compacted: bool
     check_room: Callable[[int], None]
     """Raises where so many stores cannot be open at once."""
     open_store: Callable[[int], Awaitable[Store]]
+    disk: Disk
     state_memory_bytes: Callable[[], int]
 
 
@@ -72,11 +83,13 @@ class Pipeline:
     def __init__(
         self, settings: Settings, parts: Parts, status: Status, tracer: Tracer | None = None
     ) -> None:
-        self.source = Source(settings.kafka, self, parts.heartbeats)
+        self.source = Source(settings.kafka, self, parts.heartbeats, gives_id_back=settings.gives_id_back)
+        self.disk = parts.disk
         self.status = status
         self.partitions: dict[int, Partition] = {}
         self.dead_letter_limit = DeadLetterLimit(settings.service, status)
         self.tail = Tail(settings.kafka, self, status, may_have_gaps=parts.source_is_compacted)
+        self._losses = Losses(status, parts.committed_elsewhere)
         self._settings = settings
         self._bound = Bound(settings.service.in_flight_bytes, settings.kafka.max_poll_records)
         self._parts = parts
@@ -84,7 +97,10 @@ class Pipeline:
         self._owned: dict[int, asyncio.Task[None]] = {}
         self._committing = asyncio.Lock()
         self._letting_go = asyncio.Lock()
+        self._beginning_anew: set[int] = set()
         self._is_ending = False
+        self._growth: Growth | None = None
+        self._letting_through: asyncio.Task[None] | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._stirred = asyncio.Event()
 
@@ -102,13 +118,19 @@ class Pipeline:
         """
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
+            topics = self.source, self._parts.changelog, self.status
             background = [
                 tasks.create_task(self._parts.writer.run(), name="writer"),
                 tasks.create_task(self._commit_now_and_then(), name="commits"),
                 tasks.create_task(self._watch(), name="watch"),
-                tasks.create_task(self._watch_source(), name="watch-source"),
+                tasks.create_task(
+                    watch_topics(*topics, self._settings.kafka.metadata_max_age_ms / 1000),
+                    name="watch-topics",
+                ),
                 tasks.create_task(self._tend_health(), name="health"),
                 tasks.create_task(self.tail.run(), name="tail"),
+                tasks.create_task(self.disk.run(), name="disk"),
+                tasks.create_task(self.source.follow_ends(lambda: list(self._owned)), name="log-ends"),
             ]
             polling = tasks.create_task(self._poll(), name="poll")
             try:
@@ -117,6 +139,8 @@ class Pipeline:
                 self._is_ending = True
             self.status.unhealthy("draining", "shutting down")
             polling.cancel()
+            if self._letting_through is not None:
+                self._letting_through.cancel()
             await self._let_go(list(self._owned), self._settings.service.shutdown_timeout_ms)
             for task in background:
                 task.cancel()
@@ -126,13 +150,16 @@ class Pipeline:
         if self._tasks is None:
             raise RuntimeError("partitions were assigned before the pipeline runs")
         # Another count of partitions is how the group hears first of a source that was deleted and made anew.
-        await self._check_source()
+        await check_topics(self.source, self._parts.changelog, self.status)
         if self._is_ending:
             return  # a rebalance met the end: what is not begun is the next owner's, once this member has left
         self.source.hold(partitions)
+        known = self._parts.changelog_shape.partitions
+        if self.source.partition_count > known:
+            self._growth = Growth(self.source.topic, known, self.source.partition_count)
+        partitions = [number for number in partitions if number < known]
         for number in partitions if self._is_room_for(partitions) else ():
-            self.status.assigned(number)
-            self._owned[number] = self._tasks.create_task(self._own(number), name=f"partition-{number}")
+            self._begin(number, self._tasks)
         self.status.figures.rebalances += 1
         self.status.healthy("starting")
         self.status.healthy("rebalancing")
@@ -162,6 +189,10 @@ class Pipeline:
             await self._let_go(partitions, self._settings.kafka.drain_timeout_ms)
         log.info("partitions revoked", partitions=sorted(partitions))
 
+    def deleted(self, partition: int, first: int, end: int) -> None:
+        """See `Assignment`."""
+        self._losses.deleted(partition, first, end)
+
     def reach(self, number: int) -> Reach | None:
         """How far a partition is read, and how far it goes; what was read and is no event is done with from now on."""
         reach = self.source.reach(number)
@@ -175,15 +206,30 @@ class Pipeline:
         for partition in self.partitions.values():
             partition.follow(core)
 
+    def _begin(self, number: int, tasks: asyncio.TaskGroup) -> None:
+        self.status.assigned(number)
+        self._owned[number] = tasks.create_task(self._own(number), name=f"partition-{number}")
+
+    def let_through(self) -> None:
+        """Have dead letters written again, and those of what the topic has by now not counted."""
+        if self._letting_through is not None:
+            self._letting_through.cancel()
+        if self._tasks is not None and not self._is_ending:
+            through = let_through(self.dead_letter_limit, self.source.ends)
+            self._letting_through = self._tasks.create_task(through, name="let-through")
+
     async def _own(self, number: int) -> None:
         """Restore a partition, then work on it, until cancelled."""
-        if number >= self._parts.changelog_shape.partitions:
-            raise StateRefused(
-                f"partition {number} was added to {self.source.topic}: keys have moved between partitions, and "
-                "their state did not. Stop the producers, let the group catch up, and start a new group, which "
-                "exports every profile anew"
-            )
-        store = await self._parts.open_store(number)
+        try:
+            await self._work_on(number)
+        except (StateUnavailable, ExceptionGroup) as error:
+            why = disk_trouble.cause_of(error)
+            if why is None:
+                raise
+            self._begin_anew_for(number, why)
+
+    async def _work_on(self, number: int) -> None:
+        store = await disk_trouble.opened(number, self._parts.open_store, self.disk, self.status)
         try:
             start = await self._taken_over(number, store)
             partition = self._partition(number, store)
@@ -202,6 +248,28 @@ class Pipeline:
             raise
         finally:
             await store.close()
+
+    def _begin_anew_for(self, number: int, why: str) -> None:
+        """Let go of a partition whose disk takes nothing, without giving it up, and begin it anew once it does."""
+        self.status.unhealthy(disk_trouble.CONDITION, why, number)
+        if self._tasks is not None and number not in self._beginning_anew:
+            self._beginning_anew.add(number)
+            self._tasks.create_task(self._begin_anew(number, self._tasks), name=f"anew-{number}")
+
+    async def _begin_anew(self, number: int, tasks: asyncio.TaskGroup) -> None:
+        async with self._letting_go:
+            self._beginning_anew.discard(number)
+            if self._is_ending or number not in self._owned:
+                return  # the end, or a rebalance, came first
+            # Where work on it has ended, nothing would drain it.
+            patience_ms = 0 if self._owned[number].done() else self._settings.kafka.drain_timeout_ms
+            await self._release(asyncio.get_running_loop().time() + patience_ms / 1000, [number])
+            if self.source.has(number):
+                self.status.begun_anew(number, disk_trouble.CONDITION)
+                self.source.hold([number])
+                self._begin(number, tasks)
+            else:
+                self.status.revoked(number)
 
     def _partition(self, number: int, store: Store) -> Partition:
         parts, state = self._parts, Overlay(store)
@@ -238,6 +306,7 @@ class Pipeline:
                     offset_reset=self._settings.kafka.offset_reset,
                     on_progress=progress,
                     overrule=checkpoint.overrule,
+                    losses=self._losses,
                 )
             except KafkaUnavailable as error:
                 log.warning("restoring failed, trying again", partition=number, reason=str(error))
@@ -266,8 +335,15 @@ class Pipeline:
             for number, records in batches.items():
                 # Between the poll and here nothing was awaited, but during the poll a partition may have gone.
                 if number in self.partitions:
-                    reach = self.source.reach(number)
-                    self.partitions[number].offer(records, None if reach is None else reach.end)
+                    self._offer(number, records)
+
+    def _offer(self, number: int, records: Records) -> None:
+        """Have a partition take what was fetched of it."""
+        if self._growth is not None:
+            records = self._growth.held_back(number, records, self.source)
+        if records:
+            reach = self.source.reach(number)
+            self.partitions[number].offer(records, None if reach is None else reach.end)
 
     async def _stir(self) -> None:
         """Wait until a partition has room, or for so long that those which get nothing get something."""
@@ -280,18 +356,6 @@ class Pipeline:
     async def _watch(self) -> None:
         """Raise what went wrong in a rebalance, where it would otherwise only be logged."""
         await self.source.failed()
-
-    async def _watch_source(self) -> None:
-        interval_s = self._settings.kafka.metadata_max_age_ms / 1000
-        while True:
-            await asyncio.sleep(interval_s)
-            await self._check_source()
-
-    async def _check_source(self) -> None:
-        try:
-            await self.source.check_identity()
-        except KafkaError as error:
-            log.info("the source's id could not be looked at, looking again later", reason=str(error))
 
     async def _commit_now_and_then(self) -> None:
         interval_s = self._settings.kafka.commit_interval_ms / 1000
@@ -306,36 +370,26 @@ class Pipeline:
                 self.status.healthy("commits")
 
     async def _tend_health(self) -> None:
-        """Tell whether both ends answer; the clients themselves only retry."""
+        """Tell whether both ends answer, and begin anew what its disk has failed."""
         patience_s = _MISSED_HEARTBEATS * self._settings.kafka.heartbeat_interval_ms / 1000
         while True:
             await asyncio.sleep(_HEALTH_INTERVAL_S)
-            heartbeats, writer = self._parts.heartbeats, self._parts.writer
-            silence_s, now_s = heartbeats.silence_s, asyncio.get_running_loop().time()
-            trouble = writer.trouble
-            # Where nothing waits, no call would end an outage.
-            if trouble is None and writer.figures.in_flight:
-                trouble = writer.size.told(now_s) or writer.outage.told(now_s)
-            if silence_s < patience_s or heartbeats.is_joining:
-                self.status.healthy("kafka")
-            else:
-                self.status.unhealthy("kafka", f"no heartbeat was answered for {silence_s:.0f} s")
-            if self.source.rival is None:
-                self.status.healthy("instance id")
-            else:
-                self.status.unhealthy("instance id", self.source.rival)
-            if self.source.is_there:
-                self.status.healthy("source")
-            else:
-                self.status.unhealthy(
-                    "source",
-                    f"topic {self.source.topic} does not exist any more: bring it back with its offsets, or start "
-                    "a new group on another",
-                )
-            if trouble is None:
-                self.status.healthy("kinesis")
-            else:
-                self.status.unhealthy("kinesis", trouble)
+            for number, partition in list(self.partitions.items()):
+                if partition.disk_trouble is not None:
+                    self._begin_anew_for(number, partition.disk_trouble)
+            tell_of_kafka(self.status, self.source, self._parts.heartbeats, patience_s)
+            tell_of_kinesis(self.status, self._parts.writer)
+            if self._growth is not None:
+                self.status.unhealthy("added partitions", self._growth.told(self._owned, self._reached()))
+
+    def _reached(self) -> dict[int, tuple[int, int]]:
+        """Of each partition that is worked on: the offset that is reached, and where it ends."""
+        reaches = {number: (self.reach(number), each) for number, each in self.partitions.items()}
+        return {
+            number: (each.start_offset if each.next_offset is None else each.next_offset, reach.end)
+            for number, (reach, each) in reaches.items()
+            if reach is not None
+        }
 
     async def _commit(self, partitions: Collection[Partition]) -> None:
         # One at a time: an older commit that is still on its way must not arrive after a newer one.
@@ -348,7 +402,8 @@ class Pipeline:
                 if partition.next_offset is not None and partition.next_offset != partition.committed_offset
             }
             began_s = time.perf_counter()
-            if offsets and await self.source.commit({p.number: offset for p, offset in offsets.items()}):
+            marks = {p.number: Mark(self._parts.changelog.identity, p.changelog_position) for p in offsets}
+            if offsets and await self.source.commit({p.number: o for p, o in offsets.items()}, marks):
                 self.status.durations.commit.observe(time.perf_counter() - began_s)
                 for partition, offset in offsets.items():
                     partition.committed(offset)
@@ -361,6 +416,11 @@ class Pipeline:
             await self._let_go_by(deadline_s, [number for number in numbers if number in self._owned])
 
     async def _let_go_by(self, deadline_s: float, numbers: Collection[int]) -> None:
+        await self._release(deadline_s, numbers)
+        for number in numbers:
+            self.status.revoked(number)
+
+    async def _release(self, deadline_s: float, numbers: Collection[int]) -> None:
         leaving = [self.partitions.pop(number) for number in numbers if number in self.partitions]
         begun = {partition.number for partition in leaving}
         # What is not restored yet must not begin while the others are drained.
@@ -377,9 +437,10 @@ class Pipeline:
             async with asyncio.timeout(_LAST_COMMIT_S):
                 await self._commit(leaving)
         except (KafkaError, TimeoutError) as error:
-            log.warning("the last commit failed; what it covers will be repeated", reason=str(error))
+            reason = str(error) or f"it was not answered within {_LAST_COMMIT_S:g} s"
+            log.warning("the last commit failed; what it covers will be repeated", reason=reason)
         for number in numbers:
-            self.status.revoked(number)
+            self.dead_letter_limit.forget(number)
 
     async def _end(self, tasks: Collection[asyncio.Task[None]]) -> None:
         for task in tasks:

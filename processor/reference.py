@@ -34,7 +34,7 @@ This page is generated from the code: `make docs`.
 ## Environment variables
 
 An empty variable counts as unset; one that begins with `PROCESSOR_` and is not listed here is an error. Each of
-{" and ".join(f"`{name}`" for name in SECRETS)} may be given by a file instead: `{SECRETS[0]}_FILE` names it.
+{", ".join(f"`{name}`" for name in SECRETS[:-1])} and `{SECRETS[-1]}` may be given by a file instead: `{SECRETS[0]}_FILE` names it.
 """
 
 _FILES = """

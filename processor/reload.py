@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from processor.configuration import parse_files
+from processor.configuration.key_files import key_file_problems
 from processor.errors import ConfigurationError, Problem
 from processor.governance.plan import compile_plan
 from processor.link import Handover
@@ -22,13 +23,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from processor.configuration import Files
-    from processor.destination import Destination
+    from processor.destination import Connection, Destination
     from processor.governance.plan import Plan
     from processor.observer import Observer
-    from processor.pipeline import Pipeline
     from processor.telemetry.status import Status
 
 log = structlog.get_logger(__name__)
+
+_OTHER_STATE: Final = "; another stream needs a new group"
 
 
 class Changes:
@@ -91,11 +93,14 @@ def plan_of(files: Files) -> Plan:
     return compile_plan(*parse_files(files, os.environ))
 
 
-async def follow_changes(changes: Changes, pipeline: Pipeline, observer: Observer, status: Status) -> None:
-    """Take changed files whenever there are any, until cancelled.
+async def follow_changes(
+    changes: Changes, observer: Observer, status: Status, use: Callable[[Connection], None]
+) -> None:
+    """Take changed files whenever there are any, until cancelled; `use` takes the keys of Kinesis.
 
     What is wrong with them is logged and shown, and the former plan goes on. A reload also lifts the limit of dead
-    letters: a person has looked.
+    letters, and lets those through that the topic has by then: a person has looked. A worker that is not connected yet
+    takes the keys at once, for it may wait for them, and begins with the observer's plan.
     """
     while True:
         files = await changes.newest()
@@ -105,8 +110,11 @@ async def follow_changes(changes: Changes, pipeline: Pipeline, observer: Observe
             status.figures.reloads["refused"] += 1
             tell_refused(problems, observer)
             continue
-        pipeline.follow(Core(plan))
-        pipeline.dead_letter_limit.lift()
+        use(plan.destination.connection)
+        pipeline = observer.pipeline
+        if pipeline is not None:
+            pipeline.follow(Core(plan))
+            pipeline.let_through()
         observer.use(plan, [])
         status.figures.reloads["taken"] += 1
         log.info(
@@ -130,25 +138,25 @@ def _plan_after(former: Plan, files: Files) -> tuple[Plan | None, list[str]]:
         plan = plan_of(files)
     except ConfigurationError as error:
         return None, [str(problem) for problem in error.problems]
-    problems = _fixed(former.destination, plan.destination)
+    problems = _fixed(former.destination, plan.destination) + key_file_problems(plan.destination)
     return (None, [str(problem) for problem in problems]) if problems else (plan, [])
 
 
 def _fixed(former: Destination, new: Destination) -> list[Problem]:
-    """What may not change while the service runs."""
-    problems = []
-    for member, before, after in (
-        ("stream", former.stream, new.stream),
-        ("connection", former.connection, new.connection),
-    ):
-        if before != after:
-            problems.append(
-                Problem(
-                    source=new.source,
-                    line=new.lines.get(member),
-                    member=member,
-                    message="it cannot change while the service runs",
-                    remedy="Change it back, or start the service anew; another stream needs a new group",
-                )
-            )
-    return problems
+    """What may not change while the service runs: all of where records go; who sends them may."""
+    was, now = former.connection, new.connection
+    return [
+        Problem(
+            source=new.source,
+            line=new.lines.get(member, new.lines.get(member.partition(".")[0])),
+            member=member,
+            message="it cannot change while the service runs",
+            remedy=f"Change it back, or start the service anew{besides}",
+        )
+        for member, before, after, besides in (
+            ("stream", former.stream, new.stream, _OTHER_STATE),
+            ("connection.region", was.region, now.region, _OTHER_STATE),
+            ("connection.connectionUrl", was.connection_url, now.connection_url, ""),
+        )
+        if before != after
+    ]

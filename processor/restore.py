@@ -9,7 +9,8 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from processor.kafka.changelog import OFFSET_HEADER, OWN_KEYS, STREAM_KEY
+from processor.errors import StateUnavailable
+from processor.kafka.changelog import CONSUMED_KEY, OFFSET_HEADER, OWN_KEYS, STREAM_KEY
 from processor.profile.record import encode_left, record_offset
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ async def restore(
     Raises:
         KafkaRefused, KafkaUnavailable: the changelog cannot be read.
         InvalidStateRecord: another release wrote it.
+        StateUnavailable: the store's disk takes nothing now.
         StateError: the store cannot be written.
 
     """
@@ -41,6 +43,8 @@ async def restore(
     async with aclosing(changelog.read(partition, store.position, end)) as batches:
         async for records in batches:
             await _apply(store, records, overruled)
+            if store.trouble is not None:
+                raise StateUnavailable(store.trouble)  # else memory alone would take all of it
             on_progress(records[-1].offset + 1)
     if store.position < end and not overruled:
         await store.apply({}, end)
@@ -53,12 +57,11 @@ async def _apply(
     highest = store.highest_offset
     newest: dict[bytes, bytes] = {}
     doubtful: dict[bytes, int] = {}
-    stream = None
+    own: dict[bytes, list[bytes]] = {}
     for record in records:
         key = record.key or b""
         if key.startswith(OWN_KEYS):
-            if key == STREAM_KEY and record.value is not None:
-                stream = record.value.decode()
+            own.setdefault(key, []).append(record.value or b"")
             continue
         state = _state(record)
         offset = record_offset(state)
@@ -79,7 +82,11 @@ async def _apply(
             overruled[profile] = doubtful[profile]
     if doubtful:
         newest = dict(sorted(newest.items(), key=_source_offset))
+    stream = own[STREAM_KEY][-1].decode() if STREAM_KEY in own else None
     await store.apply(newest, min(overruled.values(), default=records[-1].offset + 1), stream)
+    if CONSUMED_KEY in own:
+        # A zombie's note may come late.
+        store.note(consumed=max(store.consumed or 0, *map(int, own[CONSUMED_KEY])))
 
 
 def _source_offset(change: tuple[bytes, bytes]) -> int:

@@ -12,17 +12,22 @@ from typing import TYPE_CHECKING, Final
 import structlog
 import uvloop
 
-from processor.console import errors, exit_code, leaves, refuse, tell
-from processor.errors import ConfigurationError, ProcessorError
+from processor.configuration.key_files import key_file_problems
+from processor.console import count_problems, errors, exit_code, leaves, tell
+from processor.errors import EXIT_BAD_CONFIGURATION, ConfigurationError, ProcessorError
 from processor.kafka.client import client_options
 from processor.link import line_to_parent
+from processor.member_name import take_name
 from processor.reload import Changes, LastValid, plan_of
 from processor.service import Parent, run_service, stop_on_signals
 from processor.settings import load_settings
-from processor.telemetry.logs import configure_logs
+from processor.target_labels import target_labels
+from processor.telemetry.journal import STATE_CHANGED
+from processor.telemetry.logs import configure_logs, is_json
 from processor.telemetry.restore_bar import show_restoration
 from processor.telemetry.status import Status
 from processor.web.server import serve
+from processor.web.tls import certificate
 from processor.workers import Command, RestartPolicy, Workers, allowed_cpus, worker_environ
 
 if TYPE_CHECKING:
@@ -30,7 +35,11 @@ if TYPE_CHECKING:
 
     from processor.configuration import Files
     from processor.errors import Problem
+    from processor.governance.plan import Plan
+    from processor.member_name import MemberName
     from processor.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 _LEAVE_S: Final = 15.0
 """What a worker may take beyond its drain: the last commit, and leaving the group."""
@@ -42,31 +51,30 @@ _COLLECT_AFTER: Final = 20_000
 
 
 def run_all(read: Callable[[], Files], workers: int | None) -> int:
-    """Run `workers` of them, by default as many as the settings say; the exit code. `read` reads the files.
-
-    Raises:
-        typer.Exit: the configuration cannot be used; what is wrong with it is told.
-
-    """
+    """Run `workers` of them, by default as many as the settings say; the exit code. `read` reads the files."""
     problems: list[Problem] = []
     try:
         files = read()
         plan = plan_of(files)
+        problems += key_file_problems(plan.destination)
     except ConfigurationError as error:
         problems += error.problems
     try:
         settings = load_settings()
-        client_options(settings.kafka)  # files of certificates and keys are read before anything is connected
+        # Files of certificates and keys are read before anything is connected.
+        client_options(settings.kafka)
+        certificate(settings.service)
     except ConfigurationError as error:
         problems += error.problems
     if problems:
-        refuse(problems)
+        return _refused(problems)
     # The files are read: until there is a handler, a signal to read them again must not end the process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     configure_logs(settings.service)
     count = workers or settings.service.workers or allowed_cpus()
+    name = take_name(settings)
     if count > 1:
-        return _run_parent(count, settings, LastValid(read, files, plan))
+        return _run_parent(count, settings, LastValid(read, files, plan), plan, name)
 
     async def serve_alone() -> None:
         stop, changes, status = asyncio.Event(), Changes(), Status()
@@ -74,15 +82,16 @@ def run_all(read: Callable[[], Files], workers: int | None) -> int:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: changes.tell(read()))
         async with asyncio.TaskGroup() as tasks:
             beside = [tasks.create_task(show_restoration(status, errors))] if errors.is_terminal else []
-            await run_service(settings.of_worker(0), plan, stop, status, changes=changes)
+            own = settings.named(None if name is None else name.name).of_worker(0)
+            await run_service(own, plan, stop, status, changes=changes)
             for task in beside:
                 task.cancel()
 
     return _exit_code_of(serve_alone())
 
 
-def run_worker(number: int, *, restarted: bool) -> int:
-    """Run one worker of several, with what its parent hands over; the exit code."""
+def run_worker(number: int, *, restarted: bool, name: str | None = None) -> int:
+    """Run one worker of several, with what its parent hands over, and by the name that it gave; the exit code."""
     # The parent tells of changed files: a signal for all processes of that name is not this one's to follow.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
@@ -91,6 +100,8 @@ def run_worker(number: int, *, restarted: bool) -> int:
         return 0  # the parent has ended
     try:
         settings = load_settings()
+        if name is not None:
+            settings = settings.named(name).of_worker(number)
         plan = plan_of(handover.files)
     except ConfigurationError as error:
         code = _told([error])
@@ -115,13 +126,12 @@ def _exit_code_of(service: Coroutine[object, object, None]) -> int:
     _tune_interpreter()
     try:
         uvloop.run(service)
-    except ProcessorError as failure:
-        failures: list[BaseException] = [failure]
-    except ExceptionGroup as failure:
-        failures = list(leaves(failure))
-        # What is not ours is a bug, and its trace is what a report of it needs.
+    except (Exception, asyncio.CancelledError) as failure:
+        failures = list(leaves(failure)) if isinstance(failure, BaseExceptionGroup) else [failure]
         if not all(isinstance(leaf, ProcessorError) for leaf in failures):
-            raise
+            # What is not ours is a bug, and its trace is what a report of it needs.
+            log.critical("ended by a fault of the processor: please report it", exc_info=True)
+            return 1
     else:
         return 0
     return _told(failures)
@@ -136,13 +146,45 @@ def _told(failures: Sequence[BaseException]) -> int:
         problem for each in failures if isinstance(each, ConfigurationError) for problem in each.problems
     ]
     others = dict.fromkeys(str(each) for each in failures if not isinstance(each, ConfigurationError))
-    for problem in problems:
-        tell(str(problem))
+    code = exit_code(failures)
+    _tell_problems(problems)
     for text in list(others)[:_TOLD_MOST]:
-        tell(text)
+        _tell_last(text, code)
     if len(others) > _TOLD_MOST:
-        tell(f"… and {len(others) - _TOLD_MOST} more, of other partitions")
-    return exit_code(failures)
+        _tell_last(f"… and {len(others) - _TOLD_MOST} more, of other partitions", code)
+    return code
+
+
+def _refused(problems: Sequence[Problem]) -> int:
+    """Tell what is wrong with the configuration that the service would be started with; the exit code."""
+    _tell_problems(problems)
+    if not is_json(os.environ):
+        count_problems(problems)
+    return EXIT_BAD_CONFIGURATION
+
+
+def _tell_problems(problems: Sequence[Problem]) -> None:
+    for each in problems:
+        if not is_json(os.environ):
+            tell(str(each))
+            continue
+        log.critical(
+            "the configuration cannot be used",
+            reason=str(each),
+            source=each.source,
+            line=each.line,
+            member=each.member,
+            exit_code=EXIT_BAD_CONFIGURATION,
+            **{STATE_CHANGED: True},
+        )
+
+
+def _tell_last(reason: str, code: int) -> None:
+    """Tell why the process ends, to whoever reads its log: a program, or a person at a terminal."""
+    if is_json(os.environ):
+        log.critical("ended", reason=reason, exit_code=code, **{STATE_CHANGED: True})
+    else:
+        tell(reason)
 
 
 def _tune_interpreter() -> None:
@@ -154,18 +196,20 @@ def _tune_interpreter() -> None:
     gc.set_threshold(_COLLECT_AFTER, *gc.get_threshold()[1:])
 
 
-def _run_parent(count: int, settings: Settings, files: LastValid) -> int:
-    commands = [Command(["run"], worker_environ(os.environ, settings, index)) for index in range(count)]
+def _run_parent(count: int, settings: Settings, files: LastValid, plan: Plan, name: MemberName | None) -> int:
+    arguments = ["run", *(() if name is None else ("--name", name.name))]
+    held = () if name is None or name.lock is None else (name.lock,)
+    commands = [Command(arguments, worker_environ(os.environ, settings, index)) for index in range(count)]
     service = settings.service
     stop_timeout_s = service.shutdown_timeout_ms / 1000 + _LEAVE_S
     policy = RestartPolicy(silence_s=service.stall_timeout_ms / 1000)
 
     async def supervise() -> int:
         stop = asyncio.Event()
-        parent = Workers(commands, files.handover, stop_timeout_s, policy)
+        parent = Workers(commands, files.handover, stop_timeout_s, policy, held)
         stop_on_signals(stop, parent.kill)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: parent.tell(files.changed()))
-        async with serve(service, parent.ask):
+        async with serve(service, parent.ask, target_labels(settings, plan.destination)):
             return await parent.run(stop)
 
     try:

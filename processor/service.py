@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
 
 import structlog
 
+from processor.console import exit_code, leaves
+from processor.disk_trouble import CONDITION as DISK
 from processor.errors import (
+    EXIT_BAD_CONFIGURATION,
     ConfigurationError,
     KafkaRefused,
     KafkaUnavailable,
     KinesisRefused,
     KinesisUnavailable,
     ProcessorError,
+    StateUnavailable,
     WorkerStalled,
 )
 from processor.fence import Fence
@@ -30,24 +34,28 @@ from processor.kafka.source import check_group
 from processor.kafka.source_topic import SourceTopic, look_at_source
 from processor.kafka.topics import open_topics
 from processor.kafka.unbroken import within
-from processor.kinesis.connection import open_stream
+from processor.kinesis.connection import check_stream, open_stream
 from processor.kinesis.writer import Writer
 from processor.link import answer_parent
 from processor.observer import Observer
 from processor.pipeline import Parts, Pipeline
 from processor.profile.core import Core
 from processor.reload import Changes, follow_changes, tell_refused
+from processor.standstill import Work
 from processor.state.directory import StateDirectory
+from processor.state.disk import Disk
 from processor.state.files import check_room
+from processor.target_labels import target_labels
 from processor.telemetry.report import Fleet
 from processor.telemetry.status import Status
 from processor.telemetry.traces import tracing
-from processor.watchdog import Watchdog, loop_guarded
+from processor.watchdog import Fresh, Watchdog, loop_guarded
 from processor.web.server import serve
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+    from types import TracebackType
 
     from processor.governance.plan import Plan
     from processor.kafka.topics import ChangelogShape
@@ -58,14 +66,23 @@ log = structlog.get_logger(__name__)
 _RETRY_BASE_S: Final = 0.5
 _RETRY_MAX_S: Final = 15.0
 _LEAVE_S: Final = 3.0
+_ATTEMPT_TIMEOUTS: Final = 10
+"""An attempt to connect is some requests, each of which has its time-out: one that takes longer than so many does not end."""
 
 _Result = TypeVar("_Result")
-_Patience: TypeAlias = tuple[type[ProcessorError], ...]
+_Errors: TypeAlias = tuple[type[ProcessorError], ...]
 
-_HOPEFUL: Final[_Patience] = (KafkaUnavailable, KinesisUnavailable)
+_HOPEFUL: Final[_Errors] = (KafkaUnavailable, KinesisUnavailable, StateUnavailable)
 """What is waited for at the first start."""
-_PATIENT: Final[_Patience] = (*_HOPEFUL, KafkaRefused, KinesisRefused, ConfigurationError)
+_PATIENT: Final[_Errors] = (*_HOPEFUL, KafkaRefused, KinesisRefused, ConfigurationError)
 """What is waited for once it has worked: permissions, and TLS files, may come back."""
+
+
+class _Patience(NamedTuple):
+    """What is waited for, and how long one attempt may take."""
+
+    errors: _Errors
+    most_s: float
 
 
 class Parent(NamedTuple):
@@ -97,22 +114,30 @@ async def run_service(
     """
     status = Status() if status is None else status
     changes = Changes() if changes is None else changes
-    patience = _PATIENT if restarted else _HOPEFUL
+    most_s = max(
+        settings.service.stall_timeout_ms / 1000, _ATTEMPT_TIMEOUTS * settings.kafka.request_timeout_ms / 1000
+    )
+    patience = _Patience(_PATIENT if restarted else _HOPEFUL, most_s)
     async with AsyncExitStack() as stack:
         life = _Life.begun(settings)
-        writer = Writer(
-            await stack.enter_async_context(open_stream(plan.destination, settings.kinesis)),
-            settings.kinesis,
-            random.Random(),
-            life.fence,
+        stream = await stack.enter_async_context(
+            open_stream(plan.destination, settings.kinesis, settings.kafka.client_id)
         )
+        writer = Writer(stream, settings.kinesis, random.Random(), life.fence)
         observer = Observer(0 if parent is None else parent.worker, settings, plan, status, writer)
         if parent is None:
-            await stack.enter_async_context(serve(settings.service, _alone(observer)))
+            labels = target_labels(settings, plan.destination)
+            await stack.enter_async_context(serve(settings.service, _alone(observer), labels))
         tell_refused(changes.refused, observer)
         teller = Teller(observer, settings.service.log_interval_ms / 1000)
         beside = await stack.enter_async_context(
-            _beside(observer.run(), teller.run(), *_answering(parent, observer, changes, stop))
+            _beside(
+                observer.run(),
+                teller.run(),
+                # From the beginning: a worker may wait for the very keys that a change brings.
+                follow_changes(changes, observer, status, stream.use),
+                *_answering(parent, observer, changes, stop),
+            )
         )
         connecting = asyncio.create_task(
             _connected(settings, plan, status, writer, life=life, patience=patience, stack=stack)
@@ -127,14 +152,19 @@ async def run_service(
                 beside.result()
             return
         observer.pipeline = pipeline = connecting.result()
+        if observer.plan is not plan:
+            pipeline.follow(Core(observer.plan))  # files have changed meanwhile
         stall_s = settings.service.stall_timeout_ms / 1000
         with loop_guarded(observer.loop_lag, stall_s) as leave_soon:
-            watchdog = Watchdog(observer, status, stall_s, lambda: check_group(settings.kafka))
+            fresh = Fresh(
+                lambda: check_group(settings.kafka),
+                lambda: check_stream(observer.plan.destination, settings.kinesis),
+            )
+            watchdog = Watchdog(observer, Work(status, writer), status, stall_s, fresh)
             async with asyncio.TaskGroup() as tasks:
                 watching = [
                     tasks.create_task(_watched(watchdog, leave_soon), name="watchdog"),
                     tasks.create_task(_failure_of(beside), name="beside"),
-                    tasks.create_task(follow_changes(changes, pipeline, observer, status), name="reload"),
                 ]
                 await pipeline.run(stop)
                 for task in watching:
@@ -185,7 +215,9 @@ async def _connected(
         life.fence,
         max_message_bytes=prepared.changelog.max_message_bytes,
     )
-    directory = await asyncio.to_thread(_state_directory, settings, prepared)
+    directory = await _patiently(
+        patience, lambda: asyncio.to_thread(_state_directory, settings, prepared), DISK, status
+    )
     stack.push_async_callback(asyncio.to_thread, directory.close)
     stack.push_async_callback(within, _LEAVE_S, changelog.stop, "the changelog producer")
     await _patiently(patience, changelog.start, "kafka", status)
@@ -196,7 +228,8 @@ async def _connected(
         changelog=changelog,
         changelog_shape=prepared.changelog,
         heartbeats=life.heartbeats,
-        stream=f"{plan.destination.connection.region}/{plan.destination.stream.rpartition('/')[2]}",
+        stream=plan.destination.exported_to,
+        committed_elsewhere=prepared.committed_elsewhere,
         source_is_compacted=prepared.source.is_compacted,
         check_room=check_room,
         open_store=partial(
@@ -204,13 +237,24 @@ async def _connected(
             deletions_kept_ms=prepared.changelog.delete_retention_ms,
             forgotten_kept_ms=prepared.changelog.min_compaction_lag_ms,
         ),
+        disk=Disk(directory.path, lambda: directory.paths),
         state_memory_bytes=lambda: directory.memory_used_bytes,
     )
     tracer = await stack.enter_async_context(tracing(settings.kafka.topic, settings.service.traces))
     pipeline = Pipeline(settings, parts, status, tracer)
-    stack.push_async_callback(within, _LEAVE_S, pipeline.source.stop, "the consumer")
+    stack.push_async_exit(partial(_leave_group, pipeline))
     await _patiently(patience, pipeline.source.start, "kafka", status)
     return pipeline
+
+
+async def _leave_group(
+    pipeline: Pipeline, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
+) -> None:
+    """End the membership; whoever fails in a way that a new start may cure comes back, and finds its partitions waiting."""
+    failures = list(leaves(error)) if isinstance(error, BaseExceptionGroup) else [error] if error else []
+    if failures and exit_code(failures) != EXIT_BAD_CONFIGURATION:
+        pipeline.source.comes_back()
+    await within(_LEAVE_S, pipeline.source.stop, "the consumer")
 
 
 class _Life(NamedTuple):
@@ -229,6 +273,7 @@ class _Prepared(NamedTuple):
     cluster: str
     source: SourceTopic
     changelog: ChangelogShape
+    committed_elsewhere: Mapping[str, Mapping[int, int]]
 
 
 async def _prepare_topics(settings: Settings) -> _Prepared:
@@ -245,7 +290,8 @@ async def _prepare_topics(settings: Settings) -> _Prepared:
                 topic=settings.changelog_topic,
                 min_compaction_lag_ms=changelog.min_compaction_lag_ms,
             )
-        return _Prepared(await topics.cluster_id(), source, changelog)
+        elsewhere = await topics.committed_elsewhere(kafka.group, kafka.topic)
+        return _Prepared(await topics.cluster_id(), source, changelog, elsewhere)
 
 
 def _state_directory(settings: Settings, prepared: _Prepared) -> StateDirectory:
@@ -256,12 +302,25 @@ def _state_directory(settings: Settings, prepared: _Prepared) -> StateDirectory:
 async def _patiently(
     patience: _Patience, action: Callable[[], Awaitable[_Result]], what: str, status: Status
 ) -> _Result:
-    """The result of `action`, tried again for as long as waiting may cure it."""
+    """The result of `action`, tried again for as long as waiting may cure it.
+
+    Raises:
+        WorkerStalled: an attempt neither succeeds nor fails.
+
+    """
     wait_s = _RETRY_BASE_S
     while True:
         try:
-            result = await action()
-        except patience as error:
+            async with asyncio.timeout(patience.most_s) as limit:
+                result = await action()
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise WorkerStalled(
+                f"an attempt to connect to {what} did not end within {patience.most_s:g} s; the worker is ended to be "
+                "started anew"
+            ) from error
+        except patience.errors as error:
             status.unhealthy(what, str(error))
             log.warning("not connected yet", to=what, reason=str(error), wait_s=wait_s)
             await asyncio.sleep(wait_s)

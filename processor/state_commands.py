@@ -1,4 +1,4 @@
-"""The command line: `processor state show | stats | rebuild`."""
+"""The command line: `processor state show | stats | rebuild | restore-changelog | repartition`."""
 
 from __future__ import annotations
 
@@ -101,3 +101,59 @@ def state_rebuild(
     with told_plainly():
         removed = inspection.rebuild(settings, partition)
     typer.echo(f"removed: {', '.join(map(str, removed)) or 'nothing, there was none'}")
+
+
+@state_app.command("restore-changelog")
+def state_restore_changelog(
+    partition: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--partition",
+            min=0,
+            help="Only this one, and each further that is given; by default all.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Write a changelog that was lost anew from this machine's local stores; the service must be stopped everywhere."""
+    from processor import changelog_repair
+
+    settings = settings_or_refuse()
+    with told_plainly(), Progress(transient=True, console=errors) as progress:
+        bar = progress.add_task("writing the changelog", total=None)
+
+        def tell_progress(number: int, profiles: int) -> None:
+            progress.update(bar, description=f"partition {number}: {profiles} profiles written")
+
+        done = asyncio.run(changelog_repair.restore_changelog(settings, partition or [], tell_progress))
+    table = Table(title=plain(f"changelog {settings.changelog_topic}, written anew"), title_justify="left")
+    for column in ("partition", "profiles", "changelog to", "goes on at offset", "set back from"):
+        table.add_column(column, justify="right")
+    for each in done:
+        set_back = str(each.committed_before) if each.committed < each.committed_before else "-"
+        table.add_row(
+            str(each.partition), str(each.profiles), str(each.changelog_end), str(each.committed), set_back
+        )
+    show(table)
+
+
+@state_app.command("repartition")
+def state_repartition() -> None:
+    """Move the state after partitions were added to the source; the service must have finished the former ones, and be stopped."""
+    from processor import repartition
+
+    settings = settings_or_refuse()
+    with told_plainly(), Progress(transient=True, console=errors) as progress:
+        bar = progress.add_task("looking at the state", total=None)
+
+        def tell_progress(doing: str, profiles: int) -> None:
+            progress.update(bar, description=f"{doing}: {profiles} profiles" if profiles else doing)
+
+        done = asyncio.run(repartition.repartition(settings, tell_progress))
+    title = f"changelog {settings.changelog_topic}, from {done.before} partitions to {done.now}"
+    table = Table(title=plain(title), title_justify="left")
+    for column in ("partition", "profiles moved to it", "goes on at offset"):
+        table.add_column(column, justify="right")
+    for partition in range(done.now):
+        table.add_row(str(partition), str(done.moved[partition]), str(done.goes_on_at[partition]))
+    show(table)

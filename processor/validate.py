@@ -1,39 +1,22 @@
-"""What would be exported, as a table; and whether Kafka and Kinesis would take part."""
+"""What would be exported, as a table; and what is wrong with the environment."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from processor.errors import ConfigurationError, KafkaError, KinesisError
+from processor.errors import ConfigurationError
 from processor.kafka.client import client_options
-from processor.kafka.letter_topic import letter_topic_warning
-from processor.kafka.source import check_group
-from processor.kafka.source_topic import look_at_source
-from processor.kafka.topics import open_topics
-from processor.kinesis.connection import open_stream
 from processor.tables import plain
+from processor.web.tls import certificate
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from rich.text import Text
 
     from processor.errors import Problem
     from processor.governance.plan import Item, Plan, Removal
     from processor.settings import Found, Settings
-
-
-class Check(NamedTuple):
-    """One thing that was tried, and what is wrong with it; None where nothing is.
-
-    Where there is a `warning` it works, and something should be mended nevertheless.
-    """
-
-    what: str
-    trouble: str | None
-    warning: str | None = None
 
 
 def plan_table(plan: Plan) -> Table:
@@ -65,6 +48,15 @@ def plan_notes(plan: Plan) -> list[str]:
     return notes
 
 
+def settings_notes(settings: Settings | None) -> list[str]:
+    """What to think of before the service is run with these settings, a sentence each."""
+    if settings is None or settings.kafka.security_protocol != "SASL_PLAINTEXT":
+        return []
+    password = "the password with it" if settings.kafka.sasl_mechanism == "PLAIN" else "but for the password"
+    note = f"In the clear: all that goes to Kafka, {password}, as PROCESSOR_KAFKA_SECURITY_PROTOCOL is SASL_PLAINTEXT"
+    return [f"{note}; SASL_SSL encrypts it."]
+
+
 def environment_problems(found: Found, *, connect: bool) -> list[Problem]:
     """What is wrong with the environment, as far as it is needed: to look at the two files, it need not be there yet."""
     unset = [] if found.is_empty and not connect else found.unset
@@ -72,34 +64,10 @@ def environment_problems(found: Found, *, connect: bool) -> list[Problem]:
         return [*found.wrong, *unset]
     try:
         client_options(found.settings.kafka)
+        certificate(found.settings.service)
     except ConfigurationError as error:
         return [*error.problems]
     return []
-
-
-async def connection_checks(settings: Settings, plan: Plan) -> AsyncIterator[Check]:
-    """Try Kafka and Kinesis, changing nothing in either."""
-    kafka = settings.kafka
-    try:
-        async with open_topics(kafka) as topics:
-            source = await look_at_source(topics, kafka.topic)
-            yield Check(f"Kafka topic {kafka.topic}: {source.shape.partitions} partitions", None)
-            try:
-                await topics.shape(kafka.dead_letter_topic)
-                warning = await letter_topic_warning(topics, kafka.dead_letter_topic, source)
-                yield Check(f"Kafka dead-letter topic {kafka.dead_letter_topic}", None, warning)
-            except KafkaError:
-                yield Check(f"Kafka dead-letter topic {kafka.dead_letter_topic}: will be created", None)
-        await check_group(kafka)
-        yield Check(f"Kafka group {kafka.group}", None)
-    except KafkaError as error:
-        yield Check(f"Kafka at {', '.join(kafka.servers)}", str(error))
-    try:
-        async with open_stream(plan.destination, settings.kinesis) as stream:
-            limit = (await stream.facts()).max_record_bytes
-            yield Check(f"Kinesis stream {stream.name}: records up to {limit} bytes", None)
-    except KinesisError as error:
-        yield Check(f"Kinesis stream {plan.destination.stream}", str(error))
 
 
 def _row(item: Item, removal: Removal | None) -> tuple[str | Text, ...]:

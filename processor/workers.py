@@ -56,6 +56,10 @@ class RestartPolicy:
     silence_s: float = 120.0
     """A worker that answers nothing for longer is killed."""
 
+    def wait_s(self, deaths: int) -> float:
+        """How long to wait after so many deaths in a row; after one not at all, for the worker's partitions wait for it."""
+        return min(self.max_s, self.base_s * 2 ** (deaths - 2)) if deaths > 1 else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -68,7 +72,8 @@ class Command:
 class Workers:
     """Runs a worker for each command until told to stop, or until one cannot work.
 
-    `handover` is what a worker is started with; `stop_timeout_s` is how long workers may take to end by themselves.
+    `handover` is what a worker is started with; `stop_timeout_s` is how long workers may take to end by themselves;
+    `held` are descriptors of files that workers hold open as long as they live.
     """
 
     def __init__(
@@ -77,11 +82,13 @@ class Workers:
         handover: Callable[[], Handover],
         stop_timeout_s: float,
         policy: RestartPolicy | None = None,
+        held: Sequence[int] = (),
     ) -> None:
         self._commands = commands
         self._handover = handover
         self._stop_timeout_s = stop_timeout_s
         self._policy = policy or RestartPolicy()
+        self._held = held
         self._processes: dict[int, asyncio.subprocess.Process] = {}
         self._lines: dict[int, WorkerLine] = {}
         self._restarts: Counter[int] = Counter()
@@ -173,7 +180,7 @@ class Workers:
             if deaths >= self._policy.max_deaths:
                 self._give_up(1, "a worker dies again and again", index)
                 return
-            wait_s = min(self._policy.max_s, self._policy.base_s * 2 ** (deaths - 1))
+            wait_s = self._policy.wait_s(deaths)
             self._restarts[index] += 1
             log.error("a worker died, starting it again", worker=index, exit_code=code, wait_s=wait_s)
             with contextlib.suppress(TimeoutError):
@@ -195,6 +202,7 @@ class Workers:
                 *arguments,
                 env=command.environ,
                 stdin=theirs.fileno(),
+                pass_fds=self._held,
                 # Ctrl-C in a terminal is the parent's to pass on: a worker would take it and ours for two.
                 start_new_session=True,
             )
@@ -235,8 +243,9 @@ class Workers:
 
 def worker_environ(environ: Mapping[str, str], settings: Settings, index: int) -> dict[str, str]:
     """A worker's environment: what must differ between the members of one machine does."""
-    instance_id = settings.of_worker(index).kafka.instance_id
-    return {**environ, **({"PROCESSOR_KAFKA_INSTANCE_ID": instance_id} if instance_id else {})}
+    kafka = settings.of_worker(index).kafka
+    own = {"PROCESSOR_KAFKA_CLIENT_ID": kafka.client_id, "PROCESSOR_KAFKA_INSTANCE_ID": kafka.instance_id}
+    return {**environ, **{name: value for name, value in own.items() if value}}
 
 
 def allowed_cpus() -> int:

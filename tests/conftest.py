@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+import sys
+import threading
 import uuid
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import hypothesis
 import pytest
+import structlog
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from blockbuster import blockbuster_ctx
 
@@ -82,6 +86,19 @@ def stream(kinesis_client: Any) -> str:
     return name
 
 
+@pytest.fixture
+def own_logs() -> Iterator[None]:
+    """What the set-up of logs changes in the process is as it was afterwards."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    hooks = sys.excepthook, sys.unraisablehook, threading.excepthook
+    yield
+    structlog.reset_defaults()
+    logging.captureWarnings(capture=False)
+    root.handlers[:], root.level = handlers, level
+    sys.excepthook, sys.unraisablehook, threading.excepthook = hooks
+
+
 MAY_BLOCK = {
     # botocore reads its configuration while a client is made, before the group is joined.
     "processor/kinesis/connection.py": {"open_stream", "_regions"},
@@ -97,6 +114,7 @@ MAY_BLOCK = {
     "processor/observer.py": {"_resident_bytes"},
     # Lines of a log are short, and there are few a second.
     "logging/__init__.py": {"emit"},
+    "processor/telemetry/logs.py": {"write_line"},
     # The service makes its state directory in a thread; tests make theirs before anything runs.
     "tests/state/test_stores.py": {"directory_at"},
     # Hypothesis looks at the lines that ran.

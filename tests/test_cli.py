@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from processor.replay import replay
 from tests.profile.test_batch import SECRET, Record, core_that_fails, record
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from typer.testing import Result
@@ -104,12 +106,21 @@ def test_paths_also_come_from_the_environment(files: Path) -> None:
     assert (result.exit_code, "Third parties" in result.output) == (0, True)
 
 
+@pytest.fixture
+def own_signals() -> Iterator[None]:
+    """What `run` does at signals it does no more afterwards."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("command", ["run", "validate"])
 def test_problems_of_files_and_environment_are_told_together_with_exit_code_78(
-    files: Path, command: str
+    files: Path, command: str, own_logs: None, own_signals: None
 ) -> None:
     (files / "destination.yaml").write_text(DESTINATION.replace("stream:", "straem:").replace("two", "one"))
-    result = call(command, environ={"PROCESSOR_HTTP_PORT": "x"})
+    result = call(command, environ={"PROCESSOR_HTTP_PORT": "x", "PROCESSOR_LOG_FORMAT": "console"})
     assert result.exit_code == 78
     for told in ("destination.yaml:3: straem", "destination.yaml:5: segments[1]", "PROCESSOR_HTTP_PORT"):
         assert told in result.stderr
@@ -117,6 +128,19 @@ def test_problems_of_files_and_environment_are_told_together_with_exit_code_78(
     assert ("PROCESSOR_KAFKA_TOPIC" in result.stderr) == (command == "run")
     assert f"{7 if command == 'run' else 4} problems; nothing was connected." in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_problems_are_json_lines_where_the_log_is(files: Path, own_logs: None, own_signals: None) -> None:
+    (files / "destination.yaml").write_text(DESTINATION.replace("two", "one"))
+    result = call("run", environ={"PROCESSOR_HTTP_PORT": "x"})
+    assert result.exit_code == 78
+    lines = [json.loads(line) for line in result.stderr.splitlines()]
+    assert [line["member"] for line in lines][:1] == ["segments[1]"]
+    assert "PROCESSOR_HTTP_PORT" in [line["member"] for line in lines]
+    for line in lines:
+        assert (line["level"], line["exit_code"]) == ("critical", 78)
+        assert line["member"] in line["reason"]
+        assert line["source"] in {"destination.yaml", "environment"}
 
 
 def test_block_keeps_the_service_from_starting(files: Path) -> None:
@@ -134,6 +158,41 @@ def test_validate_connect_says_what_does_not_answer(files: Path) -> None:
     assert result.exit_code == 1
     assert result.output.count("✗") == 2
     assert "127.0.0.1:1" in result.output
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "told"), [("PLAIN", "the password with it"), ("SCRAM-SHA-256", "but for the password")]
+)
+def test_validate_notes_once_what_goes_to_kafka_in_the_clear(files: Path, mechanism: str, told: str) -> None:
+    environ = {
+        **ENVIRON,
+        "PROCESSOR_KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
+        "PROCESSOR_KAFKA_SASL_MECHANISM": mechanism,
+        "PROCESSOR_KAFKA_SASL_USER": "u",
+        "PROCESSOR_KAFKA_SASL_PASSWORD": "p",
+    }
+    result = call("validate", environ=environ)
+    assert result.output.count("In the clear") == 1
+    assert told in result.output
+    assert "In the clear" not in call("validate", environ=ENVIRON).output
+
+
+@pytest.mark.parametrize("command", ["validate --connect", "state stats", "dead-letters list"])
+def test_a_command_that_cannot_reach_kafka_says_so_in_its_own_words_alone(files: Path, command: str) -> None:
+    environ = {**os.environ, **ENVIRON, "PROCESSOR_STATE_DIRECTORY": str(files / "state")}
+    done = subprocess.run(
+        [sys.executable, "-m", "processor", *command.split()],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    told = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert "none of the servers answers (127.0.0.1:1)" in told
+    assert "Unable" not in told
+    assert "AddressFamily" not in told
+    assert len(done.stderr.splitlines()) <= 1
 
 
 def test_replay_prints_exports_with_the_bytes_of_the_core(files: Path) -> None:
@@ -244,3 +303,24 @@ def test_a_letter_is_shown_whatever_its_time(timestamp_ms: int) -> None:
     found = letter(kept, 0)
     assert found is not None
     assert letter_commands._time(found)
+
+
+@pytest.mark.parametrize("command", ["validate", "run"])
+def test_files_of_keys_and_of_the_port_s_certificate_are_looked_at_before_anything_is_connected(
+    files: Path, command: str
+) -> None:
+    keys = "{region: eu-west-1, accessKeyIdFile: id, secretKeyFile: secret}"
+    (files / "destination.yaml").write_text(DESTINATION.replace("{region: eu-west-1}", keys))
+    (files / "id").write_text("AKIA\n")
+    port = {"PROCESSOR_HTTP_TLS_CERT_FILE": "tls.crt", "PROCESSOR_HTTP_TLS_KEY_FILE": "tls.key"}
+    done = subprocess.run(
+        [sys.executable, "-m", "processor", command],
+        env={**os.environ, **ENVIRON, **port},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 78
+    assert "destination.yaml:2: connection.secretKeyFile: secret: there is no such file" in done.stderr
+    assert "PROCESSOR_HTTP_TLS_CERT_FILE, _KEY_FILE: the certificate cannot be used" in done.stderr
+    assert "AKIA" not in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from processor import open_files
 from processor.errors import ConfigurationError, Problem, StateError
 from processor.running import _told
+from processor.telemetry.logs import begin_logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,12 +93,20 @@ def test_every_command_raises_it_before_anything_else() -> None:
     assert told.split() == ["200", "200"]
 
 
-def test_what_many_partitions_met_alike_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROCESSOR_LOG_FORMAT", "console")
+
+
+def test_what_many_partitions_met_alike_is_told_once(
+    in_a_terminal: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert _told([StateError("too many open files") for _ in range(180)]) == 1
     assert capsys.readouterr().err.splitlines() == ["error too many open files"]
 
 
 def test_of_what_differs_by_the_partition_some_is_told_and_the_rest_counted(
+    in_a_terminal: None,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert _told([StateError(f"/state/{number}: the disk is full") for number in range(180)]) == 1
@@ -106,7 +116,22 @@ def test_of_what_differs_by_the_partition_some_is_told_and_the_rest_counted(
     assert len(lines) == 6
 
 
-def test_every_problem_of_a_configuration_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_in_a_json_log_too_some_is_told_and_the_rest_counted(
+    own_logs: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begin_logs({})
+    assert _told([StateError(f"/state/{number}: the disk is full") for number in range(180)]) == 1
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["reason"] for line in lines] == [
+        *(f"/state/{number}: the disk is full" for number in range(5)),
+        "… and 175 more, of other partitions",
+    ]
+    assert {(line["level"], line["event"], line["exit_code"]) for line in lines} == {("critical", "ended", 1)}
+
+
+def test_every_problem_of_a_configuration_is_told(
+    in_a_terminal: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     problems = [Problem("environment", None, f"PROCESSOR_{n}", "it is wrong", "Mend it") for n in range(9)]
     assert _told([ConfigurationError(problems)]) == 78
     assert len(capsys.readouterr().err.splitlines()) == 9

@@ -62,7 +62,7 @@ def test_what_is_submitted_says_whether_more_follows(end_offset: int | None, is_
     writer = Taking()
 
     async def world() -> None:
-        async with running(writer, SimpleNamespace(keep=_nothing)) as partition:
+        async with running(writer, SimpleNamespace(keep=nothing, passed=nothing)) as partition:
             partition.offer([Record(offset) for offset in range(10)], end_offset)
             while partition.next_offset is None:
                 await asyncio.sleep(0.001)
@@ -74,12 +74,12 @@ def test_what_is_submitted_says_whether_more_follows(end_offset: int | None, is_
 def test_the_checkpoint_rests_after_ten_seconds_of_quiet() -> None:
     rested_at_s: list[float] = []
 
-    async def rest() -> None:
+    async def rest(_: int | None) -> None:
         rested_at_s.append(asyncio.get_running_loop().time())
 
     async def world() -> None:
         loop = asyncio.get_running_loop()
-        async with running(Taking(), SimpleNamespace(keep=_nothing, rest=rest)) as partition:
+        async with running(Taking(), SimpleNamespace(keep=nothing, passed=nothing, rest=rest)) as partition:
             for offset in range(3):
                 partition.offer([Record(offset)], None)
                 await asyncio.sleep(9.0)
@@ -102,7 +102,7 @@ def test_what_was_read_and_is_no_event_is_done_with_once_all_before_it_is_acknow
         await held.wait()
 
     async def world() -> None:
-        async with running(writer, SimpleNamespace(keep=_nothing), passed=passed) as partition:
+        async with running(writer, SimpleNamespace(keep=nothing, passed=nothing), passed=passed) as partition:
             partition.start_offset = 5
             partition.pass_to(5)
             assert done(partition) is None, "nothing came yet: where it began is committed already"
@@ -131,7 +131,7 @@ def done(partition: Partition) -> int | None:
 
 def test_a_partition_that_is_let_go_of_is_done_up_to_what_was_acknowledged() -> None:
     async def world() -> None:
-        async with running(Taking(), SimpleNamespace(keep=_nothing)) as partition:
+        async with running(Taking(), SimpleNamespace(keep=nothing, passed=nothing)) as partition:
             partition.pass_to(3)
             await partition.drain()
             # What a poll returns now is dropped, though the position is behind it.
@@ -149,7 +149,7 @@ def test_what_the_core_fails_on_is_told_with_its_trace_and_offsets_and_not_with_
         letters.extend(given)
 
     async def world() -> None:
-        stages = SimpleNamespace(keep=_nothing)
+        stages = SimpleNamespace(keep=nothing, passed=nothing)
         failing = core_that_fails(KeyError(SECRET))
         async with running(writer, stages, failing, SimpleNamespace(write=write)) as partition:
             partition.offer([failing_record(offset, "p", fails=offset in {1, 3}) for offset in range(5)], 5)
@@ -181,7 +181,7 @@ async def running(
         cast("Any", writer),
         cast("Any", dead_letters),
         cast("Any", checkpoint),
-        cast("Any", SimpleNamespace(passed=passed or _nothing)),
+        cast("Any", SimpleNamespace(passed=passed or nothing)),
     )
     partition = Partition(0, stages, Status(), state_bytes_max=1 << 20, on_room=lambda: None)
     task = asyncio.create_task(partition.run())
@@ -190,5 +190,5 @@ async def running(
     await asyncio.wait([task])
 
 
-async def _nothing(*_: object) -> None:
+async def nothing(*_: object) -> None:
     return None

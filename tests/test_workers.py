@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from socket import gethostname
 
 import pytest
 
@@ -87,6 +88,35 @@ async def test_a_worker_that_is_killed_is_started_again_and_told_so(stand_in: Pa
     assert await running == 0
 
 
+async def test_a_worker_that_had_worked_is_started_again_at_once_for_its_partitions_wait(
+    stand_in: Path,
+) -> None:
+    stop, policy = asyncio.Event(), RestartPolicy(base_s=3600, steady_after_s=0)
+    parent = Workers([command(stand_in, "obedient")], nothing_new, 20, policy)
+    running = asyncio.create_task(parent.run(stop))
+    for lived in range(1, 4):
+        await until_lives(stand_in, lived)
+        os.kill(parent.pids[0], signal.SIGKILL)
+    await until_lives(stand_in, 4)
+    stop.set()
+    assert await running == 0
+
+
+async def test_workers_hold_open_what_they_are_given_and_nothing_else(stand_in: Path) -> None:
+    stop = asyncio.Event()
+    held, other = os.open(stand_in, os.O_RDONLY), os.open(stand_in, os.O_RDONLY)
+    parent = Workers([command(stand_in, "obedient")], nothing_new, 20, held=[held])
+    running = asyncio.create_task(parent.run(stop))
+    await until_lives(stand_in, 1)
+    of_worker = {int(path.name) for path in Path(f"/proc/{parent.pids[0]}/fd").iterdir()}
+    assert held in of_worker
+    assert other not in of_worker
+    stop.set()
+    assert await running == 0
+    os.close(held)
+    os.close(other)
+
+
 async def test_a_worker_that_dies_again_and_again_ends_all(stand_in: Path) -> None:
     parent = Workers([command(stand_in, "obedient"), command(stand_in, "3")], nothing_new, 20, QUICK)
     assert await parent.run(asyncio.Event()) == 1
@@ -140,7 +170,17 @@ NEEDED = {
 def test_members_of_one_machine_differ_where_they_must() -> None:
     environ = {**NEEDED, "PROCESSOR_KAFKA_INSTANCE_ID": "pod-3", "PROCESSOR_HTTP_PORT": "9000"}
     own = worker_environ(environ, load_settings(environ), 2)
-    assert own == {**environ, "PROCESSOR_KAFKA_INSTANCE_ID": "pod-3-2"}
+    names = {
+        "PROCESSOR_KAFKA_INSTANCE_ID": "pod-3-2",
+        "PROCESSOR_KAFKA_CLIENT_ID": f"processor-{gethostname()}-2",
+    }
+    assert own == {**environ, **names}
+
+
+def test_no_two_workers_call_themselves_alike_to_kafka() -> None:
+    settings = load_settings({**NEEDED, "PROCESSOR_KAFKA_CLIENT_ID": "exports"})
+    ids = [settings.of_worker(index).kafka.client_id for index in range(3)]
+    assert ids == [f"exports-{gethostname()}-{index}" for index in range(3)]
 
 
 def test_no_two_workers_of_processes_with_different_ids_have_the_same() -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 WIDTH: Final = 24
 HEIGHT: Final = 8
-OURS: Final = 'job=~"$job"'
+OURS: Final = 'job=~"$job", group=~"$group"'
 SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 
 
@@ -47,13 +47,19 @@ def quantiles(metric: str) -> dict[str, str]:
 ROWS: Final[dict[str, list[Panel]]] = {
     "Is it well?": [
         Panel(
+            "Lag",
+            {"": f"sum(processor_partition_lag_records{{{OURS}}})"},
+            kind="stat",
+            told="What there is to take, from the logs' ends: also while nothing is fetched.",
+        ),
+        Panel("Oldest event that is not acknowledged", {"": f"max(processor_partition_lag_seconds{{{OURS}}})"}, "s", "stat"),
+        Panel("Event to acknowledgement, p99", {"": quantile(0.99, "processor_event_age_seconds")}, "s", "stat"),
+        Panel(
             "Workers ready",
             {"ready": f"sum(processor_ready{{{OURS}}})", "all": f"count(processor_worker_up{{{OURS}}})"},
             kind="stat",
         ),
         Panel("Partitions owned", {"": f"sum(processor_partitions_assigned{{{OURS}}})"}, kind="stat"),
-        Panel("Oldest event that is not acknowledged", {"": f"max(processor_partition_lag_seconds{{{OURS}}})"}, "s", "stat"),
-        Panel("Event to acknowledgement, p99", {"": quantile(0.99, "processor_event_age_seconds")}, "s", "stat"),
         Panel(
             "Restarts and rebalances",
             {
@@ -79,7 +85,7 @@ ROWS: Final[dict[str, list[Panel]]] = {
             },
             "ops",
         ),
-        Panel("Lag", {"{{partition}}": f"sum by (partition) (processor_partition_lag_records{{{OURS}}})"}),
+        Panel("Lag by partition", {"{{partition}}": f"sum by (partition) (processor_partition_lag_records{{{OURS}}})"}),
         Panel("Lag in seconds", {"{{partition}}": f"max by (partition) (processor_partition_lag_seconds{{{OURS}}})"}, "s"),
         Panel(
             "Kept back by open transactions",
@@ -99,10 +105,19 @@ ROWS: Final[dict[str, list[Panel]]] = {
             "Busy, back-pressured, idle",
             {"{{state}}": f"{rate('processor_time_seconds_total', 'state')} / scalar(count(processor_worker_up{{{OURS}}}))"},
             "percentunit",
-            told="Back-pressured: all buffers are full, Kinesis takes less than there is.",
+            told="Busy: with events in flight, which is mostly waiting for Kinesis and Kafka; what work costs is CPU, beside. Back-pressured: all buffers are full, Kinesis takes less than there is.",
         ),
         Panel("CPU", {"{{instance}} {{worker}}": rate("processor_process_cpu_seconds_total", "instance, worker")}, "percentunit"),
         Panel("Memory", {"{{instance}} {{worker}}": f"sum by (instance, worker) (processor_process_resident_memory_bytes{{{OURS}}})"}, "bytes"),
+        Panel(
+            "Disk of the stores",
+            {
+                "{{instance}} stores": f"sum by (instance) (processor_state_disk_bytes{{{OURS}}})",
+                "{{instance}} free": f"min by (instance) (processor_state_disk_free_bytes{{{OURS}}})",
+            },
+            "bytes",
+            told="A worker whose disk is full waits, unready, until there is room.",
+        ),
         Panel("Event loop lag", {"{{instance}} {{worker}}": f"max by (instance, worker) (processor_event_loop_lag_seconds{{{OURS}}})"}, "s"),
         Panel("A batch on the loop", quantiles("processor_batch_processing_seconds"), "s"),
         Panel("Appends to the changelog", quantiles("processor_changelog_append_seconds"), "s"),
@@ -119,7 +134,12 @@ ROWS: Final[dict[str, list[Panel]]] = {
     "What does Kinesis take?": [
         Panel("Records stored", {"{{shard}}": rate("processor_kinesis_shard_records_stored_total", "shard")}, "ops"),
         Panel("Records throttled", {"{{shard}}": rate("processor_kinesis_shard_records_throttled_total", "shard")}, "ops"),
-        Panel("What a shard is given at most", {"{{shard}}": f"sum by (shard) (processor_kinesis_shard_limit_records_per_second{{{OURS}}})"}, "ops"),
+        Panel(
+            "What a worker gives a shard at most",
+            {"{{shard}}": f"max by (shard) (processor_kinesis_shard_limit_records_per_second{{{OURS}}})"},
+            "ops",
+            told="Each worker finds its own limit, from the published 1,000 a second: those of several are no sum.",
+        ),
         Panel("Waiting for a shard", {"{{shard}}": f"sum by (shard) (processor_kinesis_shard_buffered_bytes{{{OURS}}})"}, "bytes"),
         Panel("PutRecords", quantiles("processor_kinesis_request_seconds"), "s"),
         Panel(
@@ -134,6 +154,12 @@ ROWS: Final[dict[str, list[Panel]]] = {
     ],
     "What is kept back?": [
         Panel("Dead letters, by reason", {"{{reason}}": rate("processor_events_dead_lettered_total", "reason")}, "ops"),
+        Panel(
+            "How near the limit of dead letters is",
+            {"{{instance}} {{worker}}": f"max by (instance, worker) (processor_dead_letter_limit_ratio{{{OURS}}})"},
+            "percentunit",
+            told="At 100 % no more are written, and partitions with bad events stand still.",
+        ),
         Panel("Removed by governance, by policy", {"{{policy}}": rate("processor_items_removed_total", "policy")}, "ops"),
     ],
 }  # fmt: skip
@@ -170,6 +196,16 @@ _VARIABLES: Final[list[dict[str, Any]]] = [
         "type": "query",
         "datasource": SOURCE,
         "query": {"query": "label_values(processor_worker_up, job)", "refId": "job"},
+        "refresh": 2,
+        "includeAll": True,
+        "multi": True,
+        "current": {"text": "All", "value": "$__all"},
+    },
+    {
+        "name": "group",
+        "type": "query",
+        "datasource": SOURCE,
+        "query": {"query": 'label_values(processor_worker_up{job=~"$job"}, group)', "refId": "group"},
         "refresh": 2,
         "includeAll": True,
         "multi": True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ Text = Annotated[str, StringConstraints(min_length=1)]
 _STREAM_NAME = re.compile(r"[a-zA-Z0-9_.-]{1,128}")
 _STREAM_ARN = re.compile(r"arn:aws[a-z-]*:kinesis:([a-z0-9-]+):[0-9]{12}:stream/[a-zA-Z0-9_.-]{1,128}")
 _IDENTITY_PREFIX: Final = "identity:"
+_KEYS: Final = ("accessKeyId", "secretKey")
 
 
 class ConnectionForm(Form):
@@ -31,6 +33,14 @@ class ConnectionForm(Form):
     region: Text = Field(description="AWS region.")
     access_key_id: Text | None = Field(None, description="Without keys, AWS's default credential chain.")
     secret_key: Text | None = Field(None, description="Goes with accessKeyId.")
+    access_key_id_file: Text | None = Field(
+        None,
+        description="A file that holds the access key id, in accessKeyId's place. It is read anew on SIGHUP, when AWS takes "
+        "its key no more, and every ten seconds.",
+    )
+    secret_key_file: Text | None = Field(
+        None, description="The same in secretKey's place; the two files may change one after the other."
+    )
     connection_url: Text | None = Field(None, description="Another endpoint than AWS's.")
 
 
@@ -123,17 +133,27 @@ def _check_partition_key(file: LocatedFile) -> None:
 
 
 def _check_connection(file: LocatedFile) -> None:
-    if (file.at("connection", "accessKeyId") is None) != (file.at("connection", "secretKey") is None):
+    given = {name: file.at("connection", name) is not None for name in (*_KEYS, *map(_file_of, _KEYS))}
+    for name in _KEYS:
+        if given[name] and given[_file_of(name)]:
+            file.complain(
+                ("connection", _file_of(name)), f"{name} is given as well", "Give the key itself, or its file"
+            )
+    if len({given[name] or given[_file_of(name)] for name in _KEYS}) > 1:
         file.complain(
             ("connection",),
             "accessKeyId and secretKey go together",
-            "Give both, or neither to use AWS's default credential chain",
+            "Give both, each itself or by its file, or neither to use AWS's default credential chain",
         )
     url = file.text("connection", "connectionUrl")
     if url is not None and not _is_url(url):
         file.complain(
             ("connection", "connectionUrl"), "it is no http or https URL", "Write https://host:port"
         )
+
+
+def _file_of(key: str) -> str:
+    return f"{key}File"
 
 
 def _is_url(text: str) -> bool:
@@ -181,6 +201,10 @@ def _converted(file: LocatedFile, form: DestinationForm) -> Destination:
             access_key_id=None if connection.access_key_id is None else SecretStr(connection.access_key_id),
             secret_key=None if connection.secret_key is None else SecretStr(connection.secret_key),
             connection_url=connection.connection_url,
+            access_key_id_file=None
+            if connection.access_key_id_file is None
+            else Path(connection.access_key_id_file),
+            secret_key_file=None if connection.secret_key_file is None else Path(connection.secret_key_file),
         ),
         stream=form.stream,
         marketing_actions=tuple(form.marketing_actions),

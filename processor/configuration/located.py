@@ -155,6 +155,8 @@ def read_text(path: Path, problems: list[Problem]) -> str | None:
         message, remedy = "it is a directory", "Name the file in it"
     except UnicodeDecodeError as error:
         message, remedy = f"it is not UTF-8 at byte {error.start}", "Save it as UTF-8"
+    except ValueError:
+        message, remedy = "its name holds a zero character", "Remove it"
     except OSError as error:
         message, remedy = error.strerror or "it cannot be read", "Make it readable for this user"
     problems.append(Problem(str(path), None, "(the file)", message, remedy))

@@ -2,37 +2,54 @@
 
 A record's key is the profile, its value the state record, which carries the source offset of the event that
 made it. A deletion has no value and carries that offset in a header. Keys that begin with the byte 0xff are no
-profiles: `ff stream` names the stream that the state was exported to.
+profiles: `ff stream` names the stream that the state was exported to, `ff consumed` the source offset before which all was
+acknowledged when it was appended, as text.
+
+A topic that was deleted and made anew under the same name is another changelog: what is appended to it would be taken for the
+state of what was exported, and be none of it. So where an append fails, the topic's id is looked at before the next one.
 """
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import UnknownTopicOrPartitionError
 
-from processor.errors import KafkaUnavailable
+from processor.errors import KafkaError, KafkaRefused, KafkaUnavailable, StateRefused
 from processor.kafka.client import client_options, errors_mapped
 from processor.kafka.fetches import end_of_gap
 from processor.kafka.idempotent import IdempotentProducer
 from processor.kafka.positions import Bounds
 from processor.kafka.readers import Readers
+from processor.kafka.topic_ids import topic_identity
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 
     from aiokafka import ConsumerRecord
     from aiokafka.producer.message_accumulator import BatchBuilder
 
     from processor.fence import Fence
+    from processor.kafka.topic_ids import TopicIdentity
     from processor.settings import KafkaSettings
 
 STREAM_KEY: Final = b"\xffstream"
+CONSUMED_KEY: Final = b"\xffconsumed"
 OWN_KEYS: Final = b"\xff"
 OFFSET_HEADER: Final = "offset"
+RESTORED_BY: Final = (
+    "`processor state restore-changelog` write it from the local stores. Where it is brought back from elsewhere, or the stores "
+    "are lost: docs/operations.md, The changelog is lost"
+)
 RECORD_OVERHEAD_BYTES: Final = 128
 """What a batch of one record adds to its key and value, at most; the topic's max.message.bytes counts it."""
 
+_ABSENCES: Final = 4
+_LOOK_AGAIN_S: Final = 0.5
+"""A topic that was created just now is not known to every broker at once."""
 _BATCH_BYTES: Final = 256 * 1024
 _STILL_LOOKS: Final = 5
 """So many looks without anything: what was there is compacted away, or Kafka is slow."""
@@ -64,6 +81,10 @@ class Changelog:
         self, settings: KafkaSettings, topic: str, fence: Fence, *, max_message_bytes: int = _BATCH_BYTES
     ) -> None:
         self.topic = topic
+        self.identity: TopicIdentity | None = None
+        """As it was at the start; None where the brokers know no ids."""
+        self._is_in_doubt = False
+        """An append failed since the topic was looked at last."""
         self._batch_bytes = min(_BATCH_BYTES, max_message_bytes)
         self._settings = settings
         self._fence = fence
@@ -81,20 +102,69 @@ class Changelog:
 
         """
         await self._producer.start()
+        self.identity = await self.look()
 
     async def stop(self) -> None:
         """Disconnect."""
         await self._producer.stop()
 
+    async def look(self) -> TopicIdentity | None:
+        """The topic's identity; None where the brokers know no ids.
+
+        Raises:
+            KafkaRefused, KafkaUnavailable: it is gone, or Kafka does not say.
+
+        """
+        doing = f"looking at the id of changelog {self.topic}"
+        for _ in range(_ABSENCES - 1):
+            with suppress(KafkaRefused):
+                return await self._looked(doing)
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        return await self._looked(doing)
+
+    async def _looked(self, doing: str) -> TopicIdentity | None:
+        with self._absence_told(doing):
+            async with self._lookers.one() as consumer:
+                with errors_mapped(doing):
+                    # No public method asks for what aiokafka's own requests do not ask for.
+                    return await topic_identity(consumer._client, self.topic)  # noqa: SLF001  see above
+
+    async def check_identity(self) -> None:
+        """See that the topic is still the one that it was at the start, where the brokers know ids.
+
+        Raises:
+            StateRefused: it was deleted, and another was made under its name.
+            KafkaRefused, KafkaUnavailable: it is gone, or Kafka does not say.
+
+        """
+        now = await self.look()
+        if now is not None and now.is_another(self.identity):
+            raise StateRefused(
+                f"changelog {self.topic} was deleted and made anew while the service ran: it has nothing of what was "
+                f"exported, and nothing is appended to it. Delete it again, and have {RESTORED_BY}"
+            )
+        self._is_in_doubt = False
+
     async def append(self, partition: int, entries: Mapping[bytes, bytes | Deletion]) -> list[Span]:
         """Append entries, in order; where they stand, once all are kept.
 
         Raises:
+            StateRefused: the topic is another one than at the start.
             KafkaRefused: the topic is gone, may not be written, or refuses a record for its size.
             KafkaUnavailable: Kafka does not answer in time, or the fence has shut meanwhile; some may be kept
                 nevertheless.
 
         """
+        if self._is_in_doubt:
+            await self.check_identity()
+        try:
+            with self._absence_told(f"appending to changelog {self.topic}"):
+                return await self._append(partition, entries)
+        except KafkaError:
+            self._is_in_doubt = True
+            raise
+
+    async def _append(self, partition: int, entries: Mapping[bytes, bytes | Deletion]) -> list[Span]:
         spans = []
         for builder in _packed(await self._producer.batch_maker(), entries):
             await self._fence.passed()
@@ -117,11 +187,13 @@ class Changelog:
 
         """
         place = TopicPartition(self.topic, partition)
-        async with self._lookers.one() as consumer:
-            with errors_mapped(f"looking at changelog {self.topic}"):
-                begins = await consumer.beginning_offsets([place])
-                ends = await consumer.end_offsets([place])
-            return Bounds(begins[place], ends[place])
+        doing = f"looking at changelog {self.topic}"
+        with self._absence_told(doing):
+            async with self._lookers.one() as consumer:
+                with errors_mapped(doing):
+                    begins = await consumer.beginning_offsets([place])
+                    ends = await consumer.end_offsets([place])
+                    return Bounds(begins[place], ends[place])
 
     async def read(
         self, partition: int, start: int, end: int
@@ -168,6 +240,19 @@ class Changelog:
             enable_idempotence=True,
             max_batch_size=self._batch_bytes,
         )
+
+    @contextmanager
+    def _absence_told(self, doing: str) -> Iterator[None]:
+        """Say what to do where the topic is gone: not to create it, as for any other topic."""
+        try:
+            yield
+        except KafkaRefused as error:
+            if not isinstance(error.__cause__, UnknownTopicOrPartitionError):
+                raise
+            raise KafkaRefused(
+                f"{doing}: the topic does not exist any more. Do not create it, for it would be empty: stop the service, "
+                f"and have {RESTORED_BY}"
+            ) from error
 
     async def _span(self, partition: int, first: int, count: int) -> Span:
         if first >= 0:

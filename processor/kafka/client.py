@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from contextlib import contextmanager
 from functools import partial
@@ -34,6 +35,10 @@ _REFUSALS: dict[type[Exception], str] = {
     kafka.RecordTooLargeError: "a record is larger than the topic takes: raise the topic's max.message.bytes",
     kafka.InvalidTopicError: "the topic's name is not allowed: see PROCESSOR_STATE_CHANGELOG_TOPIC and PROCESSOR_KAFKA_DEAD_LETTER_TOPIC",
 }
+
+_NO_BOOTSTRAP = "Unable to bootstrap from"
+_TRIED = re.compile(r"\('([^']+)', (\d+),")
+"""Host and port, in what aiokafka says of the servers that it tried."""
 
 _PASSING = (kafka.KafkaConnectionError, kafka.KafkaTimeoutError, kafka.NodeNotReadyError, kafka.UnknownError)
 """Cured by waiting, though aiokafka does not mark them so."""
@@ -90,6 +95,9 @@ def mapped(error: BaseException, doing: str) -> ProcessorError:
 
 def _told(error: BaseException) -> str:
     text, name = str(error), type(error).__name__
+    if text.startswith(_NO_BOOTSTRAP) or f": {_NO_BOOTSTRAP}" in text:
+        tried = ", ".join(f"{host}:{port}" for host, port in _TRIED.findall(text))
+        return f"none of the servers answers{f' ({tried})' if tried else ''}"
     if name in text:
         return text
     return f"{name}: {text}" if text else name

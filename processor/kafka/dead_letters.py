@@ -15,6 +15,7 @@ from aiokafka import errors as kafka
 from aiokafka.partitioner import DefaultPartitioner
 
 from processor.kafka.client import client_options, errors_mapped
+from processor.kafka.leaving import leave
 from processor.kafka.on_the_way import OnTheWay
 from processor.kafka.unbroken import unbroken
 
@@ -81,7 +82,7 @@ class DeadLetters:
 
     async def stop(self) -> None:
         """Disconnect; letters that are still on their way are waited for."""
-        await self._producer.stop()
+        await leave(self._producer)
 
     async def write(self, partition: int, letters: Sequence[DeadLetter]) -> None:
         """Write letters of a partition, in order, and wait until all of them are kept.

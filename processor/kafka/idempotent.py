@@ -18,6 +18,7 @@ import structlog
 
 from processor.errors import KafkaUnavailable
 from processor.kafka.client import errors_mapped
+from processor.kafka.leaving import leave
 from processor.kafka.unbroken import unbroken, within
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class IdempotentProducer:
         async with self._changing:
             current, self._current = self._current, None
         if current is not None:
-            await current.producer.stop()
+            await leave(current.producer)
 
     async def batch_maker(self) -> Callable[[], BatchBuilder]:
         """What makes empty batches, to be filled, closed and sent.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from processor.kafka.marks import Mark, Repartition
 
 START: Final = "start"
 """The metadata of an offset that is committed before anything was processed."""
@@ -16,10 +19,16 @@ class Bounds(NamedTuple):
 
 
 class Committed(NamedTuple):
-    """The group's offset of a partition; `is_start` where it was committed before anything was processed."""
+    """The group's offset of a partition; `is_start` where it was committed before anything was processed.
+
+    `mark` is what the service wrote beside it; None where somebody else set it, or a release that wrote none. `repartition` is
+    there while state is moved to other partitions.
+    """
 
     offset: int
     is_start: bool
+    mark: Mark | None = None
+    repartition: Repartition | None = None
 
 
 class SourceBounds(NamedTuple):

@@ -10,7 +10,7 @@ skip events, or read them all anew, in silence.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
@@ -20,7 +20,10 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from processor.errors import KafkaUnavailable, StateRefused
 from processor.kafka.client import client_options, errors_mapped, mapped
 from processor.kafka.fetches import end_of_gap, high_watermarks, state_of
-from processor.kafka.positions import START, Committed, Reach, SourceBounds
+from processor.kafka.leaving import heed_commits, leave
+from processor.kafka.log_ends import LogEnds
+from processor.kafka.marks import committed_as
+from processor.kafka.positions import START, Reach, SourceBounds
 from processor.kafka.records import fetched_bytes, taking, unpack_whole_batches
 from processor.kafka.static_member import StaticMember
 from processor.kafka.topic_ids import topic_id
@@ -30,11 +33,13 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from processor.kafka.heartbeats import Heartbeats
+    from processor.kafka.marks import Mark
+    from processor.kafka.positions import Committed
     from processor.kafka.records import Record
     from processor.kafka.room import Room
     from processor.settings import KafkaSettings
 
-    Records = Sequence[Record]
+    Records: TypeAlias = Sequence[Record]
 
 log = structlog.get_logger(__name__)
 
@@ -53,11 +58,21 @@ class Assignment(Protocol):
     async def revoked(self, partitions: Collection[int]) -> None:
         """These partitions are another's once this returns."""
 
+    def deleted(self, partition: int, first: int, end: int) -> None:
+        """What was not read yet of a partition is gone, from offset `first` to before `end`."""
+
 
 class Source:
     """A member of the consumer group on one topic."""
 
-    def __init__(self, settings: KafkaSettings, assignment: Assignment, heartbeats: Heartbeats) -> None:
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        assignment: Assignment,
+        heartbeats: Heartbeats,
+        *,
+        gives_id_back: bool = False,
+    ) -> None:
         unpack_whole_batches()
         self.topic = settings.topic
         self._reads_committed = settings.isolation_level == "read_committed"
@@ -78,10 +93,17 @@ class Source:
             # One assignor only: aiokafka joins the group once for each that is listed.
             partition_assignment_strategy=(RangePartitionAssignor,),
         )
+        self._ends = LogEnds(self._consumer, self.topic, reads_committed=self._reads_committed)
+        self._lag_interval_s = settings.lag_interval_ms / 1000
+        self._committed_before: dict[int, int] = {}
+        """The group's offsets of partitions that are not begun yet."""
         self._topic_id: str | None = None
+        self._assignment = assignment
         self._heartbeats = heartbeats
         self._static_member = (
-            StaticMember(settings.instance_id, settings.heartbeat_interval_ms / 1000)
+            StaticMember(
+                settings.instance_id, settings.heartbeat_interval_ms / 1000, gives_id_back=gives_id_back
+            )
             if settings.instance_id
             else None
         )
@@ -102,6 +124,7 @@ class Source:
         if self._static_member is not None:
             self._static_member.watch(self._consumer)
         self._heartbeats.watch(self._consumer)
+        heed_commits(self._consumer)
         self._consumer.subscribe([self.topic], listener=self._listener)
 
     @property
@@ -118,6 +141,11 @@ class Source:
     def is_there(self) -> bool:
         """Whether the topic exists, as far as the client knows; a group on one that was deleted is content with nothing."""
         return bool(self._consumer.partitions_for_topic(self.topic))
+
+    @property
+    def partition_count(self) -> int:
+        """How many partitions the topic has, as far as the client knows."""
+        return len(self._consumer.partitions_for_topic(self.topic) or ())
 
     async def check_identity(self) -> None:
         """See that the topic is still the one that it was when this member connected, where the brokers know ids.
@@ -141,8 +169,14 @@ class Source:
         # No public method asks for what aiokafka's own requests do not ask for.
         return await topic_id(self._consumer._client, self.topic)  # noqa: SLF001  see above
 
+    def has(self, partition: int) -> bool:
+        """Whether a partition is assigned to this member now."""
+        return state_of(self._consumer, TopicPartition(self.topic, partition)) is not None
+
     def hold(self, partitions: Collection[int]) -> None:
         """Fetch nothing of newly assigned `partitions` until `take_from` says where from."""
+        for partition in partitions:
+            self._committed_before.pop(partition, None)
         self._consumer.pause(*(TopicPartition(self.topic, partition) for partition in partitions))
 
     def take_from(self, partition: int, offset: int) -> None:
@@ -167,7 +201,8 @@ class Source:
             found = await self._consumer._coordinator.fetch_committed_offsets([place])  # noqa: SLF001  see above
         if place not in found or found[place].offset < 0:
             return None
-        return Committed(found[place].offset, found[place].metadata == START)
+        self._committed_before[partition] = found[place].offset
+        return committed_as(found[place].offset, found[place].metadata)
 
     async def commit_start(self, partition: int, offset: int) -> None:
         """Commit where a new group begins, before anything is processed.
@@ -195,12 +230,40 @@ class Source:
 
     def reach(self, partition: int) -> Reach | None:
         """How far a partition is read, and how far it goes; None where it is not known yet, or not this member's."""
-        state = state_of(self._consumer, TopicPartition(self.topic, partition))
-        if state is None or not state.has_valid_position or state.highwater is None:
+        state, asked_end = (
+            state_of(self._consumer, TopicPartition(self.topic, partition)),
+            self._ends.of(partition),
+        )
+        if state is None or not state.has_valid_position or (state.highwater is None and asked_end is None):
             return None
         stable = state.lso if self._reads_committed else None
-        end = state.highwater if stable is None or stable < 0 else stable
-        return Reach(state.position, end, state.highwater)
+        fetched_end = state.highwater if stable is None or stable < 0 else stable
+        # Whichever was told later: neither goes back.
+        end = max(fetched_end or 0, asked_end or 0)
+        return Reach(state.position, end, max(state.highwater or 0, end))
+
+    def waiting(self, partition: int) -> int | None:
+        """How many offsets lie between the group's and the end, of a partition that is not begun; None if not known."""
+        end, committed = self._ends.of(partition), self._committed_before.get(partition)
+        return None if end is None or committed is None else max(end - committed, 0)
+
+    async def ends(self) -> dict[int, int]:
+        """Where all partitions of the topic end now, whoever owns them; transactions that are open included.
+
+        Raises:
+            KafkaRefused, KafkaUnavailable: Kafka does not say.
+
+        """
+        numbers = self._consumer.partitions_for_topic(self.topic) or set()
+        with errors_mapped(f"looking at {self.topic}"):
+            found = await high_watermarks(
+                self._consumer, [TopicPartition(self.topic, number) for number in numbers]
+            )
+        return {place.partition: end for place, end in found.items()}
+
+    async def follow_ends(self, partitions: Callable[[], Collection[int]]) -> None:
+        """Have the brokers tell, at a pace of its own, where what `partitions` returns ends; until cancelled."""
+        await self._ends.run(partitions, self._lag_interval_s)
 
     async def pass_gap(self, partition: int) -> None:
         """Go on behind the last offsets of a partition where they hold nothing any more: compaction took what was there.
@@ -243,10 +306,15 @@ class Source:
             position = await self._consumer.position(place)
         return max(int(ends[place]) - int(position), 0)
 
+    def comes_back(self) -> None:
+        """Have the partitions wait for this member's next life, where it has an id to be known by."""
+        if self._static_member is not None:
+            self._static_member.keep_id()
+
     async def stop(self) -> None:
         """Leave the group. Drain and commit first: nothing is revoked on the way out."""
         self._listener.ended = True
-        await self._consumer.stop()
+        await leave(self._consumer)
 
     async def failed(self) -> None:
         """Wait for a listener to fail, and raise what it raised; never returns otherwise."""
@@ -275,8 +343,10 @@ class Source:
             raise mapped(error, f"fetching from {self.topic}") from error
         return {partition.partition: records for partition, records in batches.items()}
 
-    async def commit(self, offsets: Mapping[int, int]) -> bool:
-        """Commit the next offset to read, by partition; False where the group has moved on without this member.
+    async def commit(self, offsets: Mapping[int, int], marks: Mapping[int, Mark]) -> bool:
+        """Commit the next offset to read, and what it relies on, by partition.
+
+        False where the group has moved on without this member.
 
         Raises:
             KafkaRefused, KafkaUnavailable: Kafka did not take it; the same or later offsets may be tried again.
@@ -284,7 +354,7 @@ class Source:
         """
         return await self._commit(
             {
-                TopicPartition(self.topic, partition): OffsetAndMetadata(offset, "")
+                TopicPartition(self.topic, partition): OffsetAndMetadata(offset, str(marks[partition]))
                 for partition, offset in offsets.items()
             }
         )
@@ -303,12 +373,7 @@ class Source:
         await self.check_identity()
         for place, offset in error.args[0].items():
             begin = (await self.bounds(place.partition)).begin
-            log.error(
-                "events were deleted from the source before they were read: raise its retention",
-                partition=place.partition,
-                lost_from=offset,
-                lost_to=begin,
-            )
+            self._assignment.deleted(place.partition, offset, begin)
             self.take_from(place.partition, begin)
 
 

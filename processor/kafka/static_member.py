@@ -45,15 +45,20 @@ class _Membership(NamedTuple):
 
 
 class StaticMember:
-    """Watches over one member's id; `look_again_s` is how often it is seen whether the id is free again."""
+    """Watches over one member's id; `look_again_s` is how often it is seen whether the id is free again.
 
-    def __init__(self, instance_id: str, look_again_s: float) -> None:
+    aiokafka leaves the group of no member that has an id, so that the partitions wait for it. One that `gives_id_back` leaves.
+    """
+
+    def __init__(self, instance_id: str, look_again_s: float, *, gives_id_back: bool = False) -> None:
         self.rival: str | None = None
         """What has the id in this member's place, as a sentence with its remedy; None where nothing has."""
         self._coordinator: Any = None
         self._plainly: _Send
+        self._leave_plainly: Callable[[], Awaitable[None]]
         self._instance_id = instance_id
         self._look_again_s = look_again_s
+        self._gives_id_back = gives_id_back
         self._former: _Membership | None = None
         self._is_asking = False
         """Whether a join was sent whose answer never came: the id may be held by a membership of our own."""
@@ -63,6 +68,9 @@ class StaticMember:
         self._coordinator = consumer._coordinator  # noqa: SLF001  the module's docstring says why
         self._plainly = self._coordinator._send_req  # noqa: SLF001  as above
         self._coordinator._send_req = self._send  # noqa: SLF001  as above
+        if self._gives_id_back:
+            self._leave_plainly = self._coordinator._maybe_leave_group  # noqa: SLF001  as above
+            self._coordinator._maybe_leave_group = self._leave  # noqa: SLF001  as above
 
     async def _send(self, request: object) -> object:
         if isinstance(request, HeartbeatRequest):
@@ -77,6 +85,20 @@ class StaticMember:
             return _understood(await self._plainly(self._heartbeat(now)))
         except NotImplementedError:  # the broker is older than static membership
             return await self._plainly(plain)
+
+    def keep_id(self) -> None:
+        """Leave the id to the next life of this process, whatever was said at the start."""
+        self._gives_id_back = False
+
+    async def _leave(self) -> None:
+        if not self._gives_id_back:
+            await self._leave_plainly()
+            return
+        self._coordinator._group_instance_id = None  # noqa: SLF001  as above
+        try:
+            await self._leave_plainly()
+        finally:
+            self._coordinator._group_instance_id = self._instance_id  # noqa: SLF001  as above
 
     async def _join(self, request: JoinGroupRequest) -> object:
         if self._coordinator.member_id == JoinGroupRequest.UNKNOWN_MEMBER_ID and not self._is_asking:

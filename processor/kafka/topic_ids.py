@@ -7,8 +7,9 @@ stands here, in aiokafka's own terms.
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from aiokafka.errors import for_code
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import (
     AbstractType,
@@ -27,6 +28,51 @@ if TYPE_CHECKING:
     from aiokafka.client import AIOKafkaClient
 
 _ID_BYTES: Final = 16
+_OPERATIONS: Final = 16
+"""More than there are of AclOperation's codes."""
+
+
+class TopicIdentity(NamedTuple):
+    """What tells a topic from any other that ever had its name: the cluster's id, and the topic's."""
+
+    cluster: str
+    topic: str
+
+    def is_another(self, than: TopicIdentity | None) -> bool:
+        """Whether these are two topics for certain; ids of two clusters say nothing of each other."""
+        return than is not None and than.cluster == self.cluster and than.topic != self.topic
+
+
+async def topic_identity(client: AIOKafkaClient, topic: str) -> TopicIdentity | None:
+    """The identity of `topic`; None where the broker knows no ids. Else as `topic_id`.
+
+    Raises aiokafka's error where there is no such topic, or it may not be seen.
+    """
+    try:
+        answer = await client.send(client.get_random_node(), _TopicIdRequest(topic))
+    except NotImplementedError:  # the broker is older
+        return None
+    ((code, _, number, *_),) = answer.topics
+    if code:
+        error: Exception = for_code(code)()
+        raise error
+    return TopicIdentity(str(answer.cluster_id), str(uuid.UUID(bytes=number)))
+
+
+async def topic_operations(client: AIOKafkaClient, topic: str) -> set[int] | None:
+    """What this user may do with `topic`, as codes of Kafka's AclOperation; None where the broker does not say.
+
+    Raises aiokafka's error where there is no such topic, or it may not be seen.
+    """
+    try:
+        answer = await client.send(client.get_random_node(), _TopicIdRequest(topic, operations=True))
+    except NotImplementedError:  # the broker is older
+        return None
+    ((code, *_, operations, _),) = answer.topics
+    if code:
+        error: Exception = for_code(code)()
+        raise error
+    return None if operations < 0 else {each for each in range(_OPERATIONS) if operations >> each & 1}
 
 
 async def topic_id(client: AIOKafkaClient, topic: str) -> str | None:
@@ -108,8 +154,9 @@ class _TopicIdRequestStruct(RequestStruct):  # type: ignore[misc]  # as above
 class _TopicIdRequest(Request[_TopicIdRequestStruct]):  # type: ignore[misc]  # as above
     API_KEY = 3
 
-    def __init__(self, topic: str) -> None:
+    def __init__(self, topic: str, *, operations: bool = False) -> None:
         self._topic = topic
+        self._operations = operations
 
     def build(self, request_struct_class: type[_TopicIdRequestStruct]) -> _TopicIdRequestStruct:
         by_name: tuple[bytes, str, dict[int, bytes]] = (bytes(_ID_BYTES), self._topic, {})
@@ -117,6 +164,6 @@ class _TopicIdRequest(Request[_TopicIdRequestStruct]):  # type: ignore[misc]  # 
             topics=[by_name],
             allow_auto_topic_creation=False,
             cluster_authorized_operations=False,
-            topic_authorized_operations=False,
+            topic_authorized_operations=self._operations,
             tags={},
         )

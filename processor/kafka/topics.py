@@ -6,12 +6,14 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import InvalidReplicationFactorError, TopicAlreadyExistsError, for_code
 
 from processor.errors import KafkaRefused, KafkaUnavailable, StateRefused
+from processor.kafka.changelog import RESTORED_BY
 from processor.kafka.client import client_options, errors_mapped, mapped
 from processor.kafka.handshake import explained
 from processor.kafka.positions import START
@@ -22,7 +24,11 @@ if TYPE_CHECKING:
 
     from processor.settings import KafkaSettings, StateSettings
 
+log = structlog.get_logger(__name__)
+
 _ABSENT: Final = 3  # UNKNOWN_TOPIC_OR_PARTITION
+_ALL_AWAY: Final = "All brokers are currently fenced"
+"""What a controller says of a replication factor that it can do nothing about: the brokers are about to go, or to come."""
 _LOOKS: Final = 4
 _LOOK_AGAIN_S: Final = 0.5
 """A topic that was created just now is not known to every broker at once."""
@@ -37,10 +43,6 @@ _SOURCE_MADE_ANEW: Final = (
     "{} was deleted and made anew, for Kafka takes no partitions away, and a group's offsets only with their topic; "
     "perhaps by a client that only looked at it, as brokers with auto.create.topics.enable=true let it. Create it as it "
     "should be, and start a new group, which exports every profile anew"
-)
-_PARTITIONS_ADDED: Final = (
-    "keys have moved between partitions, and their state did not; or the topic was deleted and made anew with more. Start a "
-    "new group, which exports every profile anew"
 )
 
 
@@ -104,16 +106,22 @@ class Topics:
             topic, shape.partitions, shape.replication_factor, topic_configs=dict(configuration or {})
         )
         with errors_mapped(f"creating topic {topic}"):
-            answer = await self._admin.create_topics([new])
+            answer = await self._create(new)
         for _, code, *further in answer.topic_errors:
             error = for_code(code)
             if error is TopicAlreadyExistsError:
                 return False  # another member was quicker
             if code:
                 # Such as another topic whose name differs in . and _ alone, which Kafka takes for one in its metrics.
-                said = f": Kafka says {further[0]!r}" if further and further[0] else ""
-                raise mapped(error(), f"creating topic {topic}{said}")
+                said = str(further[0]) if further and further[0] else ""
+                doing = f"creating topic {topic}" + (f": Kafka says {said!r}" if said else "")
+                if error is InvalidReplicationFactorError and _ALL_AWAY in said:
+                    raise KafkaUnavailable(doing)
+                raise mapped(error(), doing)
         return True
+
+    async def _create(self, new: NewTopic) -> Any:  # noqa: ANN401  aiokafka has no types
+        return await self._admin.create_topics([new])
 
     async def configuration(self, topic: str) -> dict[str, str]:
         """The configuration of `topic`, by Kafka's names.
@@ -150,8 +158,8 @@ class Topics:
             if has_processed:
                 raise StateRefused(
                     f"changelog {topic} does not exist, though group {group} has committed offsets of {source}: "
-                    "without it every exit since would be lost. Bring the topic back, or start a new group, "
-                    "which exports every profile anew"
+                    f"without it every exit since would be lost. Stop the service wherever it runs, and have {RESTORED_BY}; "
+                    "else start a new group, which exports every profile anew"
                 )
             if not await self.create_if_absent(topic, *_changelog_as_created(shape, settings)):
                 raise KafkaUnavailable(f"changelog {topic} was just created by another member")
@@ -162,8 +170,68 @@ class Topics:
                 raise StateRefused(told + _MADE_BY_LOOKING.format(topic))
             if existing.partitions > shape.partitions or not has_processed:
                 raise StateRefused(told + _SOURCE_MADE_ANEW.format(source))
-            raise StateRefused(told + _PARTITIONS_ADDED)
-        return await self._trusted(topic, shape.partitions)
+            log.warning("partitions were added to the source; those before are finished first", reason=told)
+        return await self._trusted(topic, existing.partitions)
+
+    async def create_changelog(self, topic: str, source: str, settings: StateSettings) -> None:
+        """Create the changelog of `source` where it is absent; one that is there is seen to be as it must be.
+
+        Raises:
+            StateRefused: it is not.
+            KafkaRefused, KafkaUnavailable: see `create_if_absent`.
+
+        """
+        shape = await self.shape(source)
+        await self.create_if_absent(topic, *_changelog_as_created(shape, settings))
+        existing = await self.shape(topic)
+        if existing.partitions != shape.partitions:
+            raise StateRefused(
+                f"changelog {topic} has {existing.partitions} partitions and {source} has {shape.partitions}: delete it, with "
+                f"kafka-topics.sh --delete --topic {topic}, and run this again"
+            )
+        await self._trusted(topic, shape.partitions)
+
+    async def trusted_changelog(self, topic: str) -> ChangelogShape:
+        """The shape of a changelog that is there, which must be as it was created.
+
+        Raises:
+            StateRefused: it is not.
+            KafkaRefused, KafkaUnavailable: it cannot be looked at.
+
+        """
+        return await self._trusted(topic, (await self.shape(topic)).partitions)
+
+    async def check_may_grow(self, topic: str, partitions: int) -> None:
+        """See that `grow` would be taken.
+
+        Raises:
+            KafkaRefused: this user may not add partitions.
+            KafkaUnavailable: Kafka does not answer.
+
+        """
+        with errors_mapped(f"adding partitions to {topic}, for which Alter on it is needed"):
+            wanted = {topic: NewPartitions(total_count=partitions)}
+            await self._admin.create_partitions(wanted, validate_only=True)
+
+    async def grow(self, topic: str, partitions: int) -> None:
+        """Have `topic` have so many partitions, where it has fewer.
+
+        Raises:
+            KafkaRefused: this user may not add any.
+            KafkaUnavailable: Kafka does not answer.
+
+        """
+        if (await self.shape(topic)).partitions < partitions:
+            with errors_mapped(f"adding partitions to {topic}"):
+                await self._admin.create_partitions({topic: NewPartitions(total_count=partitions)})
+        for _ in range(_LOOKS):
+            # Not every broker knows of them at once.
+            await asyncio.sleep(_LOOK_AGAIN_S)
+            if (await self.shape(topic)).partitions >= partitions:
+                return
+        raise KafkaUnavailable(
+            f"{topic} was just given {partitions} partitions, and not every broker knows it yet"
+        )
 
     async def _trusted(self, topic: str, partitions: int) -> ChangelogShape:
         configuration = await self.configuration(topic)
@@ -192,6 +260,21 @@ class Topics:
                 ends = await consumer.end_offsets([TopicPartition(topic, each) for each in range(partitions)])
         return not any(ends.values())
 
+    async def committed_elsewhere(self, group: str, topic: str) -> dict[str, dict[int, int]]:
+        """The offsets that the group has committed of other topics than `topic`: by partition, by topic.
+
+        Raises:
+            KafkaRefused, KafkaUnavailable: they cannot be looked at.
+
+        """
+        with errors_mapped(f"looking at the offsets of group {group}"):
+            offsets = await self._admin.list_consumer_group_offsets(group)
+        found: dict[str, dict[int, int]] = {}
+        for place, position in offsets.items():
+            if place.topic != topic and position.offset >= 0:
+                found.setdefault(place.topic, {})[place.partition] = position.offset
+        return found
+
     async def _has_processed(self, group: str, topic: str) -> bool:
         """Whether the group has committed more than where it begins."""
         with errors_mapped(f"looking at the offsets of group {group}"):
@@ -215,6 +298,18 @@ class Topics:
 
 @asynccontextmanager
 async def open_topics(settings: KafkaSettings) -> AsyncIterator[Topics]:
+    """Topics, by a connection for administration.
+
+    Raises:
+        KafkaRefused, KafkaUnavailable: the connection did not come about.
+
+    """
+    async with open_admin(settings) as admin:
+        yield Topics(admin, settings)
+
+
+@asynccontextmanager
+async def open_admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClient]:
     """A connection for administration.
 
     Raises:
@@ -232,7 +327,7 @@ async def open_topics(settings: KafkaSettings) -> AsyncIterator[Topics]:
             if why is not None:
                 raise why from None
             raise
-        yield Topics(admin, settings)
+        yield admin
     finally:
         await unbroken(admin.close())
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 import structlog
 
 from processor.kafka.client import errors_mapped
+from processor.kafka.leaving import leave
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -42,7 +44,7 @@ async def connected(client: Client, doing: str) -> AsyncIterator[None]:
             await unbroken(client.start())
         yield
     finally:
-        await unbroken(within(_PATIENCE_S, client.stop, doing))
+        await unbroken(within(_PATIENCE_S, partial(leave, client), doing))
 
 
 async def unbroken(work: Coroutine[object, object, None]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+import re
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import orjson
@@ -11,6 +12,7 @@ from aiobotocore.session import AioSession, get_session
 from botocore import UNSIGNED
 from botocore.exceptions import BotoCoreError
 
+from processor import __version__
 from processor.errors import KinesisRefused, KinesisRejected
 from processor.kinesis.credentials import Credentials
 from processor.kinesis.exchange import Exchange
@@ -29,13 +31,16 @@ from processor.kinesis.words import line
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from processor.destination import Destination
+    from processor.destination import Connection, Destination
     from processor.profile.structs import Export
     from processor.settings import KinesisSettings
 
 RECORD_BYTES_DEFAULT: Final = 1024 * 1024
 """A stream's record maximum, data and partition key, where it cannot be read."""
 
+
+_NO_TOKEN: Final = re.compile(r"[^A-Za-z0-9._-]+")
+"""What stands in no token of a header (RFC 9110)."""
 
 _Found = TypeVar("_Found")
 
@@ -54,6 +59,10 @@ class Stream:
         self.name = stream
         self._exchange = exchange
         self._address = {"StreamARN": stream} if stream.startswith("arn:") else {"StreamName": stream}
+
+    def use(self, connection: Connection) -> None:
+        """From the next call on, sign with what another connection says; its region and endpoint are this one's."""
+        self._exchange.use(connection)
 
     async def put(self, records: Sequence[Export]) -> Answer:
         """Put records in one call.
@@ -117,8 +126,12 @@ async def _regions(session: AioSession) -> set[str]:
 
 
 @asynccontextmanager
-async def open_stream(destination: Destination, settings: KinesisSettings) -> AsyncIterator[Stream]:
+async def open_stream(
+    destination: Destination, settings: KinesisSettings, client: str = ""
+) -> AsyncIterator[Stream]:
     """Connect to the destination's stream; nothing is sent yet, and no credentials are looked for.
+
+    `client` is who connects: it is told with every call, in the header User-Agent.
 
     Raises:
         KinesisRefused: the region, the endpoint or AWS's configuration file cannot be used.
@@ -135,6 +148,8 @@ async def open_stream(destination: Destination, settings: KinesisSettings) -> As
         # Calls are signed by `Credentials`, which the client would get once, before anything can be told.
         signature_version=UNSIGNED,
         http_session_cls=StayingSession,
+        user_agent_extra=f"processor/{__version__}"
+        + (f" client/{_NO_TOKEN.sub('-', client)}" if client else ""),
     )
     session = get_session()
     try:
@@ -160,3 +175,15 @@ async def open_stream(destination: Destination, settings: KinesisSettings) -> As
         yield Stream(Exchange(client, Credentials(connection, stream, settings), stream, call_s), stream)
     finally:
         await creating.__aexit__(None, None, None)
+
+
+async def check_stream(destination: Destination, settings: KinesisSettings) -> None:
+    """Try over a fresh connection, with fresh credentials, whether the stream could be written to.
+
+    Raises:
+        KinesisRefused, KinesisUnavailable: it could not be.
+
+    """
+    async with open_stream(destination, settings) as stream:
+        with suppress(KinesisRejected):
+            await stream.put([])

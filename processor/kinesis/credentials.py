@@ -1,4 +1,4 @@
-"""The credentials of calls: those of the destination file, or AWS' chain; and what keeps them from being got.
+"""The credentials of calls: those that the destination gives, or AWS' chain; and what keeps them from being got.
 
 The chain is gone through anew as long as it gives none, and once AWS has found what it gave no good: files, tokens and
 roles are mended, and sign-ins renewed, while the service runs.
@@ -30,7 +30,8 @@ from botocore.exceptions import (
     ConnectionError as ConnectingError,
 )
 
-from processor.errors import KinesisRefused, KinesisUnavailable
+from processor.errors import ConfigurationError, KinesisRefused, KinesisUnavailable
+from processor.kinesis.given_keys import GivenKeys
 from processor.kinesis.staying import StayingSession
 from processor.kinesis.words import line
 
@@ -81,7 +82,8 @@ class Credentials:
     """Signs calls. One for each stream; nothing is looked for before the first call."""
 
     def __init__(self, connection: Connection, stream: str, settings: KinesisSettings) -> None:
-        self._connection = connection
+        self._region = connection.region
+        self._given = _given_by(connection)
         self._doing = f"connecting to {stream}"
         self._settings = settings
         self._found: Any = None
@@ -99,17 +101,21 @@ class Credentials:
 
         """
         frozen = await self._frozen()
-        SigV4Auth(frozen, "kinesis", self._connection.region).add_auth(request)
+        SigV4Auth(frozen, "kinesis", self._region).add_auth(request)
 
     def forget(self) -> None:
         """AWS takes these no more: look for others at the next call."""
         self._found = None
+        if self._given is not None:
+            self._given.forget()
+
+    def use(self, connection: Connection) -> None:
+        """From the next call on, sign with what another connection to the same stream says."""
+        self._found, self._given = None, _given_by(connection)
 
     async def _frozen(self) -> ReadOnlyCredentials:
-        keys = self._connection.access_key_id, self._connection.secret_key
-        if keys[0] is not None and keys[1] is not None:
-            given = ReadOnlyCredentials(keys[0].get_secret_value(), keys[1].get_secret_value(), None)
-            return self._sendable(given, "`connection`")
+        if self._given is not None:
+            return await self._of_files_or_given(self._given)
         found = self._found
         if found is None:
             async with self._looking:
@@ -117,6 +123,14 @@ class Credentials:
                 if found is None:
                     return await self._looked_for()
         return await self._got(found)
+
+    async def _of_files_or_given(self, keys: GivenKeys) -> ReadOnlyCredentials:
+        try:
+            access_key_id, secret_key = await keys.now()
+        except ConfigurationError as error:
+            raise KinesisRefused(f"{self._doing}: {error}") from error
+        given = ReadOnlyCredentials(access_key_id.get_secret_value(), secret_key.get_secret_value(), None)
+        return self._sendable(given, "`connection`")
 
     async def _looked_for(self) -> ReadOnlyCredentials:
         found = await self._resolved()
@@ -180,7 +194,7 @@ class Credentials:
                 http_session_cls=StayingSession,
             )
         )
-        session.set_config_variable("region", self._connection.region)
+        session.set_config_variable("region", self._region)
         if session.get_config_variable("metadata_service_num_attempts") == 1:
             # botocore takes an instance's metadata that once does not answer for none, for good.
             session.set_config_variable("metadata_service_num_attempts", _METADATA_ATTEMPTS)
@@ -192,6 +206,10 @@ class Credentials:
         if _may_pass(error, self._method):
             return KinesisUnavailable(said)
         return KinesisRefused(f"{said}: {remedy}")
+
+
+def _given_by(connection: Connection) -> GivenKeys | None:
+    return GivenKeys(connection) if connection.gives_keys else None
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -20,6 +20,7 @@ from processor.kinesis.words import told
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from processor.destination import Connection
     from processor.kinesis.credentials import Credentials
 
 _OK: Final = 200
@@ -72,6 +73,10 @@ class Exchange:
             return unpacked(found, encoding)
         except Unreadable as error:
             raise self.unreadable(action, error, hidden) from error
+
+    def use(self, connection: Connection) -> None:
+        """From the next call on, sign with what another connection to the same stream says."""
+        self._credentials.use(connection)
 
     def unreadable(
         self, action: str, why: Unreadable, hidden: Callable[[], Sequence[str]] = tuple

@@ -52,6 +52,8 @@ class StreamWatch:
         self.max_record_bytes = RECORD_BYTES_DEFAULT
         self.refreshes = 0
         """How often the shards were read."""
+        self.done_without: list[str] = []
+        """What is not allowed, and what that costs; a sentence each."""
         self._stream = stream
         self._lanes = lanes
         self._on_change = on_change
@@ -71,7 +73,7 @@ class StreamWatch:
         except KinesisRefused as error:
             if error.code != ACCESS_DENIED:
                 raise
-            log.warning("the stream's record maximum is unknown, 1 MiB is assumed", reason=str(error))
+            self._do_without("the stream's record maximum is unknown, 1 MiB is assumed", error)
         if self._ignores_keys:
             return
         try:
@@ -79,10 +81,13 @@ class StreamWatch:
         except KinesisRefused as error:
             if error.code != ACCESS_DENIED:
                 raise
-            log.warning(
-                "the stream's shards are unknown: one hot or dead shard holds back all others",
-                reason=str(error),
+            self._do_without(
+                "the stream's shards are unknown: one hot or dead shard holds back all others", error
             )
+
+    def _do_without(self, what: str, error: KinesisRefused) -> None:
+        self.done_without.append(f"{what} ({error})")
+        log.warning(what, reason=str(error))
 
     async def run(self) -> None:
         """Keep what is known current, until cancelled."""

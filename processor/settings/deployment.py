@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +26,8 @@ class Settings:
     state: StateSettings
     kinesis: KinesisSettings
     service: ServiceSettings
+    gives_id_back: bool = False
+    """Whether the instance id is one that the service gave itself: nobody keeps it while the process is away."""
 
     @property
     def changelog_topic(self) -> str:
@@ -32,14 +35,21 @@ class Settings:
         return self.state.changelog_topic or changelog_of(self.kafka.group, self.kafka.topic)
 
     def of_worker(self, index: int) -> Settings:
-        """The settings of one of several workers, or of the only one: its instance id, where there is one, is its own.
+        """The settings of one of several workers, or of the only one: its names are its own.
 
-        The only worker's has a number, too: else `a` with two workers and `a-1` with one would meet.
+        Its client id, and its instance id where there is one. The only worker's has a number, too: else `a` with two
+        workers and `a-1` with one would meet.
         """
-        if self.kafka.instance_id is None:
+        own = {"client_id": f"{self.kafka.client_id}-{socket.gethostname()}-{index}"}
+        if self.kafka.instance_id is not None:
+            own["instance_id"] = f"{self.kafka.instance_id}-{index}"
+        return replace(self, kafka=self.kafka.model_copy(update=own))
+
+    def named(self, name: str | None) -> Settings:
+        """The settings of a process that names itself, where it was given no instance id."""
+        if name is None or self.kafka.instance_id is not None:
             return self
-        own = f"{self.kafka.instance_id}-{index}"
-        return replace(self, kafka=self.kafka.model_copy(update={"instance_id": own}))
+        return replace(self, kafka=self.kafka.model_copy(update={"instance_id": name}), gives_id_back=True)
 
     @property
     def fence_s(self) -> float:
@@ -54,5 +64,11 @@ GROUPS: Final[tuple[type[Group], ...]] = (
     KinesisSettings,
     ServiceSettings,
 )
-SECRETS: Final = ("PROCESSOR_KAFKA_SASL_PASSWORD", "PROCESSOR_KAFKA_TLS_KEY_PASSWORD")
+SECRETS: Final = (
+    "PROCESSOR_KAFKA_SASL_PASSWORD",
+    "PROCESSOR_KAFKA_TLS_KEY_PASSWORD",
+    "PROCESSOR_HTTP_PASSWORD",
+    "PROCESSOR_HTTP_TOKEN",
+    "PROCESSOR_HTTP_TLS_KEY_PASSWORD",
+)
 """Each may also be given by a file: the variable's name with `_FILE` behind it."""

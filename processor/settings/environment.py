@@ -186,11 +186,19 @@ def _with_secrets_from_files(environ: Mapping[str, str], problems: list[Problem]
             continue
         try:
             values[secret] = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+            # An empty variable is unset, and what it was to keep closed would be open.
+            reason = None if values[secret] else "it is empty"
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        if reason is not None:
+            message = f"{path}: {reason}"
             problems.append(
                 Problem(
-                    "environment", None, secret + _FILE_SUFFIX, f"{path}: {reason}", "Name a readable file"
+                    "environment",
+                    None,
+                    secret + _FILE_SUFFIX,
+                    message,
+                    "Name a readable file with the secret",
                 )
             )
     return values

@@ -33,7 +33,8 @@ class KafkaSettings(Group):
         "processor",
         min_length=1,
         max_length=TEXT_MAX,
-        description="The name that Kafka's own logs and quotas see.",
+        description="How the name begins that Kafka's own logs, metrics and quotas see; the machine's name and the worker's "
+        "number follow.",
     )
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="Whether connections are encrypted and users authenticated."
@@ -66,7 +67,8 @@ class KafkaSettings(Group):
     instance_id: str | None = Field(
         None,
         max_length=TEXT_MAX,
-        description="Static membership: a name that outlives a restart, one a process; each worker puts its number behind it.",
+        description="Static membership: a name that outlives a restart, one a process; each worker puts its number behind it. "
+        "Where unset, the service names itself, and gives the name back when it ends in order.",
     )
     session_timeout_ms: int = Field(
         45_000, ge=1_000, le=1_800_000, description="A member that is silent for longer has left the group."
@@ -127,6 +129,12 @@ class KafkaSettings(Group):
     )
     commit_interval_ms: int = Field(
         1_000, ge=10, le=INT32_MAX, description="How often acknowledged offsets are committed."
+    )
+    lag_interval_ms: int = Field(
+        5_000,
+        ge=100,
+        le=INT32_MAX,
+        description="How often each broker is asked where partitions end: lag is counted from there, fetched or not.",
     )
     dead_letter_topic: Annotated[str, AfterValidator(topic_name)] = Field(
         "", description="The topic of events that cannot be exported; `<topic>-dead-letters` where unset."

@@ -34,6 +34,7 @@ from rocksdict import (
 )
 
 from processor.errors import StateError
+from processor.state.disk import MAY_BE_FULL, write_probe
 from processor.state.files import max_open_files
 from processor.state.rocks import (
     DAMAGED,
@@ -42,7 +43,7 @@ from processor.state.rocks import (
     STREAM_KEY,
     RocksStore,
     is_damage,
-    told,
+    state_error,
 )
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ FORMAT: Final = 1
 _MIB: Final = 1024 * 1024
 _ARENA_LEAST_BYTES: Final = 4096
 _THREADS: Final = 2
+_PROBE_BYTES: Final = 4096
 _LOCK_LOOK_AGAIN_S: Final = 0.2
 _ROCKS_LOCK: Final = "LOCK"
 _COLUMN_FAMILY: Final = "default"
@@ -107,10 +109,16 @@ class StateDirectory:
         self._check_writable()
         self._remove_fresh()
 
+    @property
+    def paths(self) -> list[Path]:
+        """Where the stores are that are open."""
+        return [store.path for store in self._stores]
+
     async def open(self, partition: int, *, deletions_kept_ms: int, forgotten_kept_ms: int) -> RocksStore:
         """The store of a partition, empty where there was none that is of use.
 
         Raises:
+            StateUnavailable: the disk takes nothing now.
             StateError: it cannot be opened, nor made anew.
 
         """
@@ -164,7 +172,7 @@ class StateDirectory:
                     )
                     shutil.rmtree(path, ignore_errors=True)
                 else:
-                    raise StateError(told(error, path)) from error
+                    raise state_error(error, path) from error
 
     def _store(self, path: Path, database: Rdict, forgotten_kept_ms: int) -> RocksStore:
         return RocksStore(
@@ -239,10 +247,10 @@ class StateDirectory:
     def _check_writable(self) -> None:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            probe = self.path / f".{uuid.uuid4().hex}"
-            probe.touch()
-            probe.unlink()
+            write_probe(self.path, _PROBE_BYTES)
         except OSError as error:
+            if error.errno in MAY_BE_FULL:
+                raise state_error(error, self.path) from error
             raise StateError(
                 f"{self.path}: {error.strerror}: name a directory that can be written in PROCESSOR_STATE_DIRECTORY"
             ) from error
@@ -273,7 +281,7 @@ def open_to_look(path: Path) -> Rdict:
     try:
         return Rdict(str(path), Options(raw_mode=True), access_type=AccessType.read_only(False))
     except Exception as error:  # rocksdict raises plain Exception
-        raise StateError(told(error, path)) from error
+        raise state_error(error, path) from error
 
 
 class StoreFigures(NamedTuple):

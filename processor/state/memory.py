@@ -19,7 +19,15 @@ class MemoryStore:
         self.position = 0
         self.highest_offset = -1
         self.stream: str | None = None
+        self.changelog: str | None = None
+        self.consumed: int | None = None
+        self.trouble: str | None = None
         self._left: dict[bytes, int] = {}
+
+    def note(self, *, changelog: str | None = None, consumed: int | None = None) -> None:
+        """See `Store`."""
+        self.changelog = self.changelog if changelog is None else changelog
+        self.consumed = self.consumed if consumed is None else consumed
 
     def recall(self, profiles: Iterable[bytes], found: dict[bytes, bytes | None]) -> list[bytes]:
         """See `Store`."""
@@ -62,6 +70,7 @@ class MemoryStore:
         self.records.clear()
         self._left.clear()
         self.position, self.highest_offset, self.stream = 0, -1, None
+        self.changelog = self.consumed = None
 
     async def close(self) -> None:
         """See `Store`."""

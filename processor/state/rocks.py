@@ -8,6 +8,8 @@ Profiles are UTF-8, so keys that begin with the byte 0xff are free for what the 
     ff 03 <offset: 8> <profile>     left at this source offset, deletion not yet in the changelog
     ff 04 <time ms: 8> <profile>    deletion in the changelog since then, and its record, which stays a while, so that
                                     an older record that a zombie appends late is known to be older
+    ff 05                           the source offset before which all was acknowledged: a big-endian i64
+    ff 06                           the identity of the changelog that the position is an offset of
 
 Changes wait in memory until they are many, or some seconds old; then they are written at once, position included,
 so that a store is always a prefix of the changelog. The write-ahead log is not synced. What a crash or a power cut
@@ -17,13 +19,16 @@ takes from the end is restored from the changelog.
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import struct
 import time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import structlog
 from rocksdict import WriteBatch
 
-from processor.errors import StateError
+from processor.errors import StateError, StateUnavailable
 from processor.profile.record import encode_left, has_left, record_offset
 from processor.state.cache import HotRecords
 from processor.state.files import told_too_many
@@ -37,18 +42,36 @@ if TYPE_CHECKING:
 
     from rocksdict import Rdict
 
+log = structlog.get_logger(__name__)
+
 POSITION_KEY: Final = b"\xff\x00"
 IDENTITY_KEY: Final = b"\xff\x01"
 STREAM_KEY: Final = b"\xff\x02"
 DAMAGED: Final = "DAMAGED"
 """A file that has a store thrown away when it is next opened."""
 
-_LEFT_PREFIX: Final = b"\xff\x03"
+LEFT_PREFIX: Final = b"\xff\x03"
+CONSUMED_KEY: Final = b"\xff\x05"
+CHANGELOG_KEY: Final = b"\xff\x06"
 _FORGOTTEN_PREFIX: Final = b"\xff\x04"
-_POSITION: Final = struct.Struct(">qqq")
-_NUMBER: Final = struct.Struct(">q")
+POSITION: Final = struct.Struct(">qqq")
+NUMBER: Final = struct.Struct(">q")
 _KEYED_BYTES: Final = 10
 _PURGED_AT_ONCE: Final = 1000
+
+_PASSING: Final = {
+    (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), os.strerror(errno.EFBIG)): (
+        "the disk is full: make room, and it goes on by itself; what was not kept is restored from the changelog"
+    ),
+    (os.strerror(errno.EROFS),): (
+        "the disk may only be read: make it writable again, and it goes on by itself; what was not kept is restored from "
+        "the changelog"
+    ),
+    (os.strerror(errno.EIO),): (
+        "the disk fails: mend it, or give the service another; without its stores it restores all from the changelog"
+    ),
+}
+"""What the system says of a disk that may be well again, and what to do about it."""
 
 _UNWRITTEN_S: Final = 10.0
 """How long changes wait for the disk while others come: so much of the changelog is read again after a crash."""
@@ -81,17 +104,34 @@ class RocksStore:
         self._written_s = time.monotonic()
         self._may_hold_left = True
         stored = database.get(POSITION_KEY)
-        self.position, self.highest_offset = _POSITION.unpack(stored)[:2] if stored else (0, -1)
+        self.position, self.highest_offset = POSITION.unpack(stored)[:2] if stored else (0, -1)
         self._written_position = self.position
         self._is_broken = False
-        """A call failed: what it was to write is neither in memory nor on disk."""
+        """A call failed: nothing is written any more, for the disk may lack what it was to write."""
+        self._trouble: str | None = None
         stream = database.get(STREAM_KEY)
         self.stream: str | None = stream.decode() if stream else None
+        consumed, changelog = database.get(CONSUMED_KEY), database.get(CHANGELOG_KEY)
+        self.consumed: int | None = NUMBER.unpack(consumed)[0] if consumed else None
+        self.changelog: str | None = changelog.decode() if changelog else None
+
+    @property
+    def trouble(self) -> str | None:
+        """See `Store`."""
+        return self._trouble
 
     @property
     def memory_bytes(self) -> int:
         """What the store holds in memory beside RocksDB's: hot records, and what waits for the disk."""
         return self._hot.size_bytes + self._unwritten.size_bytes
+
+    def note(self, *, changelog: str | None = None, consumed: int | None = None) -> None:
+        """See `Store`."""
+        if changelog is not None and changelog != self.changelog:
+            self.changelog = changelog
+            self._unwritten.put_key(CHANGELOG_KEY, changelog.encode())
+        if consumed is not None:
+            self.consumed = consumed
 
     def recall(self, profiles: Iterable[bytes], found: dict[bytes, bytes | None]) -> list[bytes]:
         """See `Store`."""
@@ -119,18 +159,20 @@ class RocksStore:
 
     async def left_before(self, offset: int, limit: int) -> list[Left]:
         """See `Store`."""
+        if self._is_broken:
+            return []  # they are found by the next to open it
         found = await self._run(self._left_before, offset, limit) if self._may_hold_left else []
         return found + self._unwritten.left_before(offset, limit - len(found))
 
     async def forget(self, left: Sequence[Left], position: int) -> None:
         """See `Store`."""
-        now = _NUMBER.pack(time.time_ns() // 1_000_000)
+        now = NUMBER.pack(time.time_ns() // 1_000_000)
         unwritten = self._unwritten
         for profile, offset in left:
             if unwritten.left.get(profile) == offset:
                 del unwritten.left[profile]
             else:
-                unwritten.put_key(_LEFT_PREFIX + _NUMBER.pack(offset) + profile, None)
+                unwritten.put_key(LEFT_PREFIX + NUMBER.pack(offset) + profile, None)
             unwritten.put_key(_FORGOTTEN_PREFIX + now + profile, encode_left(offset))
         self.position = position
         await self._flush_if_due()
@@ -141,6 +183,7 @@ class RocksStore:
         await self._run(self._clear)
         self._hot = HotRecords(self._cache_bytes)
         self.position, self.highest_offset, self.stream = 0, -1, None
+        self.consumed = self.changelog = None
         self._written_position = 0
 
     async def flush(self) -> None:
@@ -156,9 +199,16 @@ class RocksStore:
             self._written_position = self.position
             self._may_hold_left = self._may_hold_left or bool(taken.left)
             now_ms = time.time_ns() // 1_000_000
-            taken.put_key(POSITION_KEY, _POSITION.pack(self.position, self.highest_offset, now_ms))
-            await self._in_thread(self._written, taken)
-            purged = await self._in_thread(self._purge, now_ms - self._forgotten_kept_ms)
+            taken.put_key(POSITION_KEY, POSITION.pack(self.position, self.highest_offset, now_ms))
+            if self.consumed is not None:
+                taken.put_key(CONSUMED_KEY, NUMBER.pack(self.consumed))
+            try:
+                await self._in_thread(self._written, taken)
+                purged = await self._in_thread(self._purge, now_ms - self._forgotten_kept_ms)
+            except StateUnavailable:
+                # The changelog has it all: it is found in memory until this store is opened anew, and restored then.
+                self._unwritten.put_under(taken)
+                return
             self._hot.correct(dict.fromkeys(purged))
 
     async def close(self) -> None:
@@ -166,7 +216,11 @@ class RocksStore:
         try:
             await self.flush()
         finally:
-            await self._run(self._database.close)
+            try:
+                await self._run(self._database.close)
+            except StateUnavailable as error:
+                # RocksDB says once more what has failed; its files are let go of.
+                log.info("a store was closed whose disk takes nothing", reason=str(error))
 
     async def _flush_if_due(self) -> None:
         waited_s = time.monotonic() - self._written_s
@@ -190,7 +244,13 @@ class RocksStore:
             self._is_broken = True
             if is_damage(error):
                 self._mark_as_damaged(error)
-            raise StateError(told(error, self.path)) from error
+            failure = state_error(error, self.path)
+            if self._trouble is not None and not is_damage(error):
+                # After such a failure RocksDB fails on, in words of its own.
+                failure = StateUnavailable(self._trouble)
+            elif isinstance(failure, StateUnavailable):
+                self._trouble = str(failure)
+            raise failure from error
 
     def _mark_as_damaged(self, damage: Exception) -> None:
         try:
@@ -207,7 +267,7 @@ class RocksStore:
         for profile, record in unwritten.records.items():
             put(profile, record)
         for profile, offset in unwritten.left.items():
-            put(_LEFT_PREFIX + _NUMBER.pack(offset) + profile, b"")
+            put(LEFT_PREFIX + NUMBER.pack(offset) + profile, b"")
         for key, value in unwritten.keys.items():
             if value is None:
                 batch.delete(key)
@@ -227,10 +287,10 @@ class RocksStore:
     def _left_before(self, offset: int, limit: int) -> list[Left]:
         found: list[Left] = []
         unwritten = self._unwritten
-        for key in self._keys(_LEFT_PREFIX):
+        for key in self._keys(LEFT_PREFIX):
             if key in unwritten.keys:  # forgotten
                 continue
-            profile, left_at = key[_KEYED_BYTES:], _NUMBER.unpack(key[2:_KEYED_BYTES])[0]
+            profile, left_at = key[_KEYED_BYTES:], NUMBER.unpack(key[2:_KEYED_BYTES])[0]
             if left_at >= offset or len(found) == limit:
                 return found
             record = None if profile in unwritten.records else self._database.get(profile)
@@ -244,7 +304,7 @@ class RocksStore:
     def _purge(self, before_ms: int) -> list[bytes]:
         purged: list[bytes] = []
         for key in self._keys(_FORGOTTEN_PREFIX):
-            if len(purged) == _PURGED_AT_ONCE or _NUMBER.unpack(key[2:_KEYED_BYTES])[0] >= before_ms:
+            if len(purged) == _PURGED_AT_ONCE or NUMBER.unpack(key[2:_KEYED_BYTES])[0] >= before_ms:
                 break
             profile = key[_KEYED_BYTES:]
             if self._database.get(profile) == self._database.get(key):
@@ -260,20 +320,21 @@ class RocksStore:
             yield key
 
 
-def told(error: Exception, path: Path) -> str:
-    """What RocksDB says, and what to do about it."""
+def state_error(error: Exception, path: Path) -> StateError:
+    """This package's error for one of RocksDB's, or of the system's, with what to do about it."""
     text = str(error)
-    if "No space left" in text or "File too large" in text or "Disk quota" in text:
-        return (
-            f"{path}: the disk is full: make room; what was not kept is restored from the changelog ({text})"
-        )
+    for signs, remedy in _PASSING.items():
+        if any(sign in text for sign in signs):
+            return StateUnavailable(f"{path}: {remedy} ({text})")
     if "Too many open files" in text:
-        return told_too_many()
-    if "Read-only file system" in text or "Permission denied" in text:
-        return f"{path}: it cannot be written: see PROCESSOR_STATE_DIRECTORY ({text})"
+        return StateError(told_too_many())
+    if "Permission denied" in text:
+        return StateError(f"{path}: it cannot be written: see PROCESSOR_STATE_DIRECTORY ({text})")
     if is_damage(error):
-        return f"{path}: it is damaged and will be rebuilt from the changelog at the next start ({text})"
-    return f"{path}: the store failed ({text})"
+        return StateError(
+            f"{path}: it is damaged and will be rebuilt from the changelog at the next start ({text})"
+        )
+    return StateError(f"{path}: the store failed ({text})")
 
 
 def is_damage(error: Exception) -> bool:

@@ -36,6 +36,25 @@ class Store(Protocol):
     def stream(self) -> str | None:
         """The stream that this state was exported to; None before it is known."""
 
+    @property
+    def trouble(self) -> str | None:
+        """Why it brings nothing to disk any more, and what to do; None while it does.
+
+        What it is given it still knows, in memory, and what is on disk may still be read. It is to be closed soon, and
+        opened anew, which restores from the changelog what the disk lacks.
+        """
+
+    @property
+    def changelog(self) -> str | None:
+        """The identity of the changelog that `position` is an offset of; None before it is known."""
+
+    @property
+    def consumed(self) -> int | None:
+        """The source offset before which all was acknowledged when the last record was made; None before it is known."""
+
+    def note(self, *, changelog: str | None = None, consumed: int | None = None) -> None:
+        """Take what is known anew of `changelog` or `consumed`; the disk has it with the next write."""
+
     def recall(self, profiles: Iterable[bytes], found: dict[bytes, bytes | None]) -> list[bytes]:
         """Put the records that are in memory into `found`; the profiles, each once, whose records are not."""
 

@@ -49,6 +49,13 @@ class Unwritten:
         self.keys[key] = value
         self.size_bytes += ENTRY_OVERHEAD_BYTES + len(key) + len(value or b"")
 
+    def put_under(self, older: Unwritten) -> None:
+        """Take what was to be written and was not, as far as nothing newer is here."""
+        self.records = {**older.records, **self.records}
+        self.left = {**{p: at for p, at in older.left.items() if p not in self.records}, **self.left}
+        self.keys = {**older.keys, **self.keys}
+        self.size_bytes += older.size_bytes
+
     def find(self, profiles: Iterable[bytes], found: dict[bytes, bytes | None]) -> list[bytes]:
         """Put the records that wait here into `found`; the profiles that have none here."""
         records = self.records

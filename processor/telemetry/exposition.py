@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from itertools import accumulate
-from typing import TYPE_CHECKING, TypeAlias
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
     from processor.distribution import Distribution
     from processor.telemetry.metrics import Metric
+
+
+NONE: Final[Mapping[str, str]] = MappingProxyType({})
+_OF_WORKER: Final = f'{WORKER_LABEL}="'.encode()
 
 
 class Sample(msgspec.Struct, array_like=True, frozen=True):
@@ -55,11 +60,19 @@ class Sheet:
         self.samples.setdefault(metric.name, []).append(sample)
 
 
-def exposition(workers: Mapping[str, Samples]) -> bytes:
-    """The text for the samples of each worker, by its name; families in the catalogue's order."""
+def exposition(workers: Mapping[str, Samples], of_all: Mapping[str, str] = NONE) -> bytes:
+    """The text for the samples of each worker, by its name, with the labels `of_all`; families in the catalogue's order."""
     registry = CollectorRegistry()
     registry.register(_Workers(workers))
-    return generate_latest(registry)
+    text = generate_latest(registry)
+    if not of_all:
+        return text
+    # Written into the text, not given to every series: hundreds of partitions have thousands of them. Nothing else reads
+    # like the label that each has: within a label's value a quote is escaped.
+    shared = "".join(f'{name}="{_escaped(value)}",' for name, value in of_all.items()).encode()
+    for before in (b",", b"{"):
+        text = text.replace(before + _OF_WORKER, before + shared + _OF_WORKER)
+    return text
 
 
 class _Workers(Collector):
@@ -74,6 +87,10 @@ class _Workers(Collector):
                     _fill(family, metric, [worker, *sample.labels], sample)
             if family.samples:
                 yield family
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
 def _family(metric: Metric) -> CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily:

@@ -26,6 +26,8 @@ _REASONS: Final = 10
 """How many reasons of one subject are told in a while, should each be another."""
 _NUMBER: Final = re.compile(r"\d+")
 _REASON: Final = ("reason", "error")
+STATE_CHANGED: Final = "_state_changed"
+"""A member that a line of ours may have, and that is never told: the line is of a change of state, and is not held back."""
 _SUBJECT: Final = ("partition", "condition", "worker", "to", "problem")
 
 
@@ -67,7 +69,8 @@ class Repeats(logging.Filter):
     """A step of the log pipeline: of lines with one event, subject and reason, one in a while; the next tells how many.
 
     The subject is the line's partition, condition, worker and the like. A reason that was not told of it in the last
-    while is told at once; what differs in its numbers alone counts as the same, for an outage has many.
+    while is told at once; what differs in its numbers alone counts as the same, for an outage has many. What has changed, as a
+    condition that begins, is always told: else the last word could be that all is well.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -82,7 +85,8 @@ class Repeats(logging.Filter):
             structlog.DropEvent: it was told a moment ago.
 
         """
-        if method not in _TOLD:
+        has_changed = bool(line.pop(STATE_CHANGED, False))
+        if method not in _TOLD or has_changed:
             return line
         subject = (line.get(name) for name in _SUBJECT)
         reason = " ".join(str(line.get(name, "")) for name in _REASON)

@@ -1,55 +1,101 @@
 """Logs: readable in a terminal, JSON lines elsewhere, on standard error.
 
-Warnings and errors that repeat are told now and then, with how many were held back; the last ones are kept for the
-status page.
+Where they are JSON, every line of standard error is one object, whoever has something to say: the service, its libraries, the
+interpreter with its warnings, and an exception that nobody caught. A line is one write, so that lines of several workers are never
+mixed. Warnings and errors that repeat are told now and then, with how many were held back, but for those that tell of a change of
+state; the last ones are kept for the status page.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
-from typing import TYPE_CHECKING
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, TextIO
 
 import structlog
 
-from processor.telemetry.journal import JOURNAL, Repeats
+from processor.telemetry.journal import JOURNAL, STATE_CHANGED, Repeats
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from structlog.typing import EventDict, Processor, WrappedLogger
+
     from processor.settings import ServiceSettings
+
+FORMAT: Final = "PROCESSOR_LOG_FORMAT"
 
 
 def configure_logs(settings: ServiceSettings) -> None:
-    """Set up logs for the whole process, once."""
-    as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
-    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    shared: list[structlog.typing.Processor] = [
+    """Set up logs for the whole process."""
+    _configure(settings.log_level, as_json=_is_json(settings.log_format))
+
+
+def begin_logs(environ: Mapping[str, str]) -> None:
+    """Set up logs before there are settings, for what keeps them from being read must be told, too."""
+    _configure("info", as_json=is_json(environ))
+
+
+def is_json(environ: Mapping[str, str]) -> bool:
+    """Whether logs are JSON lines, as far as can be told before there are settings."""
+    return _is_json(environ.get(FORMAT) or "auto")
+
+
+def configure_notes() -> None:
+    """Set up what a command tells beside its answer: warnings of ours as notes to a person, and libraries' lines not at all."""
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, Repeats(), _as_note],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=_Lines,
+        cache_logger_on_first_use=False,
+    )
+    # What a library could not do is raised to us as well, and told once, in our words.
+    logging.getLogger().handlers[:] = [logging.NullHandler()]
+
+
+def _is_json(log_format: str) -> bool:
+    return log_format == "json" or (log_format != "console" and not sys.stderr.isatty())
+
+
+def _configure(log_level: str, *, as_json: bool) -> None:
+    level = logging.getLevelNamesMapping()[log_level.upper()]
+    shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    last: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(sort_keys=False)
+    # Plain traces: those that rich makes show variables, and with them events.
+    last: list[Processor] = (
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        if as_json
+        else [
+            structlog.dev.ConsoleRenderer(sort_keys=False, exception_formatter=structlog.dev.plain_traceback)
+        ]
     )
     repeats = Repeats()
-    ours: list[structlog.typing.Processor] = [*shared, repeats, JOURNAL]
     structlog.configure(
-        processors=[*ours, structlog.processors.format_exc_info, last] if as_json else [*ours, last],
+        processors=[*shared, repeats, JOURNAL, *last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        # A line is one write, also where Python does not buffer (PYTHONUNBUFFERED): workers share what they write to.
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=_Lines,
         cache_logger_on_first_use=False,
     )
     _take_libraries_lines([*shared, JOURNAL], last, repeats)
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _ended_by
+    sys.unraisablehook = lambda told: _tell("an exception could not be raised", told.exc_value)
+    threading.excepthook = lambda told: _tell("an exception in a thread was not caught", told.exc_value)
 
 
-def _take_libraries_lines(
-    shared: list[structlog.typing.Processor], last: structlog.typing.Processor, repeats: Repeats
-) -> None:
+def _take_libraries_lines(shared: list[Processor], last: list[Processor], repeats: Repeats) -> None:
     """Libraries' warnings in our form; their errors are raised to us as well, so only those of note stay."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Handler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
             foreign_pre_chain=shared,
         )
     )
@@ -58,3 +104,58 @@ def _take_libraries_lines(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+
+
+def _ended_by(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
+    structlog.get_logger(__name__).critical(
+        "ended by an exception that was not caught", exc_info=error, **{STATE_CHANGED: True}
+    )
+
+
+def _tell(event: str, error: BaseException | None) -> None:
+    structlog.get_logger(__name__).error(event, error=type(error).__name__, exc_info=error)
+
+
+class _Lines:
+    """A logger of structlog's: standard error, as it is at that time, a line a write."""
+
+    def __init__(self, *_: object) -> None:
+        self._stream = sys.stderr
+
+    def msg(self, line: str) -> None:
+        """Write a line."""
+        write_line(self._stream, line)
+
+    debug = info = warning = error = critical = exception = msg
+
+
+class _Handler(logging.Handler):
+    """The same for libraries' lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            write_line(sys.stderr, self.format(record))
+        except Exception:  # noqa: BLE001  as logging's own handlers do: what cannot be told must not fail who tells it
+            self.handleError(record)
+
+
+def write_line(stream: TextIO, line: str) -> None:
+    """Write a line in one write: of two processes that share a pipe neither then has the other's line within its own."""
+    try:
+        descriptor = stream.fileno()
+    except OSError:  # a test's or a notebook's, which is no file
+        stream.write(line + "\n")
+        return
+    left = (line + "\n").encode("utf-8", "backslashreplace")
+    # A log that nobody reads any more, or whose disk is full, is no reason to stop, and there is nowhere to tell of it.
+    with suppress(OSError):
+        stream.flush()
+        while left:
+            left = left[os.write(descriptor, left) :]
+
+
+def _as_note(_: WrappedLogger, __: str, line: EventDict) -> str:
+    event, reason = line.pop("event"), line.pop("reason", None)
+    line.pop("level", None)
+    rest = ", ".join(f"{name} {value}" for name, value in line.items())
+    return f"! {event}{f' ({rest})' if rest else ''}{f': {reason}' if reason else ''}"

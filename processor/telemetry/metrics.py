@@ -1,8 +1,8 @@
 """The metrics: every name there is, what it means, and its labels. docs/metrics.md is generated from here.
 
 Names follow Prometheus' rules: `processor_<what>_<unit>`, base units, counters with `_total`. All are counted per
-batch, per call or per interval, never per event. Every series has the label `worker`; no label is a profile, a segment
-or an attribute. Series of a partition or shard disappear with it.
+batch, per call or per interval, never per event. Every series has the label `worker`, and those that tell one deployment
+from another; no label is a profile, a segment or an attribute. Series of a partition or shard disappear with it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Kind: TypeAlias = Literal["counter", "gauge", "histogram"]
 
 WORKER_LABEL: Final = "worker"
+TARGET_LABELS: Final = ("group", "topic", "stream")
+"""Of every series: many deployments may be scraped by one Prometheus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,10 @@ EVENTS_SKIPPED = _counter("events_skipped", "Events that the state reflected alr
 EVENTS_DEAD_LETTERED = _counter(
     "events_dead_lettered", "Events in the dead-letter topic, by the reason's word.", "reason"
 )
+DEAD_LETTER_LIMIT_RATIO = _gauge(
+    "dead_letter_limit_ratio",
+    "How near the worker is to the limit of dead letters: 1 where it writes no more of them.",
+)
 EVENTS_ABANDONED = _counter(
     "events_abandoned", "Events given back unacknowledged; the partition's next owner reads them again."
 )
@@ -100,7 +106,8 @@ EVENT_AGE = _histogram(
 )
 TIME = _counter(
     "time_seconds",
-    "Time spent: `busy` with events in flight, `backpressured` with all buffers full so that nothing is taken, "
+    "Time spent: `busy` with events in flight, which is mostly waiting for Kinesis and Kafka (CPU is "
+    "`processor_process_cpu_seconds_total`), `backpressured` with all buffers full so that nothing is taken, "
     "or `idle`. The three add up to the time since the start.",
     "state",
 )
@@ -113,12 +120,14 @@ SECTIONS["Kafka"] = {}
 PARTITIONS_ASSIGNED = _gauge("partitions_assigned", "Partitions that this worker owns now.")
 PARTITION_LAG = _gauge(
     "partition_lag_records",
-    "Offsets of a partition that may be taken and are not acknowledged yet, taken or not.",
+    "Offsets of a partition that may be taken and are not acknowledged yet, fetched or not, as far as its end is known: "
+    "it is asked for every PROCESSOR_KAFKA_LAG_INTERVAL_MS. While it is restored, those behind the group's offset.",
     "partition",
 )
 PARTITION_LAG_SECONDS = _gauge(
     "partition_lag_seconds",
-    "How old the oldest event is that is not acknowledged, by its timestamp; 0 where there is none.",
+    "How old the oldest event is that is not acknowledged, by its timestamp; 0 where there is none, and missing "
+    "while none of them was seen yet.",
     "partition",
 )
 PARTITION_OPEN = _gauge(
@@ -146,6 +155,24 @@ RESTORE_REMAINING = _gauge(
 )
 INTRUDER_RECORDS = _counter(
     "state_intruder_records", "Records that a zombie appended to the changelog, and that were overruled."
+)
+STATE_DISK_BYTES = _gauge("state_disk_bytes", "What the files of the worker's open stores take on disk.")
+STATE_DISK_FREE_BYTES = _gauge(
+    "state_disk_free_bytes",
+    "What is free to the worker on the disk of its stores; workers that share a disk tell the same.",
+)
+STATE_DISK_SIZE_BYTES = _gauge("state_disk_size_bytes", "How large that disk is.")
+
+EVENTS_LOST = _counter(
+    "events_lost",
+    "Offsets of the source that this group never took, told where the partition was begun or read: `deleted` by the source's "
+    "retention before they were read, or `passed` over by an offset that somebody set forward.",
+    "cause",
+)
+BEGUN_ANEW = _counter(
+    "partitions_begun_anew",
+    "Partitions that the group began without an offset of its own: beside `nothing`, or beside its offsets of another `topic`.",
+    "beside",
 )
 
 # The writer and the stream.
@@ -180,7 +207,8 @@ SHARD_BUFFERED_BYTES = _gauge(
 )
 SHARD_LIMIT = _gauge(
     "kinesis_shard_limit_records_per_second",
-    "What a shard is given at most at present; it starts at the published 1,000 and finds the real limit.",
+    "What this worker gives a shard at most at present; it starts at the published 1,000 and finds the real limit. Each "
+    "worker has its own: do not add them up.",
     "shard",
 )
 
@@ -195,6 +223,10 @@ CONDITION = _gauge(
 )
 CONDITIONS_BEGUN = _counter("unready_conditions", "How often each condition has begun.", "condition")
 RELOADS = _counter("configuration_reloads", "Reloads on SIGHUP that were `taken` or `refused`.", "result")
+CONFIGURATION_PROBLEMS = _gauge(
+    "configuration_problems",
+    "What is wrong with the files that were read last and are not followed, the former ones going on; 0 where they are followed.",
+)
 STARTED = _gauge("worker_start_time_seconds", "When the worker started, in seconds since the epoch.")
 RESTARTS = _counter("worker_restarts", "How often a worker died or was ended, and was started again.")
 CPU_SECONDS = _counter("process_cpu_seconds", "CPU time of the worker's process, user and system.")

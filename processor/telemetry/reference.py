@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from processor.telemetry.metrics import SECTIONS, WORKER_LABEL
+from processor.telemetry.metrics import SECTIONS, TARGET_LABELS, WORKER_LABEL
 
+_OF_ALL = ", ".join(f"`{label}`" for label in TARGET_LABELS)
 _OPENING = f"""\
 # Metrics
 
-`/metrics` has them in Prometheus' text form, for all workers of a process at one port; every series has the label
-`{WORKER_LABEL}`. They are counted per batch, per call or per interval, never per event. No label is a profile, a segment
+`/metrics` has them in Prometheus' text form, for all workers of a process at one port; every series has the labels
+`{WORKER_LABEL}`, {_OF_ALL} (the stream's name): one Prometheus may scrape many deployments, and tells them apart by these. They are counted per batch, per call or per interval, never per event. No label is a profile, a segment
 or an attribute. The series of a partition disappear when it is revoked, those of a shard when it is closed.
 
 In every scrape, for each worker:

@@ -5,17 +5,24 @@ No profile's data is in it, nor a secret.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, NamedTuple
+
 import msgspec
 
+from processor.distribution import AGE_S, quantile
 from processor.telemetry.exposition import Samples  # noqa: TC001  msgspec reads the annotations
 from processor.telemetry.journal import Entry  # noqa: TC001  as above
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class PartitionReport(msgspec.Struct, frozen=True, rename="camel"):
     """An assigned partition. Offsets are the source's; `restored` and `restore_goal` the changelog's.
 
-    One that is restored and has no offset is being given up. `lag_records` are those that may be taken; `open_records`
-    are kept back by a transaction that is open, and were for `open_s`.
+    One that is restored and has no offset is being given up. `lag_records` are those that may be taken, fetched or not;
+    `lag_s` is the age of the oldest, None where none of them was seen yet; `open_records` are kept back by a transaction
+    that is open, and were for `open_s`.
     """
 
     partition: int
@@ -82,6 +89,23 @@ class FlowReport(msgspec.Struct, frozen=True, rename="camel"):
     backpressured: float
 
 
+class DiskReport(msgspec.Struct, frozen=True, rename="camel"):
+    """The disk of the stores: what this worker's take, what is free, how large it is, and where they are."""
+
+    path: str
+    stores_bytes: int
+    free_bytes: int
+    size_bytes: int
+
+
+class LimitReport(msgspec.Struct, frozen=True, rename="camel"):
+    """The limit of dead letters: how near it is, 1 where it holds them back; `told` says what an operator should know."""
+
+    ratio: float = 0.0
+    is_held: bool = False
+    told: str | None = None
+
+
 class Report(msgspec.Struct, frozen=True, rename="camel"):
     """One worker, as of one moment. `stalled` says why it should be ended; `totals` count since the start."""
 
@@ -104,6 +128,10 @@ class Report(msgspec.Struct, frozen=True, rename="camel"):
     partitions: list[PartitionReport]
     shards: list[ShardReport]
     errors: list[Entry]
+    dead_letter_limit: LimitReport = LimitReport()
+    disk: DiskReport | None = None
+    recent_ages: list[int] = []
+    """Of the last minute: how old batches were when they were acknowledged, counted by the bounds of `AGE_S`."""
 
 
 class Observation(msgspec.Struct, frozen=True, rename="camel"):
@@ -122,3 +150,27 @@ class Fleet(msgspec.Struct, frozen=True, rename="camel"):
     observations: list[Observation]
     silent: dict[int, str] = {}
     restarts: dict[int, int] = {}
+
+
+class Lag(NamedTuple):
+    """How far behind workers are: what there is to take, how old the oldest of it is, and how old what they took was.
+
+    `unknown` partitions are not counted in it, for where they end, or begin, is not known yet. `p99_s` is of the last
+    minute, from an event's timestamp to its acknowledgement; None where nothing was acknowledged.
+    """
+
+    records: int
+    oldest_s: float | None
+    p99_s: float | None
+    unknown: int
+
+
+def lag_of(reports: Sequence[Report]) -> Lag:
+    """How far behind workers are, all together."""
+    partitions = [each for report in reports for each in report.partitions]
+    known = [each.lag_records for each in partitions if each.lag_records is not None]
+    ages = [each.lag_s for each in partitions if each.lag_s is not None]
+    recent = [sum(counts) for counts in zip(*(r.recent_ages for r in reports if r.recent_ages), strict=True)]
+    return Lag(
+        sum(known), max(ages, default=None), quantile(0.99, AGE_S, recent), len(partitions) - len(known)
+    )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 import structlog
 
 from processor.distribution import AGE_S, BATCH_EVENTS, LATENCY_S, Distribution
-from processor.telemetry.journal import gist
+from processor.telemetry.journal import STATE_CHANGED, gist
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +21,12 @@ log = structlog.get_logger(__name__)
 
 Occupation: TypeAlias = Literal["idle", "busy", "backpressured"]
 
-EXPECTED: Final = frozenset({"starting", "rebalancing", "restoring", "draining"})
+DRAINING: Final = "draining"
+EXPECTED: Final = frozenset({"starting", "rebalancing", "restoring", DRAINING})
 """Conditions that belong to every life; all others are somebody's to look at."""
+
+_HANDED_OVER: Final = "handed over"
+"""How a condition ends whose partition is another's now: nothing recovered."""
 
 
 @dataclass(slots=True)
@@ -45,6 +49,8 @@ class Figures:
     dead_lettered: Counter[str] = field(default_factory=Counter)
     removed: Counter[str] = field(default_factory=Counter)
     conditions_begun: Counter[str] = field(default_factory=Counter)
+    lost: Counter[str] = field(default_factory=Counter)
+    begun_anew: Counter[str] = field(default_factory=Counter)
     reloads: Counter[str] = field(default_factory=Counter)
 
 
@@ -101,14 +107,20 @@ class Status:
             self.figures.conditions_begun[what] += 1
             self._begun_at_s[what] = self._clock()
             tell = log.info if what in EXPECTED else log.warning
-            tell("unready", condition=what, reason=why)
+            tell("unready", condition=what, reason=why, **{STATE_CHANGED: True})
         elif what not in EXPECTED and gist(why) != gist(self.conditions[what]):
             log.warning("unready", condition=what, reason=why)
         self.conditions[what] = why
 
     def healthy(self, what: str, partition: int | None = None) -> None:
-        """Note that it is again; where partitions had it apart, once the last of them is."""
-        if what not in self.conditions:
+        """Note that it is again; where partitions had it apart, once the last of them is.
+
+        A worker that drains recovers from nothing: what it waited for is only asked for no more.
+        """
+        self._end(what, partition, None)
+
+    def _end(self, what: str, partition: int | None, event: str | None) -> None:
+        if what not in self.conditions or DRAINING in self.conditions:
             return
         causes = self._causes.get(what, {})
         causes.pop(-1 if partition is None else partition, None)
@@ -118,8 +130,17 @@ class Status:
         self._causes.pop(what, None)
         del self.conditions[what]
         after_s = self._clock() - self._begun_at_s.pop(what, self._clock())
-        event = "recovered" if self.conditions else "ready"
+        event = (event or "recovered") if self.conditions else "ready"
         log.info(event, condition=what, after_s=round(after_s, 1))
+
+    def ails(self, what: str, partition: int) -> bool:
+        """Whether a partition has this condition."""
+        return partition in self._causes.get(what, {})
+
+    def begun_anew(self, partition: int, what: str) -> None:
+        """A partition that this worker keeps is let go of for `what`, which lasts; what else was wrong with it is not."""
+        for other in [name for name, causes in self._causes.items() if partition in causes and name != what]:
+            self.healthy(other, partition)
 
     def assigned(self, partition: int) -> None:
         """A partition is this worker's; its state is to be restored."""
@@ -133,16 +154,19 @@ class Status:
 
     def restored(self, partition: int) -> None:
         """A partition's state is complete."""
+        self._restored(partition, None)
+
+    def _restored(self, partition: int, event: str | None) -> None:
         self.restoration.pop(partition, None)
         if not self.restoration:
-            self.healthy("restoring")
+            self._end("restoring", None, event)
 
     def revoked(self, partition: int) -> None:
         """A partition is this worker's no more, nor is what was wrong with it."""
         self.partitions.discard(partition)
-        self.restored(partition)
+        self._restored(partition, _HANDED_OVER)
         for what in [what for what, causes in self._causes.items() if partition in causes]:
-            self.healthy(what, partition)
+            self._end(what, partition, _HANDED_OVER)
 
     def received(self, records: int, size_bytes: int = 0) -> None:
         """Records were taken from Kafka; `size_bytes` of keys and values."""

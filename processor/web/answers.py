@@ -8,8 +8,11 @@ import msgspec
 
 from processor.telemetry import metrics
 from processor.telemetry.exposition import Sheet, exposition
+from processor.telemetry.report import lag_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from processor.telemetry.exposition import Samples
     from processor.telemetry.report import Fleet
 
@@ -33,8 +36,8 @@ def reasons(fleet: Fleet) -> dict[str, str]:
     return found
 
 
-def metrics_text(fleet: Fleet) -> bytes:
-    """All workers' series, each with its worker's label."""
+def metrics_text(fleet: Fleet, of_all: Mapping[str, str]) -> bytes:
+    """All workers' series, each with its worker's label and those `of_all`."""
     workers: dict[str, Samples] = {str(each.report.worker): dict(each.samples) for each in fleet.observations}
     for number in fleet.silent:
         sheet = Sheet()
@@ -44,18 +47,24 @@ def metrics_text(fleet: Fleet) -> bytes:
         sheet = Sheet()
         sheet.add(metrics.RESTARTS, restarts)
         workers[str(number)] = workers.get(str(number), {}) | sheet.samples
-    return exposition(workers)
+    return exposition(workers, of_all)
 
 
 def status_json(fleet: Fleet) -> bytes:
     """Everything that the page shows."""
-    why = reasons(fleet)
+    why, lag = reasons(fleet), lag_of([each.report for each in fleet.observations])
     told: dict[str, Any] = {
         "ready": not why,
         "reasons": why,
         "live": not liveness(fleet),
         "silent": {str(number): text for number, text in fleet.silent.items()},
         "restarts": {str(number): count for number, count in fleet.restarts.items()},
+        "lag": {
+            "records": lag.records,
+            "oldestS": lag.oldest_s,
+            "p99S": lag.p99_s,
+            "unknownPartitions": lag.unknown,
+        },
         "workers": [each.report for each in fleet.observations],
     }
     return msgspec.json.encode(told)

@@ -18,10 +18,13 @@ from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from processor.errors import ConfigurationError, Problem
+from processor.telemetry.exposition import NONE
+from processor.web.access import guard
 from processor.web.answers import liveness, metrics_text, reasons, status_json
+from processor.web.tls import certificate
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from processor.settings import ServiceSettings
     from processor.telemetry.report import Fleet
@@ -57,15 +60,19 @@ _ASSETS: Final = {
     "/": _asset("page.html", "text/html"),
     "/page.css": _asset("page.css", "text/css"),
     "/page.js": _asset("page.js", "text/javascript"),
-    "/icon.svg": _asset("icon.svg", "image/svg+xml"),
+    **{
+        f"/{name}": _asset(name, "image/svg+xml")
+        for name in ("icon.svg", "icon-unready.svg", "icon-unknown.svg")
+    },
 }
 
 
 class _Pages:
     """The handlers, over whatever `ask` tells."""
 
-    def __init__(self, ask: Callable[[], Awaitable[Fleet]]) -> None:
+    def __init__(self, ask: Callable[[], Awaitable[Fleet]], of_all: Mapping[str, str]) -> None:
         self._ask = ask
+        self._of_all = of_all
         self._watchers = 0
 
     async def live(self, _: web.Request) -> web.Response:
@@ -77,7 +84,7 @@ class _Pages:
         return web.json_response({"ready": not why, "reasons": why}, status=503 if why else 200)
 
     async def metrics(self, _: web.Request) -> web.Response:
-        body = metrics_text(await self._ask())
+        body = metrics_text(await self._ask(), self._of_all)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
     async def status(self, _: web.Request) -> web.Response:
@@ -105,15 +112,19 @@ class _Pages:
 
 
 @asynccontextmanager
-async def serve(settings: ServiceSettings, ask: Callable[[], Awaitable[Fleet]]) -> AsyncIterator[str]:
-    """Serve what `ask` tells while the context lasts; the address that is served at.
+async def serve(
+    settings: ServiceSettings, ask: Callable[[], Awaitable[Fleet]], of_all: Mapping[str, str] = NONE
+) -> AsyncIterator[str]:
+    """Serve what `ask` tells while the context lasts, every series with the labels `of_all`; the address that is served at.
 
     Raises:
-        ConfigurationError: the address cannot be listened at.
+        ConfigurationError: the address cannot be listened at, or the certificate cannot be used.
 
     """
-    pages = _Pages(ask)
-    app = web.Application(middlewares=[_refuse_foreign_names] if _is_local(settings.http_host) else [])
+    pages = _Pages(ask, of_all)
+    known, of_port = guard(settings), await asyncio.to_thread(certificate, settings)
+    middlewares = [_refuse_foreign_names] if _is_local(settings.http_host) else []
+    app = web.Application(middlewares=[*middlewares, *([] if known is None else [known])])
     app.add_routes(
         [
             web.get("/livez", pages.live),
@@ -127,7 +138,12 @@ async def serve(settings: ServiceSettings, ask: Callable[[], Awaitable[Fleet]]) 
     app.on_response_prepare.append(_harden)
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=_LEAVE_S)
     await runner.setup()
-    site = web.TCPSite(runner, settings.http_host, settings.http_port)
+    site = web.TCPSite(
+        runner,
+        settings.http_host,
+        settings.http_port,
+        ssl_context=None if of_port is None else of_port.context,
+    )
     try:
         await site.start()
     except OSError as error:
@@ -141,10 +157,15 @@ async def serve(settings: ServiceSettings, ask: Callable[[], Awaitable[Fleet]]) 
         )
         raise ConfigurationError([problem]) from error
     host, port = runner.addresses[0][:2]
-    log.info("serving health, metrics and the status page", url=f"http://{host}:{port}")
+    url = f"{'http' if of_port is None else 'https'}://{host}:{port}"
+    log.info("serving health, metrics and the status page", url=url)
+    following = None if of_port is None else asyncio.create_task(of_port.run(), name="certificate")
     try:
-        yield f"http://{host}:{port}"
+        yield url
     finally:
+        if following is not None:
+            following.cancel()
+            await asyncio.wait([following])
         await runner.cleanup()
 
 

@@ -138,6 +138,19 @@ def test_words_and_dates_that_old_yaml_converts_stay_texts() -> None:
         ("name: Loyalty exports", "name: 5", 1, "name"),
         ("name: Loyalty exports", "titel: x", 1, "titel"),
         ("{region: eu-west-1}", "{region: eu-west-1, accessKeyId: A}", 2, "connection"),
+        ("{region: eu-west-1}", "{region: eu-west-1, accessKeyIdFile: /a}", 2, "connection"),
+        (
+            "{region: eu-west-1}",
+            "{region: r, secretKeyFile: /a, secretKey: S}",
+            2,
+            "connection.secretKeyFile",
+        ),
+        (
+            "{region: eu-west-1}",
+            "{region: r, accessKeyIdFile: 5, secretKey: S}",
+            2,
+            "connection.accessKeyIdFile",
+        ),
         ("{region: eu-west-1}", "{regoin: eu-west-1}", 2, "connection.regoin"),
         ("{region: eu-west-1}", "{region: r, connectionUrl: localhost}", 2, "connection.connectionUrl"),
         (

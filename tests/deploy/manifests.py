@@ -6,6 +6,7 @@ import functools
 import subprocess
 from typing import TYPE_CHECKING, Any, Final
 
+from processor.settings import SECRETS
 from tests.deploy.tools import DEPLOY, load_all
 from tests.needs import program
 
@@ -65,10 +66,10 @@ def config_map(documents: list[dict[str, Any]], prefix: str) -> dict[str, str]:
 
 
 def environment(documents: list[dict[str, Any]], where: dict[str, Any], secret: Path) -> dict[str, str]:
-    """A container's environment; where it names the mounted secret, it gets the file `secret`."""
+    """A container's environment; where it names a mounted secret, it gets the file `secret`."""
     found = dict(config_map(documents, "processor-settings"))
     for each in where["env"]:
-        if each["name"].endswith("_PASSWORD_FILE"):
+        if each["name"].removesuffix("_FILE") in SECRETS:
             found[each["name"]] = str(secret)
         else:
             found[each["name"]] = each.get("value", "from elsewhere")

@@ -7,22 +7,25 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
 from processor.embedded.server import ServerProcess, free_ports
 from tests.deploy.tools import DEPLOY
-from tests.needs import program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+RULES: Final = DEPLOY / "prometheus" / "rules.yaml"
+
 
 class Prometheus:
     def __init__(self, url: str) -> None:
         self._url = url
+        self.of: dict[str, str] = {}
+        """What its target's series are labelled with, for a test to compare."""
 
     def query(self, query: str) -> list[dict[str, Any]]:
         """The series of an instant query, as of now; without those that are not a number."""
@@ -31,6 +34,13 @@ class Prometheus:
 
     def rules(self) -> list[dict[str, Any]]:
         return [rule for group in self._get("rules")["groups"] for rule in group["rules"]]
+
+    def range(self, query: str, begin_s: int, end_s: int, step_s: int) -> list[dict[str, Any]]:
+        """The series of a query between two moments, in seconds of Unix time."""
+        found: list[dict[str, Any]] = self._get(
+            "query_range", query=query, start=str(begin_s), end=str(end_s), step=str(step_s)
+        )["result"]
+        return found
 
     def is_ready(self) -> bool:
         try:
@@ -47,15 +57,17 @@ class Prometheus:
 
 
 @contextmanager
-def start_prometheus(directory: Path, target: str) -> Iterator[Prometheus]:
-    """One that scrapes `target` every half second, and evaluates our rules as often."""
+def start_prometheus(
+    directory: Path, scraped: dict[str, Any], *, binary: str, rules: Path = RULES, every: str = "500ms"
+) -> Iterator[Prometheus]:
+    """One that scrapes what one of its `scrape_configs` says, and evaluates the rules as often."""
     config = directory / "prometheus.yaml"
     config.write_text(
         yaml.safe_dump(
             {
-                "global": {"scrape_interval": "500ms", "evaluation_interval": "500ms"},
-                "rule_files": [str(DEPLOY / "prometheus" / "rules.yaml")],
-                "scrape_configs": [{"job_name": "processor", "static_configs": [{"targets": [target]}]}],
+                "global": {"scrape_interval": every, "evaluation_interval": every},
+                "rule_files": [str(rules)],
+                "scrape_configs": [scraped],
             }
         )
     )
@@ -63,7 +75,7 @@ def start_prometheus(directory: Path, target: str) -> Iterator[Prometheus]:
     server = ServerProcess(
         "Prometheus",
         [
-            program("prometheus"),
+            binary,
             f"--config.file={config}",
             f"--storage.tsdb.path={directory / 'data'}",
             f"--web.listen-address=127.0.0.1:{port}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 from collections import Counter
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from tests.needs import program
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from processor.embedded import EmbeddedKinesis
 
@@ -181,3 +183,56 @@ def test_the_module_s_policies_are_the_files() -> None:
         replaced = re.findall(r'"(arn:aws:[^"]+)"', declared[local])
         assert replaced == [statement(name)["Resource"]]
         assert EXAMPLE_ACCOUNT not in text.replace(replaced[0], "")
+
+
+@pytest.mark.needs("terraform")
+def test_the_module_s_policy_on_msk_is_the_file_with_one_s_own_cluster_topic_and_group(
+    tmp_path: Path,
+) -> None:
+    """Terraform itself works it out: the locals and variables need no provider."""
+    (tmp_path / "terraform").mkdir()
+    for name in ("iam-policy.json", "iam-policy-kms.json", "iam-policy-msk.json"):
+        shutil.copy(AWS / name, tmp_path)
+    main = (MODULE / "main.tf").read_text()
+    (local_values,) = re.findall(r"^locals \{\n.*?^\}\n", main, flags=re.MULTILINE | re.DOTALL)
+    text = (
+        local_values.replace("aws_kinesis_stream.exports.arn", '"arn"')
+        + (MODULE / "variables.tf").read_text()
+    )
+    (tmp_path / "terraform" / "main.tf").write_text(text)
+    cluster = "arn:aws:kafka:us-east-1:444455556666:cluster/mine/aaaa-1"
+    given = {
+        "oidc_provider_arn": "a:oidc-provider/b",
+        "msk_cluster_arn": cluster,
+        "kafka_topic": "changes",
+        "kafka_group": "exports",
+    }
+    command = [program("terraform"), "console", *(f"-var={name}={value}" for name, value in given.items())]
+    done = subprocess.run(
+        command,
+        input="local.msk_policy",
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path / "terraform",
+    )
+    written = json.loads(json.loads(done.stdout))
+    expected = (AWS / "iam-policy-msk.json").read_text()
+    for example, own in (
+        (f"eu-west-1:{EXAMPLE_ACCOUNT}", "us-east-1:444455556666"),
+        ("events/1234abcd-12ab-34cd-56ef-1234567890ab-1", "mine/aaaa-1"),
+        ("profile-changes", "changes"),
+        ("loyalty-exports", "exports"),
+    ):
+        expected = expected.replace(example, own)
+    assert written == json.loads(expected)
+
+
+def test_the_stream_is_not_destroyed_by_a_slip() -> None:
+    (stream,) = [
+        block['"aws_kinesis_stream"']['"exports"']
+        for block in blocks("resource")
+        if '"aws_kinesis_stream"' in block
+    ]
+    (lifecycle,) = stream["lifecycle"]
+    assert lifecycle["prevent_destroy"] is True

@@ -60,6 +60,13 @@ def test_the_end_image_is_not_root_and_takes_signals_itself() -> None:
     assert last["STOPSIGNAL"] == "SIGTERM"
 
 
+def test_every_base_is_the_one_that_is_pinned_by_its_digest() -> None:
+    text = DOCKERFILE.read_text()
+    (base,) = re.findall(r"^ARG PYTHON_IMAGE=(.*)$", text, flags=re.MULTILINE)
+    assert re.fullmatch(r"python:3\.\d+-slim-\w+@sha256:[0-9a-f]{64}", base)
+    assert set(re.findall(r"^FROM (\S+)", text, flags=re.MULTILINE)) == {"${PYTHON_IMAGE}", "dependencies"}
+
+
 def test_nothing_is_installed_into_the_end_image() -> None:
     for each in stages(DOCKERFILE)[-1]:
         assert not re.search(r"apt|pip |gcc|make", each.text), each.text

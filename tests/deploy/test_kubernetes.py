@@ -12,7 +12,7 @@ import processor
 from processor.configuration import parse_configuration
 from processor.governance.plan import compile_plan
 from processor.running import _LEAVE_S
-from processor.settings import Settings, StateSettings, load_settings
+from processor.settings import KafkaSettings, Settings, StateSettings, load_settings
 from processor.sizing import Load, load_constants, size
 from tests.deploy.dockerfile import stages
 from tests.deploy.manifests import (
@@ -248,10 +248,38 @@ def selectors(tree: Any) -> Iterator[dict[str, str]]:
 
 def test_what_selects_pods_selects_ours(overlay: str) -> None:
     ours = pod(overlay)["metadata"]["labels"]
-    dns = {"k8s-app": "kube-dns"}
+    of_dns = {"k8s-app": "kube-dns"}, {"dns.operator.openshift.io/daemonset-dns": "default"}
     for document in rendered(overlay):
         for selector in selectors(document.get("spec", {})):
-            assert selector in (ours, dns), f"{document['kind']}: {selector}"
+            assert selector in (ours, *of_dns), f"{document['kind']}: {selector}"
+
+
+def test_names_are_looked_up_wherever_clusters_have_their_dns(overlay: str) -> None:
+    rules = the(rendered(overlay), "NetworkPolicy")["spec"]["egress"]
+    found = {
+        (_place(to), port["port"], port["protocol"])
+        for rule in rules
+        for to in rule.get("to", ())
+        for port in rule["ports"]
+    }
+    for place, port in (("kube-system", 53), ("169.254.20.10/32", 53), ("openshift-dns", 5353)):
+        assert {(place, port, "UDP"), (place, port, "TCP")} <= found
+
+
+def _place(to: dict[str, Any]) -> str:
+    if "ipBlock" in to:
+        return str(to["ipBlock"]["cidr"])
+    return str(to["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"])
+
+
+def test_the_autoscaler_does_not_grow_the_group_where_nothing_is_committed(overlay: str) -> None:
+    (trigger,) = the(rendered(overlay), "ScaledObject")["spec"]["triggers"]
+    assert trigger["metadata"]["excludePersistentLag"] == "true"
+    # Two looks that are closer than a commit would take what moves for what stands still.
+    assert trigger["useCachedMetrics"] is True
+    scaled = the(rendered(overlay), "ScaledObject")["spec"]
+    commit_s = KafkaSettings.model_fields["commit_interval_ms"].default / 1000
+    assert scaled["pollingInterval"] >= 10 * commit_s
 
 
 def test_the_network_lets_kafka_through(overlay: str, tmp_path: Path) -> None:
@@ -274,7 +302,9 @@ def test_the_network_is_closed_but_for_what_is_named(overlay: str) -> None:
     ]
     blocks = [to["ipBlock"] for rule in policy["egress"] for to in rule.get("to", ()) if "ipBlock" in to]
     for block in blocks:
-        assert "169.254.169.254/32" in block["except"], "the node's own role"
+        assert block["cidr"] == "169.254.20.10/32" or "169.254.169.254/32" in block["except"], (
+            "the node's own role"
+        )
 
 
 def test_a_rollout_waits_for_pods_that_restore(overlay: str) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any, Final
 
+import kubernetes_validate
 import pytest
 import yaml
 
 from processor.settings import load_settings
+from processor.web.access import OPEN
 from tests.deploy.manifests import (
+    CUSTOM,
     KUBERNETES,
     OVERLAYS,
     WORKLOADS,
@@ -20,18 +22,19 @@ from tests.deploy.manifests import (
     container,
     environment,
     render,
+    rendered,
     the,
 )
 from tests.deploy.operators import check_operators_objects
 from tests.deploy.test_procedures import DOCS, commands
-from tests.deploy.test_rules import anchors
-from tests.deploy.tools import DEPLOY, ROOT, load_all
+from tests.deploy.test_rules import ALERTS, ALL, anchors
+from tests.deploy.tools import DEPLOY, ROOT, load
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 PAGES: Final = sorted({ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *DEPLOY.rglob("*.md")})
-OPERATORS_KINDS: Final = {"ScaledObject", "TriggerAuthentication", "PodMonitor"}
+OPERATORS_KINDS: Final = {"ScaledObject", "TriggerAuthentication", "PodMonitor", "PrometheusRule"}
 
 
 def on_the_page(title: str, page: str = DOCS) -> dict[str, Any]:
@@ -43,7 +46,7 @@ def on_the_page(title: str, page: str = DOCS) -> dict[str, Any]:
 
 def rendered_of_one_s_own(directory: Path, kustomization: dict[str, Any]) -> list[dict[str, Any]]:
     """An overlay outside of `deploy/`, beside a copy of it."""
-    shutil.copytree(KUBERNETES, directory / "deploy" / "kubernetes")
+    shutil.copytree(DEPLOY, directory / "deploy", ignore=shutil.ignore_patterns(".terraform*"))
     own = directory / "own"
     own.mkdir()
     (own / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
@@ -103,22 +106,93 @@ def test_pods_without_a_password_ask_for_no_secret_and_iam_s_settings_are_taken(
     assert load_settings(environment(documents, only, tmp_path)).kafka.sasl_password is None
 
 
-@pytest.mark.needs("node", "typescript", "@kubernetes-models")
-def test_the_rules_become_an_object_that_the_prometheus_operator_takes(tmp_path: Path) -> None:
-    (line,) = commands("On Kubernetes", "(printf")
-    kubectl = tmp_path / "kubectl"
-    kubectl.write_text("#!/bin/sh\ncat\n")
-    kubectl.chmod(0o755)
-    path = f"{tmp_path}:{os.environ['PATH']}"
-    done = subprocess.run(
-        ["/bin/sh", "-ec", line], capture_output=True, text=True, check=True, cwd=ROOT, env={"PATH": path}
-    )
-    documents = load_all(done.stdout)
-    assert [group["name"] for group in the(documents, "PrometheusRule")["spec"]["groups"]] == [
-        "processor-recorded",
-        "processor-alerts",
+@pytest.mark.needs("kustomize", "node", "typescript", "@kubernetes-models")
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_a_closed_port_is_closed_to_all_but_the_probes_and_prometheus(overlay: str, tmp_path: Path) -> None:
+    documents = rendered_with("a closed port", overlay, tmp_path)
+    for document in documents:
+        if not document["apiVersion"].startswith(CUSTOM):
+            kubernetes_validate.validate(document, "1.33", strict=True)
+    check_operators_objects([each for each in documents if each["apiVersion"].startswith(CUSTOM)], tmp_path)
+    (only,) = the(documents, WORKLOADS[overlay])["spec"]["template"]["spec"]["containers"]
+    assert {only[f"{kind}Probe"]["httpGet"]["scheme"] for kind in ("startup", "liveness", "readiness")} == {
+        "HTTPS"
+    }
+    assert {only[f"{kind}Probe"]["httpGet"]["path"] for kind in ("startup", "liveness", "readiness")} <= OPEN
+    secret = tmp_path / "secret"
+    secret.write_text("token-41\n")
+    service = load_settings(environment(documents, only, secret)).service
+    assert service.http_user is not None
+    assert service.http_token is not None
+    mounts = {mount["mountPath"] for mount in only["volumeMounts"]}
+    assert {
+        str(path and path.parent) for path in (service.http_tls_cert_file, service.http_tls_key_file)
+    } <= mounts
+    (scraped,) = the(documents, "PodMonitor")["spec"]["podMetricsEndpoints"]
+    assert (scraped["scheme"], scraped["port"], scraped["path"]) == ("https", "http", "/metrics")
+    made = {line.split()[6] for line in commands("A closed port", "kubectl -n processor create secret")}
+    assert {scraped["authorization"]["credentials"]["name"]} == made
+
+
+@pytest.mark.needs("kustomize")
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_on_openshift_the_pods_name_no_user(overlay: str, tmp_path: Path) -> None:
+    documents = rendered_with("on OpenShift", overlay, tmp_path)
+    context = the(documents, WORKLOADS[overlay])["spec"]["template"]["spec"]["securityContext"]
+    assert not {"runAsUser", "runAsGroup", "fsGroup"} & context.keys()
+    assert context["runAsNonRoot"] is True
+
+
+def rendered_with(title: str, overlay: str, directory: Path) -> list[dict[str, Any]]:
+    """The page's overlay with what it has under another title on top."""
+    whole = on_the_page("kustomization.yaml")
+    whole["components"] += on_the_page(f"{title}, beside the others")["components"]
+    whole["resources"] = [
+        each.replace("overlays/deployment", f"overlays/{overlay}") for each in whole["resources"]
     ]
-    check_operators_objects(documents, tmp_path)
+    return rendered_of_one_s_own(directory, whole)
+
+
+@pytest.mark.needs("kustomize")
+def test_the_rules_and_the_dashboard_come_as_they_are_once(tmp_path: Path) -> None:
+    whole = on_the_page("kustomization.yaml")
+    del whole["replacements"]
+    documents = rendered_of_one_s_own(tmp_path, whole)
+    assert the(documents, "PrometheusRule")["spec"] == load(DEPLOY / "prometheus" / "rules.yaml")
+    dashboard = config_map(documents, "processor-dashboard")["processor.json"]
+    assert dashboard == (DEPLOY / "grafana" / "processor.json").read_text()
+    of_overlays = {document["kind"] for overlay in OVERLAYS for document in rendered(overlay)}
+    assert "PrometheusRule" not in of_overlays, "each would evaluate all deployments' rules"
+
+
+@pytest.mark.needs("kustomize")
+def test_alerts_lead_to_the_run_book_of_one_s_own(tmp_path: Path) -> None:
+    documents = rendered_of_one_s_own(tmp_path, on_the_page("kustomization.yaml"))
+    rules = [rule for group in the(documents, "PrometheusRule")["spec"]["groups"] for rule in group["rules"]]
+    assert runbooks(rules) == {
+        name: f"https://git.example/processor/{rule['annotations']['runbook_url']}"
+        for name, rule in ALERTS.items()
+    }
+
+
+def test_the_rules_of_a_prometheus_without_the_operator_lead_to_the_run_book_of_one_s_own(
+    tmp_path: Path,
+) -> None:
+    (line,) = commands("Monitoring", "make")
+    written = tmp_path / "processor-rules.yaml"
+    line = line.replace("processor-rules.yaml", str(written))
+    subprocess.run(["/bin/sh", "-ec", line], check=True, cwd=ROOT)
+    rules = [rule for group in load(written)["groups"] for rule in group["rules"]]
+    for rule in rules:
+        if "alert" in rule:
+            url = rule["annotations"]["runbook_url"]
+            assert url.startswith("https://git.example/processor/docs/operations.md#")
+            rule["annotations"]["runbook_url"] = url.removeprefix("https://git.example/processor/")
+    assert rules == ALL, "and nothing else is changed"
+
+
+def runbooks(rules: list[dict[str, Any]]) -> dict[str, str]:
+    return {rule["alert"]: rule["annotations"]["runbook_url"] for rule in rules if "alert" in rule}
 
 
 @pytest.mark.needs("kustomize")

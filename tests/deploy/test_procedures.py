@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pytest
 
+from processor.connection_checks import connection_checks
 from processor.console import leaves
 from processor.embedded import start_kafka
-from processor.errors import ProcessorError
+from processor.errors import KafkaRefused, ProcessorError
+from processor.repartition import repartition
 from processor.service import run_service
 from tests.conftest import create_topic
 from tests.deploy import kafka_tools
@@ -51,6 +53,10 @@ PROPERTIES: Final = {
 }
 CASE: Final = vector("seed-example")
 EXPORTS: Final = len(CASE["exports"])
+NO_WRITE: Final = (
+    "kafka-acls.sh --bootstrap-server broker-1:9092 --add --deny-principal User:processor --operation Write "
+    f"--topic {TOPIC}-dead-letters"
+)
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -161,12 +167,18 @@ async def test_the_grants_are_enough_and_without_them_nothing_runs(
     await fill(broker, names)
     settings = member(broker, tmp_path, names)
     assert f"topic {TOPIC}" in await refusal(settings, plan)
+    assert [each async for each in connection_checks(settings, plan) if each.trouble]
     await follow(broker, tmp_path, names, "What Kafka must allow", "kafka-acls.sh")
+    assert not [each async for each in connection_checks(settings, plan) if each.trouble]
     await produce(broker.bootstrap_servers, TOPIC, [{"key": "bad", "valueText": "not JSON", "timestamp": 1}])
     async with caught_up(broker, settings, plan, len(CASE["events"]) + 1) as status:
         await stored_when(kinesis_client, stream, EXPORTS)
     assert status.figures.dead_lettered.total() == 1
     told = await follow(broker, tmp_path, names, "Scale out", "kafka-consumer-groups.sh")
+    assert not [each async for each in connection_checks(settings, plan) if each.trouble]
+    await kafka_tools.run(on(broker, NO_WRITE), tmp_path)
+    (trouble,) = [each.trouble async for each in connection_checks(settings, plan) if each.trouble]
+    assert f"an ACL is missing on topic {TOPIC}-dead-letters: grant Write" in trouble
     lags = [line.split()[5] for line in told.splitlines() if line.startswith(GROUP)]
     assert len(lags) == 12
     assert set(lags) <= {"0", "-"}
@@ -191,7 +203,7 @@ async def test_lost_offsets_are_refused_and_set_again(
 
 
 @pytest.mark.integration
-async def test_added_partitions_are_refused_and_a_new_group_exports_anew(
+async def test_partitions_are_added_and_their_state_moved_and_a_new_group_exports_anew(
     broker: EmbeddedKafka, grants: None, plan: Plan, kinesis_client: Any, stream: str, tmp_path: Path
 ) -> None:
     await fill(broker, PARTITIONS)
@@ -201,10 +213,17 @@ async def test_added_partitions_are_refused_and_a_new_group_exports_anew(
     assert await committed(broker.bootstrap_servers, PARTITIONS.group, PARTITIONS.topic) == len(
         CASE["events"]
     )
+    await follow(broker, tmp_path, PARTITIONS, "Add partitions", "kafka-topics.sh")
     told = await follow(broker, tmp_path, PARTITIONS, "Add partitions", "kafka-consumer-groups.sh")
     assert PARTITIONS.group in told
-    await follow(broker, tmp_path, PARTITIONS, "Add partitions", "kafka-topics.sh")
-    assert "Start a new group" in await refusal(settings, plan)
+    with pytest.raises(KafkaRefused, match="Alter on it is needed"):
+        await repartition(settings, lambda *_: None)
+    await follow(broker, tmp_path, PARTITIONS, "Add partitions", "kafka-acls.sh")
+    outcome = await repartition(settings, lambda *_: None)
+    assert (outcome.before, outcome.now) == (12, 24)
+    async with running(settings, plan) as status:
+        await until(lambda: status.is_ready and len(status.partitions) == 24)
+    assert len(await stored_when(kinesis_client, stream, EXPORTS)) == EXPORTS
     async with caught_up(broker, member(broker, tmp_path, ANEW), plan, len(CASE["events"])) as status:
         assert len(await stored_when(kinesis_client, stream, 2 * EXPORTS)) == 2 * EXPORTS
     assert len(status.partitions) in {0, 24}

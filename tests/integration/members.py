@@ -92,9 +92,10 @@ def repeats(kinesis: ScriptedKinesis) -> int:
 
 
 class Producer:
-    """Produces events, and remembers them."""
+    """Produces events, and remembers them; `with_times` where they bear the time of now."""
 
-    def __init__(self, servers: str, topic: str) -> None:
+    def __init__(self, servers: str, topic: str, *, with_times: bool = False) -> None:
+        self._timestamp_ms = None if with_times else 0
         self.events: list[tuple[bytes, bytes | None]] = []
         self._topic = topic
         self._producer = AIOKafkaProducer(bootstrap_servers=servers, enable_idempotence=True)
@@ -108,7 +109,7 @@ class Producer:
 
     async def produce(self, events: Sequence[tuple[bytes, bytes | None]]) -> None:
         kept = [
-            await self._producer.send(self._topic, key=key, value=value, timestamp_ms=0)
+            await self._producer.send(self._topic, key=key, value=value, timestamp_ms=self._timestamp_ms)
             for key, value in events
         ]
         await asyncio.gather(*kept)

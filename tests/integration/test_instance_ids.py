@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
 import signal
 from typing import TYPE_CHECKING
@@ -104,6 +105,57 @@ async def test_of_two_with_one_id_the_last_has_it_and_the_other_waits_until_it_h
         finally:
             await one.kill()
             await two.kill()
+    assert first_occurrences(scripted) == expected(producer.events)
+
+
+def of_worker(member: Member, worker: int, event: str) -> list[list[int]]:
+    lines = (json.loads(line) for line in member.log.read_text().splitlines() if event in line)
+    return [line["partitions"] for line in lines if line["event"] == event and line["worker"] == worker]
+
+
+async def test_a_worker_that_is_killed_holds_up_its_own_partitions_alone_and_an_end_in_order_none(
+    kafka: str, topic: str, tmp_path: Path
+) -> None:
+    """The session is longer than the test may take: what waits for its end never comes."""
+    scripted = ScriptedKinesis(random.Random(5))
+    scripted.check_order = False  # a call of the one that was killed may arrive beside its successor's
+    homes = [tmp_path / "one", tmp_path / "two"]
+    for home in homes:
+        home.mkdir()
+    async with served(scripted) as url, Producer(kafka, topic) as producer:
+        one, two = (
+            Member(
+                home,
+                member_environ(kafka, topic, home, url, kafka_session_timeout_ms="600000", log_format="json"),
+                workers=2,
+            )
+            for home in homes
+        )
+        try:
+            await one.start()
+            owned: list[list[int]] = []
+            while not owned or not all(owned) or sorted([*owned[0], *owned[1]]) != [0, 1, 2]:
+                await asyncio.sleep(0.05)
+                owned = [(of_worker(one, worker, ASSIGNED) or [[]])[-1] for worker in (0, 1)]
+            before = [of_worker(one, worker, ASSIGNED) for worker in (0, 1)]
+            revoked = of_worker(one, 1, "partitions revoked")
+            await producer.produce(changes(random.Random(1), 100, PROFILES))
+            await caught_up(scripted, expected(producer.events))
+            os.kill(one.worker_pids()[0], signal.SIGKILL)
+            await producer.produce(changes(random.Random(2), 100, PROFILES, 100))
+            await caught_up(scripted, expected(producer.events))
+            assert of_worker(one, 0, ASSIGNED) == [*before[0], owned[0]]
+            assert of_worker(one, 1, ASSIGNED) == before[1]
+            assert of_worker(one, 1, "partitions revoked") == revoked
+            assert await one.stop() == 0
+            await two.start()
+            await producer.produce(changes(random.Random(3), 100, PROFILES, 200))
+            await caught_up(scripted, expected(producer.events))
+            assert await two.stop() == 0
+        finally:
+            for member in (one, two):
+                if member._process is not None:
+                    await member.kill()
     assert first_occurrences(scripted) == expected(producer.events)
 
 

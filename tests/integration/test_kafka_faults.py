@@ -162,6 +162,42 @@ async def test_a_topic_that_is_deleted_while_it_is_read_makes_the_service_unread
     assert numbers(kinesis) == expected_numbers(20)
 
 
+async def test_no_partition_stands_still_after_a_broker_was_stopped_for_longer_than_a_request_may_take(
+    scripted: tuple[ScriptedKinesis, str],
+) -> None:
+    """An append that expires while its partition has no leader leaves a gap in its producer's numbers."""
+    kinesis, url = scripted
+    with start_kafka() as broker:
+        servers = broker.bootstrap_servers
+        await create(servers, "events", partitions=8)
+        settings = settings_for(
+            servers, "events", kafka_request_timeout_ms="1000", kafka_metadata_max_age_ms="100"
+        )
+        events = changes(1_000)
+        async with running(settings, plan_for(case(), "s", url)) as status, asyncio.TaskGroup() as tasks:
+            tasks.create_task(produce_under_way(servers, "events", events))
+            await until(lambda: status.figures.exported > 200)
+            await asyncio.to_thread(broker.stop)
+            await until(lambda: "kafka" in status.conditions)
+            await asyncio.to_thread(broker.restart)
+            await until(lambda: status.is_ready and status.figures.exported == len(events))
+            assert status.figures.in_flight == 0
+    assert numbers(kinesis) == expected_numbers(len(events))
+
+
+async def produce_under_way(servers: str, topic: str, events: list[dict[str, Any]]) -> None:
+    """Append events one after another, some milliseconds apart, whatever becomes of the broker meanwhile."""
+    producer = AIOKafkaProducer(bootstrap_servers=servers, enable_idempotence=True)
+    await producer.start()
+    try:
+        for event in events:
+            await asyncio.sleep(0.003)
+            value = json.dumps(event["value"]).encode()
+            await producer.send(topic, key=event["key"].encode(), value=value, timestamp_ms=0)
+    finally:
+        await producer.stop()
+
+
 async def test_a_storm_of_rebalances_loses_reorders_and_repeats_nothing(
     kafka: str, topic: str, tmp_path: Path
 ) -> None:

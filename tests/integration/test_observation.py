@@ -6,10 +6,12 @@ import asyncio
 import random
 import re
 import signal
+from socket import gethostname
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
 from tests.integration.members import Member, Producer, changes, member_environ
 from tests.kinesis.model import Faults, ScriptedKinesis
@@ -53,6 +55,17 @@ async def ready(http: aiohttp.ClientSession, url: str) -> dict[str, Any]:
             if told["ready"]:
                 return told
         await asyncio.sleep(0.05)
+
+
+async def member_names(servers: str, group: str) -> set[str]:
+    """The client ids of a group's members, as Kafka's own tools show them."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    await admin.start()
+    try:
+        (described,) = (await admin.describe_consumer_groups([group]))[0].groups
+    finally:
+        await admin.close()
+    return {member[1] for member in described[-2 if isinstance(described[-1], int) else -1]}
 
 
 def lag_partitions(scrape: dict[Any, float]) -> list[str]:
@@ -119,12 +132,19 @@ async def test_the_series_of_revoked_partitions_disappear(
 async def test_one_port_answers_for_all_workers_and_tells_of_one_that_is_missing(
     kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str], tmp_path: Path
 ) -> None:
-    _, url = kinesis
+    scripted, url = kinesis
     member = await Member(tmp_path, member_environ(kafka, topic, tmp_path, url), workers=2).start()
     try:
         async with aiohttp.ClientSession() as http:
             at = await url_of(member)
             assert await ready(http, at) == {"ready": True, "reasons": {}}
+            # Each calls itself by a name of its own, at both ends.
+            names = {f"processor-{gethostname()}-{worker}" for worker in (0, 1)}
+            while await member_names(kafka, f"group-{topic}") != names:
+                await asyncio.sleep(0.1)
+            assert {caller.rpartition(" client/")[2] for caller in scripted.callers} == names
+            of_all = {"group": f"group-{topic}", "topic": topic, "stream": "exports"}
+            assert all(labels >= set(of_all.items()) for _, labels in await scraped(http, at))
             async with http.get(f"{at}/api/status") as answer:
                 told = await answer.json()
             assert [each["worker"] for each in told["workers"]] == [0, 1]
@@ -143,6 +163,56 @@ async def test_one_port_answers_for_all_workers_and_tells_of_one_that_is_missing
             found = sums(await scraped(http, at))
             assert found[str(index)]["processor_worker_restarts_total"] == 1
             assert found[str(1 - index)]["processor_worker_restarts_total"] == 0
+        assert await member.stop() == 0
+    finally:
+        await member.kill()
+
+
+async def test_lag_is_what_kafka_has_while_kinesis_holds_back_and_nothing_is_fetched(
+    kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str], tmp_path: Path
+) -> None:
+    scripted, url = kinesis
+    scripted.faults = Faults(unavailable=1.0)
+    environ = member_environ(
+        kafka,
+        topic,
+        tmp_path,
+        url,
+        in_flight_bytes=str(1024 * 1024),
+        kafka_partition_fetch_max_bytes=str(16 * 1024),
+        kafka_lag_interval_ms="300",
+        log_interval_ms="500",
+    )
+    member = await Member(tmp_path, environ).start()
+    rng = random.Random(1)
+    try:
+        async with Producer(kafka, topic) as producer, aiohttp.ClientSession() as http:
+            at = await url_of(member)
+            for _ in range(3):
+                await producer.produce(changes(rng, 4_000, 3_000, len(producer.events)))
+                while True:
+                    found = sums(await scraped(http, at))["0"]
+                    done = (
+                        found["processor_events_unchanged_total"] + found["processor_events_exported_total"]
+                    )
+                    if found.get("processor_partition_lag_records", 0) + done == len(producer.events):
+                        break
+                    await asyncio.sleep(0.1)
+            # Of all this only a part was ever fetched: the ends are Kafka's own word.
+            assert found["processor_events_received_total"] < len(producer.events) / 2
+            assert found["processor_partition_lag_seconds"] > 0
+            async with http.get(f"{at}/api/status") as answer:
+                told = (await answer.json())["lag"]
+            assert told["records"] + done == len(producer.events)
+            assert told["unknownPartitions"] == 0
+            wanted = f'"lag_records": {told["records"]}'
+            while not any(
+                wanted in line and "figures" in line for line in member.log.read_text().splitlines()
+            ):
+                await asyncio.sleep(0.1)
+            scripted.faults = Faults()
+            while sums(await scraped(http, at))["0"]["processor_partition_lag_records"]:
+                await asyncio.sleep(0.1)
         assert await member.stop() == 0
     finally:
         await member.kill()

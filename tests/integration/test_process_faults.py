@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import signal
 import time
@@ -12,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
+from processor.embedded import start_kafka
 from processor.state.rocks import RocksStore
+from tests.conftest import create_topic
 from tests.integration.members import (
     Member,
     Producer,
@@ -106,6 +109,49 @@ async def test_a_signal_under_load_with_a_black_hole_ends_the_process_and_loses_
         await member.kill()
     assert first_occurrences(scripted) == wanted
     assert repeats(scripted) <= 200
+
+
+async def test_a_signal_while_kafka_is_away_ends_with_0_and_each_line_of_the_log_is_one_object(
+    kinesis: tuple[ScriptedKinesis, str], tmp_path: Path
+) -> None:
+    scripted, kinesis_url = kinesis
+    with start_kafka() as broker:
+        servers = broker.bootstrap_servers
+        await create_topic(servers, "events", partitions=4)
+        environ = member_environ(servers, "events", tmp_path, kinesis_url, log_format="json")
+        member = await Member(tmp_path, {**environ, "PYTHONUNBUFFERED": "1"}, workers=2).start()
+        try:
+            # One that still joins misses no heartbeat.
+            while sorted(map(len, assigned(member))) != [2, 2]:
+                await asyncio.sleep(0.05)
+            async with Producer(servers, "events") as producer:
+                await producer.produce(random_changes(random.Random(1), 100, 40))
+                await caught_up(scripted, expected(producer.events))
+                scripted.faults = Faults(unavailable=1.0)
+                await producer.produce(random_changes(random.Random(2), 100, 40, 100))
+            await asyncio.to_thread(broker.stop)
+            while member.log.read_text().count("no heartbeat was answered") < 2:
+                await asyncio.sleep(0.05)
+            member.process.send_signal(signal.SIGTERM)
+            assert await member.process.wait() == 0
+        finally:
+            await member.kill()
+    lines = [json.loads(line) for line in member.log.read_text().splitlines()]
+    assert not [line for line in lines if "exception" in line or "exc_info" in line]
+    assert not [line for line in lines if line.get("reason") == "" or line.get("error") == ""]
+    for worker in (0, 1):
+        of_worker = [line for line in lines if line.get("worker") == worker]
+        draining = next(at for at, line in enumerate(of_worker) if line.get("condition") == "draining")
+        told = {line["event"] for line in of_worker[draining:]}
+        assert "stopped" in told
+        assert not told & {"recovered", "ready"}
+
+
+def assigned(member: Member) -> list[list[int]]:
+    """The partitions that each worker was given last, by its log."""
+    lines = [json.loads(line) for line in member.log.read_text().splitlines()]
+    told = [line for line in lines if line["event"] == "partitions assigned"]
+    return list({line["worker"]: line["partitions"] for line in told}.values())
 
 
 async def test_a_slow_disk_slows_all_down_and_loses_and_reorders_nothing(

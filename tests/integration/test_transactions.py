@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from processor import letters
 from processor.embedded import start_kafka
 from processor.settings import load_settings
+from tests.deploy import kafka_tools
+from tests.deploy.tools import ROOT
 from tests.integration.members import (
     Member,
     changes,
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
     from processor.embedded.kafka import EmbeddedKafka
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 
 Event = tuple[bytes, bytes | None]
 
@@ -98,6 +103,14 @@ async def end_of(servers: str, topic: str) -> int:
         return int((await consumer.end_offsets([place]))[place])
     finally:
         await consumer.stop()
+
+
+async def committed_and_marked(servers: str, topic: str, writer: Any, events: Sequence[Event]) -> None:
+    """The topic's first transaction: what follows it stands behind its marker, which the broker writes a little later."""
+    await writer.producer.begin_transaction()
+    await writer.write(events)
+    await writer.producer.commit_transaction()
+    await committed_up_to(servers, topic, len(events) + 1)
 
 
 async def committed_up_to(servers: str, topic: str, offset: int) -> None:
@@ -211,13 +224,12 @@ async def test_an_open_transaction_is_told_with_its_remedy_and_its_end_lets_even
         writers(kafka, topic, 2) as (writer, other),
         running(tmp_path, kafka, topic, url, **settings) as (http, at, member),
     ):
-        for each, events in ((other, before), (writer, opened), (other, behind)):
+        await committed_and_marked(kafka, topic, other, before)
+        for each, events in ((writer, opened), (other, behind)):
             await each.producer.begin_transaction()
             await each.write(events)
-            if each is other:
-                await each.producer.commit_transaction()
+        await other.producer.commit_transaction()
         # The first is committed up to its marker; what stands behind the open one is not.
-        await committed_up_to(kafka, topic, 11)
         while True:
             async with http.get(f"{at}/readyz") as answer:
                 told = await answer.json()
@@ -242,6 +254,45 @@ async def test_an_open_transaction_is_told_with_its_remedy_and_its_end_lets_even
         assert "stalled" not in member.log.read_text()
     assert first_occurrences(scripted) == expected([*before, *opened, *behind])
     assert repeats(scripted) == 0
+
+
+async def test_a_transaction_that_hangs_is_found_and_ended_as_the_run_book_has_it(
+    kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str], tmp_path: Path
+) -> None:
+    scripted, url = kinesis
+    rng, topic = random.Random(4), f"{topic}-hung"
+    await created(kafka, topic, {})
+    before, opened, behind = changes(rng, 10, 10), changes(rng, 10, 10, 10), changes(rng, 10, 10, 20)
+
+    async def follow(line: str, start_offset: str) -> str:
+        names = {"broker-1:9092": kafka, "profile-changes": topic, "--partition 3": "--partition 0"}
+        for name, ours in (*names.items(), ("4711", start_offset)):
+            line = line.replace(name, ours)
+        return await kafka_tools.run(line, tmp_path)
+
+    lines = re.findall(r"^\$ (kafka-transactions\.sh .*)$", OPERATIONS, re.MULTILINE)
+    describe, find, abort = lines
+    async with (
+        writers(kafka, topic, 2) as (writer, other),
+        running(tmp_path, kafka, topic, url, kafka_transaction_timeout_ms="1000") as (http, at, _),
+    ):
+        await committed_and_marked(kafka, topic, other, before)
+        for each, events in ((writer, opened), (other, behind)):
+            await each.producer.begin_transaction()
+            await each.write(events)
+        await other.producer.commit_transaction()
+        told = (await follow(describe, "")).splitlines()
+        head = next(line for line in told if line.startswith("ProducerId"))
+        column = head.split().index("CurrentTransactionStartOffset")
+        rows = [row.split() for row in told[told.index(head) + 1 :]]
+        (start_offset,) = {row[column] for row in rows} - {"None"}
+        assert start_offset == "11"
+        # Its producer lives, and its time is not over: nothing is to be found that hangs for longer.
+        assert topic not in await follow(find, "")
+        await follow(abort, start_offset)
+        await caught_up(scripted, expected([*before, *behind]))
+        await ready(http, at)
+    assert first_occurrences(scripted) == expected([*before, *behind])
 
 
 async def test_where_uncommitted_events_are_read_they_come_at_once_and_a_change_to_committed_ones_goes_on(

@@ -12,6 +12,8 @@ from processor.kafka.positions import Bounds
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
 
+    from processor.kafka.topic_ids import TopicIdentity
+
 
 class Kept(NamedTuple):
     """A record, as a consumer hands it over."""
@@ -25,6 +27,7 @@ class Kept(NamedTuple):
 class MemoryChangelog:
     def __init__(self) -> None:
         self.records: list[Kept] = []
+        self.identity: TopicIdentity | None = None
         self.failures = 0
         """How many of the next calls fail."""
 
@@ -37,6 +40,9 @@ class MemoryChangelog:
             else:
                 self.records.append(Kept(offset, key, entry, []))
         return Span(first, len(self.records))
+
+    async def check_identity(self) -> None:
+        """It stays the topic that it is."""
 
     async def append(self, _: int, entries: Mapping[bytes, bytes | Deletion]) -> list[Span]:
         await self._fail_now_and_then()

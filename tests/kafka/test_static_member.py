@@ -183,6 +183,28 @@ async def test_a_member_that_waits_for_its_id_can_be_closed() -> None:
         await joining
 
 
+@pytest.mark.parametrize(
+    ("gives_id_back", "comes_back"), [(True, False), (True, True), (False, False), (False, True)]
+)
+@virtual_time
+async def test_a_member_that_gives_its_id_back_leaves_the_group_unless_it_comes_back(
+    *, gives_id_back: bool, comes_back: bool
+) -> None:
+    left: list[str | None] = []
+
+    async def leave() -> None:
+        left.append(coordinator._group_instance_id)
+
+    coordinator: Any = SimpleNamespace(_send_req=None, _group_instance_id="pod-0", _maybe_leave_group=leave)
+    member = StaticMember("pod-0", LOOK_S, gives_id_back=gives_id_back)
+    member.watch(SimpleNamespace(_coordinator=coordinator))
+    if comes_back:
+        member.keep_id()
+    await coordinator._maybe_leave_group()
+    assert left == [None if gives_id_back and not comes_back else "pod-0"]
+    assert coordinator._group_instance_id == "pod-0"
+
+
 @virtual_time
 async def test_a_broker_without_static_membership_gets_plain_heartbeats() -> None:
     sent: list[object] = []
@@ -203,6 +225,8 @@ def test_aiokafka_has_the_names_that_are_used() -> None:
     source = inspect.getsource(GroupCoordinator)
     assert "async def _send_req(self, request)" in source
     assert "self._closing = create_future()" in source
+    assert "self._group_instance_id is None" in inspect.getsource(GroupCoordinator._maybe_leave_group)
+    assert "await self._maybe_leave_group()" in inspect.getsource(GroupCoordinator.close)
     for name in ("self.group_id", "self.generation", "self.member_id"):
         assert name in source
     assert "await self._coordinator._send_req(request)" in inspect.getsource(

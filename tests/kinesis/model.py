@@ -98,6 +98,8 @@ class Faults:
     """Shards keep to their published limits."""
     unlisted: str | None = None
     """The code of the error with which the shards cannot be listed."""
+    undescribed: str = ""
+    """The code that DescribeStreamSummary is refused with."""
     is_poison: Callable[[bytes], bool] = lambda _: False
     """Data that Kinesis rejects, with the whole request that it is in."""
     black_hole: bool = False
@@ -126,6 +128,8 @@ class ScriptedKinesis:
         """The closed ones, too, parents before their children."""
         for n in range(shards):
             self._open(HASH_KEYS * n // shards, HASH_KEYS * (n + 1) // shards - 1)
+        self.callers: set[str] = set()
+        """What those who call over HTTP say of themselves."""
         self.listings = 0
         self.throttled = 0
         self.requests: list[int] = []

@@ -25,17 +25,21 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def served(kinesis: ScriptedKinesis) -> AsyncIterator[str]:
-    """Serve the stream, by whatever name; the endpoint's URL."""
+async def served(kinesis: ScriptedKinesis, known_keys: set[str] | None = None) -> AsyncIterator[str]:
+    """Serve the stream, by whatever name, to those who sign with `known_keys`, or to all; the endpoint's URL."""
 
     async def answer(request: web.Request) -> web.Response:
+        signed = request.headers.get("Authorization", "").partition("Credential=")[2].partition("/")[0]
+        if known_keys is not None and signed not in known_keys:
+            return _error(400, "UnrecognizedClientException")
+        kinesis.callers.add(request.headers["User-Agent"])
         action = request.headers["X-Amz-Target"].rpartition(".")[2]
         body = json.loads(await request.read())
         if action == "PutRecords":
             return await _put(kinesis, body["Records"])
         if action == "DescribeStreamSummary":
-            if kinesis.faults.refused:
-                return _error(400, kinesis.faults.refused)
+            if kinesis.faults.refused or kinesis.faults.undescribed:
+                return _error(400, kinesis.faults.refused or kinesis.faults.undescribed)
             summary: dict[str, Any] = {"MaxRecordSizeInKiB": kinesis.record_bytes // 1024}
             if kinesis.ignores_keys:
                 summary["RecordDistributionStrategy"] = "AUTO"

@@ -35,7 +35,13 @@ def client(url: str) -> Any:
 
 @asynccontextmanager
 async def opened(
-    url: str | None, stream: str, *, region: str = REGION, keys: bool = True, **changes: float
+    url: str | None,
+    stream: str,
+    *,
+    region: str = REGION,
+    keys: bool = True,
+    client: str = "",
+    **changes: float,
 ) -> AsyncIterator[Stream]:
     """The stream at an endpoint, or at AWS, as the service opens it; without `keys` by the credential chain."""
     given = ", accessKeyId: test, secretKey: test" if keys else ""
@@ -48,7 +54,7 @@ marketingActions: []
 segments: [{{id: one}}]
 """
     destination = parse_configuration((text, "destination.yaml"), None, {})[0]
-    async with open_stream(destination, KinesisSettings.model_validate(changes)) as found:
+    async with open_stream(destination, KinesisSettings.model_validate(changes), client) as found:
         yield found
 
 

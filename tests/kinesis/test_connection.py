@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from processor import __version__
 from processor.embedded.server import free_ports
 from processor.errors import (
     KinesisError,
@@ -335,6 +336,30 @@ async def test_connections_are_kept_and_bounded() -> None:
     async with endpoint(slow) as url, opened(url, "exports", max_requests_in_flight=4) as stream:
         await asyncio.gather(*(stream.put([export(n, 0)]) for n in range(60)))
     assert connections <= 6, "four for calls, two for looking at the stream"
+
+
+@pytest.mark.parametrize(
+    ("client", "told"),
+    [
+        ("processor-node7-0", f" processor/{__version__} client/processor-node7-0"),
+        ("größe 1\r\nx: y", f" processor/{__version__} client/gr-e-1-x-y"),
+        ("", f" processor/{__version__}"),
+    ],
+)
+async def test_who_calls_is_told_with_every_call(client: str, told: str) -> None:
+    heads: list[str] = []
+
+    async def kinesis(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            heads.append((await request(reader))[0])
+            writer.write(http(200, GOOD))
+
+    async with endpoint(kinesis) as url, opened(url, "exports", client=client) as stream:
+        await stream.put([export(1, 0)])
+        await stream.put([export(2, 0)])
+    agents = [line for head in heads for line in head.splitlines() if line.lower().startswith("user-agent:")]
+    assert len(agents) == 2
+    assert all(line.endswith(told) for line in agents)
 
 
 async def test_credentials_that_run_out_are_renewed_through_the_chain(

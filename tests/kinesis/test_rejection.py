@@ -250,7 +250,7 @@ def test_a_partition_that_has_no_room_before_its_rejected_record_is_settled_goes
                 Overlay(MemoryStore()),
                 writer,
                 cast("Any", SimpleNamespace(write=write)),
-                cast("Any", SimpleNamespace(keep=_nothing)),
+                cast("Any", SimpleNamespace(keep=_nothing, passed=_nothing)),
                 cast("Any", SimpleNamespace(passed=_nothing)),
             )
             partition = Partition(0, stages, Status(), state_bytes_max=1 << 20, on_room=lambda: None)

@@ -10,6 +10,7 @@ from aiokafka import TopicPartition
 from aiokafka import errors as kafka
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.group import SyncGroupRequest
+from aiokafka.protocol.offset import OffsetRequest
 
 from processor.kafka import records as unpacking
 from processor.kafka.room import size_bytes
@@ -121,6 +122,15 @@ class Consumer:
         end, has_any = await self._ask(lambda: (log.end, log.has(position)))
         answer = (partition, 0, end, end, 0, None, -1, b"a batch" if has_any else b"")
         return SimpleNamespace(API_VERSION=11, throttle_time_ms=0, topics=[(topic, [answer])])
+
+    async def ends_of_many(self, request: Any) -> Any:
+        """What `LogEnds` asks for."""
+        ((topic, places),) = request._topics
+
+        def told() -> list[tuple[int, int, int, int]]:
+            return [(partition, 0, -1, self._broker.log(topic, partition).end) for partition, _ in places]
+
+        return SimpleNamespace(topics=[(topic, await self._ask(told))])
 
     @property
     def _fetcher(self) -> Any:
@@ -316,7 +326,12 @@ class _Client:
     async def send(self, node: int, request: object) -> object:
         if isinstance(request, FetchRequest):
             return await self._consumer.fetch_alone(request)
+        if isinstance(request, OffsetRequest):
+            return await self._consumer.ends_of_many(request)
         raise NotImplementedError(node, request)
+
+    def force_metadata_update(self) -> None:
+        """There is one broker, and it leads all."""
 
 
 class _Coordinator:
@@ -329,6 +344,9 @@ class _Coordinator:
     async def _send_req(self, request: _Sync) -> None:
         group = self._consumer._broker.group
         await self._consumer._ask(lambda: group.sync(request.member_id, request.generation), of_group=True)
+
+    async def _do_commit_offsets(self, _assignment: object, _offsets: object) -> None:
+        raise AssertionError("commits go another way here")
 
     def reset_generation(self) -> None:
         self.generation = -1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from processor.errors import StateUnavailable
 from processor.state.memory import MemoryStore
 from tests.simulation.broker import NOWHERE
 from tests.simulation.loop import PROCESS
@@ -15,14 +16,28 @@ if TYPE_CHECKING:
 
     from processor.state.store import Left
 
+_FULL = "the disk is full: make room"
 _SYNCED = 0.2
 """The share of writes after which the disk has all of them for good."""
 
 
-class Disk:
-    """What one machine keeps of its partitions' stores."""
+class NoDisk:
+    """What is looked at of a real one."""
+
+    figures = None
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+    async def check(self) -> None:
+        return
+
+
+class Disk(NoDisk):
+    """What one machine keeps of its partitions' stores; `full_until_s` it takes nothing."""
 
     def __init__(self, rng: random.Random) -> None:
+        self.full_until_s = 0.0
         self._rng = rng
         self._synced: dict[int, MemoryStore] = {}
         self._writes: dict[int, list[Callable[[MemoryStore], None]]] = {}
@@ -34,6 +49,20 @@ class Disk:
         for write in self._writes.setdefault(partition, []):
             write(store)
         return store
+
+    def is_full(self) -> bool:
+        loop = asyncio.get_running_loop()
+        return bool(loop.now_s < self.full_until_s)  # type: ignore[attr-defined]  # the world's loop
+
+    async def check(self) -> None:
+        if self.is_full():
+            raise StateUnavailable(_FULL)
+
+    async def opened(self, partition: int) -> Store:
+        """As a worker opens it: for that, too, there may be no room."""
+        if self.is_full() and self._rng.random() < 0.5:
+            raise StateUnavailable(_FULL)
+        return self.open(partition)
 
     def write(self, partition: int, write: Callable[[MemoryStore], None]) -> None:
         """Keep a write; for good after the next sync."""
@@ -80,8 +109,16 @@ class Store(MemoryStore):
     async def apply(self, changes: Mapping[bytes, bytes], position: int, stream: str | None = None) -> None:
         await self._written(lambda store: _applied(store, changes, position, stream))
 
+    def note(self, *, changelog: str | None = None, consumed: int | None = None) -> None:
+        super().note(changelog=changelog, consumed=consumed)
+        self._disk.write(
+            self._partition, lambda store: MemoryStore.note(store, changelog=changelog, consumed=consumed)
+        )
+
     async def left_before(self, offset: int, limit: int) -> list[Left]:
         await self._turn()
+        if self.trouble is not None:
+            return []
         return await super().left_before(offset, limit)
 
     async def forget(self, left: Sequence[Left], position: int) -> None:
@@ -107,7 +144,10 @@ class Store(MemoryStore):
             if process is None or not process.is_dead:
                 assert self.is_open, "a store was written after it was closed"
                 write(self)
-                self._disk.write(self._partition, write)
+                if self.trouble is None and self._disk.is_full():
+                    self.trouble = _FULL
+                if self.trouble is None:
+                    self._disk.write(self._partition, write)
                 for each in awaited:
                     if not each.done():
                         each.set_result(None)
@@ -126,6 +166,7 @@ def _copy(of: MemoryStore, to: MemoryStore) -> None:
     to.records = dict(of.records)
     to._left = dict(of._left)
     to.position, to.highest_offset, to.stream = of.position, of.highest_offset, of.stream
+    to.changelog, to.consumed = of.changelog, of.consumed
 
 
 def _applied(store: MemoryStore, changes: Mapping[bytes, bytes], position: int, stream: str | None) -> None:

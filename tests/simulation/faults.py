@@ -248,6 +248,11 @@ def _one(world: World, rng: random.Random) -> tuple[int, Worker]:
     return slot, world.workers[slot]
 
 
+def _disk_full(world: World, rng: random.Random) -> None:
+    _, worker = _one(world, rng)
+    worker.disk.full_until_s = world.loop.now_s + rng.uniform(0.1, 8.0)
+
+
 def _at_some_step(worker: Worker, rng: random.Random, act: Callable[[str], None]) -> None:
     """Act at once, or between any two steps, that is awaits, of the worker's next ones."""
     worker.process.after_steps(rng.choice([0, rng.randrange(_STEPS)]), act)
@@ -309,4 +314,5 @@ FAULTS: Final[dict[str, Callable[[World, random.Random], None]]] = {
     "appends are late": _appends_late,
     "commits are refused": _commits_refused,
     "the changelog is compacted": _compact,
+    "a disk is full": _disk_full,
 }

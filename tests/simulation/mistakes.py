@@ -17,6 +17,7 @@ from processor.fence import Fence
 from processor.kafka.changelog import OWN_KEYS, STREAM_KEY
 from processor.kafka.dead_letters import DeadLetters
 from processor.kafka.idempotent import IdempotentProducer
+from processor.kafka.marks import Mark
 from processor.kafka.room import Room
 from processor.kafka.source import Source
 from processor.kinesis.bisection import Bisection, Verdict
@@ -214,7 +215,9 @@ def _commit_failure_is_success(_: Any) -> Any:
     async def mistaken(self: Any, partitions: Any) -> None:
         offsets = {p.number: p.next_offset for p in partitions if p.next_offset is not None}
         try:
-            await self.source.commit(offsets)
+            await self.source.commit(
+                offsets, {p.number: Mark(None, p.changelog_position) for p in partitions}
+            )
         except (KafkaError, kafka.KafkaError):
             return
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from processor.errors import KinesisError, KinesisUnavailable
 from processor.fence import Fence
@@ -16,7 +16,7 @@ from processor.kafka.topics import ChangelogShape
 from processor.kafka.unbroken import within
 from processor.kinesis.writer import Writer
 from processor.pipeline import Parts, Pipeline
-from processor.service import _HOPEFUL, _LEAVE_S, _PATIENT, _patiently
+from processor.service import _HOPEFUL, _LEAVE_S, _PATIENT, _Patience, _patiently
 from processor.telemetry.status import Status
 from tests.simulation.bounds import Bounds
 from tests.simulation.broker import NOWHERE
@@ -42,6 +42,8 @@ _SHAPE = ChangelogShape(
     min_compaction_lag_ms=1 << 40,
 )
 
+_ATTEMPT_S = 600.0
+
 
 class Worker:
     """A process of the world. `task` is its main task."""
@@ -51,7 +53,7 @@ class Worker:
         self.process.world = world
         self.disk = disk
         self.settings = settings
-        self._patience = _PATIENT if restarted else _HOPEFUL
+        self._patience = _Patience(_PATIENT if restarted else _HOPEFUL, _ATTEMPT_S)
         self.stop = asyncio.Event()
         self.died = asyncio.Event()
         self.status = Status()
@@ -104,7 +106,7 @@ class Worker:
 
         async def open_store(partition: int) -> Any:
             await asyncio.sleep(world.rng.uniform(0.0, 0.005))
-            return self.disk.open(partition)
+            return await self.disk.opened(partition)
 
         parts = Parts(
             core=core(),
@@ -114,9 +116,11 @@ class Worker:
             changelog_shape=_SHAPE,
             heartbeats=heartbeats,
             stream="eu-west-1/exports",
+            committed_elsewhere={},
             source_is_compacted=True,
             check_room=lambda _: None,
             open_store=open_store,
+            disk=cast("Any", self.disk),
             state_memory_bytes=lambda: 0,
         )
         pipeline = Pipeline(settings, parts, status)

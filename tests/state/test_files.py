@@ -16,7 +16,7 @@ from processor.profile.structs import StateRecord
 from processor.settings import StateSettings
 from processor.state.directory import StateDirectory
 from processor.state.files import check_room, max_open_files
-from processor.state.rocks import told
+from processor.state.rocks import state_error
 from tests.state.test_stores import DAY_MS, opened
 
 if TYPE_CHECKING:
@@ -158,6 +158,6 @@ async def test_many_stores_leave_the_write_buffers_to_those_that_write(tmp_path:
     ],
 )
 def test_a_store_that_cannot_open_a_file_is_told_with_the_remedy_and_alike_for_all(text: str) -> None:
-    told_of = told(Exception(text), Path("/state/7"))
+    told_of = str(state_error(Exception(text), Path("/state/7")))
     assert "LimitNOFILE" in told_of
     assert "/state" not in told_of

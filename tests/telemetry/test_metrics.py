@@ -33,6 +33,7 @@ def test_names_follow_the_rules(metric: Metric) -> None:
 @pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
 def test_labels_are_bounded(metric: Metric) -> None:
     bounded = {"partition", "shard", "reason", "policy", "code", "condition", "state", "result", "version"}
+    bounded |= {"cause", "beside"}
     assert set(metric.labels) <= bounded
 
 
@@ -71,3 +72,15 @@ def test_workers_are_told_apart_by_their_label() -> None:
     assert set(parsed(text)) == {
         ("processor_events_received_total", frozenset({("worker", number)})) for number in ("0", "1")
     }
+
+
+@pytest.mark.parametrize("group", ["exports", 'the "exports"', "a\\b", "two\nlines", '{worker="0"', "größer"])
+def test_every_series_says_which_deployment_it_is_of(group: str) -> None:
+    sheet, spread = Sheet(), Distribution(metrics.BATCH_EVENTS_SIZE.bounds)
+    sheet.add(metrics.EVENTS_RECEIVED, 5)
+    sheet.add(metrics.PARTITION_LAG, 7, "3")
+    sheet.add_distribution(metrics.BATCH_EVENTS_SIZE, spread)
+    of_all = {"group": group, "topic": "changes", "stream": "s"}
+    found = parsed(exposition({"0": sheet.samples, "1": sheet.samples}, of_all).decode())
+    without = parsed(exposition({"0": sheet.samples, "1": sheet.samples}).decode())
+    assert found == {(name, labels | set(of_all.items())): value for (name, labels), value in without.items()}

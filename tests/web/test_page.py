@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import signal
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -84,7 +86,7 @@ async def test_the_page_shows_a_running_service_live_and_an_outage_with_its_reas
             await producer.produce(changes(random.Random(1), 500, 20))
             await told(page, "#flow", "500 in all")
             for partition in range(3):
-                await told(page, f"#partitions tr:nth-child({partition + 2})", "restored")
+                await told(page, f"#partitions tbody tr:nth-child({partition + 1})", "restored")
             await told(page, "#shards", "fine")
             await told(page, "#items", "number")
             scripted.faults = Faults(refused="ExpiredTokenException")
@@ -138,7 +140,7 @@ async def test_the_page_fits_a_phone_has_a_dark_mode_and_loads_nothing_from_else
         await member.kill()
 
 
-async def test_a_page_that_is_left_open_says_that_it_hears_nothing_and_goes_on_after_a_restart(
+async def test_a_page_that_is_left_open_says_that_the_service_is_gone_and_goes_on_after_a_restart(
     browser: Browser, kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str], tmp_path: Path
 ) -> None:
     environ = member_environ(kafka, topic, tmp_path, kinesis[1])
@@ -147,11 +149,21 @@ async def test_a_page_that_is_left_open_says_that_it_hears_nothing_and_goes_on_a
         url = await url_of(member)
         page = await opened(browser, url, [])
         await told(page, "#freshness", "live")
-        assert await member.stop() == 0
+        await told(page, "#state", "ready")
+        os.kill(member.process.pid, signal.SIGKILL)
+        await told(page, "#state", "unreachable")
         await told(page, "#freshness", "nothing heard")
+        assert await page.get_attribute("#state", "class") == "state bad"
+        assert await page.title() == "? chaos"
+        assert await page.get_attribute("link[rel=icon]", "href") == "icon-unknown.svg"
+        await member.process.wait()
         port = url.rpartition(":")[2]
         member = await Member(tmp_path, {**environ, "PROCESSOR_HTTP_PORT": port}).start()
         await told(page, "#freshness", "live")
+        while await page.title() != "chaos":
+            await asyncio.sleep(0.05)
+        assert await page.get_attribute("#state", "class") == "state good"
+        assert await page.get_attribute("link[rel=icon]", "href") == "icon.svg"
         assert await member.stop() == 0
     finally:
         await member.kill()

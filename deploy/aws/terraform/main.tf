@@ -22,6 +22,12 @@ resource "aws_kinesis_stream" "exports" {
   stream_mode_details {
     stream_mode = var.shard_count == null ? "ON_DEMAND" : "PROVISIONED"
   }
+
+  # What consumers have not read goes with a stream, and the processor does not export it again. Another name would make
+  # it anew; `terraform destroy` asks for this to be taken out first.
+  lifecycle {
+    prevent_destroy = true
+  }
 }
 
 data "aws_iam_policy_document" "trust" {
@@ -66,6 +72,27 @@ locals {
     "eu-west-1",
     split(":", var.kms_key_arn)[3]
   )
+
+  # Names by their whole last part, quote and all: one may be a part of another.
+  msk_names = {
+    "profile-changes"                       = var.kafka_topic
+    "profile-changes-dead-letters"          = "${var.kafka_topic}-dead-letters"
+    "loyalty-exports"                       = var.kafka_group
+    "loyalty-exports-profile-changes-state" = "${var.kafka_group}-${var.kafka_topic}-state"
+  }
+
+  msk_policy = var.msk_cluster_arn == null ? null : jsonencode({
+    Version = jsondecode(file("${path.module}/../iam-policy-msk.json")).Version
+    Statement = [
+      for statement in jsondecode(file("${path.module}/../iam-policy-msk.json")).Statement : merge(statement, {
+        # Of the example's ARN its kind is kept, cluster, topic or group, and its last part, put as yours.
+        Resource = join("/", compact([
+          replace(var.msk_cluster_arn, ":cluster/", ":${split("/", split(":", statement.Resource)[5])[0]}/"),
+          length(split("/", statement.Resource)) == 3 ? "" : local.msk_names[split("/", statement.Resource)[3]],
+        ]))
+      })
+    ]
+  })
 }
 
 resource "aws_iam_role" "processor" {
@@ -85,6 +112,13 @@ resource "aws_iam_role_policy" "kms" {
   name   = "kms"
   role   = aws_iam_role.processor.id
   policy = local.kms_policy
+}
+
+resource "aws_iam_role_policy" "msk" {
+  count  = var.msk_cluster_arn == null ? 0 : 1
+  name   = "msk"
+  role   = aws_iam_role.processor.id
+  policy = local.msk_policy
 }
 
 resource "aws_cloudwatch_metric_alarm" "throttled" {

@@ -22,6 +22,24 @@ variable "kms_key_arn" {
   default     = null
 }
 
+variable "msk_cluster_arn" {
+  description = "The MSK cluster, where it authenticates by IAM: the role may then read the source and keep state; null for other ways in."
+  type        = string
+  default     = null
+}
+
+variable "kafka_topic" {
+  description = "PROCESSOR_KAFKA_TOPIC, for the policy on MSK."
+  type        = string
+  default     = "profile-changes"
+}
+
+variable "kafka_group" {
+  description = "PROCESSOR_KAFKA_GROUP, for the policy on MSK."
+  type        = string
+  default     = "loyalty-exports"
+}
+
 variable "role_name" {
   description = "The name of the role that the ServiceAccount is annotated with."
   type        = string

@@ -1,0 +1,120 @@
+"""`validate --connect` says what `run` would say, in the same words, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from processor.changelog_repair import restore_changelog
+from processor.connection_checks import Check, connection_checks
+from processor.service import run_service
+from tests.integration.members import Producer, changes, member_environ
+from tests.integration.test_first_contact import delete
+from tests.integration.test_inspection import run
+from tests.integration.test_state import create_changelog, plan_for, process_all, refusal
+from tests.integration.world import running, settings_for, until
+from tests.kinesis.model import Faults, ScriptedKinesis
+from tests.kinesis.served import served
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from processor.governance.plan import Plan
+    from processor.settings import Settings
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+
+
+@pytest.fixture
+async def kinesis() -> AsyncIterator[tuple[ScriptedKinesis, str]]:
+    scripted = ScriptedKinesis(random.Random(5))
+    async with served(scripted) as url:
+        yield scripted, url
+
+
+async def checks(settings: Settings, plan: Plan) -> list[Check]:
+    return [each async for each in connection_checks(settings, plan)]
+
+
+async def troubles(settings: Settings, plan: Plan) -> list[str]:
+    return [each.trouble for each in await checks(settings, plan) if each.trouble is not None]
+
+
+async def refused_by_both(settings: Settings, plan: Plan) -> str:
+    (told,) = await troubles(settings, plan)
+    # `run` takes partitions over together, and ends at the first that it cannot: it may be another.
+    words = re.sub(r"offset \d+", "", re.sub(r"^partition \d+: ", "", told))
+    by_run = re.sub(r"offset \d+", "", await refusal(run_service(settings, plan, asyncio.Event())))
+    assert words in by_run, (told, by_run)
+    return told
+
+
+async def test_what_run_would_refuse_is_refused_in_the_same_words(
+    kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str], tmp_path: Path
+) -> None:
+    scripted, url = kinesis
+    settings, rng = settings_for(kafka, topic), random.Random(4)
+    plan = plan_for(url)
+    first = await checks(settings, plan)
+    assert not [each for each in first if each.trouble or each.warning]
+    assert [each.what for each in first if "will be created" in each.what] == [
+        f"Kafka dead-letter topic {topic}-dead-letters: will be created",
+        f"Kafka changelog {settings.changelog_topic}: will be created",
+    ]
+    assert not [each for each in first if each.trouble or each.warning]
+    async with Producer(kafka, topic) as producer:
+        await producer.produce(changes(rng, 60, 20))
+        await process_all(settings, plan, producer, scripted)
+    assert await troubles(settings, plan) == []
+    async with running(settings, plan) as status:
+        await until(lambda: status.is_ready and len(status.partitions) == 3)
+        assert await troubles(settings, plan) == [], "it may be asked beside a service that runs"
+
+    assert "exported to eu-west-1/exports" in await refused_by_both(settings, plan_for(url, "another"))
+    shutil.copytree(settings.state.directory, tmp_path / "kept")
+    shutil.rmtree(settings.state.directory)
+    assert await troubles(settings, plan) == []
+    assert "exported to eu-west-1/exports" in await refused_by_both(settings, plan_for(url, "another"))
+    shutil.rmtree(settings.state.directory)
+    shutil.copytree(tmp_path / "kept", settings.state.directory)
+
+    await delete(kafka, settings.changelog_topic)
+    assert "does not exist, though group" in await refused_by_both(settings, plan)
+    await create_changelog(settings, 3, {"cleanup.policy": "compact"})
+    assert "it was deleted and made anew" in await refused_by_both(settings, plan)
+    await delete(kafka, settings.changelog_topic)
+    await restore_changelog(settings, [], lambda *_: None)
+    assert await troubles(settings, plan) == []
+
+
+async def test_what_run_does_without_is_no_trouble(
+    kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str], tmp_path: Path
+) -> None:
+    scripted, url = kinesis
+    scripted.faults = Faults(undescribed="AccessDeniedException", unlisted="AccessDeniedException")
+    environ = member_environ(kafka, topic, tmp_path, url)
+    code, told = await run(
+        environ, "validate", "--connect", "--destination", str(tmp_path / "destination.yaml")
+    )
+    assert code == 0, told
+    assert "✗" not in told
+    assert "✓ Kinesis stream exports: records up to 1048576 bytes" in told
+    assert "the stream's record maximum is unknown, 1 MiB is assumed" in told
+    assert "the stream's shards are unknown" in told
+    assert '"event"' not in told
+    assert "[warning" not in told
+
+
+async def test_a_state_directory_that_cannot_be_written_is_told(
+    kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    settings = settings_for(kafka, topic, state_directory=str(tmp_path / "file" / "state"))
+    (told,) = await troubles(settings, plan_for(kinesis[1]))
+    assert f"{tmp_path / 'file'} cannot be written" in told
