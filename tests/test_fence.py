@@ -109,19 +109,28 @@ def test_the_changelog_begins_no_append_while_the_fence_is_shut() -> None:
     run_in_virtual_time(live())
 
 
-def test_an_append_that_is_answered_behind_a_shut_fence_is_no_position_to_go_on_from() -> None:
+def test_an_append_that_is_answered_behind_a_shut_fence_is_no_position_to_go_on_from(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A member that was frozen between its look at the fence and the send appends behind the new owner's records."""
+    looks: list[str] = []
+
+    async def look() -> None:
+        looks.append("at the topic's id")
 
     async def live() -> None:
         coordinator, producer = Coordinator(), _Producer()
         changelog = _changelog(coordinator, producer)
+        monkeypatch.setattr(changelog, "check_identity", look)
         coordinator.fall_silent()
         producer.takes_s = LIMIT_S / 2
         assert await changelog.append(3, {b"p": b"first"}) == [Span(0, 1)]
         with pytest.raises(KafkaUnavailable, match=r"appending to changelog g-t-state: .* silent"):
             await changelog.append(3, {b"p": b"second"})
+        assert not looks
         coordinator.silence_s = lambda: 0.0
         assert await changelog.append(3, {b"p": b"second"}) == [Span(2, 3)]
+        assert looks == ["at the topic's id"], "an append that failed leaves it in doubt"
 
     run_in_virtual_time(live())
 
