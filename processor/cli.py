@@ -79,7 +79,7 @@ def run(
     ] = None,
     worker: Annotated[int | None, typer.Option("--worker", hidden=True)] = None,
     restarted: Annotated[bool, typer.Option("--restarted", hidden=True)] = False,
-    name: Annotated[str | None, typer.Option("--name", hidden=True)] = None,
+    gives_id_back: Annotated[bool, typer.Option("--gives-id-back", hidden=True)] = False,
 ) -> None:
     """Run the service until SIGTERM or SIGINT."""
     # Until the service has handlers of its own nothing is connected, so there is nothing to drain.
@@ -92,7 +92,7 @@ def run(
 
     if worker is None:
         raise typer.Exit(run_all(lambda: _read(destination, governance), workers))
-    raise typer.Exit(run_worker(worker, restarted=restarted, name=name))
+    raise typer.Exit(run_worker(worker, restarted=restarted, gives_id_back=gives_id_back))
 
 
 @app.command()

@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -73,6 +74,7 @@ def run_all(read: Callable[[], Files], workers: int | None) -> int:
     configure_logs(settings.service)
     count = workers or settings.service.workers or allowed_cpus()
     name = take_name(settings)
+    settings = settings.named(None if name is None else name.name)
     if count > 1:
         return _run_parent(count, settings, LastValid(read, files, plan), plan, name)
 
@@ -82,16 +84,15 @@ def run_all(read: Callable[[], Files], workers: int | None) -> int:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: changes.tell(read()))
         async with asyncio.TaskGroup() as tasks:
             beside = [tasks.create_task(show_restoration(status, errors))] if errors.is_terminal else []
-            own = settings.named(None if name is None else name.name).of_worker(0)
-            await run_service(own, plan, stop, status, changes=changes)
+            await run_service(settings.of_worker(0), plan, stop, status, changes=changes)
             for task in beside:
                 task.cancel()
 
     return _exit_code_of(serve_alone())
 
 
-def run_worker(number: int, *, restarted: bool, name: str | None = None) -> int:
-    """Run one worker of several, with what its parent hands over, and by the name that it gave; the exit code."""
+def run_worker(number: int, *, restarted: bool, gives_id_back: bool = False) -> int:
+    """Run one worker of several, with what its parent hands over, its names in the environment; the exit code."""
     # The parent tells of changed files: a signal for all processes of that name is not this one's to follow.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
@@ -99,9 +100,7 @@ def run_worker(number: int, *, restarted: bool, name: str | None = None) -> int:
     except ConnectionError:
         return 0  # the parent has ended
     try:
-        settings = load_settings()
-        if name is not None:
-            settings = settings.named(name).of_worker(number)
+        settings = replace(load_settings(), gives_id_back=gives_id_back)
         plan = plan_of(handover.files)
     except ConfigurationError as error:
         code = _told([error])
@@ -197,7 +196,7 @@ def _tune_interpreter() -> None:
 
 
 def _run_parent(count: int, settings: Settings, files: LastValid, plan: Plan, name: MemberName | None) -> int:
-    arguments = ["run", *(() if name is None else ("--name", name.name))]
+    arguments = ["run", *(["--gives-id-back"] if settings.gives_id_back else [])]
     held = () if name is None or name.lock is None else (name.lock,)
     commands = [Command(arguments, worker_environ(os.environ, settings, index)) for index in range(count)]
     service = settings.service

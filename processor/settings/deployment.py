@@ -40,9 +40,7 @@ class Settings:
         Its client id, and its instance id where there is one. The only worker's has a number, too: else `a` with two
         workers and `a-1` with one would meet.
         """
-        place = f"-{socket.gethostname()}-{index}"
-        # Its parent may have given it its client id already.
-        own = {"client_id": f"{self.kafka.client_id.removesuffix(place)}{place}"}
+        own = {"client_id": f"{self.kafka.client_id}-{socket.gethostname()}-{index}"}
         if self.kafka.instance_id is not None:
             own["instance_id"] = f"{self.kafka.instance_id}-{index}"
         return replace(self, kafka=self.kafka.model_copy(update=own))
