@@ -105,12 +105,18 @@ async def end_of(servers: str, topic: str) -> int:
         await consumer.stop()
 
 
-async def committed_and_marked(servers: str, topic: str, writer: Any, events: Sequence[Event]) -> None:
-    """The topic's first transaction: what follows it stands behind its marker, which the broker writes a little later."""
+async def left_open(servers: str, topic: str, *transactions: tuple[Any, Sequence[Event]]) -> None:
+    """Three transactions, of which the second is left open, and the third is committed behind it."""
+    (writer, events), *others = transactions
     await writer.producer.begin_transaction()
     await writer.write(events)
     await writer.producer.commit_transaction()
+    # What follows is to stand behind its marker, which the broker writes a little later.
     await committed_up_to(servers, topic, len(events) + 1)
+    for each, written in others:
+        await each.producer.begin_transaction()
+        await each.write(written)
+    await others[-1][0].producer.commit_transaction()
 
 
 async def committed_up_to(servers: str, topic: str, offset: int) -> None:
@@ -224,11 +230,7 @@ async def test_an_open_transaction_is_told_with_its_remedy_and_its_end_lets_even
         writers(kafka, topic, 2) as (writer, other),
         running(tmp_path, kafka, topic, url, **settings) as (http, at, member),
     ):
-        await committed_and_marked(kafka, topic, other, before)
-        for each, events in ((writer, opened), (other, behind)):
-            await each.producer.begin_transaction()
-            await each.write(events)
-        await other.producer.commit_transaction()
+        await left_open(kafka, topic, (other, before), (writer, opened), (other, behind))
         # The first is committed up to its marker; what stands behind the open one is not.
         while True:
             async with http.get(f"{at}/readyz") as answer:
@@ -276,11 +278,7 @@ async def test_a_transaction_that_hangs_is_found_and_ended_as_the_run_book_has_i
         writers(kafka, topic, 2) as (writer, other),
         running(tmp_path, kafka, topic, url, kafka_transaction_timeout_ms="1000") as (http, at, _),
     ):
-        await committed_and_marked(kafka, topic, other, before)
-        for each, events in ((writer, opened), (other, behind)):
-            await each.producer.begin_transaction()
-            await each.write(events)
-        await other.producer.commit_transaction()
+        await left_open(kafka, topic, (other, before), (writer, opened), (other, behind))
         told = (await follow(describe, "")).splitlines()
         head = next(line for line in told if line.startswith("ProducerId"))
         column = head.split().index("CurrentTransactionStartOffset")
