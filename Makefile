@@ -69,7 +69,7 @@ manifests: ## write the dashboard and the Prometheus operator's object anew from
 	$(PYTHON) deploy/prometheus/prometheusrule.py > deploy/prometheus/prometheusrule.yaml
 
 rules: ## the alert rules, for a Prometheus without the operator; RUNBOOK=https://… is where docs/operations.md is read
-	@sed 's|docs/operations.md#|$(or $(RUNBOOK),docs/operations.md)#|' deploy/prometheus/rules.yaml
+	@$(PYTHON) deploy/prometheus/rules.py $(RUNBOOK)
 
 docs: $(READY) ## write docs/configuration.md, docs/metrics.md and docs/commands.md anew from the code
 	$(BIN)/python -m processor.reference > docs/configuration.md

@@ -6,7 +6,6 @@ import asyncio
 import json
 import random
 import resource
-import subprocess
 from typing import TYPE_CHECKING, Protocol
 
 import aiohttp
@@ -25,6 +24,7 @@ from tests.integration.test_members import caught_up
 from tests.integration.test_observation import ready, scraped, url_of
 from tests.kinesis.model import ScriptedKinesis
 from tests.kinesis.served import served
+from tests.small_disk import fill, small_disk
 from tests.telemetry.scrape import sums
 
 if TYPE_CHECKING:
@@ -62,12 +62,7 @@ class FileSystem:
         self.path = path
 
     def fill(self, _: Member) -> None:
-        with (self.path / "filler").open("wb", buffering=0) as file:
-            try:
-                while True:
-                    file.write(bytes(64 * 1024))
-            except OSError:
-                return
+        fill(self.path / "filler")
 
     def make_room(self, _: Member) -> None:
         (self.path / "filler").unlink()
@@ -95,18 +90,8 @@ class Limit:
 def disk(tmp_path: Path) -> Iterator[Disk]:
     path = tmp_path / "disk"
     path.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(path)],
-        check=False,
-        capture_output=True,
-    )
-    if mounted.returncode:
-        yield Limit(path)
-        return
-    try:
-        yield FileSystem(path)
-    finally:
-        subprocess.run(["umount", str(path)], check=True)
+    with small_disk(path, DISK_BYTES) as is_mounted:
+        yield FileSystem(path) if is_mounted else Limit(path)
 
 
 def wide(number: int) -> tuple[bytes, bytes]:

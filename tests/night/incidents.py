@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tests.kinesis.model import Faults
+from tests.small_disk import fill
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from pathlib import Path
 
     from tests.night.stage import Stage
 
@@ -110,19 +110,9 @@ async def _disk_lost(stage: Stage) -> None:
 
 async def _disk_full(stage: Stage) -> None:
     filler = stage.pods[1].state_directory / "filler"
-    await asyncio.to_thread(_fill, filler)
+    await asyncio.to_thread(fill, filler)
     await asyncio.sleep(60)
     await asyncio.to_thread(filler.unlink)
-
-
-def _fill(path: Path) -> None:
-    block = b"\0" * (1 << 20)
-    try:
-        with path.open("wb", buffering=0) as file:
-            while file.write(block):
-                pass
-    except OSError:
-        return  # full, as it is to be
 
 
 def _faulty(for_s: float, faults: Callable[[], Faults]) -> Callable[[Stage], Awaitable[None]]:

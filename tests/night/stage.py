@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
-import subprocess
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -25,9 +23,10 @@ from tests.night.alerts import Alerts, start_alerts
 from tests.night.ledger import Ledger
 from tests.night.pods import Pod
 from tests.night.traffic import Auditor, Producer, letters
+from tests.small_disk import small_disk
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from processor.embedded import EmbeddedKafka
@@ -187,7 +186,7 @@ async def set_up(seed: int, prometheus: str, home: Path) -> AsyncIterator[Stage]
             _pod(home, name, servers, url, workers, port)
             for name, workers, port in zip(("a", "b", "visitor"), (2, 1, 1), ports, strict=True)
         ]
-        has_small_disk = stack.enter_context(_small_disk(pods[1].state_directory))
+        has_small_disk = stack.enter_context(small_disk(pods[1].state_directory, _SMALL_DISK_BYTES))
         alerts = stack.enter_context(start_alerts(prometheus, home, ports[:2]))
         producer = Producer(servers, TOPIC, random.Random(seed + 2), EVENTS_PER_S)
         auditor = Auditor(servers, TOPIC, PARTITIONS, ledger)
@@ -250,21 +249,3 @@ def _pod(home: Path, name: str, servers: str, url: str, workers: int, port: int)
     ours = {key: value for key, value in environ.items() if not key.startswith("PROCESSOR_") or key in _TUNED}
     ours["PROCESSOR_DESTINATION_FILE"] = str(directory / "destination.yaml")
     return Pod(name, directory, ours, workers, port)
-
-
-@contextmanager
-def _small_disk(directory: Path) -> Iterator[bool]:
-    """A disk that can be filled, where this user may mount one."""
-    if os.geteuid() != 0:
-        yield False
-        return
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={_SMALL_DISK_BYTES}", "tmpfs", str(directory)],
-        check=False,
-        capture_output=True,
-    )
-    try:
-        yield mounted.returncode == 0
-    finally:
-        if mounted.returncode == 0:
-            subprocess.run(["umount", "--lazy", str(directory)], check=False)
