@@ -26,6 +26,8 @@ _TICK_S: Final = 0.01
 _FEW_A_TICK: Final = 10
 """Events that are fewer than that are sent one by one, each when it is due."""
 _AT_ONCE: Final = 2000
+_KEPT: Final = {"retention.ms": "-1"}
+"""A workload's own times lie in the past: by its defaults the broker would delete the topic while it is read."""
 
 
 @dataclass(slots=True)
@@ -128,7 +130,7 @@ async def _create(servers: str, name: str, partitions: int) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=servers)
     await admin.start()
     try:
-        answer = await admin.create_topics([NewTopic(name, partitions, 1)])
+        answer = await admin.create_topics([NewTopic(name, partitions, 1, topic_configs=_KEPT)])
         for _, code, *_ in answer.topic_errors:
             if code and for_code(code) is not TopicAlreadyExistsError:
                 raise for_code(code)(name)
