@@ -72,9 +72,9 @@ rules: ## the alert rules, for a Prometheus without the operator; RUNBOOK=https:
 	@$(PYTHON) deploy/prometheus/rules.py $(RUNBOOK)
 
 docs: $(READY) ## write docs/configuration.md, docs/metrics.md and docs/commands.md anew from the code
-	$(BIN)/python -m processor.reference > docs/configuration.md
-	$(BIN)/python -m processor.telemetry.reference > docs/metrics.md
-	$(BIN)/python -m processor.command_reference > docs/commands.md
+	$(BIN)/python -m processor.reference.configuration > docs/configuration.md
+	$(BIN)/python -m processor.reference.metrics > docs/metrics.md
+	$(BIN)/python -m processor.reference.commands > docs/commands.md
 
 lock: $(READY) ## resolve the lock files anew: all, what the image runs, what the image is built with
 	$(BIN)/pip install --quiet uv

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.report import RESULTS
+from processor.operations.size_table import rows
+from processor.operations.sizing import Load, load_constants, size
 from processor.settings import StateSettings
-from processor.size_table import rows
-from processor.sizing import Load, load_constants, size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

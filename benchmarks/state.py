@@ -24,27 +24,27 @@ from rich.progress import track
 
 from benchmarks import report
 from benchmarks.options import add_keep, count
-from processor.checkpoint import Checkpoint
 from processor.configuration import parse_configuration
-from processor.dead_letter_limit import DeadLetterLimit
 from processor.embedded import start_kafka, start_kinesis
-from processor.fence import Fence
 from processor.governance.plan import compile_plan
 from processor.kafka.changelog import Changelog, Span
 from processor.kafka.topics import TopicShape, open_topics
 from processor.kinesis.connection import StreamFacts
 from processor.kinesis.wire import Answer, Result
 from processor.kinesis.writer import Writer
-from processor.partition import Partition, Stages
 from processor.profile.core import Core
-from processor.profile.record import encode_record
+from processor.profile.state_record import encode_record
 from processor.profile.structs import StateRecord
-from processor.restore import restore
-from processor.service import run_service
+from processor.service.run import run_service
 from processor.settings import Settings, load_settings
 from processor.state.directory import StateDirectory
 from processor.state.overlay import Overlay
 from processor.telemetry.status import Status
+from processor.waiting.fence import Fence
+from processor.worker.checkpoint import Checkpoint
+from processor.worker.dead_letter_limit import DeadLetterLimit
+from processor.worker.partition import Partition, Stages
+from processor.worker.restore import restore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence, Sized

@@ -30,12 +30,12 @@ from benchmarks.certificate import write_certificate
 from benchmarks.endpoint import running
 from benchmarks.options import add_keep, amount, count
 from processor.configuration import parse_configuration
-from processor.fence import Fence
 from processor.kinesis.connection import open_stream
 from processor.kinesis.ticket import Ticket
 from processor.kinesis.writer import Writer
 from processor.profile.structs import Export
 from processor.settings import KinesisSettings
+from processor.waiting.fence import Fence
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -19,7 +19,7 @@ from processor.governance.document import HasLabel, ValueIn
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from processor.destination import Destination, Segment
+    from processor.governance.destination import Destination, Segment
     from processor.governance.document import ConsentRule, Governance, LabelRule
 
 Tree = Any

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from processor.destination import Connection, Destination, Segment, SegmentTimes
+from processor.governance.destination import Connection, Destination, Segment, SegmentTimes
 from processor.governance.document import (
     ConsentPolicy,
     ConsentRule,

@@ -20,7 +20,7 @@ PURE_MAY_IMPORT = {
     "itertools", "json", "math", "msgspec", "mypy_extensions", "operator", "orjson", "processor", "pydantic", "re",
     "struct", "typing", "xxhash",
 }  # fmt: skip
-PURE_MAY_USE = (*PURE, "processor.errors", "processor.destination")
+PURE_MAY_USE = (*PURE, "processor.errors", "processor.governance.destination")
 EDGES = ("processor.kafka", "processor.kinesis", "processor.state")
 LINES_MAX = 450
 
@@ -71,7 +71,7 @@ def test_kafka_kinesis_and_state_do_not_know_each_other(edge: str) -> None:
 
 
 def test_nothing_below_the_pipeline_knows_it() -> None:
-    above = ("processor.pipeline", "processor.service", "processor.cli", "processor.demo")
+    above = ("processor.worker.pipeline", "processor.service.run", "processor.cli.app", "processor.demo")
     for name in modules_of(*PURE, *EDGES, "processor.configuration", "processor.telemetry"):
         for imported in imports(MODULES[name]):
             assert not within(imported, above), f"{name} imports {imported}"

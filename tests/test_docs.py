@@ -8,11 +8,11 @@ from typing import Final
 
 import pytest
 
-from processor.command_reference import commands
 from processor.errors import Reason
-from processor.partition import _RECORDS_AT_ONCE
+from processor.reference.commands import commands
 from processor.settings import GROUPS, PREFIX, SECRETS, variables
 from processor.telemetry.metrics import BATCH_EVENTS_SIZE, METRICS
+from processor.worker.partition import _RECORDS_AT_ONCE
 from tests.deploy.test_rules import ALERTS, RECORDED, anchors, exposed
 
 ROOT: Final = Path(__file__).parents[1]

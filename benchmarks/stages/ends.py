@@ -23,7 +23,7 @@ from botocore.credentials import Credentials
 from rocksdict import Options, Rdict, WriteBatch
 
 from benchmarks.stages.samples import BATCH, changed, samples
-from processor.kafka.records import unpack_whole_batches
+from processor.kafka.fetched_batches import unpack_whole_batches
 from processor.kinesis.wire import request_body
 from processor.settings import StateSettings
 from processor.state.directory import StateDirectory

@@ -11,7 +11,7 @@ from msgspec import Raw
 from benchmarks.stages.samples import applied, changed, plan, samples, unchanged
 from processor.profile.core import Core
 from processor.profile.event import EventDecoder
-from processor.profile.record import decode_record, encode_record
+from processor.profile.state_record import decode_record, encode_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable

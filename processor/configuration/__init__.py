@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from processor.destination import Destination
+    from processor.governance.destination import Destination
 
 __all__ = [
     "Files",

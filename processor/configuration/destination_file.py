@@ -11,7 +11,13 @@ from pydantic import Field, SecretStr, StringConstraints
 
 from processor.configuration.located import Form, parse_yaml, written
 from processor.configuration.paths import check_attribute_path
-from processor.destination import PLATFORM_NAMESPACE, Connection, Destination, Segment, SegmentTimes
+from processor.governance.destination import (
+    PLATFORM_NAMESPACE,
+    Connection,
+    Destination,
+    Segment,
+    SegmentTimes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

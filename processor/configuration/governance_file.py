@@ -9,7 +9,7 @@ from pydantic import Field, JsonValue, model_validator
 from processor.configuration.destination_file import Text
 from processor.configuration.located import Form, LocatedFile, Place, parse_yaml, written
 from processor.configuration.paths import check_attribute_path
-from processor.destination import PLATFORM_NAMESPACE
+from processor.governance.destination import PLATFORM_NAMESPACE
 from processor.governance.document import (
     CORE_MARKETING_ACTIONS,
     ConsentPolicy,

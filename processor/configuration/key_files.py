@@ -15,7 +15,7 @@ from processor.errors import ConfigurationError, Problem
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from processor.destination import Destination
+    from processor.governance.destination import Destination
 
 
 def read_key(path: Path) -> SecretStr:

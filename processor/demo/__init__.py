@@ -26,10 +26,10 @@ from processor.embedded.places import working_directory
 from processor.errors import EmbeddedServerError
 from processor.governance.plan import Plan, compile_plan
 from processor.kafka.client import client_options
+from processor.operations.text_table import show
 from processor.profile.core import Core
-from processor.service import run_service
+from processor.service.run import run_service
 from processor.settings import Settings, load_settings
-from processor.tables import show
 from processor.telemetry.logs import configure_logs
 from processor.telemetry.status import Status
 

@@ -25,7 +25,7 @@ from processor.kafka.client import client_options
 from processor.settings import load_settings
 
 if TYPE_CHECKING:
-    from processor.destination import Destination
+    from processor.governance.destination import Destination
     from processor.settings import KafkaSettings
 
 PARTITIONS: Final = 12

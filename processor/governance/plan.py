@@ -16,7 +16,7 @@ from processor.governance.policy import applies, breach
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from processor.destination import Destination, Segment
+    from processor.governance.destination import Destination, Segment
     from processor.governance.document import ConsentPolicy, Policy
 
 ItemKind: TypeAlias = Literal["identity", "segment", "attribute"]

@@ -20,10 +20,10 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 
 from processor.errors import KafkaError, KafkaRefused, KafkaUnavailable, StateRefused
 from processor.kafka.client import client_options, errors_mapped
-from processor.kafka.fetches import end_of_gap
-from processor.kafka.idempotent import IdempotentProducer
-from processor.kafka.positions import Bounds
-from processor.kafka.readers import Readers
+from processor.kafka.consumer_pool import Readers
+from processor.kafka.consumer_state import end_of_gap
+from processor.kafka.idempotent_producer import IdempotentProducer
+from processor.kafka.offsets import Bounds
 from processor.kafka.topic_ids import topic_identity
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from aiokafka import ConsumerRecord
     from aiokafka.producer.message_accumulator import BatchBuilder
 
-    from processor.fence import Fence
     from processor.kafka.topic_ids import TopicIdentity
     from processor.settings import KafkaSettings
+    from processor.waiting.fence import Fence
 
 STREAM_KEY: Final = b"\xffstream"
 CONSUMED_KEY: Final = b"\xffconsumed"

@@ -13,7 +13,7 @@ from aiokafka import errors as kafka
 from processor.errors import ConfigurationError, KafkaRefused, KafkaUnavailable, Problem, ProcessorError
 from processor.kafka.metadata import never_create_by_looking
 from processor.kafka.msk_iam import MskToken
-from processor.kafka.offset_answers import heed_errors
+from processor.kafka.offset_fetch_errors import heed_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

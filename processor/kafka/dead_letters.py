@@ -15,15 +15,15 @@ from aiokafka import errors as kafka
 from aiokafka.partitioner import DefaultPartitioner
 
 from processor.kafka.client import client_options, errors_mapped
-from processor.kafka.leaving import leave
-from processor.kafka.on_the_way import OnTheWay
-from processor.kafka.unbroken import unbroken
+from processor.kafka.client_close import leave
+from processor.kafka.client_lifecycle import unbroken
+from processor.kafka.in_flight_bytes import OnTheWay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from processor.errors import Reason
-    from processor.kafka.records import Record
+    from processor.kafka.fetched_batches import Record
     from processor.settings import KafkaSettings
 
     Headers = Sequence[tuple[str, bytes | None]]

@@ -10,15 +10,15 @@ from aiokafka.errors import CommitFailedError, KafkaError, for_code
 
 from processor.errors import StateRefused
 from processor.kafka.client import client_options, errors_mapped, mapped
-from processor.kafka.marks import committed_as
-from processor.kafka.positions import Bounds
+from processor.kafka.client_lifecycle import connected
+from processor.kafka.commit_metadata import committed_as
+from processor.kafka.offsets import Bounds
 from processor.kafka.topics import open_admin
-from processor.kafka.unbroken import connected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping
 
-    from processor.kafka.positions import Committed
+    from processor.kafka.offsets import Committed
     from processor.settings import KafkaSettings
 
 _WITHOUT_MEMBERS: Final = {"Empty", "Dead"}

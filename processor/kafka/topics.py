@@ -15,9 +15,9 @@ from aiokafka.errors import InvalidReplicationFactorError, TopicAlreadyExistsErr
 from processor.errors import KafkaRefused, KafkaUnavailable, StateRefused
 from processor.kafka.changelog import RESTORED_BY
 from processor.kafka.client import client_options, errors_mapped, mapped
-from processor.kafka.handshake import explained
-from processor.kafka.positions import START
-from processor.kafka.unbroken import connected, unbroken
+from processor.kafka.client_lifecycle import connected, unbroken
+from processor.kafka.connection_failures import explained
+from processor.kafka.offsets import START
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

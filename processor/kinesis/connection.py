@@ -15,9 +15,10 @@ from botocore.exceptions import BotoCoreError
 from processor import __version__
 from processor.errors import KinesisRefused, KinesisRejected
 from processor.kinesis.credentials import Credentials
-from processor.kinesis.exchange import Exchange
+from processor.kinesis.log_text import line
+from processor.kinesis.no_redirects import StayingSession
 from processor.kinesis.shards import Shard
-from processor.kinesis.staying import StayingSession
+from processor.kinesis.signed_call import Exchange
 from processor.kinesis.wire import (
     Answer,
     Unreadable,
@@ -26,12 +27,11 @@ from processor.kinesis.wire import (
     read_shards,
     request_body,
 )
-from processor.kinesis.words import line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from processor.destination import Connection, Destination
+    from processor.governance.destination import Connection, Destination
     from processor.profile.structs import Export
     from processor.settings import KinesisSettings
 

@@ -31,15 +31,15 @@ from botocore.exceptions import (
 )
 
 from processor.errors import ConfigurationError, KinesisRefused, KinesisUnavailable
-from processor.kinesis.given_keys import GivenKeys
-from processor.kinesis.staying import StayingSession
-from processor.kinesis.words import line
+from processor.kinesis.access_keys import GivenKeys
+from processor.kinesis.log_text import line
+from processor.kinesis.no_redirects import StayingSession
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSRequest
 
-    from processor.destination import Connection
     from processor.errors import KinesisError
+    from processor.governance.destination import Connection
     from processor.settings import KinesisSettings
 
 _GET_S: Final = 60.0

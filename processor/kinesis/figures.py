@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from processor.distribution import LATENCY_S, Distribution
 from processor.errors import KinesisUnreadable
+from processor.telemetry.histogram import LATENCY_S, Distribution
 
 if TYPE_CHECKING:
     from processor.errors import KinesisUnavailable

@@ -28,7 +28,7 @@ from processor.errors import (
     KinesisTooLarge,
     KinesisUnavailable,
 )
-from processor.kinesis.words import line
+from processor.kinesis.log_text import line
 
 if TYPE_CHECKING:
     from processor.kinesis.wire import Fault

@@ -13,8 +13,8 @@ import msgspec
 import orjson
 from pybase64 import b64encode_as_string as _base64
 
+from processor.kinesis.log_text import page_title, told
 from processor.kinesis.shards import Shard
-from processor.kinesis.words import page_title, told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -25,7 +25,7 @@ from processor.profile.identity import (
     parse_identities,
     without_namespaces,
 )
-from processor.profile.record import (
+from processor.profile.state_record import (
     NOTHING_EXPORTED,
     decode_record,
     encode_left,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from msgspec import UnsetType
 
-    from processor.destination import Destination, Segment
+    from processor.governance.destination import Destination, Segment
     from processor.governance.plan import Plan, Verdict
     from processor.profile.event import Leaf
     from processor.profile.structs import Entry

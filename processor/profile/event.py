@@ -23,7 +23,7 @@ from processor.profile.structs import Entry
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from processor.destination import Segment
+    from processor.governance.destination import Segment
 
 MEMBERSHIP = "segmentMembership"
 IDENTITIES = "identityMap"

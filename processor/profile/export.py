@@ -9,7 +9,7 @@ import orjson
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from processor.destination import Segment
+    from processor.governance.destination import Segment
 
 _TEMPLATES_MAX: Final = 4096
 _Tree: TypeAlias = "dict[str, _Tree | int]"

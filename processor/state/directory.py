@@ -35,8 +35,7 @@ from rocksdict import (
 
 from processor.errors import StateError
 from processor.state.disk import MAY_BE_FULL, write_probe
-from processor.state.files import max_open_files
-from processor.state.rocks import (
+from processor.state.rocksdb_store import (
     DAMAGED,
     IDENTITY_KEY,
     POSITION_KEY,
@@ -45,6 +44,7 @@ from processor.state.rocks import (
     is_damage,
     state_error,
 )
+from processor.state.store_files import max_open_files
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
-from processor.state.rocks import state_error
+from processor.state.rocksdb_store import state_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from processor.profile.record import has_left, record_offset
+from processor.profile.state_record import has_left, record_offset
 from processor.state.store import Left
 
 if TYPE_CHECKING:

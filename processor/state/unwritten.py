@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from processor.profile.record import has_left, record_offset
-from processor.state.cache import ENTRY_OVERHEAD_BYTES
+from processor.profile.state_record import has_left, record_offset
+from processor.state.record_cache import ENTRY_OVERHEAD_BYTES
 from processor.state.store import Left
 
 if TYPE_CHECKING:

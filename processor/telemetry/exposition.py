@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.metrics_core import Metric as Family
 
-    from processor.distribution import Distribution
+    from processor.telemetry.histogram import Distribution
     from processor.telemetry.metrics import Metric
 
 

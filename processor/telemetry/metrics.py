@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from processor.distribution import AGE_S, BATCH_EVENTS, LATENCY_S
+from processor.telemetry.histogram import AGE_S, BATCH_EVENTS, LATENCY_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

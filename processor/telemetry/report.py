@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from processor.distribution import AGE_S, quantile
 from processor.telemetry.exposition import Samples  # noqa: TC001  msgspec reads the annotations
+from processor.telemetry.histogram import AGE_S, quantile
 from processor.telemetry.journal import Entry  # noqa: TC001  as above
 
 if TYPE_CHECKING:

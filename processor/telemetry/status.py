@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import structlog
 
-from processor.distribution import AGE_S, BATCH_EVENTS, LATENCY_S, Distribution
+from processor.telemetry.histogram import AGE_S, BATCH_EVENTS, LATENCY_S, Distribution
 from processor.telemetry.journal import STATE_CHANGED, gist
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from processor.batch import Batch
+    from processor.profile.batch import Batch
 
 log = structlog.get_logger(__name__)
 

@@ -15,12 +15,12 @@ from benchmarks.endpoint import running
 from benchmarks.endpoint.server import Endpoint
 from benchmarks.endpoint.shards import Shards
 from processor.configuration import parse_configuration
-from processor.fence import Fence
 from processor.kinesis.connection import open_stream
 from processor.kinesis.ticket import Ticket
 from processor.kinesis.writer import Writer
 from processor.profile.structs import Export
 from processor.settings import KinesisSettings
+from processor.waiting.fence import Fence
 
 if TYPE_CHECKING:
     from pathlib import Path

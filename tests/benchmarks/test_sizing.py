@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from benchmarks.constants import CONSTANTS, derived
 from benchmarks.document import written
-from processor.cli import app
-from processor.sizing import Constants, Load, Size, load_constants, size
+from processor.cli.app import app
+from processor.operations.sizing import Constants, Load, Size, load_constants, size
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from processor.command_reference import command_reference
-from processor.reference import configuration_reference
-from processor.telemetry.reference import metrics_reference
+from processor.reference.commands import command_reference
+from processor.reference.configuration import configuration_reference
+from processor.reference.metrics import metrics_reference
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -9,16 +9,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from processor.configuration import load_configuration, parse_configuration
-from processor.destination import SegmentTimes
 from processor.errors import ConfigurationError
+from processor.governance.destination import SegmentTimes
 from processor.governance.plan import compile_plan
 from processor.profile.core import Core
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from processor.destination import Destination
     from processor.errors import Problem
+    from processor.governance.destination import Destination
     from processor.governance.document import Governance
 
 GOOD = """\

@@ -9,13 +9,13 @@ import pytest
 from processor.configuration import Files, parse_configuration
 from processor.configuration.key_files import key_file_problems, read_key
 from processor.errors import ConfigurationError
-from processor.reload import LastValid, plan_of
+from processor.service.reload import LastValid, plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from processor.destination import Destination
+    from processor.governance.destination import Destination
 
 TEXT = """\
 name: d

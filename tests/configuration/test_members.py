@@ -15,7 +15,7 @@ from processor.configuration.governance_file import GovernanceForm
 from processor.configuration.located import Form, members_at
 from processor.errors import ConfigurationError, Problem
 from processor.governance.plan import compile_plan
-from processor.validate import plan_table
+from processor.operations.validate import plan_table
 
 DESTINATION: dict[str, Any] = {
     "name": "d",

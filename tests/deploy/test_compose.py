@@ -13,13 +13,13 @@ import pytest
 from compose_spec import PyCompose
 
 import processor
+from processor.cli.run import _LEAVE_S
 from processor.configuration import load_configuration
 from processor.demo import producer
 from processor.demo.workload import DESTINATION, GOVERNANCE
 from processor.embedded.kafka import KAFKA_VERSION, start_kafka
 from processor.embedded.server import free_ports
 from processor.governance.plan import compile_plan
-from processor.running import _LEAVE_S
 from processor.settings import load_settings
 from tests.deploy.dockerfile import environment, stages
 from tests.deploy.test_dockerfile import locked

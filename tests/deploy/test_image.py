@@ -69,7 +69,7 @@ def test_it_runs_its_version(image: Image, files: Path, state: Path) -> None:
 
 def test_it_runs_the_compiled_build(image: Image, files: Path, state: Path) -> None:
     """The whole service loads what the project compiles as machine code, and not its source that lies beside."""
-    script = f"import importlib, processor.service; {WHERE}"
+    script = f"import importlib, processor.service.run; {WHERE}"
     told = output(image, files, state, "-I", "-c", script, *COMPILED, entrypoint="python").splitlines()
     assert len(told) == len(COMPILED)
     assert [line for line in told if not line.endswith(".so")] == []

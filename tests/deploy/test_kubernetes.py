@@ -9,11 +9,11 @@ import kubernetes_validate
 import pytest
 
 import processor
+from processor.cli.run import _LEAVE_S
 from processor.configuration import parse_configuration
 from processor.governance.plan import compile_plan
-from processor.running import _LEAVE_S
+from processor.operations.sizing import Load, load_constants, size
 from processor.settings import KafkaSettings, Settings, StateSettings, load_settings
-from processor.sizing import Load, load_constants, size
 from tests.deploy.dockerfile import stages
 from tests.deploy.manifests import (
     CUSTOM,

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pytest
 
-from processor.connection_checks import connection_checks
-from processor.console import leaves
+from processor.cli.console import leaves
 from processor.embedded import start_kafka
 from processor.errors import KafkaRefused, ProcessorError
-from processor.repartition import repartition
-from processor.service import run_service
+from processor.operations.connection_checks import connection_checks
+from processor.operations.repartition import repartition
+from processor.service.run import run_service
 from tests.conftest import create_topic
 from tests.deploy import kafka_tools
 from tests.deploy.tools import ROOT

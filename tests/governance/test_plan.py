@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from processor.destination import Connection, Destination, Segment
 from processor.errors import ConfigurationError
+from processor.governance.destination import Connection, Destination, Segment
 from processor.governance.document import Governance, HasLabel, LabelRule, Policy
 from processor.governance.plan import Plan, Verdict, compile_plan
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from processor import letters
-from processor.dead_letter_limit import CONDITION
 from processor.errors import KafkaRefused
+from processor.operations import dead_letters
+from processor.worker.dead_letter_limit import CONDITION
 from tests.integration.world import (
     committed,
     plan_for,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from processor.embedded import EmbeddedKinesis
-    from processor.kafka.letter_reader import Letter
+    from processor.kafka.dead_letter_reader import Letter
     from processor.settings import Settings
 
 pytestmark = pytest.mark.integration
@@ -86,9 +86,9 @@ async def test_letters_are_sent_again_only_where_no_later_event_of_their_key_is_
     settings = settings_for(kafka, topic)
     events = [bad("p1"), bad("p2"), bad("p3", "{older"), good("p2"), bad("p3", "{newer"), bad("")]
     await dead_lettered(settings, events, kinesis.endpoint_url, stream)
-    told = await letters.replay(settings.kafka, every, dry_run=True)
+    told = await dead_letters.replay(settings.kafka, every, dry_run=True)
     assert told.sent == 2
-    outcome = await letters.replay(settings.kafka, every)
+    outcome = await dead_letters.replay(settings.kafka, every)
     assert outcome.sent == 2
     assert {(each.key, each.value): why for each, why in outcome.skipped} == {
         (b"p2", b"{not json"): "the source holds a later event of its key, at offset 3",
@@ -101,7 +101,7 @@ async def test_letters_are_sent_again_only_where_no_later_event_of_their_key_is_
         (b"p3", b"{newer", {"trace": b"p3"}, TIME_MS, 1),
     ]
     # What was sent is now the later event of its key.
-    again = await letters.replay(settings.kafka, every)
+    again = await dead_letters.replay(settings.kafka, every)
     assert again.sent == 0
 
 
@@ -120,7 +120,7 @@ async def test_an_event_that_comes_while_a_letter_is_sent_stays_the_last_of_its_
         return await send(self, *arguments, **named)
 
     monkeypatch.setattr(AIOKafkaProducer, "send_and_wait", after_a_newer_one)
-    outcome = await letters.replay(settings.kafka, every)
+    outcome = await dead_letters.replay(settings.kafka, every)
     assert (outcome.sent, outcome.appended_again) == (1, 1)
     values = [record.value for record in await read_topic(kafka, topic, 4)]
     assert values == [b"{not json", b"{newer still", b"{not json", b"{newer still"]
@@ -166,4 +166,4 @@ async def test_the_commands_list_show_and_replay(
 
 async def test_a_dead_letter_topic_that_is_not_there_is_told(kafka: str, topic: str) -> None:
     with pytest.raises(KafkaRefused, match=f"topic {topic}-dead-letters does not exist"):
-        await letters.replay(settings_for(kafka, topic).kafka, every)
+        await dead_letters.replay(settings_for(kafka, topic).kafka, every)

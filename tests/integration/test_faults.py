@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from processor.embedded import start_kafka
 from processor.errors import KafkaRefused, KinesisRefused
-from processor.service import run_service
+from processor.service.run import run_service
 from tests.conftest import create_topic
 from tests.integration.world import committed, plan_for, produce, running, settings_for, until, vector
 from tests.kinesis.model import Faults, ScriptedKinesis

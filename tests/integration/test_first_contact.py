@@ -16,7 +16,7 @@ from aiokafka.protocol.metadata import MetadataRequest
 
 from processor.embedded import start_kafka
 from processor.errors import KafkaRefused, StateRefused
-from processor.service import run_service
+from processor.service.run import run_service
 from processor.telemetry.status import Status
 from tests.conftest import create_topic
 from tests.integration.members import member_environ

@@ -13,11 +13,11 @@ from unittest import mock
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
-from processor.connection_checks import connection_checks
 from processor.errors import KafkaUnavailable
 from processor.kafka.changelog import Changelog
-from processor.repartition import repartition
-from processor.service import run_service
+from processor.operations.connection_checks import connection_checks
+from processor.operations.repartition import repartition
+from processor.service.run import run_service
 from processor.telemetry.status import Status
 from tests.conftest import create_topic
 from tests.integration.members import Producer, changes, expected, first_occurrences, member_environ, repeats

@@ -15,7 +15,7 @@ from aiokafka.protocol.admin import CreateAclsRequest, DeleteAclsRequest
 
 from processor.embedded import start_kafka
 from processor.errors import KafkaRefused
-from processor.service import run_service
+from processor.service.run import run_service
 from tests.conftest import KEPT
 from tests.integration.members import Member, Producer, expected, first_occurrences, member_environ
 from tests.integration.members import changes as random_changes

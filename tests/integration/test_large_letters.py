@@ -14,10 +14,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from processor import letters
 from processor.embedded import start_kafka
 from processor.errors import Reason
 from processor.kafka.dead_letters import DeadLetter, DeadLetters
+from processor.operations import dead_letters
 from tests.integration.members import Producer, changes, expected, first_occurrences
 from tests.integration.test_members import caught_up
 from tests.integration.test_state import create_changelog, plan_for
@@ -28,8 +28,8 @@ from tests.kinesis.served import served
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from processor.kafka.letter_reader import Letter
-    from processor.kafka.records import Record
+    from processor.kafka.dead_letter_reader import Letter
+    from processor.kafka.fetched_batches import Record
     from processor.settings import Settings
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
@@ -140,7 +140,7 @@ async def test_what_a_smaller_topic_takes_compressed_is_written_whole_and_the_re
     assert [told(found[b"p3"], name) for name in ("topic", "partition", "offset")] == [topic, "0", "2"]
     assert dict(found[b"p3"].headers)["trace"] == b"t"
     # They are sent again from the source, which holds them still.
-    outcome = await letters.replay(settings.kafka, of_key(b"p3"))
+    outcome = await dead_letters.replay(settings.kafka, of_key(b"p3"))
     assert (outcome.sent, outcome.skipped) == (1, [])
     again = (await read_topic(kafka, topic, 6))[5]
     assert (again.key, again.value, dict(again.headers)) == (b"p3", large, {"trace": b"t"})
@@ -165,7 +165,7 @@ async def test_where_not_even_headers_and_key_fit_they_are_left_out_too(
         "1": "value of 3001 bytes, headers of 11 bytes, key of 3000 bytes",
         **{str(number): None for number in range(2, 12)},
     }
-    outcome = await letters.replay(settings.kafka, lambda letter: letter.source_offset == 1)
+    outcome = await dead_letters.replay(settings.kafka, lambda letter: letter.source_offset == 1)
     (reason,) = [why for _, why in outcome.skipped]
     assert "left out: append the event by hand" in reason
 

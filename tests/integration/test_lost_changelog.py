@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from processor.changelog_repair import restore_changelog
-from processor.service import run_service
+from processor.operations.restore_changelog import restore_changelog
+from processor.service.run import run_service
 from processor.telemetry.status import Status
 from tests.integration.members import Producer, changes, expected, first_occurrences, member_environ, repeats
 from tests.integration.test_first_contact import delete, refusals
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from processor.changelog_repair import Restored
+    from processor.operations.restore_changelog import Restored
     from processor.settings import Settings
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]

@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from processor.embedded import start_kafka
-from processor.state.rocks import RocksStore
+from processor.state.rocksdb_store import RocksStore
 from tests.conftest import create_topic
 from tests.integration.members import (
     Member,

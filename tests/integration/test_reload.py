@@ -13,8 +13,8 @@ import aiohttp
 import pytest
 
 from processor.configuration import Files
-from processor.reload import Changes, plan_of
-from processor.service import run_service
+from processor.service.reload import Changes, plan_of
+from processor.service.run import run_service
 from processor.telemetry.status import Status
 from tests.integration.members import DESTINATION, Member, Producer, member_environ
 from tests.integration.test_observation import ready, url_of

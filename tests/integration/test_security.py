@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 from processor.embedded import start_kafka
 from processor.errors import KafkaRefused, KafkaUnavailable
 from processor.kafka.topics import open_topics
-from processor.service import run_service
+from processor.service.run import run_service
 from tests.conftest import create_topic
 from tests.integration.test_faults import case, changes, expected, numbers
 from tests.integration.world import plan_for, produce, running, settings_for, until

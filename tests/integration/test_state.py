@@ -17,9 +17,9 @@ from processor.configuration import parse_configuration
 from processor.embedded import start_kafka
 from processor.errors import StateRefused
 from processor.governance.plan import Plan, compile_plan
-from processor.profile.record import encode_record, has_left
+from processor.profile.state_record import encode_record, has_left
 from processor.profile.structs import StateRecord
-from processor.service import run_service
+from processor.service.run import run_service
 from processor.state.directory import open_to_look, place_of
 from tests.conftest import create_topic
 from tests.integration.members import (

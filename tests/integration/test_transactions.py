@@ -13,8 +13,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from processor import letters
 from processor.embedded import start_kafka
+from processor.operations import dead_letters
 from processor.settings import load_settings
 from tests.deploy import kafka_tools
 from tests.deploy.tools import ROOT
@@ -355,7 +355,7 @@ async def test_a_letter_is_sent_again_unless_a_later_event_of_its_key_is_committ
         await writer.write([(b"p1", b"{later")])
         if fate == "aborted":
             await writer.producer.abort_transaction()
-        replaying = asyncio.create_task(letters.replay(settings.kafka, lambda _: True))
+        replaying = asyncio.create_task(dead_letters.replay(settings.kafka, lambda _: True))
         if fate != "aborted":
             done, _ = await asyncio.wait([replaying], timeout=3)
             assert not done, "what is open may be a later event"

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from processor.changelog_repair import restore_changelog
-from processor.connection_checks import Check, connection_checks
-from processor.service import run_service
+from processor.operations.connection_checks import Check, connection_checks
+from processor.operations.restore_changelog import restore_changelog
+from processor.service.run import run_service
 from tests.integration.members import Producer, changes, member_environ
 from tests.integration.test_first_contact import delete
 from tests.integration.test_inspection import run

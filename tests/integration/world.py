@@ -15,7 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from processor.configuration import parse_configuration
 from processor.governance.plan import Plan, compile_plan
-from processor.service import run_service
+from processor.service.run import run_service
 from processor.settings import Settings, load_settings
 from processor.telemetry.status import Status
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from processor.errors import KafkaUnavailable
 from processor.kafka.changelog import OFFSET_HEADER, Deletion, Span
-from processor.kafka.positions import Bounds
+from processor.kafka.offsets import Bounds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence

@@ -11,7 +11,7 @@ from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.kafka.records import unpack_whole_batches
+from processor.kafka.fetched_batches import unpack_whole_batches
 
 NAMES = [
     (b"\xff", r"\xff"),

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from processor.errors import KinesisRefused
-from processor.fence import Fence
 from processor.kinesis.connection import RECORD_BYTES_DEFAULT
 from processor.kinesis.shards import ShardMap
 from processor.kinesis.ticket import Ticket
 from processor.kinesis.writer import Writer
+from processor.waiting.fence import Fence
 from tests.kinesis.model import ScriptedKinesis
 from tests.kinesis.served import served
 from tests.kinesis.servers import client, opened, start_kinesis_local

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from processor.kinesis.in_flight import InFlightLimit
+from processor.kinesis.call_limit import InFlightLimit
 from processor.kinesis.limiter import SHARD_BYTES_PER_S, SHARD_RECORDS_PER_S, Limiter
 
 

@@ -16,10 +16,10 @@ from processor.errors import KinesisRejected
 from processor.kinesis.bisection import PROOFS, Bisection, Verdict
 from processor.kinesis.lanes import Lane
 from processor.kinesis.ticket import Item, Ticket
-from processor.partition import Partition, Stages
 from processor.state.memory import MemoryStore
 from processor.state.overlay import Overlay
 from processor.telemetry.status import Status
+from processor.worker.partition import Partition, Stages
 from tests.kinesis.model import Faults, ScriptedKinesis
 from tests.kinesis.test_writer import assert_balanced, export, numbers_by_profile, writing
 from tests.simulation.workload import core, workload

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.fence import Fence
 from processor.kinesis.ticket import Ticket
 from processor.kinesis.writer import Writer
 from processor.profile.structs import Export
 from processor.settings import KinesisSettings
+from processor.waiting.fence import Fence
 from tests.kinesis.model import Faults, ScriptedKinesis
 from tests.virtual_time import run_in_virtual_time
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from hypothesis import Phase, given, settings
 
-from processor.destination import Connection, Destination, Segment
 from processor.errors import InvalidEvent
+from processor.governance.destination import Connection, Destination, Segment
 from processor.governance.document import Governance
 from processor.governance.plan import compile_plan
 from processor.profile.core import Core

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.batch import Batch, Limits, process
-from processor.destination import Connection, Destination, Segment
+from processor.governance.destination import Connection, Destination, Segment
 from processor.governance.document import (
     ConsentPolicy,
     ConsentRule,
@@ -21,6 +20,7 @@ from processor.governance.document import (
     ValueIn,
 )
 from processor.governance.plan import compile_plan
+from processor.profile.batch import Batch, Limits, process
 from processor.profile.core import Core
 
 ACTION = ("exportToThirdParty",)

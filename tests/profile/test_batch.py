@@ -8,11 +8,11 @@ from typing import NamedTuple
 import pytest
 from hypothesis import given
 
-from processor.batch import Batch, Limits, process
-from processor.destination import Connection, Destination, Segment
 from processor.errors import InvalidStateRecord, Reason
+from processor.governance.destination import Connection, Destination, Segment
 from processor.governance.document import Governance
 from processor.governance.plan import Plan, Verdict
+from processor.profile.batch import Batch, Limits, process
 from processor.profile.core import Core
 from tests.strategies import Given, destinations, governances, streams
 

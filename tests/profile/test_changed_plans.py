@@ -11,11 +11,11 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from processor.destination import Connection, Destination, Segment
+from processor.governance.destination import Connection, Destination, Segment
 from processor.governance.document import Governance
 from processor.governance.plan import compile_plan
 from processor.profile.core import Core
-from processor.profile.record import decode_record, has_left, segment_key
+from processor.profile.state_record import decode_record, has_left, segment_key
 from tests.naive_model import NaiveModel
 from tests.profile.test_against_naive_model import CoreWithState, assert_same
 from tests.strategies import SEGMENTS, Given, destinations, events, governances

@@ -4,11 +4,10 @@ import os
 
 import pytest
 
-from processor import batch
-from processor.profile import canonical, consent, core, event, export, identity, record, times
-from processor.state import cache
+from processor.profile import batch, canonical, consent, core, event, export, identity, state_record, times
+from processor.state import record_cache
 
-COMPILED = (batch, canonical, consent, core, event, export, identity, record, times, cache)
+COMPILED = (batch, canonical, consent, core, event, export, identity, state_record, times, record_cache)
 
 
 @pytest.mark.parametrize("module", COMPILED, ids=lambda module: module.__name__)

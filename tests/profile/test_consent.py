@@ -7,8 +7,8 @@ from contextlib import nullcontext
 
 import pytest
 
-from processor.destination import Connection, Destination, Segment
 from processor.errors import InvalidEvent
+from processor.governance.destination import Connection, Destination, Segment
 from processor.governance.document import ConsentPolicy, ConsentRule, Governance, PolicyStatus, ValueIn
 from processor.governance.plan import compile_plan
 from processor.profile.core import Core

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 from msgspec import UNSET
 
-from processor.destination import Connection, Destination, Segment
 from processor.errors import InvalidEvent, Reason
+from processor.governance.destination import Connection, Destination, Segment
 from processor.governance.document import Governance
 from processor.governance.plan import compile_plan
 from processor.profile.core import Core

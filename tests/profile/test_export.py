@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from processor.destination import Connection, Destination, Segment, SegmentTimes
 from processor.errors import InvalidEvent
+from processor.governance.destination import Connection, Destination, Segment, SegmentTimes
 from processor.governance.plan import compile_plan
 from processor.profile.core import Core
-from processor.profile.record import ATTRIBUTE_BYTES, decode_record
+from processor.profile.state_record import ATTRIBUTE_BYTES, decode_record
 
 ENTRY = {"status": "realized", "lastQualificationTime": "2020-05-25T21:24:39Z"}
 PROFILE = {"a": {"x": 1, "y": 2, "z": {"p": 3, "q": 4}}, "b": 5, "c": {"d": 6}}

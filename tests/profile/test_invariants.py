@@ -9,12 +9,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from processor.destination import Connection, Destination, Segment
 from processor.errors import InvalidEvent
+from processor.governance.destination import Connection, Destination, Segment
 from processor.governance.document import Governance, HasLabel, Policy
 from processor.governance.plan import compile_plan
 from processor.profile.core import Core
-from processor.profile.record import decode_record
+from processor.profile.state_record import decode_record
 from tests.profile.test_against_naive_model import CoreWithState
 from tests.strategies import Given, destinations, governances, streams
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.destination import Connection, Destination, Segment
 from processor.errors import InvalidEvent
+from processor.governance.destination import Connection, Destination, Segment
 from processor.governance.document import Governance, HasLabel, LabelRule, Policy
 from processor.governance.plan import Plan, Verdict
 from processor.profile.core import Core

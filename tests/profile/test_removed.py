@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from processor.destination import Connection, Destination, Segment
+from processor.governance.destination import Connection, Destination, Segment
 from processor.governance.document import ConsentPolicy, Governance, HasLabel, Policy, ValueIn
 from processor.governance.plan import compile_plan
 from processor.profile.core import SKIPPED, Core, Transition

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from processor.cli import app
+from processor.cli.app import app
 from processor.configuration import parse_configuration
 from processor.errors import InvalidEvent
 from processor.governance.plan import compile_plan

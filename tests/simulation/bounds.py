@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from processor.kafka.room import size_bytes
+from processor.kafka.poll_room import size_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from processor.kafka.records import Record
-    from processor.kafka.room import Room
+    from processor.kafka.fetched_batches import Record
+    from processor.kafka.poll_room import Room
     from processor.kinesis.ticket import Ticket
     from processor.kinesis.writer import Writer
-    from processor.partition import Partition
-    from processor.pipeline import Pipeline
     from processor.settings import Settings
+    from processor.worker.partition import Partition
+    from processor.worker.pipeline import Pipeline
 
 _LARGEST_BATCH_BYTES = 64 * 1024
 """More than any batch of the simulated events has."""

@@ -12,15 +12,15 @@ from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.group import SyncGroupRequest
 from aiokafka.protocol.offset import OffsetRequest
 
-from processor.kafka import records as unpacking
-from processor.kafka.room import size_bytes
+from processor.kafka import fetched_batches as unpacking
+from processor.kafka.poll_room import size_bytes
 from tests.simulation.broker import Offset, wake
 from tests.simulation.loop import PROCESS
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping, Sequence
 
-    from processor.kafka.room import Room
+    from processor.kafka.poll_room import Room
     from tests.simulation.broker import Broker, Log, Record
 
 _RETRY_S = 0.1

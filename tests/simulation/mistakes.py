@@ -9,24 +9,24 @@ from unittest import mock
 
 from aiokafka import errors as kafka
 
-from processor import restore as restoring
-from processor import takeover
-from processor.checkpoint import Checkpoint
 from processor.errors import KafkaError
-from processor.fence import Fence
 from processor.kafka.changelog import OWN_KEYS, STREAM_KEY
+from processor.kafka.commit_metadata import Mark
 from processor.kafka.dead_letters import DeadLetters
-from processor.kafka.idempotent import IdempotentProducer
-from processor.kafka.marks import Mark
-from processor.kafka.room import Room
+from processor.kafka.idempotent_producer import IdempotentProducer
+from processor.kafka.poll_room import Room
 from processor.kafka.source import Source
 from processor.kinesis.bisection import Bisection, Verdict
 from processor.kinesis.control import Control
 from processor.kinesis.lanes import Lane, Lanes
 from processor.kinesis.writer import Writer
-from processor.partition import Partition
-from processor.pipeline import Pipeline
 from processor.state.overlay import Overlay
+from processor.waiting.fence import Fence
+from processor.worker import restore as restoring
+from processor.worker import takeover
+from processor.worker.checkpoint import Checkpoint
+from processor.worker.partition import Partition
+from processor.worker.pipeline import Pipeline
 from tests.simulation.broker import Group
 
 if TYPE_CHECKING:

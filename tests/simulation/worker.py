@@ -8,16 +8,16 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, cast
 
 from processor.errors import KinesisError, KinesisUnavailable
-from processor.fence import Fence
 from processor.kafka.changelog import Changelog
+from processor.kafka.client_lifecycle import within
 from processor.kafka.dead_letters import DeadLetters
 from processor.kafka.heartbeats import Heartbeats
 from processor.kafka.topics import ChangelogShape
-from processor.kafka.unbroken import within
 from processor.kinesis.writer import Writer
-from processor.pipeline import Parts, Pipeline
-from processor.service import _HOPEFUL, _LEAVE_S, _PATIENT, _Patience, _patiently
+from processor.service.run import _HOPEFUL, _LEAVE_S, _PATIENT, _Patience, _patiently
 from processor.telemetry.status import Status
+from processor.waiting.fence import Fence
+from processor.worker.pipeline import Parts, Pipeline
 from tests.simulation.bounds import Bounds
 from tests.simulation.broker import NOWHERE
 from tests.simulation.loop import Process

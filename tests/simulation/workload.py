@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from aiokafka import ConsumerRecord
 
-from processor.batch import Limits, process
 from processor.configuration import parse_configuration
 from processor.governance.plan import Plan, compile_plan
+from processor.profile.batch import Limits, process
 from processor.profile.core import Core
-from processor.profile.record import has_left
+from processor.profile.state_record import has_left
 from tests.integration.members import DESTINATION, changes, plain
 from tests.naive_model import NaiveModel
 

@@ -18,7 +18,7 @@ import structlog
 from processor.errors import KafkaRefused, Reason
 from processor.kafka.changelog import OFFSET_HEADER, OWN_KEYS
 from processor.kafka.dead_letters import HEADER_PREFIX
-from processor.profile.record import encode_left, has_left, record_offset
+from processor.profile.state_record import encode_left, has_left, record_offset
 from processor.settings import load_settings
 from tests.kinesis.model import Faults, ScriptedKinesis
 from tests.simulation.broker import Broker
@@ -183,7 +183,7 @@ class World:
         self.background: list[asyncio.Task[Any]] = []
         for slot in range(count):
             self.start(slot)
-        with mock.patch("processor.partition.Partition.abandon", _noting_abandon(self)):
+        with mock.patch("processor.worker.partition.Partition.abandon", _noting_abandon(self)):
             producing = asyncio.create_task(self._produce())
             probing = asyncio.create_task(self._probe())
             for at_s, name, number in self.faults:
@@ -404,7 +404,7 @@ def _difference(profile: bytes, found: list[bytes], expected: list[bytes]) -> st
 
 
 def _noting_abandon(world: World) -> Any:
-    from processor.partition import Partition  # noqa: PLC0415
+    from processor.worker.partition import Partition  # noqa: PLC0415
 
     abandon = Partition.abandon
 

@@ -12,11 +12,11 @@ from unittest import mock
 import pytest
 
 from processor.errors import StateError
-from processor.profile.record import encode_record
+from processor.profile.state_record import encode_record
 from processor.profile.structs import StateRecord
 from processor.settings import StateSettings
 from processor.state.directory import open_to_look, place_of
-from processor.state.rocks import DAMAGED
+from processor.state.rocksdb_store import DAMAGED
 from tests.state.test_stores import DAY_MS, directory_at, opened
 
 if TYPE_CHECKING:

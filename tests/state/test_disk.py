@@ -14,10 +14,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from processor.errors import StateError, StateUnavailable
-from processor.profile.record import encode_left
+from processor.profile.state_record import encode_left
 from processor.state import disk as disks
 from processor.state.disk import Disk, DiskFigures, write_probe
-from processor.state.rocks import state_error
+from processor.state.rocksdb_store import state_error
 from tests.state.test_stores import DAY_MS, directory_at, member, opened
 
 if TYPE_CHECKING:

@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processor.profile.record import encode_left, encode_record, has_left
+from processor.profile.state_record import encode_left, encode_record, has_left
 from processor.profile.structs import StateRecord
 from processor.settings import StateSettings
 from processor.state.directory import StateDirectory, figures_of, open_to_look
 from processor.state.memory import MemoryStore
-from processor.state.rocks import POSITION_KEY, RocksStore
+from processor.state.rocksdb_store import POSITION_KEY, RocksStore
 from processor.state.store import Left
 
 if TYPE_CHECKING:

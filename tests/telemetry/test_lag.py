@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from processor.distribution import AGE_S, Distribution, quantile
+from processor.telemetry.histogram import AGE_S, Distribution, quantile
 from processor.telemetry.recent import Recent
 from processor.telemetry.report import PartitionReport, lag_of
 from tests.telemetry.reports import report

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from processor.distribution import Distribution
 from processor.telemetry import metrics
 from processor.telemetry.exposition import Sheet, exposition
+from processor.telemetry.histogram import Distribution
 from processor.telemetry.metrics import METRICS, Metric
 from tests.telemetry.scrape import parsed
 

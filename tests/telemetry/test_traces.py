@@ -17,8 +17,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from structlog.testing import capture_logs
 
-from processor.batch import Batch
 from processor.errors import ConfigurationError
+from processor.profile.batch import Batch
 from processor.telemetry import traces
 from processor.telemetry.traces import NO_SPAN, BatchTraces, NoTraces, tracing
 

@@ -1,0 +1,127 @@
+"""One call to Kinesis and its answer's bytes: framed by aiobotocore's client, signed here, sent by its connections.
+
+What botocore does beside, for every call alike, costs as much as all of this; and its parsers take null for a value.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+from aiobotocore.awsrequest import AioAWSResponse
+from botocore import xform_name
+from botocore.awsrequest import AWSRequest
+
+from processor.errors import KinesisRefused, KinesisUnavailable, KinesisUnreadable
+from processor.kinesis.log_text import told
+from processor.kinesis.refusals import FOREIGN, OF_CREDENTIALS, from_fault, from_foreign
+from processor.kinesis.wire import Unreadable, read_fault, unpacked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from processor.governance.destination import Connection
+    from processor.kinesis.credentials import Credentials
+
+_OK: Final = 200
+_SLOW_S: Final = 5.0
+_SIGNED_ANEW: Final = {"authorization", "x-amz-date", "x-amz-security-token", "content-length", "host"}
+
+
+class Exchange:
+    """Makes calls to one stream; a call ends within `call_s`, however slowly its bytes go."""
+
+    def __init__(self, client: Any, credentials: Credentials, stream: str, call_s: float) -> None:  # noqa: ANN401  aiobotocore's clients have no type
+        self._client = client
+        self._credentials = credentials
+        self._stream = stream
+        self._call_s = call_s
+        self._frames: dict[str, tuple[str, dict[str, str]]] = {}
+
+    async def answer(
+        self,
+        action: str,
+        body: bytes,
+        address: Mapping[str, str],
+        hidden: Callable[[], Sequence[str]] = tuple,
+    ) -> bytes:
+        """The body of an answer of 200, unpacked; what is `hidden` is in no message.
+
+        Raises:
+            KinesisUnavailable, KinesisRejected, KinesisRefused: there is none.
+
+        """
+        try:
+            url, headers = self._frames.get(action) or await self._framed(action, address)
+            request = AWSRequest("POST", url, headers, data=body)
+            loop = asyncio.get_running_loop()
+            began_s = loop.time()
+            await self._credentials.sign(request)
+            if loop.time() - began_s > _SLOW_S and action == "PutRecords":
+                # Whether the call may begin was asked before its credentials were renewed.
+                raise KinesisUnavailable(f"{action} on {self._stream}: the credentials have just been got")
+            async with asyncio.timeout(self._call_s):
+                response: AioAWSResponse = await self._client._endpoint.http_session.send(request.prepare())  # noqa: SLF001  the client has no public way to send a ready request
+                found: bytes = await response.content
+        except FOREIGN as error:
+            raise from_foreign(error, action, self._stream) from error
+        if response.status_code != _OK:
+            raise self._failure(action, response, found, hidden)
+        if not (encoding := response.headers.get("content-encoding")):
+            return found
+        try:
+            return unpacked(found, encoding)
+        except Unreadable as error:
+            raise self.unreadable(action, error, hidden) from error
+
+    def use(self, connection: Connection) -> None:
+        """From the next call on, sign with what another connection to the same stream says."""
+        self._credentials.use(connection)
+
+    def unreadable(
+        self, action: str, why: Unreadable, hidden: Callable[[], Sequence[str]] = tuple
+    ) -> KinesisUnreadable:
+        """The error that an answer of 200 means which cannot be read."""
+        return KinesisUnreadable(
+            f"{action} on {self._stream}: the answer, HTTP 200, cannot be read: {told(str(why), hidden())}. Does a "
+            "proxy or gateway on the way change answers, or is what answers no Kinesis?"
+        )
+
+    def _failure(
+        self, action: str, response: AioAWSResponse, body: bytes, hidden: Callable[[], Sequence[str]]
+    ) -> Exception:
+        error = from_fault(
+            read_fault(response.status_code, response.headers, body, hidden()), action, self._stream
+        )
+        if isinstance(error, KinesisRefused) and error.code in OF_CREDENTIALS:
+            self._credentials.forget()
+        return error
+
+    async def _framed(self, action: str, address: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+        """The address and headers of a call, as the client makes them; it is kept from being sent."""
+        frames: list[tuple[str, dict[str, str]]] = []
+
+        def keep(request: Any, **_: object) -> AioAWSResponse:  # noqa: ANN401  botocore's requests have no type
+            headers = {
+                name: value.decode() if isinstance(value, bytes) else str(value)
+                for name, value in request.headers.items()
+                if name.lower() not in _SIGNED_ANEW and not name.lower().startswith("amz-sdk-")
+            }
+            frames.append((request.url, headers))
+            return _Nothing(request.url, _OK, {}, None)
+
+        events, place = self._client.meta.events, f"before-send.kinesis.{action}"
+        events.register(place, keep)
+        try:
+            await getattr(self._client, xform_name(action))(**address)
+        finally:
+            events.unregister(place, keep)
+        self._frames[action] = frames[0]
+        return frames[0]
+
+
+class _Nothing(AioAWSResponse):  # type: ignore[misc]  # aiobotocore has no types
+    """The answer to a call that is not sent."""
+
+    async def _content_prop(self) -> bytes:
+        return b"{}"

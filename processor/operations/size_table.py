@@ -1,0 +1,53 @@
+"""A deployment's size, for people."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from processor.operations.sizing import Size
+
+_STEP = 1024
+
+
+def size_table(told: Size) -> Table:
+    """What `told` says, a line each."""
+    table = Table(title="A deployment for this load", show_header=False)
+    for name, value, about in rows(told):
+        table.add_row(name, value, about)
+    return table
+
+
+def rows(told: Size) -> list[tuple[str, str, str]]:
+    """Name, value and remark of each line."""
+    return [
+        ("workers", f"{told.workers:,}", f"one CPU each; an event costs {told.cpu_us_an_event:.1f} µs of it"),
+        ("partitions", f"{told.partitions:,}", "of the source, at least: none can be added later"),
+        ("memory", _bytes(told.worker_memory_bytes), "a worker, resident, at most"),
+        ("disk", _bytes(told.worker_disk_bytes), "a worker, for its stores, with room to compact"),
+        ("changelog", _bytes(told.changelog_bytes), "in Kafka, all replicas"),
+        ("restore", _seconds(told.restore_s), "of a worker whose stores are gone"),
+        ("from Kafka", f"{_bytes(told.source_bytes_per_s)}/s", "events, before compression"),
+        ("shards", f"{told.shards:,}", "of the stream, with a fifth to spare"),
+        (
+            "PUT units",
+            f"{told.put_units_per_s:,.0f}/s",
+            f"{told.put_units_a_month / 1e6:,.0f} million a month",
+        ),
+    ]
+
+
+def _bytes(count: float) -> str:
+    units = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+    power = min(int(math.log(count, _STEP)), len(units) - 1) if count >= 1 else 0
+    return f"{count / _STEP**power:,.1f} {units[power]}"
+
+
+def _seconds(count: float) -> str:
+    minute_s, hour_s = 60, 3600
+    if count < 2 * minute_s:
+        return f"{count:,.1f} s"
+    return f"{count / minute_s:,.0f} min" if count < 2 * hour_s else f"{count / hour_s:,.1f} h"

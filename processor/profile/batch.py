@@ -1,0 +1,156 @@
+"""One batch of one partition through the pure core: records in, exports and state changes out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from processor.errors import InvalidEvent, InvalidStateRecord, Reason
+from processor.kafka.dead_letters import DeadLetter
+from processor.kafka.poll_room import size_bytes
+from processor.profile.state_record import has_left
+from processor.profile.unexpected import Failure, told, trace_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from processor.governance.plan import Removal
+    from processor.kafka.fetched_batches import Record
+    from processor.profile.core import Core
+    from processor.profile.structs import Export
+
+
+class Batch:
+    """What became of some consecutive records of a partition.
+
+    `exports` and `exported` run side by side: each export and the record that caused it. `changes` holds the
+    latest state record of each profile that changed. Each of `failures` has its letter. `next_offset` is what to commit once all is acknowledged,
+    `timestamp_ms` the time of the first record.
+    """
+
+    __slots__ = (
+        "changes",
+        "exported",
+        "exports",
+        "failures",
+        "letters",
+        "next_offset",
+        "received",
+        "removed",
+        "size_bytes",
+        "skipped",
+        "timestamp_ms",
+    )
+
+    def __init__(self, next_offset: int, received: int, size_bytes: int, timestamp_ms: int = 0) -> None:
+        self.next_offset = next_offset
+        self.received = received
+        self.size_bytes = size_bytes
+        self.timestamp_ms = timestamp_ms
+        self.exports: list[Export] = []
+        self.exported: list[Record] = []
+        self.letters: list[DeadLetter] = []
+        self.failures: list[Failure] = []
+        self.changes: dict[bytes, bytes] = {}
+        self.removed: list[Removal] = []
+        self.skipped = 0
+
+    @property
+    def unchanged(self) -> int:
+        """Records that changed nothing the destination may see."""
+        return self.received - self.skipped - len(self.exports) - len(self.letters)
+
+    @property
+    def has_left(self) -> bool:
+        """Whether a profile left its last segment: its record is kept only until the offset is committed."""
+        return any(has_left(record) for record in self.changes.values())
+
+    def refuse(self, record: Record, error: Exception) -> None:
+        """Give up an event: its own fault where that is what `error` says, the processor's otherwise."""
+        if isinstance(error, InvalidEvent):
+            self.letters.append(DeadLetter(record, error.reason, error.detail))
+            return
+        self.letters.append(DeadLetter(record, Reason.INTERNAL, told(error)))
+        self.failures.append(Failure(record.offset, type(error).__name__, trace_of(error)))
+
+
+def merged_changes(batches: Sequence[Batch]) -> dict[bytes, bytes]:
+    """The latest state record of each profile that consecutive batches changed, in the order of their offsets."""
+    if len(batches) == 1:
+        return batches[0].changes
+    changes: dict[bytes, bytes] = {}
+    for batch in batches:
+        for profile, record in batch.changes.items():
+            changes.pop(profile, None)
+            changes[profile] = record
+    return changes
+
+
+class Limits:
+    """What the two ends take of one record, its key included."""
+
+    __slots__ = ("export_bytes", "state_bytes")
+
+    def __init__(self, export_bytes: int, state_bytes: int) -> None:
+        self.export_bytes = export_bytes
+        self.state_bytes = state_bytes
+
+
+def process(
+    core: Core, states: dict[bytes, bytes | None], records: Sequence[Record], limits: Limits
+) -> Batch:
+    """Apply `records`, in order, to the states of their profiles, each of which must be there.
+
+    An event whose export is larger than the stream takes, or whose state record is larger than the changelog
+    takes, is dead-lettered and changes no state. So is one on which the core fails, however that may be: one event
+    must not keep all that come after it from being exported.
+
+    Raises:
+        InvalidStateRecord: the state was written by a release that this one does not understand.
+
+    """
+    batch = Batch(records[-1].offset + 1, len(records), size_bytes(records), records[0].timestamp)
+    changes, letters, exports, exported = batch.changes, batch.letters, batch.exports, batch.exported
+    export_bytes_max, state_bytes_max = limits.export_bytes, limits.state_bytes
+    for record in records:
+        key = record.key
+        try:
+            transition = core.apply(
+                key,
+                record.value,
+                record.headers,
+                timestamp_ms=record.timestamp,
+                offset=record.offset,
+                state=None if key is None else states[key],
+            )
+            export = transition.export
+            export_bytes = 0 if export is None else len(export.data) + len(export.partition_key.encode())
+        except InvalidStateRecord:
+            raise
+        except Exception as error:  # noqa: BLE001  whatever it is, it is told, and kept with its event
+            batch.refuse(record, error)
+            continue
+        if export_bytes > export_bytes_max:
+            letters.append(_too_large(record, "export", export_bytes, "stream", export_bytes_max))
+            continue
+        new_state = transition.state
+        if new_state is not None and key is not None:
+            state_bytes = len(new_state) + len(key)
+            if state_bytes > state_bytes_max:
+                letters.append(_too_large(record, "state", state_bytes, "changelog", state_bytes_max))
+                continue
+            # Changes stand in the order of their offsets, which a restore relies on.
+            changes.pop(key, None)
+            states[key] = changes[key] = new_state
+        if export is not None:
+            exports.append(export)
+            exported.append(record)
+        if transition.skipped:
+            batch.skipped += 1
+        if transition.removed:
+            batch.removed += transition.removed
+    return batch
+
+
+def _too_large(record: Record, what: str, size_bytes: int, where: str, max_bytes: int) -> DeadLetter:
+    detail = f"the {what} has {size_bytes} bytes, the {where} takes {max_bytes}"
+    return DeadLetter(record, Reason.TOO_LARGE, detail)

@@ -1,0 +1,1 @@
+"""One process: it connects, runs its worker, watches it, and reports on it."""

@@ -1,0 +1,79 @@
+"""How it goes, in the log: one line an interval, and one when shards begin or cease to throttle."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from processor.telemetry.journal import STATE_CHANGED
+from processor.telemetry.report import lag_of
+
+if TYPE_CHECKING:
+    from processor.service.observer import Observer
+
+log = structlog.get_logger(__name__)
+
+_LOOK_S: Final = 1.0
+
+
+class Teller:
+    """Tells the log about one worker, from what its observer sees."""
+
+    def __init__(self, observer: Observer, interval_s: float) -> None:
+        self._observer = observer
+        self._interval_s = interval_s
+        self._throttling: set[str] = set()
+
+    async def run(self) -> None:
+        """Tell until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._tell_throttling(), name="throttling")
+            while True:
+                await asyncio.sleep(self._interval_s)
+                log.info("figures", **self.figures())
+
+    def figures(self) -> dict[str, object]:
+        """What the interval's line holds: how far behind it is, rates of the last seconds, what there is now, totals."""
+        observed = self._observer.observe().report
+        rates, flow, totals = observed.rates, observed.flow, observed.totals
+        lag = lag_of([observed])
+        return {
+            "lag_records": lag.records,
+            "lag_s": None if lag.oldest_s is None else round(lag.oldest_s, 1),
+            "age_p99_s": None if lag.p99_s is None else round(lag.p99_s, 2),
+            "received_per_s": round(rates.get("received", 0.0), 1),
+            "exported_per_s": round(rates.get("exported", 0.0), 1),
+            "retried_per_s": round(rates.get("retried", 0.0), 1),
+            "partitions": len(observed.partitions),
+            "restoring": sum(not each.is_restored for each in observed.partitions),
+            "in_flight": flow.in_flight,
+            "buffered_bytes": flow.buffered_bytes,
+            "cpu": round(rates.get("cpu", 0.0), 2),
+            "busy": round(flow.busy, 2),
+            "backpressured": round(flow.backpressured, 2),
+            "received": int(totals["received"]),
+            "exported": int(totals["exported"]),
+            "unchanged": int(totals["unchanged"]),
+            "skipped": int(totals["skipped"]),
+            "dead_lettered": int(totals["deadLettered"]),
+            "abandoned": int(totals["abandoned"]),
+            "retried": int(totals["retried"]),
+        }
+
+    async def _tell_throttling(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            shards = self._observer.shards()
+            throttling = {each.shard for each in shards if each.throttled_per_s > 0}
+            if throttling - self._throttling:
+                log.warning(
+                    "shards throttle",
+                    shards=sorted(throttling),
+                    throttled_per_s=round(sum(each.throttled_per_s for each in shards), 1),
+                    **{STATE_CHANGED: True},
+                )
+            elif self._throttling and not throttling:
+                log.info("shards throttle no more", shards=sorted(self._throttling))
+            self._throttling = throttling

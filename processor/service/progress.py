@@ -1,0 +1,118 @@
+"""What a worker has to do, part by part, and what changes in each part when it goes on.
+
+A worker as a whole may go on while one partition of it stands still for ever; so the watchdog looks at every part by
+itself: each partition, the membership of the group, its heartbeats, the commits, and the calls to Kinesis.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from processor.kinesis.writer import Writer
+    from processor.telemetry.status import Status
+    from processor.worker.partition import Wait
+    from processor.worker.pipeline import Pipeline
+
+GROUP: Final = "group"
+HEARTBEATS: Final = "kafka"
+COMMITS: Final = "commits"
+CALLS: Final = "calls"
+
+Part: TypeAlias = int | str
+"""A partition's number, or one of the names above."""
+
+
+class Work:
+    """Of one worker; `pipeline` comes with each question, for there is none at the start."""
+
+    def __init__(self, status: Status, writer: Writer) -> None:
+        self._status = status
+        self._writer = writer
+
+    def marks(self, pipeline: Pipeline) -> dict[Part, object]:
+        """Each part that has work, or may have, and its mark: it goes on whenever that changes.
+
+        The sentences of conditions are no part of a mark: they count the seconds for which nothing went on.
+        """
+        status, figures = self._status, self._status.figures
+        begun = figures.conditions_begun
+        marks: dict[Part, object] = {
+            what: begun[what] for what in (HEARTBEATS, COMMITS) if what in self._told
+        }
+        if not self._told.isdisjoint({"starting", "rebalancing"}):
+            marks[GROUP] = (figures.rebalances, begun["rebalancing"])
+        if self._writer.figures.in_flight:
+            marks[CALLS] = (self._writer.figures.requests, self._writer.figures.stored)
+        # Some are restored at a time, and the others wait for them.
+        restoration = tuple(sorted(status.restoration.items()))
+        for number in sorted(status.partitions):
+            partition = pipeline.partitions.get(number)
+            if partition is not None:
+                reach = pipeline.source.reach(number)
+                marks[number] = (partition.mark, None if reach is None else reach.position)
+            elif number in status.restoration:
+                marks[number] = restoration
+        return marks
+
+    async def of(self, number: int, pipeline: Pipeline) -> str | None:
+        """What there is to do in a partition, as a sentence; None where there is nothing.
+
+        Raises:
+            KafkaRefused, KafkaUnavailable: Kafka does not say.
+
+        """
+        if number in self._status.restoration:
+            return f"partition {number} is to be restored"
+        partition = pipeline.partitions.get(number)
+        if partition is None:
+            return None
+        if not partition.is_idle:
+            return f"events of partition {number} are in flight{_waiting(partition.waits_for)}"
+        if self.is_told("added partitions"):
+            return None  # it may stand where the first event of a key that has moved here is: a person moves the state
+        # Ends as of the last fetch would hide that nothing is fetched.
+        untaken = await pipeline.source.untaken(number)
+        if untaken:
+            # A gap that compaction left looks like events that do not come.
+            await pipeline.source.pass_gap(number)
+        return f"{untaken} events of partition {number} are not taken" if untaken else None
+
+    def waits_for(self, number: int, pipeline: Pipeline) -> Wait | None:
+        """What keeps a partition, as far as it is known: one that takes nothing may have to wait for the others."""
+        partition = pipeline.partitions.get(number)
+        if partition is None:
+            return None
+        if partition.is_idle:
+            waiting = {each.waits_for for each in pipeline.partitions.values()} - {None}
+            return next((each for each in _KEEPING_ROOM if each in waiting and self.is_told(each)), None)
+        return partition.waits_for
+
+    def is_told(self, condition: str) -> bool:
+        """Whether something is known to be wrong: the worker is unready for it."""
+        return condition.lower() in self._told
+
+    @property
+    def is_kept_by_a_shard(self) -> bool:
+        """Whether a shard takes nothing, or less than its published limits, and something waits for it."""
+        return any(
+            lane.held_bytes and (lane.is_failing or lane.limiter.scale < 1.0) for lane in self._writer.lanes
+        )
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether Kinesis answers, and takes nothing until a person mends something."""
+        return self._writer.trouble is not None
+
+    @property
+    def _told(self) -> set[str]:
+        return set(self._status.conditions)
+
+
+_KEEPING_ROOM: Final[tuple[Wait, ...]] = ("dead-letter limit", "Kinesis", "dead letters", "changelog")
+
+
+def _waiting(what: Wait | None) -> str:
+    if what is None:
+        return ""
+    return f" and wait for {what if what == 'Kinesis' else f'the {what}'}"

@@ -1,0 +1,343 @@
+"""State on disk: one RocksDB for each partition. It is a cache of the changelog: deleting it costs time, no data.
+
+Profiles are UTF-8, so keys that begin with the byte 0xff are free for what the store knows about itself:
+
+    ff 00                           position, highest source offset, time of the last write (ms): 3 big-endian i64
+    ff 01                           whose state this is, as JSON (`Identity`)
+    ff 02                           the stream that it was exported to
+    ff 03 <offset: 8> <profile>     left at this source offset, deletion not yet in the changelog
+    ff 04 <time ms: 8> <profile>    deletion in the changelog since then, and its record, which stays a while, so that
+                                    an older record that a zombie appends late is known to be older
+    ff 05                           the source offset before which all was acknowledged: a big-endian i64
+    ff 06                           the identity of the changelog that the position is an offset of
+
+Changes wait in memory until they are many, or some seconds old; then they are written at once, position included,
+so that a store is always a prefix of the changelog. The write-ahead log is not synced. What a crash or a power cut
+takes from the end is restored from the changelog.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import struct
+import time
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import structlog
+from rocksdict import WriteBatch
+
+from processor.errors import StateError, StateUnavailable
+from processor.profile.state_record import encode_left, has_left, record_offset
+from processor.state.record_cache import HotRecords
+from processor.state.store import Left
+from processor.state.store_files import told_too_many
+from processor.state.unwritten import Unwritten
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Executor
+    from pathlib import Path
+
+    from rocksdict import Rdict
+
+log = structlog.get_logger(__name__)
+
+POSITION_KEY: Final = b"\xff\x00"
+IDENTITY_KEY: Final = b"\xff\x01"
+STREAM_KEY: Final = b"\xff\x02"
+DAMAGED: Final = "DAMAGED"
+"""A file that has a store thrown away when it is next opened."""
+
+LEFT_PREFIX: Final = b"\xff\x03"
+CONSUMED_KEY: Final = b"\xff\x05"
+CHANGELOG_KEY: Final = b"\xff\x06"
+_FORGOTTEN_PREFIX: Final = b"\xff\x04"
+POSITION: Final = struct.Struct(">qqq")
+NUMBER: Final = struct.Struct(">q")
+_KEYED_BYTES: Final = 10
+_PURGED_AT_ONCE: Final = 1000
+
+_PASSING: Final = {
+    (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), os.strerror(errno.EFBIG)): (
+        "the disk is full: make room, and it goes on by itself; what was not kept is restored from the changelog"
+    ),
+    (os.strerror(errno.EROFS),): (
+        "the disk may only be read: make it writable again, and it goes on by itself; what was not kept is restored from "
+        "the changelog"
+    ),
+    (os.strerror(errno.EIO),): (
+        "the disk fails: mend it, or give the service another; without its stores it restores all from the changelog"
+    ),
+}
+"""What the system says of a disk that may be well again, and what to do about it."""
+
+_UNWRITTEN_S: Final = 10.0
+"""How long changes wait for the disk while others come: so much of the changelog is read again after a crash."""
+
+_Result = TypeVar("_Result")
+
+
+class RocksStore:
+    """See `Store`. Blocking calls run in `executor`; one at a time for each store."""
+
+    def __init__(
+        self,
+        database: Rdict,
+        executor: Executor,
+        path: Path,
+        *,
+        cache_bytes: int,
+        unwritten_bytes: int,
+        forgotten_kept_ms: int,
+    ) -> None:
+        self.path = path
+        self._database = database
+        self._executor = executor
+        self._cache_bytes = cache_bytes
+        self._unwritten_bytes = unwritten_bytes
+        self._hot = HotRecords(cache_bytes)
+        self._unwritten = Unwritten()
+        self._forgotten_kept_ms = forgotten_kept_ms
+        self._one_at_a_time = asyncio.Lock()
+        self._written_s = time.monotonic()
+        self._may_hold_left = True
+        stored = database.get(POSITION_KEY)
+        self.position, self.highest_offset = POSITION.unpack(stored)[:2] if stored else (0, -1)
+        self._written_position = self.position
+        self._is_broken = False
+        """A call failed: nothing is written any more, for the disk may lack what it was to write."""
+        self._trouble: str | None = None
+        stream = database.get(STREAM_KEY)
+        self.stream: str | None = stream.decode() if stream else None
+        consumed, changelog = database.get(CONSUMED_KEY), database.get(CHANGELOG_KEY)
+        self.consumed: int | None = NUMBER.unpack(consumed)[0] if consumed else None
+        self.changelog: str | None = changelog.decode() if changelog else None
+
+    @property
+    def trouble(self) -> str | None:
+        """See `Store`."""
+        return self._trouble
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the store holds in memory beside RocksDB's: hot records, and what waits for the disk."""
+        return self._hot.size_bytes + self._unwritten.size_bytes
+
+    def note(self, *, changelog: str | None = None, consumed: int | None = None) -> None:
+        """See `Store`."""
+        if changelog is not None and changelog != self.changelog:
+            self.changelog = changelog
+            self._unwritten.put_key(CHANGELOG_KEY, changelog.encode())
+        if consumed is not None:
+            self.consumed = consumed
+
+    def recall(self, profiles: Iterable[bytes], found: dict[bytes, bytes | None]) -> list[bytes]:
+        """See `Store`."""
+        return self._hot.find(self._unwritten.find(profiles, found), found)
+
+    async def get_many(self, profiles: Sequence[bytes]) -> dict[bytes, bytes | None]:
+        """See `Store`."""
+        found: dict[bytes, bytes | None] = {}
+        unknown = self.recall(profiles, found)
+        if unknown:
+            read = await self._run(self._read, unknown)
+            self._unwritten.find(unknown, read)  # changed while the disk was read
+            self._hot.remember(read)
+            found.update(read)
+        return found
+
+    async def apply(self, changes: Mapping[bytes, bytes], position: int, stream: str | None = None) -> None:
+        """See `Store`."""
+        self.highest_offset = max(self.highest_offset, self._unwritten.put(changes))
+        self.position = position
+        if stream is not None:
+            self.stream = stream
+            self._unwritten.put_key(STREAM_KEY, stream.encode())
+        await self._flush_if_due()
+
+    async def left_before(self, offset: int, limit: int) -> list[Left]:
+        """See `Store`."""
+        if self._is_broken:
+            return []  # they are found by the next to open it
+        found = await self._run(self._left_before, offset, limit) if self._may_hold_left else []
+        return found + self._unwritten.left_before(offset, limit - len(found))
+
+    async def forget(self, left: Sequence[Left], position: int) -> None:
+        """See `Store`."""
+        now = NUMBER.pack(time.time_ns() // 1_000_000)
+        unwritten = self._unwritten
+        for profile, offset in left:
+            if unwritten.left.get(profile) == offset:
+                del unwritten.left[profile]
+            else:
+                unwritten.put_key(LEFT_PREFIX + NUMBER.pack(offset) + profile, None)
+            unwritten.put_key(_FORGOTTEN_PREFIX + now + profile, encode_left(offset))
+        self.position = position
+        await self._flush_if_due()
+
+    async def clear(self) -> None:
+        """See `Store`."""
+        self._unwritten = Unwritten()
+        await self._run(self._clear)
+        self._hot = HotRecords(self._cache_bytes)
+        self.position, self.highest_offset, self.stream = 0, -1, None
+        self.consumed = self.changelog = None
+        self._written_position = 0
+
+    async def flush(self) -> None:
+        """See `Store`; what has been forgotten for long enough is purged as well."""
+        async with self._one_at_a_time:
+            has_news = self.position != self._written_position or self._unwritten.size_bytes
+            if not has_news or self._is_broken:
+                return  # what it has not seen, or has lost, it must not claim to have
+            # Nothing reads the disk now: what is taken is found among the hot records, or there after this.
+            taken, self._unwritten = self._unwritten, Unwritten()
+            self._hot.correct(taken.records)
+            self._written_s = time.monotonic()
+            self._written_position = self.position
+            self._may_hold_left = self._may_hold_left or bool(taken.left)
+            now_ms = time.time_ns() // 1_000_000
+            taken.put_key(POSITION_KEY, POSITION.pack(self.position, self.highest_offset, now_ms))
+            if self.consumed is not None:
+                taken.put_key(CONSUMED_KEY, NUMBER.pack(self.consumed))
+            try:
+                await self._in_thread(self._written, taken)
+                purged = await self._in_thread(self._purge, now_ms - self._forgotten_kept_ms)
+            except StateUnavailable:
+                # The changelog has it all: it is found in memory until this store is opened anew, and restored then.
+                self._unwritten.put_under(taken)
+                return
+            self._hot.correct(dict.fromkeys(purged))
+
+    async def close(self) -> None:
+        """See `Store`."""
+        try:
+            await self.flush()
+        finally:
+            try:
+                await self._run(self._database.close)
+            except StateUnavailable as error:
+                # RocksDB says once more what has failed; its files are let go of.
+                log.info("a store was closed whose disk takes nothing", reason=str(error))
+
+    async def _flush_if_due(self) -> None:
+        waited_s = time.monotonic() - self._written_s
+        if self._unwritten.size_bytes > self._unwritten_bytes or waited_s > _UNWRITTEN_S:
+            await self.flush()
+
+    async def _run(self, call: Callable[..., _Result], *arguments: Any) -> _Result:  # noqa: ANN401  passed on
+        async with self._one_at_a_time:
+            return await self._in_thread(call, *arguments)
+
+    async def _in_thread(self, call: Callable[..., _Result], *arguments: Any) -> _Result:  # noqa: ANN401  passed on
+        running = asyncio.get_running_loop().run_in_executor(self._executor, call, *arguments)
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            # A thread cannot be cancelled; the store must not be closed under it.
+            await asyncio.wait([running])
+            self._is_broken = self._is_broken or running.exception() is not None
+            raise
+        except Exception as error:  # rocksdict raises plain Exception
+            self._is_broken = True
+            if is_damage(error):
+                self._mark_as_damaged(error)
+            failure = state_error(error, self.path)
+            if self._trouble is not None and not is_damage(error):
+                # After such a failure RocksDB fails on, in words of its own.
+                failure = StateUnavailable(self._trouble)
+            elif isinstance(failure, StateUnavailable):
+                self._trouble = str(failure)
+            raise failure from error
+
+    def _mark_as_damaged(self, damage: Exception) -> None:
+        try:
+            (self.path / DAMAGED).touch()
+        except OSError as error:
+            raise StateError(
+                f"{self.path}: it is damaged ({damage}), and could not be marked as that ({error.strerror}): delete it, it "
+                "is rebuilt from the changelog"
+            ) from damage
+
+    def _written(self, unwritten: Unwritten) -> None:
+        batch = WriteBatch(raw_mode=True)
+        put = batch.put
+        for profile, record in unwritten.records.items():
+            put(profile, record)
+        for profile, offset in unwritten.left.items():
+            put(LEFT_PREFIX + NUMBER.pack(offset) + profile, b"")
+        for key, value in unwritten.keys.items():
+            if value is None:
+                batch.delete(key)
+            else:
+                put(key, value)
+        self._database.write(batch)
+
+    def _read(self, profiles: list[bytes]) -> dict[bytes, bytes | None]:
+        records: Any = self._database.get([*profiles])
+        return dict(zip(profiles, records, strict=True))
+
+    def _clear(self) -> None:
+        identity = self._database.get(IDENTITY_KEY)
+        self._database.delete_range(b"", b"\xff\xff")
+        self._database.put(IDENTITY_KEY, identity)
+
+    def _left_before(self, offset: int, limit: int) -> list[Left]:
+        found: list[Left] = []
+        unwritten = self._unwritten
+        for key in self._keys(LEFT_PREFIX):
+            if key in unwritten.keys:  # forgotten
+                continue
+            profile, left_at = key[_KEYED_BYTES:], NUMBER.unpack(key[2:_KEYED_BYTES])[0]
+            if left_at >= offset or len(found) == limit:
+                return found
+            record = None if profile in unwritten.records else self._database.get(profile)
+            if record is not None and has_left(record) and record_offset(record) == left_at:
+                found.append(Left(profile, left_at))
+            else:  # it came back meanwhile
+                self._database.delete(key)
+        self._may_hold_left = bool(found)
+        return found
+
+    def _purge(self, before_ms: int) -> list[bytes]:
+        purged: list[bytes] = []
+        for key in self._keys(_FORGOTTEN_PREFIX):
+            if len(purged) == _PURGED_AT_ONCE or NUMBER.unpack(key[2:_KEYED_BYTES])[0] >= before_ms:
+                break
+            profile = key[_KEYED_BYTES:]
+            if self._database.get(profile) == self._database.get(key):
+                self._database.delete(profile)
+                purged.append(profile)
+            self._database.delete(key)
+        return purged
+
+    def _keys(self, prefix: bytes) -> Iterator[bytes]:
+        for key in self._database.keys(from_key=prefix):
+            if not isinstance(key, bytes) or not key.startswith(prefix):
+                return
+            yield key
+
+
+def state_error(error: Exception, path: Path) -> StateError:
+    """This package's error for one of RocksDB's, or of the system's, with what to do about it."""
+    text = str(error)
+    for signs, remedy in _PASSING.items():
+        if any(sign in text for sign in signs):
+            return StateUnavailable(f"{path}: {remedy} ({text})")
+    if "Too many open files" in text:
+        return StateError(told_too_many())
+    if "Permission denied" in text:
+        return StateError(f"{path}: it cannot be written: see PROCESSOR_STATE_DIRECTORY ({text})")
+    if is_damage(error):
+        return StateError(
+            f"{path}: it is damaged and will be rebuilt from the changelog at the next start ({text})"
+        )
+    return StateError(f"{path}: the store failed ({text})")
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether the store's files, not its surroundings, are at fault."""
+    text = str(error)
+    return "Corruption" in text or "checksum" in text or "Invalid argument" in text

@@ -1,0 +1,258 @@
+"""Several workers on one machine: a parent that starts them, passes signals on, and starts a dead one again.
+
+Each worker is a process of its own with one event loop, and a member of the same consumer group; Kafka shares
+the partitions out. A worker holds the other end of a line (`processor/service/link.py`): over it the parent hands out the
+configuration files and asks how the worker is, and when the parent ends, however it ends, its workers drain and end
+too. A worker that does not answer for too long is killed and started anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import os
+import signal
+import socket
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from processor.errors import EXIT_BAD_CONFIGURATION
+from processor.service.link import WorkerLine
+from processor.telemetry.report import Fleet, Observation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from processor.configuration import Files
+    from processor.service.link import Handover
+    from processor.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+_ANSWER_S: Final = 2.0
+_FIRST_ANSWER_S: Final = 0.5
+"""A probe must not wait for a worker whose interpreter is still being started."""
+_STARTING: Final = "it is being started"
+
+_CGROUP_CPU_MAX: Final = Path("/sys/fs/cgroup/cpu.max")
+
+
+@dataclass(frozen=True, slots=True)
+class RestartPolicy:
+    """When a dead worker is started again, and when that is given up."""
+
+    base_s: float = 1.0
+    max_s: float = 30.0
+    steady_after_s: float = 60.0
+    """A worker that lived for longer counts as one that worked."""
+    max_deaths: int = 5
+    """How many deaths in a row, none of them steady, are one too many."""
+    silence_s: float = 120.0
+    """A worker that answers nothing for longer is killed."""
+
+    def wait_s(self, deaths: int) -> float:
+        """How long to wait after so many deaths in a row; after one not at all, for the worker's partitions wait for it."""
+        return min(self.max_s, self.base_s * 2 ** (deaths - 2)) if deaths > 1 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """How worker number `index` is started: its command less what this module adds, and its environment."""
+
+    arguments: Sequence[str]
+    environ: Mapping[str, str]
+
+
+class Workers:
+    """Runs a worker for each command until told to stop, or until one cannot work.
+
+    `handover` is what a worker is started with; `stop_timeout_s` is how long workers may take to end by themselves;
+    `held` are descriptors of files that workers hold open as long as they live.
+    """
+
+    def __init__(
+        self,
+        commands: Sequence[Command],
+        handover: Callable[[], Handover],
+        stop_timeout_s: float,
+        policy: RestartPolicy | None = None,
+        held: Sequence[int] = (),
+    ) -> None:
+        self._commands = commands
+        self._handover = handover
+        self._stop_timeout_s = stop_timeout_s
+        self._policy = policy or RestartPolicy()
+        self._held = held
+        self._processes: dict[int, asyncio.subprocess.Process] = {}
+        self._lines: dict[int, WorkerLine] = {}
+        self._restarts: Counter[int] = Counter()
+        self._ending = asyncio.Event()
+        self._exit_code = 0
+
+    async def run(self, stop: asyncio.Event) -> int:
+        """Run until `stop` is set, or all must end; the exit code: 0, 1, or 78."""
+        async with asyncio.TaskGroup() as tasks:
+            ending = tasks.create_task(self._end_all(stop), name="end-all")
+            watching = tasks.create_task(self._kill_the_silent(), name="kill-the-silent")
+            workers = [
+                tasks.create_task(self._keep_running(index), name=f"worker-{index}")
+                for index in range(len(self._commands))
+            ]
+            await asyncio.wait(workers)
+            ending.cancel()
+            watching.cancel()
+        return self._exit_code
+
+    @property
+    def pids(self) -> dict[int, int]:
+        """The process id of each worker that runs now."""
+        return {index: process.pid for index, process in self._processes.items()}
+
+    async def ask(self) -> Fleet:
+        """What all workers tell of themselves now; one that does not answer soon is passed over."""
+        indexes = range(len(self._commands))
+        answers = await asyncio.gather(*(self._asked(index) for index in indexes))
+        return Fleet(
+            [answer for answer in answers if isinstance(answer, Observation)],
+            {
+                index: answer
+                for index, answer in zip(indexes, answers, strict=True)
+                if isinstance(answer, str)
+            },
+            {index: self._restarts[index] for index in indexes},
+        )
+
+    def tell(self, files: Files) -> None:
+        """Tell every worker that runs of changed files."""
+        for line in self._lines.values():
+            line.tell(files)
+
+    def kill(self) -> None:
+        """End every worker at once: left alone it would drain, though nobody waits for it any more."""
+        self._signal_all(signal.SIGKILL)
+
+    async def _asked(self, index: int) -> Observation | str:
+        line = self._lines.get(index)
+        if line is None:
+            return _STARTING
+        patience_s = _ANSWER_S if line.has_answered else _FIRST_ANSWER_S
+        try:
+            async with asyncio.timeout(patience_s):
+                return await line.ask()
+        except TimeoutError:
+            return f"it does not answer within {patience_s:g} s" if line.has_answered else _STARTING
+        except ConnectionError:
+            return _STARTING
+
+    async def _kill_the_silent(self) -> None:
+        """Kill a worker that cannot even end itself; its next life is begun as after any death."""
+        silent_since: dict[int, float] = {}
+        loop, silence_s = asyncio.get_running_loop(), self._policy.silence_s
+        while True:
+            await asyncio.sleep(silence_s / 10)
+            fleet = await self.ask()
+            pids = self.pids
+            for each in fleet.observations:
+                silent_since.pop(each.report.pid, None)
+            for index in fleet.silent:
+                pid = pids.get(index)
+                if pid is not None and loop.time() - silent_since.setdefault(pid, loop.time()) > silence_s:
+                    log.error("a worker does not answer, killing it", worker=index, silence_s=silence_s)
+                    self._processes[index].kill()
+
+    async def _keep_running(self, index: int) -> None:
+        deaths, loop = 0, asyncio.get_running_loop()
+        while not self._ending.is_set():
+            began_s = loop.time()
+            code = await self._one_life(index, is_restart=deaths > 0)
+            if self._ending.is_set():
+                return
+            if code == EXIT_BAD_CONFIGURATION:
+                self._give_up(code, "a worker cannot work with this configuration", index)
+                return
+            deaths = 1 if loop.time() - began_s > self._policy.steady_after_s else deaths + 1
+            if deaths >= self._policy.max_deaths:
+                self._give_up(1, "a worker dies again and again", index)
+                return
+            wait_s = self._policy.wait_s(deaths)
+            self._restarts[index] += 1
+            log.error("a worker died, starting it again", worker=index, exit_code=code, wait_s=wait_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._ending.wait()
+
+    async def _one_life(self, index: int, *, is_restart: bool) -> int:
+        command = self._commands[index]
+        arguments = [*command.arguments, "--worker", str(index), *(["--restarted"] if is_restart else [])]
+        ours, theirs = socket.socketpair()
+        self._lines[index] = line = await WorkerLine.over(ours)
+        # From here on changed files are told over the line: none is missed.
+        line.hand_over(self._handover())
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "processor",
+                *arguments,
+                env=command.environ,
+                stdin=theirs.fileno(),
+                pass_fds=self._held,
+                # Ctrl-C in a terminal is the parent's to pass on: a worker would take it and ours for two.
+                start_new_session=True,
+            )
+            theirs.close()
+            self._processes[index] = process
+            if self._ending.is_set():  # it was told to all while this one was being started
+                process.terminate()
+            return await process.wait()
+        finally:
+            self._processes.pop(index, None)
+            del self._lines[index]
+            line.close()
+
+    def _give_up(self, code: int, reason: str, index: int) -> None:
+        log.error("giving up", reason=reason, worker=index)
+        self._exit_code = code
+        self._ending.set()
+
+    async def _end_all(self, stop: asyncio.Event) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            told = tasks.create_task(stop.wait())
+            gave_up = tasks.create_task(self._ending.wait())
+            await asyncio.wait([told, gave_up], return_when=asyncio.FIRST_COMPLETED)
+            told.cancel()
+            gave_up.cancel()
+        self._ending.set()
+        self._signal_all(signal.SIGTERM)
+        await asyncio.sleep(self._stop_timeout_s)
+        log.error("workers do not end, killing them", workers=sorted(self._processes))
+        self._exit_code = self._exit_code or 1
+        self.kill()
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        for process in self._processes.values():
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(number)
+
+
+def worker_environ(environ: Mapping[str, str], settings: Settings, index: int) -> dict[str, str]:
+    """A worker's environment: what must differ between the members of one machine does."""
+    kafka = settings.of_worker(index).kafka
+    own = {"PROCESSOR_KAFKA_CLIENT_ID": kafka.client_id, "PROCESSOR_KAFKA_INSTANCE_ID": kafka.instance_id}
+    return {**environ, **{name: value for name, value in own.items() if value}}
+
+
+def allowed_cpus() -> int:
+    """How many CPUs this process may use, by its affinity and its container's quota, rounded up."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = _CGROUP_CPU_MAX.read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return cpus
+    return cpus if quota == "max" else max(1, min(cpus, math.ceil(int(quota) / int(period))))

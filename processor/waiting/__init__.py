@@ -1,0 +1,1 @@
+"""How stages wait: for the fence, and between tries."""

@@ -1,0 +1,350 @@
+"""One partition's way through the stages, and its acknowledgements' way back.
+
+Records are taken in order, batch by batch. A batch is acknowledged when the writer has all of its exports, the
+dead-letter topic all of its letters, every batch before it is acknowledged, and its state changes are in the
+changelog and the local store; then its offset may be committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
+
+import structlog
+
+from processor.errors import KafkaError, KafkaUnavailable, Reason
+from processor.kafka.dead_letters import DeadLetter
+from processor.kafka.poll_room import RECORD_OVERHEAD_BYTES, size_bytes
+from processor.kinesis.ticket import Ticket
+from processor.profile.batch import Batch, Limits, merged_changes, process
+from processor.telemetry.traces import NoTraces
+from processor.worker.dead_letter_limit import Passing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from processor.kafka.dead_letters import DeadLetters
+    from processor.kafka.fetched_batches import Record
+    from processor.kinesis.writer import Writer
+    from processor.profile.core import Core
+    from processor.profile.unexpected import Failure
+    from processor.state.overlay import LookUp, Overlay
+    from processor.telemetry.status import Status
+    from processor.telemetry.traces import Span, Tracer
+    from processor.worker.checkpoint import Checkpoint
+    from processor.worker.dead_letter_limit import DeadLetterLimit
+
+log = structlog.get_logger(__name__)
+
+_RECORDS_AT_ONCE: Final = 300
+"""How many records the core works on before the loop turns: a few milliseconds' worth."""
+
+_BATCHES_AT_ONCE: Final = 64
+"""How many acknowledged batches share one append to the changelog, at most."""
+
+_LETTERS_RETRY_S: Final = 2.0
+_REST_AFTER_S: Final = 10.0
+"""Where nothing is acknowledged for so long, what was waits for the disk no longer."""
+
+Wait: TypeAlias = Literal["Kinesis", "dead-letter limit", "dead letters", "changelog"]
+"""What the oldest batch of a partition waits for; all but the first bear the name of their condition."""
+
+
+class Stages(NamedTuple):
+    """What a partition's records pass through, and its acknowledgements come back by."""
+
+    core: Core
+    state: Overlay
+    writer: Writer
+    dead_letters: DeadLetters
+    checkpoint: Checkpoint
+    limit: DeadLetterLimit
+
+
+class Partition:
+    """An assigned partition, restored. `run` it in a task group; `drain` it, or `abandon` it, to let it go."""
+
+    def __init__(
+        self,
+        number: int,
+        stages: Stages,
+        status: Status,
+        *,
+        state_bytes_max: int,
+        on_room: Callable[[], None],
+        tracer: Tracer | None = None,
+    ) -> None:
+        self.number = number
+        self.next_offset: int | None = None
+        """The offset to commit: all before it is acknowledged, or is no event. None before the first."""
+        self.committed_offset: int | None = None
+        self.start_offset = 0
+        """Where it was begun."""
+        self.reached_timestamp_ms: int | None = None
+        """The time of the event that was acknowledged last, about."""
+        self.held_bytes = 0
+        """Of records taken and not yet acknowledged."""
+        self.waits_for: Wait | None = None
+        """What the oldest batch waits for; None where none is under way."""
+        self._stages = stages
+        self._state_bytes_max = state_bytes_max
+        self._status = status
+        self._on_room = on_room
+        self._tracer = tracer or NoTraces()
+        self._taken: deque[Sequence[Record]] = deque()
+        self._end_offset = 0
+        self._in_flight: deque[tuple[Batch, Ticket]] = deque()
+        self._spans: deque[Span] = deque()
+        """Those of the batches in flight."""
+        self._stirred = asyncio.Event()
+        self._to_settle = asyncio.Event()
+        self._left_until = 1
+        # Profiles may have left before this; those of former lives are looked for once.
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._is_let_go = False
+
+    def follow(self, core: Core) -> None:
+        """Have the next batch, and all after it, worked on by another core."""
+        self._stages = self._stages._replace(core=core)
+
+    def offer(self, records: Sequence[Record], end_offset: int | None) -> None:
+        """Take records, in order; how much fits is the caller's to decide, by `held_bytes`.
+
+        The partition ends at `end_offset`, as far as is known.
+        """
+        for at in range(0, len(records), _RECORDS_AT_ONCE):
+            self._taken.append(records[at : at + _RECORDS_AT_ONCE])
+        self._end_offset = end_offset or 0
+        held_bytes = size_bytes(records)
+        self.held_bytes += held_bytes
+        self._status.received(len(records), held_bytes - RECORD_OVERHEAD_BYTES * len(records))
+        self._idle.clear()
+        self._stirred.set()
+
+    @property
+    def changelog_position(self) -> int:
+        """The changelog's offset before which all is that `next_offset` relies on."""
+        return self._stages.state.store.position
+
+    @property
+    def disk_trouble(self) -> str | None:
+        """Why its store brings nothing to disk any more; None while it does."""
+        return self._stages.state.store.trouble
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all that was offered is acknowledged."""
+        return self._idle.is_set()
+
+    def pass_to(self, position: int) -> None:
+        """All before `position` was read and offered: once that is acknowledged, nothing before it is to be done.
+
+        What was read and not offered is no event: a transaction's marker, what it aborted, what compaction took.
+        """
+        if self.is_idle and not self._is_let_go and position > (self.next_offset or self.start_offset):
+            self.next_offset = position
+
+    @property
+    def mark(self) -> tuple[object, ...]:
+        """What changes whenever the partition goes on; what is taken does not count until it is acknowledged."""
+        unsettled = self._in_flight[0][1].unsettled if self._in_flight else 0
+        return self.next_offset, self.waits_for, unsettled
+
+    @property
+    def oldest_timestamp_ms(self) -> int | None:
+        """The time of the oldest event that is taken and not acknowledged; None where there is none."""
+        if self._in_flight:
+            return self._in_flight[0][0].timestamp_ms
+        return self._taken[0][0].timestamp if self._taken else None
+
+    async def run(self) -> None:
+        """Work until cancelled.
+
+        Raises:
+            StateError, InvalidStateRecord: the state cannot be read or kept; the service cannot go on with it.
+
+        """
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._work(tasks), name=f"work-{self.number}")
+            tasks.create_task(self._settle(), name=f"settle-{self.number}")
+
+    async def drain(self) -> None:
+        """Take no more, and wait until all that was begun is acknowledged; what was not begun is given back."""
+        self._give_back()
+        await self._idle.wait()
+
+    async def abandon(self) -> None:
+        """Give up what is not acknowledged; it will be read again, by whoever owns the partition then.
+
+        Nothing works on it any more: `run` was cancelled.
+        """
+        self._give_back()
+        given_up = list(self._in_flight)
+        await self._stages.writer.abandon(self.number, [ticket for _, ticket in given_up])
+        records = sum(batch.received for batch, _ in given_up)
+        for span in self._spans:
+            span.abandoned()
+        self._status.abandoned(records)
+        if records:
+            log.warning("abandoned what was not acknowledged", partition=self.number, records=records)
+
+    def committed(self, offset: int) -> None:
+        """Kafka has this partition's offset: the records of profiles that left before it have had their use."""
+        self.committed_offset = offset
+        if self._left_until:
+            self._to_settle.set()
+
+    def _give_back(self) -> None:
+        self._is_let_go = True
+        records = sum(len(batch) for batch in self._taken)
+        self.held_bytes -= sum(size_bytes(batch) for batch in self._taken)
+        self._taken.clear()
+        self._status.abandoned(records)
+        self._rest_if_idle()
+
+    async def _work(self, tasks: asyncio.TaskGroup) -> None:
+        ahead: tuple[Sequence[Record], LookUp] | None = None
+        while True:
+            await self._stirred.wait()
+            self._stirred.clear()
+            while self._taken:
+                records, look_up = ahead or self._looked_up(0, tasks)
+                # The next records' states are read while these are worked on.
+                ahead = self._looked_up(1, tasks) if len(self._taken) > 1 else None
+                states = await self._stages.state.finish(look_up)
+                if not self._taken:  # given back meanwhile
+                    break
+                self._taken.popleft()
+                await self._begin(records, states)
+                await asyncio.sleep(0)
+
+    def _looked_up(self, position: int, tasks: asyncio.TaskGroup) -> tuple[Sequence[Record], LookUp]:
+        records = self._taken[position]
+        return records, self._stages.state.begin([r.key for r in records if r.key is not None], tasks)
+
+    async def _begin(self, records: Sequence[Record], states: dict[bytes, bytes | None]) -> None:
+        stages = self._stages
+        limits = Limits(stages.writer.max_record_bytes, self._state_bytes_max)
+        span = self._tracer.begin(self.number, records)
+        began_s = time.perf_counter()
+        batch = process(stages.core, states, records, limits)
+        self._status.processed(batch, time.perf_counter() - began_s)
+        if batch.failures:
+            _tell(batch.failures, self.number)
+        self._spans.append(span)
+        stages.state.put(batch.changes)
+        # More than a batch: at the end of a topic, markers of transactions may stand that are no events.
+        is_followed = self._end_offset - batch.next_offset > _RECORDS_AT_ONCE
+        ticket = Ticket(batch.exports, self.number, is_followed=is_followed)
+        self._in_flight.append((batch, ticket))
+        self._to_settle.set()
+        await stages.writer.submit(ticket)
+
+    async def _settle(self) -> None:
+        rest_after_s: float | None = _REST_AFTER_S
+        while True:
+            try:
+                async with asyncio.timeout(rest_after_s):
+                    await self._to_settle.wait()
+            except TimeoutError:
+                await self._stages.checkpoint.rest(self.next_offset)
+                rest_after_s = None  # it has all; hundreds of idle partitions need not look again
+                continue
+            rest_after_s = _REST_AFTER_S
+            self._to_settle.clear()
+            while self._in_flight:
+                await self._settle_some()
+            await self._forget_left()
+
+    async def _forget_left(self) -> None:
+        committed = self.committed_offset
+        if committed is None or not self._left_until:
+            return
+        self.waits_for = "changelog"
+        if await self._stages.checkpoint.forget_left(committed):
+            self._to_settle.set()
+        elif committed >= self._left_until:
+            self._left_until = 0
+        self.waits_for = None
+
+    async def _settle_some(self) -> None:
+        """Acknowledge the oldest batch, and those behind it that are settled by then, in one go."""
+        self.waits_for = "Kinesis"
+        await self._in_flight[0][1].wait()
+        settled: list[tuple[Batch, Ticket]] = []
+        for pair in self._in_flight:
+            if pair[1].unsettled or len(settled) == _BATCHES_AT_ONCE:
+                break
+            settled.append(pair)
+        letters = [letter for batch, ticket in settled for letter in _letters(batch, ticket)]
+        self.waits_for = "dead-letter limit"
+        await self._stages.limit.passed(self.number, [_passing(batch, ticket) for batch, ticket in settled])
+        self.waits_for = "dead letters"
+        await self._write_letters(letters)
+        self.waits_for = "changelog"
+        changes = merged_changes([batch for batch, _ in settled])
+        if changes:
+            await self._stages.checkpoint.keep(changes, settled[-1][0].next_offset)
+        else:
+            await self._stages.checkpoint.passed(settled[-1][0].next_offset)
+        self.waits_for = None
+        for batch, ticket in settled:
+            self._acknowledge(batch, len(ticket.rejections))
+        self._rest_if_idle()
+        self._on_room()
+
+    def _acknowledge(self, batch: Batch, rejected: int) -> None:
+        self._in_flight.popleft()
+        self.next_offset = batch.next_offset
+        self.reached_timestamp_ms = batch.timestamp_ms
+        if batch.has_left:
+            self._left_until = batch.next_offset
+        self.held_bytes -= batch.size_bytes
+        self._spans.popleft().acknowledged(batch, rejected)
+        self._status.acknowledged(batch, rejected)
+
+    async def _write_letters(self, letters: Sequence[DeadLetter]) -> None:
+        while letters:
+            try:
+                await self._stages.dead_letters.write(self.number, letters)
+            except KafkaError as error:
+                self._status.unhealthy("dead letters", str(error), self.number)
+                wait_s = _LETTERS_RETRY_S if isinstance(error, KafkaUnavailable) else 5 * _LETTERS_RETRY_S
+                await asyncio.sleep(wait_s)
+            else:
+                self._status.healthy("dead letters", self.number)
+                return
+
+    def _rest_if_idle(self) -> None:
+        if not self._taken and not self._in_flight:
+            self._idle.set()
+
+
+def _tell(failures: Sequence[Failure], partition: int) -> None:
+    """A line for each kind of failure, for a fault that strikes one event strikes many."""
+    offsets: dict[tuple[str, str], list[int]] = {}
+    for failure in failures:
+        offsets.setdefault((failure.error, failure.trace), []).append(failure.offset)
+    for (error, trace), at in offsets.items():
+        log.error(
+            "events failed unexpectedly and become dead letters",
+            partition=partition,
+            offsets=at,
+            error=error,
+            trace=trace,
+        )
+
+
+def _passing(batch: Batch, ticket: Ticket) -> Passing:
+    return Passing(len(batch.letters) + len(ticket.rejections), batch.received, batch.next_offset)
+
+
+def _letters(batch: Batch, ticket: Ticket) -> list[DeadLetter]:
+    rejected = [
+        DeadLetter(batch.exported[r.position], Reason.REJECTED, f"Kinesis: {r.code}")
+        for r in ticket.rejections
+    ]
+    return [*batch.letters, *rejected]

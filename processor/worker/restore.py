@@ -1,0 +1,100 @@
+"""Bringing a partition's store up to its changelog: for each profile the record with the highest source offset.
+
+Not the last one: a member that has lost the partition may append late. Records come in the order of their
+source offsets but for such, so only what is lower than the highest so far needs a look at what is there.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from processor.errors import StateUnavailable
+from processor.kafka.changelog import CONSUMED_KEY, OFFSET_HEADER, OWN_KEYS, STREAM_KEY
+from processor.profile.state_record import encode_left, record_offset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from aiokafka import ConsumerRecord
+
+    from processor.kafka.changelog import Changelog
+    from processor.state.store import Store
+
+
+async def restore(
+    changelog: Changelog, partition: int, store: Store, end: int, on_progress: Callable[[int], None]
+) -> set[bytes]:
+    """Apply what `store` has not seen of the changelog before offset `end`.
+
+    `on_progress` is told the offset that is reached, again and again. Broken off at any point, it may be begun again.
+
+    Returns the profiles whose last record is not their newest: compaction would let the older one win, so they must
+    be appended again. Until that is done the store's position stays before the first of them.
+
+    Raises:
+        KafkaRefused, KafkaUnavailable: the changelog cannot be read.
+        InvalidStateRecord: another release wrote it.
+        StateUnavailable: the store's disk takes nothing now.
+        StateError: the store cannot be written.
+
+    """
+    overruled: dict[bytes, int] = {}
+    async with aclosing(changelog.read(partition, store.position, end)) as batches:
+        async for records in batches:
+            await _apply(store, records, overruled)
+            if store.trouble is not None:
+                raise StateUnavailable(store.trouble)  # else memory alone would take all of it
+            on_progress(records[-1].offset + 1)
+    if store.position < end and not overruled:
+        await store.apply({}, end)
+    return set(overruled)
+
+
+async def _apply(
+    store: Store, records: Sequence[ConsumerRecord[bytes, bytes]], overruled: dict[bytes, int]
+) -> None:
+    highest = store.highest_offset
+    newest: dict[bytes, bytes] = {}
+    doubtful: dict[bytes, int] = {}
+    own: dict[bytes, list[bytes]] = {}
+    for record in records:
+        key = record.key or b""
+        if key.startswith(OWN_KEYS):
+            own.setdefault(key, []).append(record.value or b"")
+            continue
+        state = _state(record)
+        offset = record_offset(state)
+        if key in newest and offset < record_offset(newest[key]):
+            overruled[key] = record.offset
+            continue
+        if offset < highest:
+            doubtful[key] = record.offset
+        else:
+            highest = offset
+            doubtful.pop(key, None)
+        newest.pop(key, None)
+        newest[key] = state
+        overruled.pop(key, None)
+    for profile, stored in (await store.get_many(list(doubtful))).items():
+        if stored is not None and record_offset(stored) > record_offset(newest[profile]):
+            del newest[profile]
+            overruled[profile] = doubtful[profile]
+    if doubtful:
+        newest = dict(sorted(newest.items(), key=_source_offset))
+    stream = own[STREAM_KEY][-1].decode() if STREAM_KEY in own else None
+    await store.apply(newest, min(overruled.values(), default=records[-1].offset + 1), stream)
+    if CONSUMED_KEY in own:
+        # A zombie's note may come late.
+        store.note(consumed=max(store.consumed or 0, *map(int, own[CONSUMED_KEY])))
+
+
+def _source_offset(change: tuple[bytes, bytes]) -> int:
+    return record_offset(change[1])
+
+
+def _state(record: ConsumerRecord[bytes, bytes]) -> bytes:
+    if record.value is not None:
+        return bytes(record.value)
+    offsets = [int(value) for name, value in record.headers if name == OFFSET_HEADER]
+    return encode_left(offsets[-1] if offsets else -1)

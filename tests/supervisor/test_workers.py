@@ -1,0 +1,207 @@
+"""The parent of several workers: signals, restarts, giving up."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from socket import gethostname
+
+import pytest
+
+from processor.configuration import Files
+from processor.service.link import Handover
+from processor.settings import load_settings
+from processor.supervisor import workers
+from processor.supervisor.workers import Command, RestartPolicy, Workers, allowed_cpus, worker_environ
+
+HANDOVER = Handover(Files(("", "destination.yaml"), None, []), [])
+
+
+def nothing_new() -> Handover:
+    return HANDOVER
+
+
+QUICK = RestartPolicy(base_s=0.01, max_s=0.02, steady_after_s=60, max_deaths=3)
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package named `processor` in place of ours: what a worker does is its first argument's to say."""
+    package = tmp_path / "processor"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "__main__.py").write_text(
+        "import os, signal, sys, pathlib\n"
+        "home = pathlib.Path(os.environ['HOME_OF_TEST'])\n"
+        "with (home / 'lives').open('a') as lives: lives.write(' '.join(sys.argv[1:]) + '\\n')\n"
+        "what = sys.argv[1]\n"
+        "if what.isdigit(): sys.exit(int(what))\n"
+        "if what == 'stubborn': signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "if what == 'with-parent': sys.stdin.buffer.read(); (home / 'ended').touch(); sys.exit(0)\n"
+        "signal.sigwait([signal.SIGTERM]) if what == 'obedient' else signal.pause()\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return tmp_path
+
+
+def command(home: Path, what: str) -> Command:
+    return Command([what], {**os.environ, "HOME_OF_TEST": str(home), "PYTHONPATH": str(home)})
+
+
+def lives(home: Path) -> list[str]:
+    path = home / "lives"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+async def until_lives(home: Path, count: int) -> None:
+    while len(lives(home)) < count:
+        await asyncio.sleep(0.01)
+
+
+@pytest.fixture(autouse=True)
+def in_place(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(stand_in)
+
+
+async def test_workers_end_when_told(stand_in: Path) -> None:
+    stop = asyncio.Event()
+    parent = Workers([command(stand_in, "obedient")] * 2, nothing_new, 20)
+    running = asyncio.create_task(parent.run(stop))
+    await until_lives(stand_in, 2)
+    assert sorted(lives(stand_in)) == ["obedient --worker 0", "obedient --worker 1"]
+    stop.set()
+    assert await running == 0
+
+
+async def test_a_worker_that_is_killed_is_started_again_and_told_so(stand_in: Path) -> None:
+    stop = asyncio.Event()
+    parent = Workers([command(stand_in, "obedient")], nothing_new, 20, QUICK)
+    running = asyncio.create_task(parent.run(stop))
+    await until_lives(stand_in, 1)
+    os.kill(parent.pids[0], signal.SIGKILL)
+    await until_lives(stand_in, 2)
+    assert lives(stand_in)[1] == "obedient --worker 0 --restarted"
+    stop.set()
+    assert await running == 0
+
+
+async def test_a_worker_that_had_worked_is_started_again_at_once_for_its_partitions_wait(
+    stand_in: Path,
+) -> None:
+    stop, policy = asyncio.Event(), RestartPolicy(base_s=3600, steady_after_s=0)
+    parent = Workers([command(stand_in, "obedient")], nothing_new, 20, policy)
+    running = asyncio.create_task(parent.run(stop))
+    for lived in range(1, 4):
+        await until_lives(stand_in, lived)
+        os.kill(parent.pids[0], signal.SIGKILL)
+    await until_lives(stand_in, 4)
+    stop.set()
+    assert await running == 0
+
+
+async def test_workers_hold_open_what_they_are_given_and_nothing_else(stand_in: Path) -> None:
+    stop = asyncio.Event()
+    held, other = os.open(stand_in, os.O_RDONLY), os.open(stand_in, os.O_RDONLY)
+    parent = Workers([command(stand_in, "obedient")], nothing_new, 20, held=[held])
+    running = asyncio.create_task(parent.run(stop))
+    await until_lives(stand_in, 1)
+    of_worker = {int(path.name) for path in Path(f"/proc/{parent.pids[0]}/fd").iterdir()}
+    assert held in of_worker
+    assert other not in of_worker
+    stop.set()
+    assert await running == 0
+    os.close(held)
+    os.close(other)
+
+
+async def test_a_worker_that_dies_again_and_again_ends_all(stand_in: Path) -> None:
+    parent = Workers([command(stand_in, "obedient"), command(stand_in, "3")], nothing_new, 20, QUICK)
+    assert await parent.run(asyncio.Event()) == 1
+    assert len([life for life in lives(stand_in) if life.startswith("3")]) == 3
+    assert parent.pids == {}
+
+
+async def test_a_configuration_that_is_refused_is_not_tried_again(stand_in: Path) -> None:
+    parent = Workers([command(stand_in, "obedient"), command(stand_in, "78")], nothing_new, 20, QUICK)
+    assert await parent.run(asyncio.Event()) == 78
+    assert len([life for life in lives(stand_in) if life.startswith("78")]) == 1
+
+
+async def test_a_worker_that_does_not_end_is_killed(stand_in: Path) -> None:
+    stop = asyncio.Event()
+    parent = Workers([command(stand_in, "stubborn")], nothing_new, 0.2, QUICK)
+    running = asyncio.create_task(parent.run(stop))
+    await until_lives(stand_in, 1)
+    stop.set()
+    assert await running == 1
+
+
+async def test_workers_end_with_a_parent_that_is_killed(stand_in: Path) -> None:
+    program = (
+        "import asyncio, os, sys\nsys.path.insert(0, sys.argv[2])\n"
+        "from processor.configuration import Files\nfrom processor.service.link import Handover\n"
+        "from processor.supervisor.workers import Command, Workers\n"
+        "handover = Handover(Files(('', ''), None, []), [])\n"
+        "environ = {**os.environ, 'HOME_OF_TEST': sys.argv[1], 'PYTHONPATH': sys.argv[1]}\n"
+        "asyncio.run(Workers([Command(['with-parent'], environ)], lambda: handover, 20).run(asyncio.Event()))\n"
+    )
+    root = str(Path(workers.__file__).parents[1])
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-P", "-c", program, str(stand_in), root, env=environ
+    )
+    await until_lives(stand_in, 1)
+    parent.kill()
+    await parent.wait()
+    while not (stand_in / "ended").exists():
+        await asyncio.sleep(0.01)
+
+
+NEEDED = {
+    "PROCESSOR_KAFKA_SERVERS": "k:9092",
+    "PROCESSOR_KAFKA_TOPIC": "t",
+    "PROCESSOR_KAFKA_GROUP": "g",
+}
+
+
+def test_members_of_one_machine_differ_where_they_must() -> None:
+    environ = {**NEEDED, "PROCESSOR_KAFKA_INSTANCE_ID": "pod-3", "PROCESSOR_HTTP_PORT": "9000"}
+    own = worker_environ(environ, load_settings(environ), 2)
+    names = {
+        "PROCESSOR_KAFKA_INSTANCE_ID": "pod-3-2",
+        "PROCESSOR_KAFKA_CLIENT_ID": f"processor-{gethostname()}-2",
+    }
+    assert own == {**environ, **names}
+
+
+def test_no_two_workers_call_themselves_alike_to_kafka() -> None:
+    settings = load_settings({**NEEDED, "PROCESSOR_KAFKA_CLIENT_ID": "exports"})
+    ids = [settings.of_worker(index).kafka.client_id for index in range(3)]
+    assert ids == [f"exports-{gethostname()}-{index}" for index in range(3)]
+
+
+def test_no_two_workers_of_processes_with_different_ids_have_the_same() -> None:
+    ids = [
+        load_settings({**NEEDED, "PROCESSOR_KAFKA_INSTANCE_ID": instance_id})
+        .of_worker(index)
+        .kafka.instance_id
+        for instance_id, workers in (("a", 3), ("a-1", 1), ("a-1-0", 1), ("a-0", 12))
+        for index in range(workers)
+    ]
+    assert len(set(ids)) == len(ids)
+    assert load_settings(NEEDED).of_worker(0).kafka.instance_id is None
+
+
+@pytest.mark.parametrize(
+    ("quota", "cpus"), [("max 100000", 8), ("250000 100000", 3), ("50000 100000", 1), ("nonsense", 8)]
+)
+def test_a_containers_quota_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str, cpus: int
+) -> None:
+    (tmp_path / "cpu.max").write_text(quota)
+    monkeypatch.setattr(workers, "_CGROUP_CPU_MAX", tmp_path / "cpu.max")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    assert allowed_cpus() == cpus

@@ -1,0 +1,401 @@
+"""Rebalances that meet the end, restores, and each other; and what a restore leaves in the changelog."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+from unittest import mock
+
+import pytest
+
+from processor.errors import StateError, StateUnavailable
+from processor.kafka.changelog import STREAM_KEY, Deletion
+from processor.kafka.offsets import Bounds, Committed, SourceBounds
+from processor.kinesis.figures import WriterFigures
+from processor.profile.core import Core
+from processor.profile.state_record import encode_left
+from processor.settings import load_settings
+from processor.state.memory import MemoryStore
+from processor.telemetry.status import Status
+from processor.worker.disk_trouble import CONDITION as DISK
+from processor.worker.pipeline import Parts, Pipeline
+from tests.kafka.model import MemoryChangelog
+from tests.simulation.disk import NoDisk
+from tests.simulation.workload import plan, workload
+from tests.virtual_time import run_in_virtual_time
+from tests.worker.test_restore import member, restored
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection, Mapping
+
+    from processor.kafka.poll_room import Room
+
+DRAIN_S, SHUTDOWN_S = 2.0, 5.0
+STREAM = "eu-west-1/exports"
+
+
+class ScriptedSource:
+    """A member's share of the topic: the events of each partition come once, when it is taken from."""
+
+    is_expelled = False
+    rival = None
+    is_there = True
+    partition_count = 2
+
+    def __init__(self) -> None:
+        self.taken_from: list[int] = []
+        self.committed_offsets: dict[int, int] = {}
+        self.taken_away: set[int] = set()
+        self._fresh: list[int] = []
+
+    async def check_identity(self) -> None:
+        """It stays the topic that it is."""
+
+    def hold(self, partitions: Collection[int]) -> None:
+        """Nothing comes before it is taken."""
+
+    def take_from(self, partition: int, _: int) -> None:
+        self.taken_from.append(partition)
+        self._fresh.append(partition)
+
+    def reach(self, _: int) -> None:
+        """Not known."""
+
+    async def committed(self, partition: int) -> Committed | None:
+        offset = self.committed_offsets.get(partition)
+        return None if offset is None else Committed(offset, is_start=True)
+
+    async def commit_start(self, partition: int, offset: int) -> None:
+        self.committed_offsets[partition] = offset
+
+    async def bounds(self, _: int) -> SourceBounds:
+        return SourceBounds(0, 1000, 1000)
+
+    async def poll(self, room: Room) -> Mapping[int, Any]:
+        await asyncio.sleep(0.1)
+        events = workload(0).events[:20]
+        fresh = [number for number in self._fresh if number in room.shares]
+        self._fresh = [number for number in self._fresh if number not in fresh]
+        return dict.fromkeys(fresh, events)
+
+    async def commit(self, offsets: Mapping[int, int], _: Mapping[int, Any]) -> bool:
+        self.committed_offsets.update(offsets)
+        return True
+
+    async def failed(self) -> None:
+        await asyncio.Event().wait()
+
+    async def follow_ends(self, _: Any) -> None:
+        """They are not asked for."""
+
+    def has(self, partition: int) -> bool:
+        return partition not in self.taken_away
+
+
+class BlackHole:
+    """A writer whose exports are never answered."""
+
+    max_record_bytes = 1 << 20
+    trouble = None
+    figures = WriterFigures()
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+    async def submit(self, _: Any) -> None:
+        """Taken, and never settled."""
+
+    async def abandon(self, *_: Any) -> None:
+        """Forgotten."""
+
+
+class Taking(BlackHole):
+    """A writer whose exports are all stored, a second later."""
+
+    async def submit(self, ticket: Any) -> None:
+        await asyncio.sleep(1)
+        ticket.unsettled = 0
+        ticket.settle_last()
+
+
+class FullDisk(NoDisk):
+    """A disk that takes nothing while it `is_full`."""
+
+    is_full = False
+
+    async def check(self) -> None:
+        if self.is_full:
+            raise StateUnavailable("the disk is full: make room")
+
+
+class World:
+    """A pipeline that runs, with a partition 0 that does not drain."""
+
+    def __init__(self, writer: BlackHole | None = None) -> None:
+        self.source = ScriptedSource()
+        self.disk = FullDisk()
+        self.stores: dict[int, list[MemoryStore]] = {}
+        self.changelogs: dict[int, MemoryChangelog] = {}
+        self.status = Status()
+        self.stop = asyncio.Event()
+        self.may_open = {0: asyncio.Event(), 1: asyncio.Event()}
+        self.may_open[0].set()
+        self.room = 2
+        settings = load_settings(
+            {
+                "PROCESSOR_KAFKA_SERVERS": "scripted:9092",
+                "PROCESSOR_KAFKA_TOPIC": "events",
+                "PROCESSOR_KAFKA_GROUP": "group",
+                "PROCESSOR_KAFKA_DRAIN_TIMEOUT_MS": str(int(1000 * DRAIN_S)),
+                "PROCESSOR_SHUTDOWN_TIMEOUT_MS": str(int(1000 * SHUTDOWN_S)),
+            }
+        )
+        parts = Parts(
+            core=Core(plan()),
+            writer=cast("Any", writer or BlackHole()),
+            dead_letters=cast("Any", SimpleNamespace(write=mock.AsyncMock())),
+            changelog=cast("Any", self),
+            changelog_shape=cast("Any", SimpleNamespace(partitions=2, max_message_bytes=1 << 20)),
+            heartbeats=cast("Any", SimpleNamespace(silence_s=0.0)),
+            stream=STREAM,
+            committed_elsewhere={},
+            source_is_compacted=False,
+            check_room=self._check_room,
+            open_store=self._open,
+            disk=cast("Any", self.disk),
+            state_memory_bytes=lambda: 0,
+        )
+        with mock.patch("processor.worker.pipeline.Source", return_value=self.source):
+            self.pipeline = Pipeline(settings, parts, self.status)
+
+    @asynccontextmanager
+    async def busy(self) -> AsyncIterator[asyncio.Task[None]]:
+        """The pipeline's run, with events of partition 0 in flight, and partition 1 before its restore."""
+        running = asyncio.create_task(self.pipeline.run(self.stop))
+        await asyncio.sleep(0)
+        await self.pipeline.assigned([0, 1])
+        while not self.status.figures.in_flight:
+            await asyncio.sleep(0.1)
+        yield running
+        self.stop.set()
+        await asyncio.wait([running], timeout=10 * SHUTDOWN_S)
+        is_done = running.done()
+        running.cancel()
+        await asyncio.wait([running])
+        assert is_done, "the pipeline did not end"
+        running.result()
+
+    def _check_room(self, stores: int) -> None:
+        if stores > self.room:
+            raise StateError(f"{stores} do not fit")
+
+    async def _open(self, number: int) -> Any:
+        await self.may_open[number].wait()
+        self.stores.setdefault(number, []).append(MemoryStore())
+        return self.stores[number][-1]
+
+    # The changelog's partitions.
+
+    identity = None
+
+    async def check_identity(self) -> None:
+        """It stays the topic that it is."""
+
+    def _of(self, number: int) -> MemoryChangelog:
+        return self.changelogs.setdefault(number, MemoryChangelog())
+
+    async def append(self, number: int, entries: Any) -> Any:
+        return await self._of(number).append(number, entries)
+
+    async def bounds(self, number: int) -> Bounds:
+        return await self._of(number).bounds(number)
+
+    def read(self, number: int, start: int, end: int) -> Any:
+        return self._of(number).read(number, start, end)
+
+
+def test_a_worker_that_is_told_to_stop_while_the_group_rebalances_takes_nothing_more() -> None:
+    async def live() -> None:
+        world = World()
+        async with world.busy():
+            world.stop.set()
+            await asyncio.sleep(SHUTDOWN_S / 2)
+            world.may_open[1].set()
+            await world.pipeline.assigned([1])
+            await asyncio.sleep(SHUTDOWN_S)
+            assert world.source.taken_from == [0]
+
+    run_in_virtual_time(live())
+
+
+def test_a_worker_that_is_told_to_stop_while_partitions_are_let_go_of_ends() -> None:
+    async def live() -> None:
+        world = World()
+        async with world.busy() as running:
+            revoking = asyncio.create_task(world.pipeline.revoked([0, 1]))
+            await asyncio.sleep(DRAIN_S / 2)
+            world.stop.set()
+            await asyncio.sleep(0)
+            assert not running.done()
+            await revoking
+        assert world.status.figures.in_flight == 0
+
+    run_in_virtual_time(live())
+
+
+def test_a_partition_whose_restore_would_end_while_others_drain_is_not_begun() -> None:
+    async def live() -> None:
+        world = World()
+        async with world.busy():
+            revoking = asyncio.create_task(world.pipeline.revoked([0, 1]))
+            await asyncio.sleep(DRAIN_S / 2)
+            world.may_open[1].set()
+            await revoking
+            assert world.source.taken_from == [0]
+            assert not world.pipeline.partitions
+            assert world.status.partitions == set()
+
+    run_in_virtual_time(live())
+
+
+def test_more_partitions_than_can_be_open_at_once_wait_for_a_share_that_can_be() -> None:
+    async def live() -> None:
+        world = World()
+        async with world.busy():
+            await world.pipeline.revoked([0, 1])
+            world.room = 1
+            await world.pipeline.assigned([0, 1])
+            assert "2 do not fit" in world.status.conditions["open files"]
+            assert not world.status.partitions
+            await world.pipeline.revoked([0, 1])
+            await world.pipeline.assigned([1])
+            assert "open files" not in world.status.conditions
+            assert world.status.partitions == {1}
+
+    run_in_virtual_time(live())
+
+
+@pytest.mark.parametrize("newest", [member(7), Deletion(7)], ids=["a state", "a deletion"])
+def test_an_older_append_that_landed_late_does_not_outlive_the_restore_that_meets_it(newest: Any) -> None:
+    async def live() -> MemoryChangelog:
+        world = World()
+        changelog = world._of(0)
+        changelog.put({STREAM_KEY: STREAM.encode(), b"p": newest})
+        changelog.put({b"p": member(5)})
+        world.source.committed_offsets[0] = 8
+        async with world.busy():
+            pass
+        assert world.status.figures.intruder_records == 1
+        return changelog
+
+    changelog = run_in_virtual_time(live())
+    compacted = MemoryChangelog()
+    compacted.records = [record._replace(offset=at) for at, record in enumerate(changelog.compacted())]
+    assert restored(compacted).records == {b"p": encode_left(7) if isinstance(newest, Deletion) else newest}
+
+
+def trouble_with(world: World, number: int) -> None:
+    """What a partition's store meets when it is written next."""
+    world.disk.is_full = True
+    world.stores[number][-1].trouble = "the disk is full: make room"
+
+
+def test_a_partition_whose_disk_is_full_ends_in_order_and_is_begun_anew_once_there_is_room() -> None:
+    async def live() -> None:
+        world = World(Taking())
+        world.may_open[1].set()
+        async with world.busy():
+            trouble_with(world, 0)
+            await asyncio.sleep(30)
+            assert world.status.conditions[DISK] == "the disk is full: make room"
+            assert world.status.partitions == {0, 1}
+            assert list(world.pipeline.partitions) == [1]
+            # What was under way was done and committed: it is not repeated.
+            assert world.status.figures.abandoned == 0
+            assert world.status.figures.in_flight == 0
+            assert world.source.committed_offsets[0] == workload(0).events[19].offset + 1
+            world.disk.is_full = False
+            await asyncio.sleep(6)
+            assert world.status.is_ready
+            assert sorted(world.pipeline.partitions) == [0, 1]
+            assert world.source.taken_from.count(0) == 2
+            old, new = world.stores[0]
+            assert new.records
+            assert new.trouble is None
+            assert old is not new
+
+    run_in_virtual_time(live())
+
+
+def test_where_nothing_can_drain_it_is_given_up_after_the_drain_s_time_and_begun_anew() -> None:
+    async def live() -> None:
+        world = World()
+        world.may_open[1].set()
+        async with world.busy():
+            trouble_with(world, 0)
+            world.disk.is_full = False
+            await asyncio.sleep(DRAIN_S + 5)
+            assert len(world.stores[0]) == 2
+            assert world.status.figures.abandoned == 20
+            assert world.source.taken_from.count(0) == 2
+
+    run_in_virtual_time(live())
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_rebalance_that_meets_a_full_disk_takes_what_it_takes(*, keeps: bool) -> None:
+    async def live() -> None:
+        world = World()
+        world.may_open[1].set()
+        async with world.busy():
+            trouble_with(world, 0)
+            await asyncio.sleep(DRAIN_S / 2)
+            world.source.taken_away = set() if keeps else {0}
+            await world.pipeline.revoked([0, 1])
+            assert world.status.partitions == set()
+            assert DISK not in world.status.conditions
+            await world.pipeline.assigned([0, 1] if keeps else [1])
+            world.disk.is_full = False
+            await asyncio.sleep(10)
+            assert world.status.partitions == ({0, 1} if keeps else {1})
+            assert DISK not in world.status.conditions
+            assert set(world.pipeline.partitions) == world.status.partitions
+
+    run_in_virtual_time(live())
+
+
+def test_the_end_does_not_wait_for_room_on_the_disk() -> None:
+    async def live() -> None:
+        world = World(Taking())
+        async with world.busy() as running:
+            trouble_with(world, 0)
+            await asyncio.sleep(10)
+            world.stop.set()
+            await asyncio.sleep(1)
+            assert running.done()
+
+    run_in_virtual_time(live())
+
+
+def test_a_restore_onto_a_full_disk_is_broken_off_and_begun_anew() -> None:
+    async def live() -> None:
+        world = World(Taking())
+        world._of(1).put({STREAM_KEY: STREAM.encode(), b"p": member(5)})
+        world.source.committed_offsets[1] = 8
+        async with world.busy():
+            world.may_open[1].set()
+            while len(world.stores.get(1, [])) < 1:
+                await asyncio.sleep(0)
+            trouble_with(world, 1)
+            await asyncio.sleep(20)
+            assert "the disk is full" in world.status.conditions[DISK]
+            assert len(world.stores[1]) == 1
+            assert 1 not in world.source.taken_from
+            world.disk.is_full = False
+            await asyncio.sleep(6)
+            assert world.status.is_ready
+            assert world.stores[1][-1].records[b"p"] == member(5)
+
+    run_in_virtual_time(live())
