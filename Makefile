@@ -22,7 +22,7 @@ test: $(READY) ## all tests; the servers that they need are started by themselve
 	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --max-worker-restart 0 $(TEST_OPTIONS)
 
 test-compiled: $(COMPILED_READY) ## the tests of what is compiled, on the compiled build
-	PROCESSOR_TEST_COMPILED=1 $(COMPILED)/bin/python -P -m pytest --import-mode=append tests/profile tests/state $(TEST_OPTIONS)
+	TESTS_COMPILED=1 $(COMPILED)/bin/python -P -m pytest --import-mode=append tests/profile tests/state $(TEST_OPTIONS)
 
 simulate: $(READY) ## SEEDS=… lives of the workers in a simulated world, from FIRST=… on, or one: SEED=…
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0))

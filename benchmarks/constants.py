@@ -9,14 +9,14 @@ from pathlib import Path
 from statistics import linear_regression
 from typing import TYPE_CHECKING, Any
 
-import processor
 from benchmarks.report import RESULTS
 from benchmarks.workload import REFERENCE
+from processor.operations import sizing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-CONSTANTS = Path(processor.__file__).with_name("sizing.json")
+CONSTANTS = Path(sizing.__file__).with_name("sizing.json")
 _BASE64_AND_FRAME = 4 / 3
 _PARTITION_KEY_BYTES = 55
 """Of a record in a PutRecords body: its key, the members' names, commas."""

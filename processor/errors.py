@@ -33,7 +33,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 EXIT_BAD_CONFIGURATION = 78
 """`EX_CONFIG` of BSD's sysexits.h."""
@@ -162,3 +162,18 @@ class WorkerStalled(ProcessorError):
 
 class EmbeddedServerError(ProcessorError):
     """An embedded server did not start or did not answer."""
+
+
+def exit_code(failures: Iterable[BaseException]) -> int:
+    """78 where a person must mend something first, so that a supervisor need not try again."""
+    refusals = ConfigurationError, KafkaRefused, KinesisRefused, StateRefused, InvalidStateRecord
+    return EXIT_BAD_CONFIGURATION if any(isinstance(error, refusals) for error in failures) else 1
+
+
+def leaves(failure: BaseExceptionGroup) -> Iterator[BaseException]:
+    """The errors in a group, and in the groups within it."""
+    for error in failure.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from leaves(error)
+        else:
+            yield error

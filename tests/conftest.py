@@ -34,8 +34,8 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default")
 
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[str]:
-    """Bootstrap servers of a real broker: PROCESSOR_TEST_KAFKA's, else our own."""
-    elsewhere = os.environ.get("PROCESSOR_TEST_KAFKA")
+    """Bootstrap servers of a real broker: TESTS_KAFKA's, else our own."""
+    elsewhere = os.environ.get("TESTS_KAFKA")
     if elsewhere:
         yield elsewhere
         return

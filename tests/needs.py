@@ -1,7 +1,7 @@
 """The programs that some tests need and Python's packages do not carry: looked for before anything is started.
 
 A test says `@pytest.mark.needs("promtool")`. Where that is not installed the test is skipped before any of its fixtures is
-made, and the end of the run tells what would install it; `PROCESSOR_TEST_SKIP_NOTHING=1` has it fail in its place.
+made, and the end of the run tells what would install it; `TESTS_SKIP_NOTHING=1` has it fail in its place.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _PACKAGES: Final = dict.fromkeys(("@kubernetes-models", "kinesis-local", "typesc
 """What `node` runs."""
 
 _AND: Final = "; "
-_MAY_SKIP: Final = "PROCESSOR_TEST_SKIP_NOTHING"
+_MAY_SKIP: Final = "TESTS_SKIP_NOTHING"
 _needed: frozenset[str] = frozenset()
 """By the test that runs now."""
 

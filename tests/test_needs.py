@@ -59,7 +59,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     place.mkdir()
     monkeypatch.setenv("PATH", str(place))
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("PROCESSOR_TEST_SKIP_NOTHING", raising=False)
+    monkeypatch.delenv("TESTS_SKIP_NOTHING", raising=False)
     return place
 
 
@@ -88,7 +88,7 @@ def test_what_needs_a_program_is_skipped_before_its_fixtures_with_what_installs_
 def test_where_nothing_may_be_skipped_it_fails_as_early(
     pytester: pytest.Pytester, bare: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PROCESSOR_TEST_SKIP_NOTHING", "1")
+    monkeypatch.setenv("TESTS_SKIP_NOTHING", "1")
     done = ran(pytester, TESTS)
     done.assert_outcomes(passed=1, errors=2)
     assert done.stdout.str().count("STARTED") == 1

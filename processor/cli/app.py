@@ -22,10 +22,10 @@ from processor.cli.dead_letters import letter_app
 from processor.cli.state import state_app
 from processor.configuration import read_files
 from processor.configuration.key_files import key_file_problems
+from processor.configuration.plan import plan_of
 from processor.errors import ConfigurationError
 from processor.operations.replay import replay as replay_lines
 from processor.profile.core import Core
-from processor.service.reload import plan_of
 from processor.settings import StateSettings, find_settings, load_file_settings
 from processor.state.open_files import raise_limit
 

@@ -12,16 +12,13 @@ from rich.text import Text
 from processor.errors import (
     EXIT_BAD_CONFIGURATION,
     ConfigurationError,
-    InvalidStateRecord,
-    KafkaRefused,
-    KinesisRefused,
     ProcessorError,
-    StateRefused,
+    exit_code,
 )
 from processor.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from processor.errors import Problem
     from processor.settings import Settings
@@ -66,18 +63,3 @@ def told_plainly() -> Iterator[None]:
     except ProcessorError as error:
         tell(str(error))
         raise typer.Exit(exit_code([error])) from error
-
-
-def exit_code(failures: Iterable[BaseException]) -> int:
-    """78 where a person must mend something first, so that a supervisor need not try again."""
-    refusals = ConfigurationError, KafkaRefused, KinesisRefused, StateRefused, InvalidStateRecord
-    return EXIT_BAD_CONFIGURATION if any(isinstance(error, refusals) for error in failures) else 1
-
-
-def leaves(failure: BaseExceptionGroup) -> Iterator[BaseException]:
-    """The errors in a group, and in the groups within it."""
-    for error in failure.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from leaves(error)
-        else:
-            yield error

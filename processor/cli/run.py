@@ -13,16 +13,20 @@ from typing import TYPE_CHECKING, Final
 import structlog
 import uvloop
 
-from processor.cli.console import count_problems, errors, exit_code, leaves, tell
+from processor.cli.console import count_problems, errors, tell
 from processor.configuration.key_files import key_file_problems
-from processor.errors import EXIT_BAD_CONFIGURATION, ConfigurationError, ProcessorError
+from processor.configuration.plan import plan_of
+from processor.errors import EXIT_BAD_CONFIGURATION, ConfigurationError, ProcessorError, exit_code, leaves
 from processor.kafka.client import client_options
 from processor.service.link import line_to_parent
-from processor.service.reload import Changes, LastValid, plan_of
-from processor.service.run import Parent, run_service, stop_on_signals
+from processor.service.reload import Changes
+from processor.service.run import Parent, run_service
+from processor.service.signals import stop_on_signals
 from processor.settings import load_settings
+from processor.supervisor.allowed_cpus import allowed_cpus
+from processor.supervisor.last_valid_files import LastValid
 from processor.supervisor.member_name import take_name
-from processor.supervisor.workers import Command, RestartPolicy, Workers, allowed_cpus, worker_environ
+from processor.supervisor.workers import Command, RestartPolicy, Workers, worker_environ
 from processor.telemetry.journal import STATE_CHANGED
 from processor.telemetry.logs import configure_logs, is_json
 from processor.telemetry.restore_bar import show_restoration

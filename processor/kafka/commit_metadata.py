@@ -9,8 +9,10 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Final, NamedTuple
 
-from processor.kafka.offsets import START, Committed
 from processor.kafka.topic_ids import TopicIdentity
+
+START: Final = "start"
+"""The metadata of an offset that is committed before anything was processed."""
 
 _STATE: Final = "state"
 _REPARTITION: Final = "repartition"
@@ -36,6 +38,19 @@ class Repartition(NamedTuple):
 
     def __str__(self) -> str:
         return f"{_REPARTITION} {self.before} {self.now}"
+
+
+class Committed(NamedTuple):
+    """The group's offset of a partition; `is_start` where it was committed before anything was processed.
+
+    `mark` is what the service wrote beside it; None where somebody else set it, or a release that wrote none. `repartition` is
+    there while state is moved to other partitions.
+    """
+
+    offset: int
+    is_start: bool
+    mark: Mark | None = None
+    repartition: Repartition | None = None
 
 
 def repartition_in(metadata: str) -> Repartition | None:

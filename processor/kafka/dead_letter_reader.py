@@ -18,7 +18,7 @@ from processor.kafka.topics import cleanup_policy, open_topics
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
 
-    from processor.kafka.fetched_batches import Record
+    from processor.profile.source_record import Record
     from processor.settings import KafkaSettings
 
 log = structlog.get_logger(__name__)

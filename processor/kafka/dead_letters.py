@@ -7,7 +7,7 @@ and says so: the event is in the source, at the partition and offset that the le
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -22,8 +22,8 @@ from processor.kafka.in_flight_bytes import OnTheWay
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from processor.errors import Reason
-    from processor.kafka.fetched_batches import Record
+    from processor.profile.dead_letter import DeadLetter
+    from processor.profile.source_record import Record
     from processor.settings import KafkaSettings
 
     Headers = Sequence[tuple[str, bytes | None]]
@@ -41,14 +41,6 @@ _AT_ONCE_BYTES: Final = 8 * 1024 * 1024
 """Letters on their way at once, as they are before they are compressed, or one that is larger."""
 
 _TOO_LARGE: Final = (kafka.MessageSizeTooLargeError, kafka.RecordTooLargeError, kafka.RecordListTooLargeError)
-
-
-class DeadLetter(NamedTuple):
-    """An event, the word for what is wrong with it, and a sentence without any of its data."""
-
-    record: Record
-    reason: Reason
-    detail: str
 
 
 class DeadLetters:

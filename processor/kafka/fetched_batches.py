@@ -16,7 +16,7 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import google_crc32c
 from aiokafka import errors as kafka
@@ -25,36 +25,15 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from processor.kafka.aborted_transactions import Aborted
 from processor.kafka.odd_headers import unpack_patiently
-from processor.kafka.poll_room import RECORD_OVERHEAD_BYTES, Room, size_bytes
+from processor.profile.source_record import RECORD_OVERHEAD_BYTES, size_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from aiokafka import AIOKafkaConsumer
 
-
-class Record(Protocol):
-    """A record as aiokafka's parsers make it, for the old message formats and the new one."""
-
-    @property
-    def offset(self) -> int:
-        """Its offset in the partition."""
-
-    @property
-    def timestamp(self) -> int:
-        """The event's time, in ms since the epoch."""
-
-    @property
-    def key(self) -> bytes | None:
-        """The key's bytes."""
-
-    @property
-    def value(self) -> bytes | None:
-        """The value's bytes; None for a tombstone."""
-
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes | None]]:
-        """The headers, in order; a name may stand more than once."""
+    from processor.kafka.poll_room import Room
+    from processor.profile.source_record import Record
 
 
 def unpack_whole_batches() -> None:

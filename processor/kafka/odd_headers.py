@@ -16,7 +16,7 @@ from aiokafka.record.default_records import _DefaultRecordBatchPy
 if TYPE_CHECKING:
     from typing import SupportsIndex
 
-    from processor.kafka.fetched_batches import Record
+    from processor.profile.source_record import Record
 
 
 def unpack_patiently(data: bytes) -> list[Record]:

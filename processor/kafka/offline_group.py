@@ -18,7 +18,7 @@ from processor.kafka.topics import open_admin
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping
 
-    from processor.kafka.offsets import Committed
+    from processor.kafka.commit_metadata import Committed
     from processor.settings import KafkaSettings
 
 _WITHOUT_MEMBERS: Final = {"Empty", "Dead"}

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
-
-if TYPE_CHECKING:
-    from processor.kafka.commit_metadata import Mark, Repartition
-
-START: Final = "start"
-"""The metadata of an offset that is committed before anything was processed."""
+from typing import NamedTuple
 
 
 class Bounds(NamedTuple):
@@ -16,19 +10,6 @@ class Bounds(NamedTuple):
 
     begin: int
     end: int
-
-
-class Committed(NamedTuple):
-    """The group's offset of a partition; `is_start` where it was committed before anything was processed.
-
-    `mark` is what the service wrote beside it; None where somebody else set it, or a release that wrote none. `repartition` is
-    there while state is moved to other partitions.
-    """
-
-    offset: int
-    is_start: bool
-    mark: Mark | None = None
-    repartition: Repartition | None = None
 
 
 class SourceBounds(NamedTuple):

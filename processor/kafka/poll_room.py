@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from processor.profile.source_record import size_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from processor.kafka.fetched_batches import Record
-
-RECORD_OVERHEAD_BYTES: Final = 256
-"""What a record costs in memory beside its key and value, about."""
-
-
-def size_bytes(records: Sequence[Record]) -> int:
-    """What `records` hold in memory, about."""
-    values = sum([len(record.value or b"") for record in records])
-    return values + sum([len(record.key or b"") for record in records]) + RECORD_OVERHEAD_BYTES * len(records)
+    from processor.profile.source_record import Record
 
 
 class Room:

@@ -21,22 +21,21 @@ from processor.errors import KafkaUnavailable, StateRefused
 from processor.kafka.client import client_options, errors_mapped, mapped
 from processor.kafka.client_close import heed_commits, leave
 from processor.kafka.client_lifecycle import connected, unbroken
-from processor.kafka.commit_metadata import committed_as
+from processor.kafka.commit_metadata import START, committed_as
 from processor.kafka.consumer_state import end_of_gap, high_watermarks, state_of
 from processor.kafka.fetched_batches import fetched_bytes, taking, unpack_whole_batches
 from processor.kafka.log_ends import LogEnds
-from processor.kafka.offsets import START, Reach, SourceBounds
+from processor.kafka.offsets import Reach, SourceBounds
 from processor.kafka.static_member import StaticMember
 from processor.kafka.topic_ids import topic_id
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
-    from processor.kafka.commit_metadata import Mark
-    from processor.kafka.fetched_batches import Record
+    from processor.kafka.commit_metadata import Committed, Mark
     from processor.kafka.heartbeats import Heartbeats
-    from processor.kafka.offsets import Committed
     from processor.kafka.poll_room import Room
+    from processor.profile.source_record import Record
     from processor.settings import KafkaSettings
 
     Records: TypeAlias = Sequence[Record]

@@ -16,8 +16,8 @@ from processor.errors import KafkaRefused, KafkaUnavailable, StateRefused
 from processor.kafka.changelog import RESTORED_BY
 from processor.kafka.client import client_options, errors_mapped, mapped
 from processor.kafka.client_lifecycle import connected, unbroken
+from processor.kafka.commit_metadata import START
 from processor.kafka.connection_failures import explained
-from processor.kafka.offsets import START
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

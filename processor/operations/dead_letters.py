@@ -24,7 +24,7 @@ from processor.kafka.dead_letter_reader import Letter, TopicReader, letter, open
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
 
-    from processor.kafka.fetched_batches import Record
+    from processor.profile.source_record import Record
     from processor.settings import KafkaSettings
 
 _KEY: Final = "key"

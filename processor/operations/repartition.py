@@ -23,10 +23,10 @@ import msgspec
 
 from processor.errors import StateRefused
 from processor.kafka.changelog import CONSUMED_KEY, STREAM_KEY, Changelog, Deletion
-from processor.kafka.commit_metadata import Mark, Repartition
+from processor.kafka.commit_metadata import START, Mark, Repartition
 from processor.kafka.dead_letter_reader import open_reader
 from processor.kafka.offline_group import Kept, offline_group
-from processor.kafka.offsets import START, Bounds
+from processor.kafka.offsets import Bounds
 from processor.kafka.topics import open_topics
 from processor.profile.state_record import decode_record, encode_record, has_left, record_offset
 from processor.state.directory import StateDirectory
@@ -44,9 +44,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
     from pathlib import Path
 
+    from processor.kafka.commit_metadata import Committed
     from processor.kafka.dead_letter_reader import TopicReader
     from processor.kafka.offline_group import OfflineGroup
-    from processor.kafka.offsets import Committed
     from processor.kafka.topics import Topics
     from processor.settings import Settings
 

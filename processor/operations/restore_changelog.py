@@ -26,8 +26,9 @@ from processor.waiting.fence import Fence
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
+    from processor.kafka.commit_metadata import Committed
     from processor.kafka.offline_group import OfflineGroup
-    from processor.kafka.offsets import Bounds, Committed
+    from processor.kafka.offsets import Bounds
     from processor.settings import Settings
     from processor.state.store_contents import Contents
 

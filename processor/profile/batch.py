@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from processor.errors import InvalidEvent, InvalidStateRecord, Reason
-from processor.kafka.dead_letters import DeadLetter
-from processor.kafka.poll_room import size_bytes
+from processor.profile.dead_letter import DeadLetter
+from processor.profile.source_record import size_bytes
 from processor.profile.state_record import has_left
 from processor.profile.unexpected import Failure, told, trace_of
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from processor.governance.plan import Removal
-    from processor.kafka.fetched_batches import Record
     from processor.profile.core import Core
+    from processor.profile.source_record import Record
     from processor.profile.structs import Export
 
 

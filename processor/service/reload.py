@@ -1,36 +1,24 @@
-"""Taking changed configuration files into a service that runs: all or nothing, between two batches.
-
-Where there are several workers the parent reads the files, and hands out what it read: so all of them follow the same
-ones, and a worker that is started anew follows the last valid ones, whatever is in the files by then.
-"""
+"""Taking changed configuration files into a worker that runs: all or nothing, between two batches."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import structlog
 
-from processor.configuration import parse_files
-from processor.configuration.key_files import key_file_problems
-from processor.errors import ConfigurationError, Problem
-from processor.governance.plan import compile_plan
+from processor.configuration.change import plan_after
 from processor.profile.core import Core
-from processor.service.link import Handover
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from processor.configuration import Files
-    from processor.governance.destination import Connection, Destination
-    from processor.governance.plan import Plan
+    from processor.governance.destination import Connection
     from processor.service.observer import Observer
     from processor.telemetry.status import Status
 
 log = structlog.get_logger(__name__)
-
-_OTHER_STATE: Final = "; another stream needs a new group"
 
 
 class Changes:
@@ -58,41 +46,6 @@ class Changes:
         return files
 
 
-class LastValid:
-    """The last valid files, which the parent keeps for its workers; `read` reads them as they are now.
-
-    `plan` is what `files`, the first ones, say.
-    """
-
-    def __init__(self, read: Callable[[], Files], files: Files, plan: Plan) -> None:
-        self._read = read
-        self._files = files
-        self._plan = plan
-
-    def changed(self) -> Files:
-        """The files as they are now; where they are valid they are the last valid ones from now on."""
-        files = self._read()
-        plan, _ = _plan_after(self._plan, files)
-        if plan is not None:
-            self._files, self._plan = files, plan
-        return files
-
-    def handover(self) -> Handover:
-        """What a worker is started with: the last valid files, and what is wrong with the present ones."""
-        _, problems = _plan_after(self._plan, self._read())
-        return Handover(self._files, problems)
-
-
-def plan_of(files: Files) -> Plan:
-    """The files, compiled.
-
-    Raises:
-        ConfigurationError: with everything that is wrong with either file.
-
-    """
-    return compile_plan(*parse_files(files, os.environ))
-
-
 async def follow_changes(
     changes: Changes, observer: Observer, status: Status, use: Callable[[Connection], None]
 ) -> None:
@@ -105,7 +58,7 @@ async def follow_changes(
     while True:
         files = await changes.newest()
         # A large file takes long to be read, and heartbeats must not wait for it.
-        plan, problems = await asyncio.to_thread(_plan_after, observer.plan, files)
+        plan, problems = await asyncio.to_thread(plan_after, observer.plan, files)
         if plan is None:
             status.figures.reloads["refused"] += 1
             tell_refused(problems, observer)
@@ -130,33 +83,3 @@ def tell_refused(problems: list[str], observer: Observer) -> None:
     observer.use(observer.plan, problems)
     for problem in problems:
         log.error("the changed configuration is refused, the former one goes on", problem=problem)
-
-
-def _plan_after(former: Plan, files: Files) -> tuple[Plan | None, list[str]]:
-    """The plan of changed files, or all that is wrong with them."""
-    try:
-        plan = plan_of(files)
-    except ConfigurationError as error:
-        return None, [str(problem) for problem in error.problems]
-    problems = _fixed(former.destination, plan.destination) + key_file_problems(plan.destination)
-    return (None, [str(problem) for problem in problems]) if problems else (plan, [])
-
-
-def _fixed(former: Destination, new: Destination) -> list[Problem]:
-    """What may not change while the service runs: all of where records go; who sends them may."""
-    was, now = former.connection, new.connection
-    return [
-        Problem(
-            source=new.source,
-            line=new.lines.get(member, new.lines.get(member.partition(".")[0])),
-            member=member,
-            message="it cannot change while the service runs",
-            remedy=f"Change it back, or start the service anew{besides}",
-        )
-        for member, before, after, besides in (
-            ("stream", former.stream, new.stream, _OTHER_STATE),
-            ("connection.region", was.region, now.region, _OTHER_STATE),
-            ("connection.connectionUrl", was.connection_url, now.connection_url, ""),
-        )
-        if before != after
-    ]

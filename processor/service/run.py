@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-import signal
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeVar
 
 import structlog
 
-from processor.cli.console import exit_code, leaves
 from processor.errors import (
     EXIT_BAD_CONFIGURATION,
     ConfigurationError,
@@ -22,6 +20,8 @@ from processor.errors import (
     ProcessorError,
     StateUnavailable,
     WorkerStalled,
+    exit_code,
+    leaves,
 )
 from processor.kafka.changelog import Changelog
 from processor.kafka.client_lifecycle import within
@@ -170,28 +170,6 @@ async def run_service(
                 for task in watching:
                     task.cancel()
         log.info("stopped", **teller.figures())
-
-
-def stop_on_signals(stop: asyncio.Event, at_once: Callable[[], None] | None = None) -> None:
-    """Set `stop` at the first SIGTERM or SIGINT; a second one ends the process at once, after a call of `at_once`."""
-    loop = asyncio.get_running_loop()
-    signals = signal.SIGTERM, signal.SIGINT
-
-    def note(number: signal.Signals) -> None:
-        log.info("signal received, draining", signal=number.name)
-        stop.set()
-        for each in signals:
-            loop.add_signal_handler(each, end, each)
-
-    def end(number: signal.Signals) -> None:
-        log.warning("second signal received, ending at once", signal=number.name)
-        if at_once is not None:
-            at_once()
-        loop.remove_signal_handler(number)
-        signal.raise_signal(number)
-
-    for number in signals:
-        loop.add_signal_handler(number, note, number)
 
 
 async def _connected(

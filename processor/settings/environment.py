@@ -168,8 +168,7 @@ def _unknown(environ: Mapping[str, str]) -> list[Problem]:
     known = _known()
     problems = []
     for name in sorted(environ):
-        # PROCESSOR_TEST_* belongs to the tests.
-        if name.upper().startswith(PREFIX) and name not in known and not name.startswith(PREFIX + "TEST_"):
+        if name.upper().startswith(PREFIX) and name not in known:
             close = difflib.get_close_matches(name.upper(), known, n=1)
             # One that is set already cannot be what was meant, too.
             meant = next((each for each in close if not environ.get(each)), None)

@@ -10,14 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
-import os
 import signal
 import socket
 import sys
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -39,8 +36,6 @@ _ANSWER_S: Final = 2.0
 _FIRST_ANSWER_S: Final = 0.5
 """A probe must not wait for a worker whose interpreter is still being started."""
 _STARTING: Final = "it is being started"
-
-_CGROUP_CPU_MAX: Final = Path("/sys/fs/cgroup/cpu.max")
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,13 +241,3 @@ def worker_environ(environ: Mapping[str, str], settings: Settings, index: int) -
     kafka = settings.of_worker(index).kafka
     own = {"PROCESSOR_KAFKA_CLIENT_ID": kafka.client_id, "PROCESSOR_KAFKA_INSTANCE_ID": kafka.instance_id}
     return {**environ, **{name: value for name, value in own.items() if value}}
-
-
-def allowed_cpus() -> int:
-    """How many CPUs this process may use, by its affinity and its container's quota, rounded up."""
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = _CGROUP_CPU_MAX.read_text(encoding="ascii").split()
-    except (OSError, ValueError):
-        return cpus
-    return cpus if quota == "max" else max(1, min(cpus, math.ceil(int(quota) / int(period))))

@@ -20,8 +20,8 @@ from processor.errors import ConfigurationError, Problem
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
 
-    from processor.kafka.fetched_batches import Record
     from processor.profile.batch import Batch
+    from processor.profile.source_record import Record
 
 log = structlog.get_logger(__name__)
 

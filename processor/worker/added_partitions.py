@@ -14,8 +14,8 @@ from aiokafka.partitioner import murmur2
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from processor.kafka.fetched_batches import Record
     from processor.kafka.source import Source
+    from processor.profile.source_record import Record
 
 
 def partition_of(key: bytes, partitions: int) -> int:

@@ -12,8 +12,8 @@ from processor.errors import StateRefused
 from processor.kafka.changelog import RESTORED_BY
 
 if TYPE_CHECKING:
-    from processor.kafka.commit_metadata import Mark
-    from processor.kafka.offsets import Bounds, Committed, SourceBounds
+    from processor.kafka.commit_metadata import Committed, Mark
+    from processor.kafka.offsets import Bounds, SourceBounds
     from processor.kafka.topic_ids import TopicIdentity
 
 _NEW_GROUP: Final = "start a new group, which exports every profile anew"

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from processor.cli.console import leaves
-from processor.errors import StateUnavailable
+from processor.errors import StateUnavailable, leaves
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 import structlog
 
 from processor.errors import KafkaError, KafkaUnavailable, Reason
-from processor.kafka.dead_letters import DeadLetter
-from processor.kafka.poll_room import RECORD_OVERHEAD_BYTES, size_bytes
 from processor.kinesis.ticket import Ticket
 from processor.profile.batch import Batch, Limits, merged_changes, process
+from processor.profile.dead_letter import DeadLetter
+from processor.profile.source_record import RECORD_OVERHEAD_BYTES, size_bytes
 from processor.telemetry.traces import NoTraces
 from processor.worker.dead_letter_limit import Passing
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from processor.kafka.dead_letters import DeadLetters
-    from processor.kafka.fetched_batches import Record
     from processor.kinesis.writer import Writer
     from processor.profile.core import Core
+    from processor.profile.source_record import Record
     from processor.profile.unexpected import Failure
     from processor.state.overlay import LookUp, Overlay
     from processor.telemetry.status import Status

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
 
     from processor.kafka.changelog import Changelog
-    from processor.kafka.offsets import Bounds, Committed
+    from processor.kafka.commit_metadata import Committed
+    from processor.kafka.offsets import Bounds
     from processor.kafka.source import Source
     from processor.kafka.topic_ids import TopicIdentity
     from processor.state.store import Store

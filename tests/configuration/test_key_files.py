@@ -8,8 +8,9 @@ import pytest
 
 from processor.configuration import Files, parse_configuration
 from processor.configuration.key_files import key_file_problems, read_key
+from processor.configuration.plan import plan_of
 from processor.errors import ConfigurationError
-from processor.service.reload import LastValid, plan_of
+from processor.supervisor.last_valid_files import LastValid
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pytest
 
-from processor.cli.console import leaves
 from processor.embedded import start_kafka
-from processor.errors import KafkaRefused, ProcessorError
+from processor.errors import KafkaRefused, ProcessorError, leaves
 from processor.operations.connection_checks import connection_checks
 from processor.operations.repartition import repartition
 from processor.service.run import run_service

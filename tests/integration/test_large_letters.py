@@ -16,8 +16,9 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from processor.embedded import start_kafka
 from processor.errors import Reason
-from processor.kafka.dead_letters import DeadLetter, DeadLetters
+from processor.kafka.dead_letters import DeadLetters
 from processor.operations import dead_letters
+from processor.profile.dead_letter import DeadLetter
 from tests.integration.members import Producer, changes, expected, first_occurrences
 from tests.integration.test_members import caught_up
 from tests.integration.test_state import create_changelog, plan_for
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from processor.kafka.dead_letter_reader import Letter
-    from processor.kafka.fetched_batches import Record
+    from processor.profile.source_record import Record
     from processor.settings import Settings
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]

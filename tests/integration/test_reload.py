@@ -13,7 +13,8 @@ import aiohttp
 import pytest
 
 from processor.configuration import Files
-from processor.service.reload import Changes, plan_of
+from processor.configuration.plan import plan_of
+from processor.service.reload import Changes
 from processor.service.run import run_service
 from processor.telemetry.status import Status
 from tests.integration.members import DESTINATION, Member, Producer, member_environ

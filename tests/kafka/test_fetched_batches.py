@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from processor.kafka import fetched_batches as unpacking
 from processor.kafka.fetched_batches import taking, unpack_whole_batches
-from processor.kafka.poll_room import RECORD_OVERHEAD_BYTES, Room
+from processor.kafka.poll_room import Room
+from processor.profile.source_record import RECORD_OVERHEAD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,5 +13,5 @@ COMPILED = (batch, canonical, consent, core, event, export, identity, state_reco
 @pytest.mark.parametrize("module", COMPILED, ids=lambda module: module.__name__)
 def test_the_build_is_the_one_asked_for(module: object) -> None:
     # A compiled module left beside its source would be tested in the source's place.
-    suffix = ".so" if "PROCESSOR_TEST_COMPILED" in os.environ else ".py"
+    suffix = ".so" if "TESTS_COMPILED" in os.environ else ".py"
     assert str(getattr(module, "__file__", "")).endswith(suffix)

@@ -15,7 +15,7 @@ from tests.supervisor.test_workers import nothing_new
 if TYPE_CHECKING:
     import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 STUCK = """
 import asyncio, sys, time
 from processor.telemetry.loop_lag import LoopLag

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from processor.kafka.poll_room import size_bytes
+from processor.profile.source_record import size_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from processor.kafka.fetched_batches import Record
     from processor.kafka.poll_room import Room
     from processor.kinesis.ticket import Ticket
     from processor.kinesis.writer import Writer
+    from processor.profile.source_record import Record
     from processor.settings import Settings
     from processor.worker.partition import Partition
     from processor.worker.pipeline import Pipeline

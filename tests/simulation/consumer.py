@@ -13,7 +13,7 @@ from aiokafka.protocol.group import SyncGroupRequest
 from aiokafka.protocol.offset import OffsetRequest
 
 from processor.kafka import fetched_batches as unpacking
-from processor.kafka.poll_room import size_bytes
+from processor.profile.source_record import size_bytes
 from tests.simulation.broker import Offset, wake
 from tests.simulation.loop import PROCESS
 

@@ -11,11 +11,12 @@ from socket import gethostname
 
 import pytest
 
+import processor
 from processor.configuration import Files
 from processor.service.link import Handover
 from processor.settings import load_settings
-from processor.supervisor import workers
-from processor.supervisor.workers import Command, RestartPolicy, Workers, allowed_cpus, worker_environ
+from processor.supervisor import allowed_cpus
+from processor.supervisor.workers import Command, RestartPolicy, Workers, worker_environ
 
 HANDOVER = Handover(Files(("", "destination.yaml"), None, []), [])
 
@@ -148,7 +149,7 @@ async def test_workers_end_with_a_parent_that_is_killed(stand_in: Path) -> None:
         "environ = {**os.environ, 'HOME_OF_TEST': sys.argv[1], 'PYTHONPATH': sys.argv[1]}\n"
         "asyncio.run(Workers([Command(['with-parent'], environ)], lambda: handover, 20).run(asyncio.Event()))\n"
     )
-    root = str(Path(workers.__file__).parents[1])
+    root = str(Path(processor.__file__).parents[1])
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     parent = await asyncio.create_subprocess_exec(
         sys.executable, "-P", "-c", program, str(stand_in), root, env=environ
@@ -202,6 +203,6 @@ def test_a_containers_quota_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str, cpus: int
 ) -> None:
     (tmp_path / "cpu.max").write_text(quota)
-    monkeypatch.setattr(workers, "_CGROUP_CPU_MAX", tmp_path / "cpu.max")
+    monkeypatch.setattr(allowed_cpus, "_CGROUP_CPU_MAX", tmp_path / "cpu.max")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
-    assert allowed_cpus() == cpus
+    assert allowed_cpus.allowed_cpus() == cpus

@@ -19,7 +19,7 @@ from tests.virtual_time import run_in_virtual_time
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
-    from processor.kafka.fetched_batches import Record
+    from processor.profile.source_record import Record
 
 KEYS = [b"profile-%03d" % number for number in range(200)]
 

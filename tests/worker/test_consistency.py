@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from processor.errors import StateRefused
-from processor.kafka.commit_metadata import Mark
-from processor.kafka.offsets import Bounds, Committed, SourceBounds
+from processor.kafka.commit_metadata import Committed, Mark
+from processor.kafka.offsets import Bounds, SourceBounds
 from processor.kafka.topic_ids import TopicIdentity
 from processor.worker.consistency import (
     Passed,

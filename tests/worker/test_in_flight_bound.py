@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.kafka.poll_room import Room, size_bytes
+from processor.kafka.poll_room import Room
+from processor.profile.source_record import size_bytes
 from processor.worker.in_flight_bound import STARVED_AFTER_S, Bound
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from processor.errors import StateError, StateUnavailable
 from processor.kafka.changelog import STREAM_KEY, Deletion
-from processor.kafka.offsets import Bounds, Committed, SourceBounds
+from processor.kafka.commit_metadata import Committed
+from processor.kafka.offsets import Bounds, SourceBounds
 from processor.kinesis.figures import WriterFigures
 from processor.profile.core import Core
 from processor.profile.state_record import encode_left

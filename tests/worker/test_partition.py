@@ -22,9 +22,9 @@ from tests.virtual_time import run_in_virtual_time
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-    from processor.kafka.dead_letters import DeadLetter
     from processor.kinesis.ticket import Ticket
     from processor.profile.core import Core
+    from processor.profile.dead_letter import DeadLetter
 
 
 class Record(NamedTuple):
