@@ -1,4 +1,4 @@
-"""Which batches of a fetch belong to transactions that were aborted, as the broker tells beside them."""
+"""Which batches of a fetch belong to transactions that were aborted, as the broker lists them beside the batches."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ class Changelog:
         return await self._looked(doing)
 
     async def _looked(self, doing: str) -> TopicIdentity | None:
-        with self._absence_told(doing):
+        with self._absence_explained(doing):
             async with self._lookers.one() as consumer:
                 with errors_mapped(doing):
                     # No public method asks for what aiokafka's own requests do not ask for.
@@ -158,7 +158,7 @@ class Changelog:
         if self._is_in_doubt:
             await self.check_identity()
         try:
-            with self._absence_told(f"appending to changelog {self.topic}"):
+            with self._absence_explained(f"appending to changelog {self.topic}"):
                 return await self._append(partition, entries)
         except KafkaError:
             self._is_in_doubt = True
@@ -188,7 +188,7 @@ class Changelog:
         """
         place = TopicPartition(self.topic, partition)
         doing = f"looking at changelog {self.topic}"
-        with self._absence_told(doing):
+        with self._absence_explained(doing):
             async with self._lookers.one() as consumer:
                 with errors_mapped(doing):
                     begins = await consumer.beginning_offsets([place])
@@ -242,7 +242,7 @@ class Changelog:
         )
 
     @contextmanager
-    def _absence_told(self, doing: str) -> Iterator[None]:
+    def _absence_explained(self, doing: str) -> Iterator[None]:
         """Say what to do where the topic is gone: not to create it, as for any other topic."""
         try:
             yield

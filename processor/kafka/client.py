@@ -89,11 +89,11 @@ def mapped(error: BaseException, doing: str) -> ProcessorError:
         if isinstance(error, refusal):
             return KafkaRefused(f"{doing}: {remedy} ({type(error).__name__})")
     if isinstance(error, OSError) or getattr(error, "retriable", False) or isinstance(error, _PASSING):
-        return KafkaUnavailable(f"{doing}: {_told(error)}")
-    return KafkaRefused(f"{doing}: {_told(error)}")
+        return KafkaUnavailable(f"{doing}: {_described(error)}")
+    return KafkaRefused(f"{doing}: {_described(error)}")
 
 
-def _told(error: BaseException) -> str:
+def _described(error: BaseException) -> str:
     text, name = str(error), type(error).__name__
     if text.startswith(_NO_BOOTSTRAP) or f": {_NO_BOOTSTRAP}" in text:
         tried = ", ".join(f"{host}:{port}" for host, port in _TRIED.findall(text))

@@ -3,7 +3,7 @@
 aiokafka's `stop` may end half-way. It awaits a fetch that it has cancelled, and where the fetch had failed just then, the
 cancellation comes out of `stop` as if it were the caller's; nothing behind that is stopped. Where a broker is away it waits for
 longer than a process has to end. And a commit that is given up goes on, shielded, and fails when nobody asks any more, which
-asyncio tells with a trace. This module touches aiokafka's private names.
+asyncio logs with a trace. This module touches aiokafka's private names.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _PATIENCE_S: Final = 3.0
-"""How long a stop may take, or a start that is cancelled: a broker that is frozen must not hold us."""
+"""How long a stop may take, or a start that is cancelled: a broker that is frozen must not keep the process."""
 
 
 class Client(Protocol):
@@ -63,7 +63,7 @@ async def unbroken(work: Coroutine[object, object, None]) -> None:
 
 
 async def within(deadline_s: float, stop: Callable[[], Awaitable[None]], what: str) -> None:
-    """Leave in an orderly way, but not for longer than `deadline_s`: a broker that is away must not hold us."""
+    """Leave in an orderly way, but not for longer than `deadline_s`: a broker that is away must not keep the process."""
     try:
         async with asyncio.timeout(deadline_s):
             await stop()

@@ -1,4 +1,4 @@
-"""What aiokafka's consumers know and do not tell: how far a partition is read, and what a fetch of it alone finds.
+"""What aiokafka's consumers know and do not expose: how far a partition is read, and what a fetch of it alone finds.
 
 This module touches private names of aiokafka; a test sees that they are still there.
 """
@@ -22,7 +22,7 @@ _LOOK_WAIT_MS: Final = 100
 _ONE_BATCH: Final = 1
 """Bytes that are asked for: Kafka sends a batch whole."""
 _HAS_STABLE_OFFSET: Final = 4
-"""The first version of the fetch's answer that tells it."""
+"""The first version of the fetch's answer that has it."""
 
 
 class PartitionState(Protocol):

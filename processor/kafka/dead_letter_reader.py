@@ -30,7 +30,7 @@ _RECORDS_AT_ONCE: Final = 2_000
 
 
 class Letter(NamedTuple):
-    """A dead letter: where it is, the event as it came, and what is told of it."""
+    """A dead letter: where it is, the event as it came, and what its headers say of it."""
 
     partition: int
     offset: int
@@ -44,16 +44,16 @@ class Letter(NamedTuple):
     reason: str
     error: str
     left_out: str
-    """What of the event the topic did not take, and how large it was; empty where the letter is whole."""
+    """What of the event the topic did not take, and how large it was; empty where it is whole."""
 
     @property
     def place(self) -> str:
-        """How the letter is named on the command line."""
+        """How the dead letter is named on the command line."""
         return f"{self.partition}:{self.offset}"
 
 
 class TopicReader:
-    """Reads partitions from where it is told up to an end; commits nothing."""
+    """Reads partitions from a given offset up to an end; commits nothing."""
 
     def __init__(self, consumer: AIOKafkaConsumer, settings: KafkaSettings) -> None:
         self._consumer = consumer
@@ -148,7 +148,7 @@ async def open_reader(settings: KafkaSettings) -> AsyncIterator[TopicReader]:
 
 def letter(record: Record, partition: int) -> Letter | None:
     """The dead letter in a record of a partition; None where it is not one of ours."""
-    told = {
+    described = {
         name.removeprefix(HEADER_PREFIX): (value or b"").decode(errors="replace")
         for name, value in record.headers
         if name.startswith(HEADER_PREFIX)
@@ -160,13 +160,13 @@ def letter(record: Record, partition: int) -> Letter | None:
             key=record.key,
             value=record.value,
             headers=[(name, value) for name, value in record.headers if not name.startswith(HEADER_PREFIX)],
-            source_topic=told["topic"],
-            source_partition=int(told["partition"]),
-            source_offset=int(told["offset"]),
-            timestamp_ms=int(told["timestamp"]),
-            reason=told["reason"],
-            error=told["error"],
-            left_out=told.get(LEFT_OUT, ""),
+            source_topic=described["topic"],
+            source_partition=int(described["partition"]),
+            source_offset=int(described["offset"]),
+            timestamp_ms=int(described["timestamp"]),
+            reason=described["reason"],
+            error=described["error"],
+            left_out=described.get(LEFT_OUT, ""),
         )
     except (KeyError, ValueError):
         return None

@@ -1,4 +1,4 @@
-"""The dead-letter topic: made to take what the source takes and a letter's own headers, or told where it takes less."""
+"""The dead-letter topic: created to take what the source takes and a dead letter's own headers, or warned of where it takes less."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _OWN_BYTES: Final = 16 * 1024
-"""What a letter has beside its event: the headers that say where it came from and why it is one."""
+"""Bytes that a dead letter has beside its event: the headers that say where it came from and why it is one."""
 
 
 async def prepare_letter_topic(topics: Topics, topic: str, source: SourceTopic) -> None:
-    """Create the dead-letter topic where it is absent; say so where one that is there may not take every letter.
+    """Create the dead-letter topic where it is absent; say so where one that is there may not take every dead letter.
 
     Raises:
         KafkaRefused: it does not exist and may not be created.

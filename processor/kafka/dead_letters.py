@@ -1,7 +1,7 @@
 """Events that cannot be exported, kept whole: key, value and headers as they came, and why.
 
-Where the dead-letter topic does not take an event for its size, the letter is written without what makes it so large,
-and says so: the event is in the source, at the partition and offset that the letter names.
+Where the dead-letter topic does not take an event for its size, the dead letter is written without what makes it so
+large, and says so: the event is in the source, at the partition and offset that the dead letter names.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ _REQUEST_BYTES_MAX: Final = 64 * 1024 * 1024
 """What is tried at all: brokers end connections over which more than 100 MiB come at once, and do not say why."""
 
 _AT_ONCE_BYTES: Final = 8 * 1024 * 1024
-"""Letters on their way at once, as they are before they are compressed, or one that is larger."""
+"""Bytes of dead letters in flight at once, before compression; one that is larger goes alone."""
 
 _TOO_LARGE: Final = (kafka.MessageSizeTooLargeError, kafka.RecordTooLargeError, kafka.RecordListTooLargeError)
 
 
 class DeadLetters:
-    """Writes to the dead-letter topic; every letter is acknowledged by all in-sync replicas."""
+    """Writes to the dead-letter topic; every dead letter is acknowledged by all in-sync replicas."""
 
     def __init__(self, settings: KafkaSettings) -> None:
         self.topic = settings.dead_letter_topic
@@ -54,10 +54,10 @@ class DeadLetters:
             **client_options(settings),
             acks="all",
             # Not idempotent: aiokafka counts a batch that was refused for its size, Kafka does not, and takes no
-            # later one then. A letter may stand twice where an answer was lost, as it may after a crash.
+            # later one then. A dead letter may stand twice where an answer was lost, as it may after a crash.
             enable_idempotence=False,
             compression_type="zstd",
-            # A letter is as large as its event, and a topic may allow larger ones than the client's default.
+            # A dead letter is as large as its event, and a topic may allow larger ones than the client's default.
             max_request_size=2 * _REQUEST_BYTES_MAX,
             linger_ms=5,
         )
@@ -73,27 +73,27 @@ class DeadLetters:
             await unbroken(self._producer.start())
 
     async def stop(self) -> None:
-        """Disconnect; letters that are still on their way are waited for."""
+        """Disconnect, once the dead letters in flight are acknowledged."""
         await leave(self._producer)
 
-    async def write(self, partition: int, letters: Sequence[DeadLetter]) -> None:
-        """Write letters of a partition, in order, and wait until all of them are kept.
+    async def write(self, partition: int, dead_letters: Sequence[DeadLetter]) -> None:
+        """Write dead letters of a partition, in order, and wait until all of them are acknowledged.
 
         Raises:
-            KafkaRefused: the topic is gone, may not be written, or takes not even a letter without its event.
-            KafkaUnavailable: Kafka does not answer in time; some may be kept nevertheless.
+            KafkaRefused: the topic is gone, may not be written, or takes not even a dead letter without its event.
+            KafkaUnavailable: Kafka does not answer in time; some may have been written nevertheless.
 
         """
         with errors_mapped(f"writing to dead-letter topic {self.topic}"):
             for some in self._apportioned(
-                [_Written(self._source_topic, partition, each) for each in letters]
+                [_Written(self._source_topic, partition, each) for each in dead_letters]
             ):
                 async with self._on_the_way.taking(sum(each.size_bytes for each in some)):
                     await self._write(some)
 
-    def _apportioned(self, letters: list[_Written]) -> Iterator[list[_Written]]:
+    def _apportioned(self, dead_letters: list[_Written]) -> Iterator[list[_Written]]:
         some, some_bytes = list[_Written](), 0
-        for each in letters:
+        for each in dead_letters:
             if some and some_bytes + each.size_bytes > _AT_ONCE_BYTES:
                 yield some
                 some, some_bytes = [], 0
@@ -102,9 +102,9 @@ class DeadLetters:
         if some:
             yield some
 
-    async def _write(self, letters: list[_Written]) -> None:
-        refused = [each for each in letters if each.size_bytes > _REQUEST_BYTES_MAX]
-        tried = [each for each in letters if each.size_bytes <= _REQUEST_BYTES_MAX]
+    async def _write(self, dead_letters: list[_Written]) -> None:
+        refused = [each for each in dead_letters if each.size_bytes > _REQUEST_BYTES_MAX]
+        tried = [each for each in dead_letters if each.size_bytes <= _REQUEST_BYTES_MAX]
         kept = [
             await self._producer.send(self.topic, key=each.key, value=each.value, headers=each.headers)
             for each in tried
@@ -117,10 +117,10 @@ class DeadLetters:
         for each in refused:
             await self._write_alone(each)
 
-    async def _write_alone(self, letter: _Written) -> None:
-        """Write a letter that was refused for its size, or for that of the batch it was in."""
+    async def _write_alone(self, dead_letter: _Written) -> None:
+        """Write a dead letter that was refused for its size, or for that of the batch it was in."""
         error: Exception = kafka.MessageSizeTooLargeError()
-        for each in letter.ever_smaller():
+        for each in dead_letter.ever_smaller():
             if each.size_bytes > _REQUEST_BYTES_MAX:
                 continue
             try:
@@ -133,62 +133,64 @@ class DeadLetters:
                     "a dead letter is written without parts that its topic does not take: raise its max.message.bytes",
                     topic=self.topic,
                     left_out=each.left_out,
-                    source_partition=letter.partition,
-                    source_offset=letter.letter.record.offset,
+                    source_partition=dead_letter.partition,
+                    source_offset=dead_letter.of.record.offset,
                 )
             return
         raise error
 
-    async def _kept_alone(self, letter: _Written) -> None:
+    async def _kept_alone(self, dead_letter: _Written) -> None:
         places = sorted(await self._producer.partitions_for(self.topic))
         batch = self._producer.create_batch()
-        batch.append(timestamp=None, key=letter.key, value=letter.value, headers=letter.headers)
+        batch.append(
+            timestamp=None, key=dead_letter.key, value=dead_letter.value, headers=dead_letter.headers
+        )
         batch.close()
-        place = DefaultPartitioner()(letter.key, places, places)
+        place = DefaultPartitioner()(dead_letter.key, places, places)
         await (await self._producer.send_batch(batch, self.topic, partition=place))
 
 
 class _Written:
-    """A letter as it is written, whole or without some of its parts."""
+    """A dead letter as it is written, whole or without some of its parts."""
 
     def __init__(
-        self, topic: str, partition: int, letter: DeadLetter, left_out: tuple[str, ...] = ()
+        self, topic: str, partition: int, dead_letter: DeadLetter, left_out: tuple[str, ...] = ()
     ) -> None:
         self.partition = partition
-        self.letter = letter
+        self.of = dead_letter
         self._topic = topic
-        record = letter.record
+        record = dead_letter.record
         self.value = None if "value" in left_out else record.value
         self.key = None if "key" in left_out else record.key
         if self.key is None and self.value is None:
             # aiokafka sends no record that has neither. An empty key is as bad as none, and says so.
             self.key = b""
         self.left_out = ", ".join(f"{part} of {_part_bytes(record, part)} bytes" for part in left_out)
-        told = {
+        described = {
             "topic": topic,
             "partition": partition,
             "offset": record.offset,
             "timestamp": record.timestamp,
-            "reason": letter.reason.value,
-            "error": letter.detail,
+            "reason": dead_letter.reason.value,
+            "error": dead_letter.detail,
         }
         if left_out:
-            told[LEFT_OUT] = self.left_out
+            described[LEFT_OUT] = self.left_out
         theirs = () if "headers" in left_out else record.headers
         self.headers: Headers = [
             *theirs,
-            *((HEADER_PREFIX + name, str(value).encode()) for name, value in told.items()),
+            *((HEADER_PREFIX + name, str(value).encode()) for name, value in described.items()),
         ]
         self.size_bytes = len(self.key or b"") + len(self.value or b"") + _headers_bytes(self.headers)
 
     def ever_smaller(self) -> Iterator[_Written]:
-        """The letter; without its value; without its headers, too; and without its key."""
+        """The dead letter; without its value; without its headers, too; and without its key."""
         left_out: tuple[str, ...] = ()
         yield self
         for part in ("value", "headers", "key"):
-            if _part_bytes(self.letter.record, part):
+            if _part_bytes(self.of.record, part):
                 left_out = (*left_out, part)
-                yield _Written(self._topic, self.partition, self.letter, left_out)
+                yield _Written(self._topic, self.partition, self.of, left_out)
 
 
 def _part_bytes(record: Record, part: str) -> int:

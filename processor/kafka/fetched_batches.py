@@ -8,7 +8,7 @@ docs/performance.md; "What was tried" has what each saves of all).
 Its fetcher has no place to hand in another way, so `unpack_whole_batches` puts three classes of its module in the
 place of the ones there. They keep their interface and their promises: a record is returned once, in order, and
 the position never passes one that was not. A poll that says how much room there is (`taking`) has no more unpacked
-than fits, and one batch. Where the fetch was told of aborted transactions, their batches are passed over.
+than fits, and one batch. Where the fetch lists aborted transactions, their batches are passed over.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def taking(room: Room) -> Iterator[None]:
 
 def fetched_bytes(consumer: AIOKafkaConsumer) -> int:
     """What `consumer` holds of what it fetched, as it came: compressed, and not unpacked to its end."""
-    found = consumer._fetcher._records.values()  # noqa: SLF001  nothing public tells
+    found = consumer._fetcher._records.values()  # noqa: SLF001  no public name has it
     return sum(each.held_bytes for each in found if isinstance(each, _Fetched))
 
 
@@ -130,8 +130,8 @@ class _WholeBatches(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka
         self._unpacked_end = self.next_fetch_offset
         self._is_done = False
         """Whether no further batch is to be taken, though there may be one."""
-        is_told = self._isolation_level == fetcher.READ_COMMITTED and self._aborted_transactions
-        self._aborted = Aborted(self._aborted_transactions) if is_told else None
+        has_aborted = self._isolation_level == fetcher.READ_COMMITTED and self._aborted_transactions
+        self._aborted = Aborted(self._aborted_transactions) if has_aborted else None
 
     def __next__(self) -> Record:
         taken = self.take(1)

@@ -128,7 +128,7 @@ class _Sequenced:
         self.retired: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def end(self, what: str) -> None:
-        """Let what is on its way land for a while, then break it off; those that wait for it are told."""
+        """Let what is on its way land for a while, then break it off; those that wait for it get the error."""
         try:
             await within(_FLUSH_S, self.producer.stop, what)
             await within(_LEAVE_S, self._break_off, what)

@@ -1,7 +1,7 @@
 """Where partitions end, asked for at a pace of its own: what is not fetched is lag all the same.
 
-Fetches tell where a partition ends as well, but while nothing has room for what they bring there are none, and the
-end that they told last stands still. Here each broker is asked once an interval, in one call, for all partitions that
+Fetches report where a partition ends as well, but while nothing has room for what they bring there are none, and the
+end that they reported last stands still. Here each broker is asked once an interval, in one call, for all partitions that
 it leads.
 """
 
@@ -42,7 +42,7 @@ class LogEnds:
         self._ends: dict[int, int] = {}
 
     def of(self, partition: int) -> int | None:
-        """The offset after the last that may be taken, as it was told last; None where it never was."""
+        """The offset after the last that may be taken, as it was reported last; None where it never was."""
         return self._ends.get(partition)
 
     async def run(self, partitions: Callable[[], Collection[int]], interval_s: float) -> None:
@@ -52,10 +52,10 @@ class LogEnds:
             await asyncio.sleep(interval_s)
 
     async def look(self, partitions: Collection[int]) -> None:
-        """Ask each broker once. What one does not tell stays as it was; ends of other partitions are forgotten."""
+        """Ask each broker once. What one does not report stays as it was; the ends of other partitions are dropped."""
         self._ends = {number: end for number, end in self._ends.items() if number in partitions}
         asked = self._by_leader(partitions)
-        answers = await asyncio.gather(*(self._told(node, led) for node, led in asked.items()))
+        answers = await asyncio.gather(*(self._ask(node, led) for node, led in asked.items()))
         if len(answers) > sum(answers) or sum(map(len, asked.values())) < len(partitions):
             # A leader has moved, or there is none: the next look finds where it is by then.
             self._consumer._client.force_metadata_update()  # noqa: SLF001  no public method asks for leaders anew
@@ -68,14 +68,14 @@ class LogEnds:
                 asked.setdefault(node, []).append(number)
         return asked
 
-    async def _told(self, node: int, led: Collection[int]) -> bool:
-        """Whether a broker told the ends of all that it is said to lead."""
+    async def _ask(self, node: int, led: Collection[int]) -> bool:
+        """Ask one broker; whether it reported the ends of all partitions that it is said to lead."""
         wanted = [(self._topic, [(number, _LATEST) for number in led])]
         request = OffsetRequest(_ANY_REPLICA, self._isolation, wanted)
         try:
             answer = await self._consumer._client.send(node, request)  # noqa: SLF001  one call, of many partitions
         except (kafka.KafkaError, OSError) as error:
-            log.warning("a broker does not tell where partitions end", broker=node, reason=_words(error))
+            log.warning("a broker does not report where partitions end", broker=node, reason=_words(error))
             return False
         is_all = True
         for _, parts in answer.topics:

@@ -1,4 +1,4 @@
-"""Committed offsets that the coordinator cannot tell now are not offsets that do not exist.
+"""Committed offsets that the coordinator cannot return now are not offsets that do not exist.
 
 Since its version 2 an OffsetFetch answer has one error code for all, with no partitions beside it: while the coordinator reads
 the group's log, or has passed the group on. aiokafka looks at the partitions' codes alone, finds none, and says that nothing

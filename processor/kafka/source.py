@@ -237,7 +237,7 @@ class Source:
             return None
         stable = state.lso if self._reads_committed else None
         fetched_end = state.highwater if stable is None or stable < 0 else stable
-        # Whichever was told later: neither goes back.
+        # Whichever was reported later: neither goes back.
         end = max(fetched_end or 0, asked_end or 0)
         return Reach(state.position, end, max(state.highwater or 0, end))
 
@@ -261,7 +261,7 @@ class Source:
         return {place.partition: end for place, end in found.items()}
 
     async def follow_ends(self, partitions: Callable[[], Collection[int]]) -> None:
-        """Have the brokers tell, at a pace of its own, where what `partitions` returns ends; until cancelled."""
+        """Ask the brokers, at a pace of its own, where the partitions that `partitions` returns end; until cancelled."""
         await self._ends.run(partitions, self._lag_interval_s)
 
     async def pass_gap(self, partition: int) -> None:

@@ -1,4 +1,4 @@
-"""The id by which Kafka tells a topic from another that had its name before.
+"""The id by which Kafka distinguishes a topic from another that had its name before.
 
 Ids came with version 10 of the metadata request (Kafka 2.8, KIP-516); aiokafka knows versions up to 5, so that version
 stands here, in aiokafka's own terms.
@@ -33,7 +33,7 @@ _OPERATIONS: Final = 16
 
 
 class TopicIdentity(NamedTuple):
-    """What tells a topic from any other that ever had its name: the cluster's id, and the topic's."""
+    """What distinguishes a topic from any other that ever had its name: the cluster's id, and the topic's."""
 
     cluster: str
     topic: str

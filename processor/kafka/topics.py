@@ -165,12 +165,14 @@ class Topics:
                 raise KafkaUnavailable(f"changelog {topic} was just created by another member")
             existing = shape
         if existing.partitions != shape.partitions:
-            told = f"changelog {topic} has {existing.partitions} partitions and {source} has {shape.partitions}: "
+            difference = f"changelog {topic} has {existing.partitions} partitions and {source} has {shape.partitions}: "
             if await self._was_never_used(topic, existing.partitions):
-                raise StateRefused(told + _MADE_BY_LOOKING.format(topic))
+                raise StateRefused(difference + _MADE_BY_LOOKING.format(topic))
             if existing.partitions > shape.partitions or not has_processed:
-                raise StateRefused(told + _SOURCE_MADE_ANEW.format(source))
-            log.warning("partitions were added to the source; those before are finished first", reason=told)
+                raise StateRefused(difference + _SOURCE_MADE_ANEW.format(source))
+            log.warning(
+                "partitions were added to the source; those before are finished first", reason=difference
+            )
         return await self._trusted(topic, existing.partitions)
 
     async def create_changelog(self, topic: str, source: str, settings: StateSettings) -> None:
@@ -237,11 +239,11 @@ class Topics:
         configuration = await self.configuration(topic)
         policy = cleanup_policy(configuration)
         if policy != ["compact"]:
-            told = f"changelog {topic} has cleanup.policy={','.join(policy)}"
+            difference = f"changelog {topic} has cleanup.policy={','.join(policy)}"
             if await self._was_never_used(topic, partitions):
-                raise StateRefused(f"{told}: {_MADE_BY_LOOKING.format(topic)}")
+                raise StateRefused(f"{difference}: {_MADE_BY_LOOKING.format(topic)}")
             raise StateRefused(
-                f"{told}, which deletes state by age: set it back with kafka-configs.sh --alter --entity-type topics "
+                f"{difference}, which deletes state by age: set it back with kafka-configs.sh --alter --entity-type topics "
                 f"--entity-name {topic} --add-config cleanup.policy=compact"
             )
         return ChangelogShape(
