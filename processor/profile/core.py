@@ -166,6 +166,42 @@ class Core:
         previous = NOTHING_EXPORTED if state is None else decode_record(state)
         if offset <= previous.offset:
             return SKIPPED
+        return self._applied(previous, key, value, headers, timestamp_ms=timestamp_ms, offset=offset)
+
+    def apply_again(
+        self,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers,
+        *,
+        timestamp_ms: int,
+        offset: int,
+        state: bytes | None,
+    ) -> Transition:
+        """Apply a profile's latest event once more, as a backfill does: `state` may reflect it already.
+
+        What that state says was exported under another plan; what follows is what this plan has changed since.
+        `timestamp_ms` is when the backfill began, for all profiles alike, and `offset` the one that the next state
+        record bears. Where nothing has changed there is neither an export nor a state record.
+
+        Raises:
+            InvalidEvent: the event breaks the event format; nothing changes.
+            InvalidStateRecord: `state` comes from a release that this one does not understand.
+
+        """
+        previous = NOTHING_EXPORTED if state is None else decode_record(state)
+        return self._applied(previous, key, value, headers, timestamp_ms=timestamp_ms, offset=offset)
+
+    def _applied(
+        self,
+        previous: StateRecord,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers,
+        *,
+        timestamp_ms: int,
+        offset: int,
+    ) -> Transition:
         profile_id = _profile_id(key)
         removed: list[Removal] = []
         if value is None:
