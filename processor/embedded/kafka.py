@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     DownloadProgress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
-    """Called with a file's name and size; within its context the function it gives is told of bytes."""
+    """Called with a file's name and size; within its context the function it gives is called with bytes."""
 
 KAFKA_VERSION: Final = "4.1.0"
 _START_S: Final = 60.0

@@ -24,7 +24,7 @@ from aiokafka.consumer import fetcher
 from aiokafka.record.memory_records import MemoryRecords
 
 from processor.kafka.aborted_transactions import Aborted
-from processor.kafka.odd_headers import unpack_patiently
+from processor.kafka.odd_headers import unpack_any_header
 from processor.profile.source_record import RECORD_OVERHEAD_BYTES, size_bytes
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class _Batches:
         try:
             return list(batch)
         except UnicodeDecodeError:
-            return unpack_patiently(self._data[self._at : self._next_at])
+            return unpack_any_header(self._data[self._at : self._next_at])
 
     def is_whole(self, batch: Any) -> bool:  # noqa: ANN401  as above
         """Whether the batch that came last is as it was sent."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from processor.profile.source_record import Record
 
 
-def unpack_patiently(data: bytes) -> list[Record]:
+def unpack_any_header(data: bytes) -> list[Record]:
     r"""The records of one batch of format 2; what is not UTF-8 in a name is written as `\xff`."""
     return list(_Patient(data))
 

@@ -9,7 +9,7 @@ import orjson
 
 from processor.errors import ConfigurationError, InvalidEvent, Problem, Reason
 from processor.profile.state_record import has_left
-from processor.profile.unexpected import told
+from processor.profile.unexpected import described
 from processor.state.memory import MemoryStore
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def replay(
             dead_letters.write(_letter(events, error.reason, error.detail))
         except Exception as error:  # noqa: BLE001  as in a batch of `run`
             invalid += 1
-            dead_letters.write(_letter(events, Reason.INTERNAL, told(error)))
+            dead_letters.write(_letter(events, Reason.INTERNAL, described(error)))
         else:
             if transition.state is not None:
                 # Nothing is ever read again, so a profile that left need not be remembered.

@@ -8,7 +8,7 @@ from processor.errors import InvalidEvent, InvalidStateRecord, Reason
 from processor.profile.dead_letter import DeadLetter
 from processor.profile.source_record import size_bytes
 from processor.profile.state_record import has_left
-from processor.profile.unexpected import Failure, told, trace_of
+from processor.profile.unexpected import Failure, described, trace_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,7 +69,7 @@ class Batch:
         if isinstance(error, InvalidEvent):
             self.letters.append(DeadLetter(record, error.reason, error.detail))
             return
-        self.letters.append(DeadLetter(record, Reason.INTERNAL, told(error)))
+        self.letters.append(DeadLetter(record, Reason.INTERNAL, described(error)))
         self.failures.append(Failure(record.offset, type(error).__name__, trace_of(error)))
 
 
@@ -126,7 +126,7 @@ def process(
             export_bytes = 0 if export is None else len(export.data) + len(export.partition_key.encode())
         except InvalidStateRecord:
             raise
-        except Exception as error:  # noqa: BLE001  whatever it is, it is told, and kept with its event
+        except Exception as error:  # noqa: BLE001  whatever it is, it is reported, and kept with its event
             batch.refuse(record, error)
             continue
         if export_bytes > export_bytes_max:

@@ -69,7 +69,7 @@ _NULL: Final = b"null"
 class Transition:
     """What an event did.
 
-    `state` is the profile's next state record, None where it stays as it was. `removed` tells what governance
+    `state` is the profile's next state record, None where it stays as it was. `removed` is what governance
     kept back. `skipped` says that the state reflects this event already.
     """
 
@@ -130,7 +130,7 @@ class Core:
         self._decoder = EventDecoder((*destination.attributes, *self._consent.paths), destination.segments)
         self._path_digests = [path_digest(path) for path in destination.attributes]
         self._segments = [
-            SegmentText(segment_key(segment), segment, _told_of(segment, destination))
+            SegmentText(segment_key(segment), segment, _segment_members(segment, destination))
             for segment in destination.segments
         ]
         self._without_consent: tuple[Removal | None, ...] = tuple(
@@ -368,18 +368,18 @@ class Core:
         return verdict
 
 
-def _told_of(segment: Segment, destination: Destination) -> dict[str, int | str]:
-    """What an export tells of a segment beside its membership: what the destination asks for, and its file gives."""
+def _segment_members(segment: Segment, destination: Destination) -> dict[str, int | str]:
+    """The members that an export gives a segment beside its membership, as the destination's file asks for them."""
     times = segment.times
-    told: dict[str, int | str | None] = {}
+    members: dict[str, int | str | None] = {}
     if destination.include_segment_timestamps:
-        told["createdAt"] = times.created_at_ms
-        told["updatedAt"] = times.updated_at_ms
-        told["mappingCreatedAt"] = times.mapping_created_at_ms
-        told["mappingUpdatedAt"] = times.mapping_updated_at_ms
+        members["createdAt"] = times.created_at_ms
+        members["updatedAt"] = times.updated_at_ms
+        members["mappingCreatedAt"] = times.mapping_created_at_ms
+        members["mappingUpdatedAt"] = times.mapping_updated_at_ms
     if destination.include_segment_names:
-        told["name"] = segment.name
-    return {member: value for member, value in told.items() if value is not None}
+        members["name"] = segment.name
+    return {member: value for member, value in members.items() if value is not None}
 
 
 def _labels(raw: Sequence[bytes | None]) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 Two ways lead to the same answer. The quick one is a typed decoder made for the plan: it walks the text once,
 checks all of its syntax, and builds objects for mapped members alone. Where an event does not have the shape
-that decoder expects, the patient one goes member by member and finds out whether that is an error, and which.
+that decoder expects, a second, slower one goes member by member and finds out whether that is an error, and which.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Event:
     """What the plan wants of an event.
 
     `leaves` run beside the decoder's paths, `entries` beside its segments. `fault` is the first thing wrong
-    with the membership, told apart because a worse fault elsewhere (`bad-json`) goes before it.
+    with the membership, kept apart because a worse fault elsewhere (`bad-json`) goes before it.
     """
 
     __slots__ = ("entries", "fault", "identities", "leaves")
@@ -92,18 +92,18 @@ class EventDecoder:
                     return self._quick.decode(value)
                 except msgspec.ValidationError:
                     pass
-            return self._decode_patiently(value)
+            return self._decode_by_member(value)
         except UnicodeDecodeError as error:
             raise InvalidEvent(Reason.BAD_JSON, f"not UTF-8 at byte {error.start}") from error
         except msgspec.DecodeError as error:
-            # Of what was met only the place is told: the decoder's own words may quote the event.
+            # Of what was met only the place is reported: the decoder's own words may quote the event.
             place = _BYTE.search(str(error))
             detail = "not JSON" if place is None else f"not JSON at byte {place[1]}"
             raise InvalidEvent(Reason.BAD_JSON, detail) from error
         except RecursionError as error:
             raise InvalidEvent(Reason.BAD_JSON, "nested too deeply to read") from error
 
-    def _decode_patiently(self, value: bytes) -> Event:
+    def _decode_by_member(self, value: bytes) -> Event:
         members = _members(value)
         leaves = tuple([_dig(members, path) for path in self._paths])
         fault: InvalidEvent | None = None

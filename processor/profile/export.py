@@ -69,13 +69,13 @@ class _Template:
 class SegmentText:
     """A segment's key in the state, and the texts around its `lastQualificationTime`; made once a segment.
 
-    `told` are the members that follow the status, in their order.
+    `further` are the members that follow the status, in their order.
     """
 
     __slots__ = ("existing", "exited", "key", "namespace", "prefix", "realized")
 
-    def __init__(self, key: str, segment: Segment, told: Mapping[str, int | str]) -> None:
-        members = [f",{_quoted(member)}:{_written(value)}" for member, value in told.items()]
+    def __init__(self, key: str, segment: Segment, further: Mapping[str, int | str]) -> None:
+        members = [f",{_quoted(member)}:{_written(value)}" for member, value in further.items()]
         suffix = "".join(members) + "}"
         self.key = key
         self.namespace = f"{_quoted(segment.namespace)}:"

@@ -77,15 +77,15 @@ def _is_plain(text: str) -> bool:
 
 def _parsed(text: str) -> tuple[int, str] | None:
     """Seconds since the epoch and the fraction's digits, trailing zeros gone; None where it is no date-time."""
-    return _remembered(text) if len(text) <= _KEPT_CHARACTERS_MAX else _read_patiently(text)
+    return _remembered(text) if len(text) <= _KEPT_CHARACTERS_MAX else _read_in_full(text)
 
 
 @lru_cache(maxsize=4096)
 def _remembered(text: str) -> tuple[int, str] | None:
-    return _read_patiently(text)
+    return _read_in_full(text)
 
 
-def _read_patiently(text: str) -> tuple[int, str] | None:
+def _read_in_full(text: str) -> tuple[int, str] | None:
     match = _DATE_TIME.fullmatch(text)
     if match is None:
         return None

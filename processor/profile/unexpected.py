@@ -1,4 +1,4 @@
-"""What is told of an exception that nobody expected: what kind it is and where it arose, never what it says.
+"""What is reported of an exception that nobody expected: what kind it is and where it arose, never what it says.
 
 Its own words may quote an event, and a printed trace may show one; so both are left out.
 """
@@ -24,7 +24,7 @@ class Failure(NamedTuple):
     trace: str
 
 
-def told(error: BaseException) -> str:
+def described(error: BaseException) -> str:
     """One sentence for a dead letter: `unexpected TypeError at canonical.py:47`."""
     places = list(_places(error))
     where = f" at {PurePath(places[-1][0]).name}:{places[-1][1]}" if places else ""

@@ -1,4 +1,4 @@
-"""Reads the environment: all that is wrong with any variable is told at once."""
+"""Reads the environment: all that is wrong with any variable is reported at once."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _load(
 ) -> _AnyGroup | None:
     prefix = str(group.model_config["env_prefix"])
     given = _Environment(group, environ)()
-    told = {problem.member for problem in wrong}
+    reported = {problem.member for problem in wrong}
     absent = [name for name, field in group.model_fields.items() if field.is_required() and name not in given]
     unset.extend(
         Problem(
@@ -107,16 +107,16 @@ def _load(
             f"Set it: {group.model_fields[name].description}",
         )
         for name in absent
-        if prefix + name.upper() not in told
+        if prefix + name.upper() not in reported
     )
     try:
-        # What stands in for what is absent is well formed: what is wrong with the others is told all the same.
+        # What stands in for what is absent is well formed: what is wrong with the others is reported all the same.
         loaded = group.model_validate({**given, **{name: _STAND_INS.get(name, "unset") for name in absent}})
     except ValidationError as error:
         found = [
             _problem(group, prefix, each) for each in error.errors(include_input=False, include_url=False)
         ]
-        wrong.extend(problem for problem in found if problem.member not in told)
+        wrong.extend(problem for problem in found if problem.member not in reported)
         return None
     return None if absent else loaded
 

@@ -77,7 +77,7 @@ class KafkaSettings(Group):
         3_000,
         ge=100,
         le=INT32_MAX,
-        description="How often a member tells that it is alive; at most a third of the session.",
+        description="How often a member sends a heartbeat; at most a third of the session.",
     )
     rebalance_timeout_ms: int = Field(
         60_000,
@@ -147,7 +147,7 @@ class KafkaSettings(Group):
         if data.get("dead_letter_topic") or not isinstance(topic, str):
             return data
         name = dead_letter_topic_of(topic)
-        # One that Kafka would not take is told by `topic_problems`, as a name that nobody wrote.
+        # One that Kafka would not take is reported by `topic_problems`, as a name that nobody wrote.
         return data if trouble_with_topic(name) else {**data, "dead_letter_topic": name}
 
     @model_validator(mode="after")

@@ -111,6 +111,6 @@ def _unbracketed(text: str) -> str:
 
 
 def _shown(part: str) -> str:
-    """A part as it may be told: what stands before an `@` may be a password."""
+    """A part as it may be printed: what stands before an `@` may be a password."""
     before, at, after = part.rpartition("@")
     return repr(f"…@{after}" if at and before else part)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from collections import Counter
@@ -11,9 +12,11 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
+import boto3
 import hcl2
 import pytest
 from aiohttp import web
+from botocore import xform_name
 
 from tests.deploy.test_procedures import commands
 from tests.deploy.tools import DEPLOY, load
@@ -236,3 +239,61 @@ def test_the_stream_is_not_destroyed_by_a_slip() -> None:
     ]
     (lifecycle,) = stream["lifecycle"]
     assert lifecycle["prevent_destroy"] is True
+
+
+AWS_PAGES: Final = (DEPLOY.parent / "docs" / "deploy.md", AWS / "README.md")
+TYPED: Final = {
+    line: page
+    for page in AWS_PAGES
+    for line in re.findall(r"^\$ (aws .*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+}
+
+
+def called(line: str, endpoint_url: str) -> None:
+    """Make the call that a line of AWS' command line makes: its service, its operation, its options by their names."""
+    _, service, operation, *options = shlex.split(line)
+    client = boto3.client(
+        service,
+        region_name="eu-west-1",
+        endpoint_url=endpoint_url,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    method = operation.replace("-", "_")
+    members = client.meta.service_model.operation_model(
+        client.meta.method_to_api_mapping[method]
+    ).input_shape.members
+    names = {xform_name(member, "-"): member for member in members}
+    given = {}
+    for option, text in zip(options[::2], options[1::2], strict=True):
+        member = names[option.removeprefix("--")]
+        path = text.removeprefix("file://")
+        value = text if path == text else (DEPLOY.parent / path).read_text(encoding="utf-8")
+        given[member] = int(value) if members[member].type_name == "integer" else value
+    getattr(client, method)(**given)
+
+
+def test_the_pages_have_the_shards_of_a_stream_doubled_and_a_policy_put(
+    kinesis_client: Any, kinesis: EmbeddedKinesis
+) -> None:
+    assert [line.split()[1:3] for line in TYPED] == [
+        ["kinesis", "update-shard-count"],
+        ["iam", "put-role-policy"],
+    ]
+    resharded, granted = TYPED
+    stream = "profile-exports"
+    kinesis_client.create_stream(StreamName=stream, ShardCount=8)
+    called(resharded, kinesis.endpoint_url)
+    summary = kinesis_client.describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]
+    assert summary["OpenShardCount"] == 16
+    iam = boto3.client(
+        "iam",
+        region_name="eu-west-1",
+        endpoint_url=kinesis.endpoint_url,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    iam.create_role(RoleName="processor", AssumeRolePolicyDocument="{}")
+    called(granted, kinesis.endpoint_url)
+    kept = iam.get_role_policy(RoleName="processor", PolicyName="export")["PolicyDocument"]
+    assert kept == json.loads((AWS / "iam-policy.json").read_text(encoding="utf-8"))
