@@ -18,9 +18,9 @@ from processor.configuration.key_files import key_file_problems
 from processor.configuration.plan import plan_of
 from processor.errors import EXIT_BAD_CONFIGURATION, ConfigurationError, ProcessorError, exit_code, leaves
 from processor.kafka.client import client_options
-from processor.service.link import line_to_parent
+from processor.service.parent import Parent
 from processor.service.reload import Changes
-from processor.service.run import Parent, run_service
+from processor.service.run import run_service
 from processor.service.signals import stop_on_signals
 from processor.settings import load_settings
 from processor.supervisor.allowed_cpus import allowed_cpus
@@ -99,8 +99,9 @@ def run_worker(number: int, *, restarted: bool, gives_id_back: bool = False) -> 
     """Run one worker of several, with what its parent hands over, its names in the environment; the exit code."""
     # The parent tells of changed files: a signal for all processes of that name is not this one's to follow.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    parent = Parent.on_stdin(number)
     try:
-        line, handover = line_to_parent()
+        handover = parent.handover()
     except ConnectionError:
         return 0  # the parent has ended
     try:
@@ -117,9 +118,7 @@ def run_worker(number: int, *, restarted: bool, gives_id_back: bool = False) -> 
         stop = asyncio.Event()
         stop_on_signals(stop)
         changes = Changes(handover.problems)
-        await run_service(
-            settings, plan, stop, restarted=restarted, parent=Parent(number, line), changes=changes
-        )
+        await run_service(settings, plan, stop, restarted=restarted, parent=parent, changes=changes)
 
     return _exit_code_of(serve_one())
 

@@ -35,7 +35,6 @@ from processor.kinesis.connection import check_stream, open_stream
 from processor.kinesis.writer import Writer
 from processor.profile.core import Core
 from processor.service.figures_log import Teller
-from processor.service.link import answer_parent
 from processor.service.observer import Observer
 from processor.service.progress import Work
 from processor.service.reload import Changes, follow_changes, tell_refused
@@ -53,12 +52,12 @@ from processor.worker.disk_trouble import CONDITION as DISK
 from processor.worker.pipeline import Parts, Pipeline
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
     from types import TracebackType
 
     from processor.governance.plan import Plan
     from processor.kafka.topics import ChangelogShape
+    from processor.service.parent import Parent
     from processor.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -83,13 +82,6 @@ class _Patience(NamedTuple):
 
     errors: _Errors
     most_s: float
-
-
-class Parent(NamedTuple):
-    """What a worker has of the parent that started it: its number, and the line between them."""
-
-    worker: int
-    line: socket.socket
 
 
 async def run_service(
@@ -354,8 +346,8 @@ def _answering(
     if parent is None:
         return []
 
-    async def answer(line: socket.socket) -> None:
-        await answer_parent(line, observer.observe, changes.tell)
+    async def answer(parent: Parent) -> None:
+        await parent.answer(observer.observe, changes.tell)
         stop.set()
 
-    return [answer(parent.line)]
+    return [answer(parent)]

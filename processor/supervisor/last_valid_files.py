@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from processor.configuration.change import plan_after
-from processor.service.link import Handover
+from processor.service.messages import Handover
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,7 +1,7 @@
 """Several workers on one machine: a parent that starts them, passes signals on, and starts a dead one again.
 
 Each worker is a process of its own with one event loop, and a member of the same consumer group; Kafka shares
-the partitions out. A worker holds the other end of a line (`processor/service/link.py`): over it the parent hands out the
+the partitions out. A worker holds the other end of a line (`worker_line.py`): over it the parent hands out the
 configuration files and asks how the worker is, and when the parent ends, however it ends, its workers drain and end
 too. A worker that does not answer for too long is killed and started anew.
 """
@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from processor.errors import EXIT_BAD_CONFIGURATION
-from processor.service.link import WorkerLine
+from processor.supervisor.worker_line import WorkerLine
 from processor.telemetry.report import Fleet, Observation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from processor.configuration import Files
-    from processor.service.link import Handover
+    from processor.service.messages import Handover
     from processor.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -126,7 +126,7 @@ class Workers:
     def tell(self, files: Files) -> None:
         """Tell every worker that runs of changed files."""
         for line in self._lines.values():
-            line.tell(files)
+            line.send(files)
 
     def kill(self) -> None:
         """End every worker at once: left alone it would drain, though nobody waits for it any more."""

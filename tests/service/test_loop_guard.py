@@ -57,7 +57,7 @@ SILENT = """
 import os, pathlib, sys
 with (pathlib.Path(os.environ["HOME_OF_TEST"]) / "lives").open("a") as lives:
     lives.write(f"{os.getpid()}\\n")
-sys.stdin.read()  # every question is read, none is answered
+sys.stdin.buffer.read()  # every question is read, none is answered
 """
 
 
