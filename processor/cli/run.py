@@ -85,7 +85,7 @@ def run_all(read: Callable[[], Files], workers: int | None) -> int:
     async def serve_alone() -> None:
         stop, changes, status = asyncio.Event(), Changes(), Status()
         stop_on_signals(stop)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: changes.tell(read()))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: changes.offer(read()))
         async with asyncio.TaskGroup() as tasks:
             beside = [tasks.create_task(show_restoration(status, errors))] if errors.is_terminal else []
             await run_service(settings.of_worker(0), plan, stop, status, changes=changes)

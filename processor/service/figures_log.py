@@ -18,8 +18,8 @@ log = structlog.get_logger(__name__)
 _LOOK_S: Final = 1.0
 
 
-class Teller:
-    """Tells the log about one worker, from what its observer sees."""
+class FiguresLog:
+    """Logs the figures of one worker, from what its observer sees, every `interval_s` seconds."""
 
     def __init__(self, observer: Observer, interval_s: float) -> None:
         self._observer = observer
@@ -27,9 +27,9 @@ class Teller:
         self._throttling: set[str] = set()
 
     async def run(self) -> None:
-        """Tell until cancelled."""
+        """Log until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._tell_throttling(), name="throttling")
+            tasks.create_task(self._log_throttling(), name="throttling")
             while True:
                 await asyncio.sleep(self._interval_s)
                 log.info("figures", **self.figures())
@@ -62,7 +62,7 @@ class Teller:
             "retried": int(totals["retried"]),
         }
 
-    async def _tell_throttling(self) -> None:
+    async def _log_throttling(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_S)
             shards = self._observer.shards()

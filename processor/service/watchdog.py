@@ -4,17 +4,12 @@ Every part of the work is looked at by itself (`processor/service/progress.py`):
 eighth. What waits for Kafka or Kinesis is not ended while these are away, for a new start would not help it; but that they
 are is not taken from what the worker itself says of them. A fresh connection is tried, and what fails although that is
 answered is ended after a longer patience. Without an end are waits that only a person ends: they are conditions, so the
-worker is unready, and says for what. And a loop that does not turn cannot look at itself: a thread looks at it.
+worker is unready, and says for what. A loop that does not turn cannot look at itself: see `loop_guard.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
-import threading
-import traceback
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
@@ -23,11 +18,10 @@ from processor.errors import ProcessorError, WorkerStalled
 from processor.service.progress import CALLS, COMMITS, GROUP, HEARTBEATS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
 
     from processor.service.observer import Observer
     from processor.service.progress import Part, Work
-    from processor.telemetry.loop_lag import LoopLag
     from processor.telemetry.status import Status
     from processor.worker.pipeline import Pipeline
 
@@ -38,7 +32,6 @@ _PATIENCE: Final = 5
 """So many stalls' times are waited for what is known, and told, to be wrong elsewhere."""
 _LOOKS: Final = 20
 """How often a stall's time is looked at; a clock that jumps, or a frozen process, counts as one look."""
-_LEAVE_S: Final = 15.0
 _ASK_S: Final = 10.0
 _AGAIN: Final = 5
 """So many looks after it was seen that a part stands still it is looked at again, before the worker is ended for it."""
@@ -87,7 +80,7 @@ class Watchdog:
             ]
             why = await self._why_stalled(due, pipeline) if due else None
             if why is not None:
-                self._observer.stalled = why
+                self._observer.report_stalled(why)
                 log.critical("the worker is stalled, ending it", reason=why)
                 raise WorkerStalled(f"{why}; it is ended to be started anew")
 
@@ -180,43 +173,3 @@ class Watchdog:
         if self._work.is_told("kinesis"):
             await self._fresh.kinesis()
         return True
-
-
-@contextmanager
-def loop_guarded(lag: LoopLag, stall_s: float) -> Iterator[Callable[[], None]]:
-    """Have a thread end the process when its loop does not turn; call what is given when it must end soon."""
-    ended, leaving = threading.Event(), threading.Event()
-
-    def watch() -> None:
-        seen, still_s, leaving_s = -1, 0, 0
-        while not ended.wait(1.0):
-            still_s = still_s + 1 if lag.turns == seen else 0
-            seen = lag.turns
-            leaving_s += leaving.is_set()
-            if still_s >= stall_s or leaving_s >= _LEAVE_S:
-                log.critical(
-                    "the event loop is stuck, ending the process",
-                    stuck_s=still_s,
-                    threads=_where_threads_are(),
-                )
-                os._exit(1)
-
-    thread = threading.Thread(target=watch, name="loop-guard", daemon=True)
-    thread.start()
-    try:
-        yield leaving.set
-    finally:
-        ended.set()
-        thread.join()
-
-
-def _where_threads_are() -> str:
-    """Code and lines of every thread, the innermost last, and no values; no file is read for it, for a disk may be what hangs."""
-    told = []
-    for ident, frame in sys._current_frames().items():  # noqa: SLF001  there is no other way to other threads' frames
-        name = next((each.name for each in threading.enumerate() if each.ident == ident), str(ident))
-        places = [
-            f"{at.f_code.co_filename}:{line} {at.f_code.co_name}" for at, line in traceback.walk_stack(frame)
-        ]
-        told.append("\n  ".join([name, *reversed(places)]))
-    return "\n".join(told)

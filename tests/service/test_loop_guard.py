@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 STUCK = """
 import asyncio, sys, time
 from processor.telemetry.loop_lag import LoopLag
-from processor.service.watchdog import loop_guarded
+from processor.service.loop_guard import loop_guarded
 
 async def main(stuck):
     lag = LoopLag()

@@ -39,6 +39,9 @@ class Worker:
         self.to_do: str | None = "events of partition 7 are in flight"
         self.is_refused = self.is_kept_by_a_shard = False
 
+    def report_stalled(self, why: str) -> None:
+        self.stalled = why
+
     def marks(self, _: object) -> dict[Part, object]:
         self.steps += 1
         return {3: self.steps, **self.standing}
