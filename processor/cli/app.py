@@ -88,7 +88,7 @@ def run(
     from processor.telemetry.logs import begin_logs
 
     begin_logs(os.environ)
-    from processor.cli.run import run_all, run_worker
+    from processor.cli.service_process import run_all, run_worker
 
     if worker is None:
         raise typer.Exit(run_all(lambda: _read(destination, governance), workers))

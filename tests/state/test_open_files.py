@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from processor.cli.run import _told
+from processor.cli.service_process import _told
 from processor.errors import ConfigurationError, Problem, StateError
 from processor.state import open_files
 from processor.telemetry.logs import begin_logs
