@@ -1,4 +1,4 @@
-"""`processor run`: the only worker, or one of several, or their parent."""
+"""A process of `processor run`: the only worker, or one of several, or their parent."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Final
 import structlog
 import uvloop
 
-from processor.cli.console import count_problems, errors, tell
+from processor.cli.console import errors
+from processor.cli.failures import report_failures, report_refused
 from processor.configuration.key_files import key_file_problems
 from processor.configuration.plan import plan_of
-from processor.errors import EXIT_BAD_CONFIGURATION, ConfigurationError, ProcessorError, exit_code, leaves
+from processor.errors import ConfigurationError, ProcessorError, leaves
 from processor.kafka.client import client_options
 from processor.service.parent import Parent
 from processor.service.reload import Changes
@@ -27,8 +28,7 @@ from processor.supervisor.allowed_cpus import allowed_cpus
 from processor.supervisor.last_valid_files import LastValid
 from processor.supervisor.member_name import take_name
 from processor.supervisor.workers import Command, RestartPolicy, Workers, worker_environ
-from processor.telemetry.journal import STATE_CHANGED
-from processor.telemetry.logs import configure_logs, is_json
+from processor.telemetry.logs import configure_logs
 from processor.telemetry.restore_bar import show_restoration
 from processor.telemetry.status import Status
 from processor.telemetry.target_labels import target_labels
@@ -36,7 +36,7 @@ from processor.web.server import serve
 from processor.web.tls import certificate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine
 
     from processor.configuration import Files
     from processor.errors import Problem
@@ -46,11 +46,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-_LEAVE_S: Final = 15.0
+LEAVE_S: Final = 15.0
 """What a worker may take beyond its drain: the last commit, and leaving the group."""
 
 _SWITCH_INTERVAL_S: Final = 0.0005
-_TOLD_MOST: Final = 5
 _COLLECT_AFTER: Final = 20_000
 """How many more objects than went have come when the garbage collector looks at the young ones."""
 
@@ -72,7 +71,7 @@ def run_all(read: Callable[[], Files], workers: int | None) -> int:
     except ConfigurationError as error:
         problems += error.problems
     if problems:
-        return _refused(problems)
+        return report_refused(problems)
     # The files are read: until there is a handler, a signal to read them again must not end the process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     configure_logs(settings.service)
@@ -97,7 +96,7 @@ def run_all(read: Callable[[], Files], workers: int | None) -> int:
 
 def run_worker(number: int, *, restarted: bool, gives_id_back: bool = False) -> int:
     """Run one worker of several, with what its parent hands over, its names in the environment; the exit code."""
-    # The parent tells of changed files: a signal for all processes of that name is not this one's to follow.
+    # The parent sends changed files: a signal for all processes of that name is not this one's to follow.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     parent = Parent.on_stdin(number)
     try:
@@ -108,7 +107,7 @@ def run_worker(number: int, *, restarted: bool, gives_id_back: bool = False) -> 
         settings = replace(load_settings(), gives_id_back=gives_id_back)
         plan = plan_of(handover.files)
     except ConfigurationError as error:
-        code = _told([error])
+        code = report_failures([error])
         # What was fine before, as a file with a password, may be so again.
         return 1 if restarted else code
     configure_logs(settings.service)
@@ -124,7 +123,7 @@ def run_worker(number: int, *, restarted: bool, gives_id_back: bool = False) -> 
 
 
 def _exit_code_of(service: Coroutine[object, object, None]) -> int:
-    """Run it; what it fails with is told."""
+    """Run a worker to its end, and report what it fails with."""
     _tune_interpreter()
     try:
         uvloop.run(service)
@@ -136,57 +135,7 @@ def _exit_code_of(service: Coroutine[object, object, None]) -> int:
             return 1
     else:
         return 0
-    return _told(failures)
-
-
-def _told(failures: Sequence[BaseException]) -> int:
-    """Tell of failures, and of every problem of a configuration by itself; the exit code.
-
-    Many partitions may have met the same: it is told once, and of what differs by the partition's name some.
-    """
-    problems = [
-        problem for each in failures if isinstance(each, ConfigurationError) for problem in each.problems
-    ]
-    others = dict.fromkeys(str(each) for each in failures if not isinstance(each, ConfigurationError))
-    code = exit_code(failures)
-    _tell_problems(problems)
-    for text in list(others)[:_TOLD_MOST]:
-        _tell_last(text, code)
-    if len(others) > _TOLD_MOST:
-        _tell_last(f"… and {len(others) - _TOLD_MOST} more, of other partitions", code)
-    return code
-
-
-def _refused(problems: Sequence[Problem]) -> int:
-    """Tell what is wrong with the configuration that the service would be started with; the exit code."""
-    _tell_problems(problems)
-    if not is_json(os.environ):
-        count_problems(problems)
-    return EXIT_BAD_CONFIGURATION
-
-
-def _tell_problems(problems: Sequence[Problem]) -> None:
-    for each in problems:
-        if not is_json(os.environ):
-            tell(str(each))
-            continue
-        log.critical(
-            "the configuration cannot be used",
-            reason=str(each),
-            source=each.source,
-            line=each.line,
-            member=each.member,
-            exit_code=EXIT_BAD_CONFIGURATION,
-            **{STATE_CHANGED: True},
-        )
-
-
-def _tell_last(reason: str, code: int) -> None:
-    """Tell why the process ends, to whoever reads its log: a program, or a person at a terminal."""
-    if is_json(os.environ):
-        log.critical("ended", reason=reason, exit_code=code, **{STATE_CHANGED: True})
-    else:
-        tell(reason)
+    return report_failures(failures)
 
 
 def _tune_interpreter() -> None:
@@ -203,7 +152,7 @@ def _run_parent(count: int, settings: Settings, files: LastValid, plan: Plan, na
     held = () if name is None or name.lock is None else (name.lock,)
     commands = [Command(arguments, worker_environ(os.environ, settings, index)) for index in range(count)]
     service = settings.service
-    stop_timeout_s = service.shutdown_timeout_ms / 1000 + _LEAVE_S
+    stop_timeout_s = service.shutdown_timeout_ms / 1000 + LEAVE_S
     policy = RestartPolicy(silence_s=service.stall_timeout_ms / 1000)
 
     async def supervise() -> int:
@@ -217,4 +166,4 @@ def _run_parent(count: int, settings: Settings, files: LastValid, plan: Plan, na
     try:
         return asyncio.run(supervise())
     except ConfigurationError as error:
-        return _told([error])
+        return report_failures([error])

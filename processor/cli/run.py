@@ -1,0 +1,43 @@
+"""The command line: `processor run`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Annotated
+
+import typer
+
+from processor.cli.files import DestinationOption, GovernanceOption, files_of
+
+
+def run(
+    destination: DestinationOption = None,
+    governance: GovernanceOption = None,
+    *,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            help="Worker processes [PROCESSOR_WORKERS, the CPUs allowed].",
+            show_default=False,
+        ),
+    ] = None,
+    worker: Annotated[int | None, typer.Option("--worker", hidden=True)] = None,
+    restarted: Annotated[bool, typer.Option("--restarted", hidden=True)] = False,
+    gives_id_back: Annotated[bool, typer.Option("--gives-id-back", hidden=True)] = False,
+) -> None:
+    """Run the service until SIGTERM or SIGINT."""
+    # Until the service has handlers of its own nothing is connected, so there is nothing to drain.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    from processor.telemetry.logs import begin_logs
+
+    begin_logs(os.environ)
+    from processor.cli.service_process import run_all, run_worker
+
+    if worker is None:
+        raise typer.Exit(run_all(lambda: files_of(destination, governance), workers))
+    raise typer.Exit(run_worker(worker, restarted=restarted, gives_id_back=gives_id_back))
