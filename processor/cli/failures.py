@@ -9,8 +9,8 @@ import structlog
 
 from processor.cli.console import print_count, print_error
 from processor.errors import EXIT_BAD_CONFIGURATION, ConfigurationError, exit_code
-from processor.telemetry.journal import STATE_CHANGED
 from processor.telemetry.logs import is_json
+from processor.telemetry.repeated_lines import STATE_CHANGED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

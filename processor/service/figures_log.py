@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from processor.telemetry.journal import STATE_CHANGED
+from processor.telemetry.repeated_lines import STATE_CHANGED
 from processor.telemetry.report import lag_of
 
 if TYPE_CHECKING:

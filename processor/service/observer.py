@@ -13,7 +13,7 @@ from processor.service.worker_report import destination_report, shard_reports, w
 from processor.service.worker_samples import worker_samples
 from processor.telemetry.loop_lag import LoopLag
 from processor.telemetry.rates import Rates
-from processor.telemetry.recent import Recent
+from processor.telemetry.recent_counts import RecentCounts
 from processor.telemetry.report import Fleet, Observation
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Observer:
         self._observed = Observed(settings, status, writer)
         self._stalled: str | None = None
         self._rates = Rates()
-        self._recent_ages = Recent()
+        self._recent_ages = RecentCounts()
         self._plan = plan
         self._destination = destination_report(plan, [])
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from processor import __version__
 from processor.kinesis.limiter import SHARD_RECORDS_PER_S
 from processor.service.observed import counters
-from processor.telemetry.journal import JOURNAL
+from processor.telemetry.repeated_lines import JOURNAL
 from processor.telemetry.report import (
     DestinationReport,
     DiskReport,

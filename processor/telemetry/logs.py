@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 import structlog
 
-from processor.telemetry.journal import JOURNAL, STATE_CHANGED, Repeats
+from processor.telemetry.repeated_lines import JOURNAL, STATE_CHANGED, Repeats
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ import msgspec
 
 from processor.telemetry.exposition import Samples  # noqa: TC001  msgspec reads the annotations
 from processor.telemetry.histogram import AGE_S, quantile
-from processor.telemetry.journal import Entry  # noqa: TC001  as above
+from processor.telemetry.repeated_lines import Entry  # noqa: TC001  as above
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-class Losses:
+class LostEvents:
     """Of one worker. `elsewhere` is what its group has committed of other topics: offsets by partition, by topic."""
 
     def __init__(self, status: Status, elsewhere: Mapping[str, Mapping[int, int]]) -> None:

@@ -10,8 +10,8 @@ import pytest
 import structlog
 
 from processor.settings import ServiceSettings
-from processor.telemetry.journal import STATE_CHANGED, Journal, Repeats
 from processor.telemetry.logs import configure_logs, configure_notes
+from processor.telemetry.repeated_lines import STATE_CHANGED, Journal, Repeats
 from processor.telemetry.status import Status
 
 

@@ -13,7 +13,7 @@ _LOOK_S: Final = 5.0
 """How far looks that are kept lie apart, at least."""
 
 
-class Recent:
+class RecentCounts:
     """Looks at counts by bound now and then, and tells what they have grown by."""
 
     def __init__(self) -> None:
