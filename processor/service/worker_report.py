@@ -1,4 +1,4 @@
-"""The report of one worker: what everything outside of it is told."""
+"""The report of one worker: all that is shown of it outside its process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from processor import __version__
 from processor.kinesis.limiter import SHARD_RECORDS_PER_S
 from processor.service.observed import counters
-from processor.telemetry.repeated_lines import JOURNAL
+from processor.telemetry.recent_lines import RECENT_LINES
 from processor.telemetry.report import (
     DestinationReport,
     DiskReport,
@@ -60,7 +60,7 @@ def worker_report(
         removed=dict(status.figures.removed),
         partitions=partitions,
         shards=shard_reports(observed, rates),
-        errors=JOURNAL.entries,
+        errors=RECENT_LINES.lines,
         dead_letter_limit=_limit(observed),
         disk=_disk(observed),
         recent_ages=recent_ages,

@@ -1,4 +1,4 @@
-"""How values were spread in the last minute, out of a distribution that only grows."""
+"""What a histogram, which only grows, counted in the last minute."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LOOK_S: Final = 5.0
 
 
 class RecentCounts:
-    """Looks at counts by bound now and then, and tells what they have grown by."""
+    """Looks at counts by bound now and then, and returns what they have grown by within a minute."""
 
     def __init__(self) -> None:
         self._looks: deque[tuple[float, list[int]]] = deque()

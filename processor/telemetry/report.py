@@ -1,4 +1,4 @@
-"""What a worker tells of itself, as data: the parent asks for it, metrics and the status page are made from it.
+"""What a worker reports of itself, as data: the parent asks for it, metrics and the status page are made from it.
 
 No profile's data is in it, nor a secret.
 """
@@ -11,7 +11,7 @@ import msgspec
 
 from processor.telemetry.exposition import Samples  # noqa: TC001  msgspec reads the annotations
 from processor.telemetry.histogram import AGE_S, quantile
-from processor.telemetry.repeated_lines import Entry  # noqa: TC001  as above
+from processor.telemetry.recent_lines import LoggedLine  # noqa: TC001  as above
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,7 +127,7 @@ class Report(msgspec.Struct, frozen=True, rename="camel"):
     removed: dict[str, int]
     partitions: list[PartitionReport]
     shards: list[ShardReport]
-    errors: list[Entry]
+    errors: list[LoggedLine]
     dead_letter_limit: LimitReport = LimitReport()
     disk: DiskReport | None = None
     recent_ages: list[int] = []
@@ -142,7 +142,7 @@ class Observation(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Fleet(msgspec.Struct, frozen=True, rename="camel"):
-    """All workers of a process: what those that answered told, and why the others did not.
+    """All workers of a process: the observations of those that answered, and why the others did not.
 
     `restarts` says how often each was started again; it is empty where there is no parent to do that.
     """
