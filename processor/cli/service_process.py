@@ -55,7 +55,7 @@ _COLLECT_AFTER: Final = 20_000
 
 
 def run_all(read: Callable[[], Files], workers: int | None) -> int:
-    """Run `workers` of them, by default as many as the settings say; the exit code. `read` reads the files."""
+    """Run `workers` workers, by default as many as the settings say, and return the exit code; `read` reads the two files."""
     problems: list[Problem] = []
     try:
         files = read()
@@ -95,7 +95,7 @@ def run_all(read: Callable[[], Files], workers: int | None) -> int:
 
 
 def run_worker(number: int, *, restarted: bool, gives_id_back: bool = False) -> int:
-    """Run one worker of several, with what its parent hands over, its names in the environment; the exit code."""
+    """Run one worker of several, with what its parent hands over and its names from the environment; return the exit code."""
     # The parent sends changed files: a signal for all processes of that name is not this one's to follow.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     parent = Parent.on_stdin(number)
@@ -159,7 +159,7 @@ def _run_parent(count: int, settings: Settings, files: LastValid, plan: Plan, na
         stop = asyncio.Event()
         parent = Workers(commands, files.handover, stop_timeout_s, policy, held)
         stop_on_signals(stop, parent.kill)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: parent.tell(files.changed()))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: parent.hand_out(files.changed()))
         async with serve(service, parent.ask, target_labels(settings, plan.destination)):
             return await parent.run(stop)
 

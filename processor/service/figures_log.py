@@ -1,4 +1,4 @@
-"""How it goes, in the log: one line an interval, and one when shards begin or cease to throttle."""
+"""The figures of one worker in the log: a line every so many seconds, and one when shards begin or cease to throttle."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class FiguresLog:
                 log.info("figures", **self.figures())
 
     def figures(self) -> dict[str, object]:
-        """What the interval's line holds: how far behind it is, rates of the last seconds, what there is now, totals."""
+        """Return what the line holds: how far behind the worker is, rates of the last 10 s, what there is now, and totals."""
         observed = self._observer.observe().report
         rates, flow, totals = observed.rates, observed.flow, observed.totals
         lag = lag_of([observed])

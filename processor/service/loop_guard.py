@@ -23,7 +23,10 @@ _LEAVE_S: Final = 15.0
 
 @contextmanager
 def loop_guarded(lag: LoopLag, stall_s: float) -> Iterator[Callable[[], None]]:
-    """Have a thread end the process when its loop does not turn; call what is given when it must end soon."""
+    """Have a thread end the process once its loop has not turned for `stall_s` seconds.
+
+    Whoever calls what the context yields has it end within 15 s, however it ends by itself.
+    """
     ended, leaving = threading.Event(), threading.Event()
 
     def watch() -> None:
@@ -50,12 +53,15 @@ def loop_guarded(lag: LoopLag, stall_s: float) -> Iterator[Callable[[], None]]:
 
 
 def _where_threads_are() -> str:
-    """Code and lines of every thread, the innermost last, and no values; no file is read for it, for a disk may be what hangs."""
-    told = []
+    """Return code and lines of every thread, the innermost last, and no values.
+
+    No file is read for it, for a disk may be what hangs.
+    """
+    stacks = []
     for ident, frame in sys._current_frames().items():  # noqa: SLF001  there is no other way to other threads' frames
         name = next((each.name for each in threading.enumerate() if each.ident == ident), str(ident))
         places = [
             f"{at.f_code.co_filename}:{line} {at.f_code.co_name}" for at, line in traceback.walk_stack(frame)
         ]
-        told.append("\n  ".join([name, *reversed(places)]))
-    return "\n".join(told)
+        stacks.append("\n  ".join([name, *reversed(places)]))
+    return "\n".join(stacks)

@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 
 class Changes:
-    """Changed files on their way into a worker; of several it takes the newest.
+    """Changed files on their way into a worker, which takes the newest of several.
 
     `refused` are problems of files that came before the worker was started, and that it is not to follow.
     """
@@ -33,12 +33,12 @@ class Changes:
         self._offered = asyncio.Event()
 
     def offer(self, files: Files) -> None:
-        """Have the worker take these files."""
+        """Have the worker take these files, instead of those that it has not taken yet."""
         self._newest = files
         self._offered.set()
 
     async def newest(self) -> Files:
-        """The newest files, once there are any that were not taken yet."""
+        """Wait for files that were not taken yet, and return the newest."""
         while self._newest is None:
             self._offered.clear()
             await self._offered.wait()
@@ -52,7 +52,7 @@ async def follow_changes(
     """Take changed files whenever there are any, until cancelled; `use` takes the keys of Kinesis.
 
     What is wrong with them is logged and shown, and the former plan goes on. A reload also lifts the limit of dead
-    letters, and lets those through that the topic has by then: a person has looked. A worker that is not connected yet
+    letters, and does not count those that the topic has by then: a person has looked. A worker that is not connected yet
     takes the keys at once, for it may wait for them, and begins with the observer's plan.
     """
     while True:

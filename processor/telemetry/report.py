@@ -99,11 +99,11 @@ class DiskReport(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class LimitReport(msgspec.Struct, frozen=True, rename="camel"):
-    """The limit of dead letters: how near it is, 1 where it holds them back; `told` says what an operator should know."""
+    """The limit of dead letters: how near it is, 1 where it holds them back; `notice` is what an operator should know."""
 
     ratio: float = 0.0
     is_held: bool = False
-    told: str | None = None
+    notice: str | None = msgspec.field(default=None, name="told")
 
 
 class Report(msgspec.Struct, frozen=True, rename="camel"):
