@@ -109,9 +109,9 @@ MAY_BLOCK = {
     # OpenTelemetry's resource detectors have threads of their own, before the group is joined.
     "processor/telemetry/traces.py": {"tracing"},
     # The thread ends as soon as it is told to; the worker has ended then.
-    "processor/service/watchdog.py": {"loop_guarded"},
+    "processor/service/loop_guard.py": {"loop_guarded"},
     # Linux makes the text of this file as it is read; there is no disk to wait for.
-    "processor/service/observer.py": {"_resident_bytes"},
+    "processor/service/process_usage.py": {"resident_bytes"},
     # Lines of a log are short, and there are few a second.
     "logging/__init__.py": {"emit"},
     "processor/telemetry/logs.py": {"write_line"},

@@ -1,4 +1,4 @@
-"""What a command tells a person: errors as lines on standard error, and the exit code that says whose turn it is."""
+"""What a command prints for a person: errors as lines on standard error, and the exit code that says whose turn it is."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 errors = Console(stderr=True, soft_wrap=True)
 
 
-def tell(message: str) -> None:
-    """Print an error."""
+def print_error(message: str) -> None:
+    """Print an error on standard error."""
     errors.print(Text.assemble(("error ", "red"), message))
 
 
 def refuse(problems: Sequence[Problem]) -> NoReturn:
     """Print what is wrong with the configuration, and exit with 78."""
     for problem in problems:
-        tell(str(problem))
-    count_problems(problems)
+        print_error(str(problem))
+    print_count(problems)
     raise typer.Exit(EXIT_BAD_CONFIGURATION)
 
 
-def count_problems(problems: Sequence[Problem]) -> None:
+def print_count(problems: Sequence[Problem]) -> None:
     """Print how many there were, and that this was all that was done."""
     count = len(problems)
     errors.print(
@@ -48,7 +48,7 @@ def count_problems(problems: Sequence[Problem]) -> None:
 
 
 def settings_or_refuse() -> Settings:
-    """The settings of the environment."""
+    """Return the settings of the environment; where they are wrong, print why, and exit with 78."""
     try:
         return load_settings()
     except ConfigurationError as error:
@@ -56,10 +56,10 @@ def settings_or_refuse() -> Settings:
 
 
 @contextmanager
-def told_plainly() -> Iterator[None]:
-    """Our own errors as a line, not as a trace."""
+def errors_printed() -> Iterator[None]:
+    """Print an error of ours that the body raises as a line, not as a trace, and exit with its code."""
     try:
         yield
     except ProcessorError as error:
-        tell(str(error))
+        print_error(str(error))
         raise typer.Exit(exit_code([error])) from error

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from processor.cli.console import settings_or_refuse, tell, told_plainly
+from processor.cli.console import errors_printed, print_error, settings_or_refuse
 from processor.errors import Reason
 from processor.operations.text_table import plain, show
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from processor.kafka.dead_letter_reader import Letter
 
-letter_app = typer.Typer(
+dead_letter_app = typer.Typer(
     no_args_is_help=True,
     help="Read events that could not be exported, and send them to the source again after a fix.",
 )
@@ -32,8 +32,8 @@ ReasonOption = Annotated[
 ]
 
 
-@letter_app.command("list")
-def letters_list(
+@dead_letter_app.command("list")
+def dead_letters_list(
     reason: ReasonOption = None,
     *,
     limit: Annotated[int, typer.Option("--limit", min=0, help="Rows to show, the newest.")] = 50,
@@ -53,7 +53,7 @@ def letters_list(
                 newest.sort(key=lambda found: found.timestamp_ms)
                 del newest[: max(len(newest) - limit, 0)]
 
-    with told_plainly():
+    with errors_printed():
         asyncio.run(collect())
     table = Table(title=plain(f"dead letters in {settings.dead_letter_topic}"), title_justify="left")
     for column in ("letter", "event's time", "from", "reason", "error"):
@@ -63,12 +63,12 @@ def letters_list(
         table.add_row(*map(plain, (each.place, _time(each), _source(each), each.reason, error)))
     console = Console()
     show(table, console)
-    told = ", ".join(f"{name} {count}" for name, count in counts.most_common()) or "none"
-    console.print(plain(f"in all: {told}"), soft_wrap=True)
+    by_reason = ", ".join(f"{name} {count}" for name, count in counts.most_common()) or "none"
+    console.print(plain(f"in all: {by_reason}"), soft_wrap=True)
 
 
-@letter_app.command("show")
-def letters_show(
+@dead_letter_app.command("show")
+def dead_letters_show(
     place: Annotated[str, typer.Argument(metavar="PARTITION:OFFSET", help="As `list` names it.")],
 ) -> None:
     """One letter, whole: key, value and headers. It is a profile: treat the output as personal data."""
@@ -80,12 +80,12 @@ def letters_show(
             f"{place} is not PARTITION:OFFSET, as 3:18 is", param_hint="PARTITION:OFFSET"
         )
     settings = settings_or_refuse().kafka
-    with told_plainly():
+    with errors_printed():
         found = asyncio.run(read_letter(settings, int(partition), int(offset)))
     if found is None:
-        tell(f"there is no dead letter {place} in {settings.dead_letter_topic}")
+        print_error(f"there is no dead letter {place} in {settings.dead_letter_topic}")
         raise typer.Exit(1)
-    told = {
+    answer = {
         "letter": found.place,
         "source": _source(found),
         "time": _time(found),
@@ -96,11 +96,11 @@ def letters_show(
         "headers": {name: _text(value) for name, value in found.headers},
         "value": _text(found.value),
     }
-    typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
+    typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
 
 
-@letter_app.command("replay")
-def letters_replay(
+@dead_letter_app.command("replay")
+def dead_letters_replay(
     reason: ReasonOption = None,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be sent.")] = False,
@@ -109,7 +109,7 @@ def letters_replay(
     from processor.operations.dead_letters import replay
 
     settings = settings_or_refuse().kafka
-    with told_plainly():
+    with errors_printed():
         outcome = asyncio.run(replay(settings, _of(reason), dry_run=dry_run))
     table = Table(title="skipped", title_justify="left")
     for column in ("letter", "from", "reason", "why"):

@@ -1,221 +1,43 @@
-"""`processor run`: the only worker, or one of several, or their parent."""
+"""The command line: `processor run`."""
 
 from __future__ import annotations
 
-import asyncio
-import gc
 import os
 import signal
 import sys
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Annotated
 
-import structlog
-import uvloop
+import typer
 
-from processor.cli.console import count_problems, errors, tell
-from processor.configuration.key_files import key_file_problems
-from processor.configuration.plan import plan_of
-from processor.errors import EXIT_BAD_CONFIGURATION, ConfigurationError, ProcessorError, exit_code, leaves
-from processor.kafka.client import client_options
-from processor.service.link import line_to_parent
-from processor.service.reload import Changes
-from processor.service.run import Parent, run_service
-from processor.service.signals import stop_on_signals
-from processor.settings import load_settings
-from processor.supervisor.allowed_cpus import allowed_cpus
-from processor.supervisor.last_valid_files import LastValid
-from processor.supervisor.member_name import take_name
-from processor.supervisor.workers import Command, RestartPolicy, Workers, worker_environ
-from processor.telemetry.journal import STATE_CHANGED
-from processor.telemetry.logs import configure_logs, is_json
-from processor.telemetry.restore_bar import show_restoration
-from processor.telemetry.status import Status
-from processor.telemetry.target_labels import target_labels
-from processor.web.server import serve
-from processor.web.tls import certificate
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
-
-    from processor.configuration import Files
-    from processor.errors import Problem
-    from processor.governance.plan import Plan
-    from processor.settings import Settings
-    from processor.supervisor.member_name import MemberName
-
-log = structlog.get_logger(__name__)
-
-_LEAVE_S: Final = 15.0
-"""What a worker may take beyond its drain: the last commit, and leaving the group."""
-
-_SWITCH_INTERVAL_S: Final = 0.0005
-_TOLD_MOST: Final = 5
-_COLLECT_AFTER: Final = 20_000
-"""How many more objects than went have come when the garbage collector looks at the young ones."""
+from processor.cli.files import DestinationOption, GovernanceOption, files_of
 
 
-def run_all(read: Callable[[], Files], workers: int | None) -> int:
-    """Run `workers` of them, by default as many as the settings say; the exit code. `read` reads the files."""
-    problems: list[Problem] = []
-    try:
-        files = read()
-        plan = plan_of(files)
-        problems += key_file_problems(plan.destination)
-    except ConfigurationError as error:
-        problems += error.problems
-    try:
-        settings = load_settings()
-        # Files of certificates and keys are read before anything is connected.
-        client_options(settings.kafka)
-        certificate(settings.service)
-    except ConfigurationError as error:
-        problems += error.problems
-    if problems:
-        return _refused(problems)
-    # The files are read: until there is a handler, a signal to read them again must not end the process.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    configure_logs(settings.service)
-    count = workers or settings.service.workers or allowed_cpus()
-    name = take_name(settings)
-    settings = settings.named(None if name is None else name.name)
-    if count > 1:
-        return _run_parent(count, settings, LastValid(read, files, plan), plan, name)
+def run(
+    destination: DestinationOption = None,
+    governance: GovernanceOption = None,
+    *,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            help="Worker processes [PROCESSOR_WORKERS, the CPUs allowed].",
+            show_default=False,
+        ),
+    ] = None,
+    worker: Annotated[int | None, typer.Option("--worker", hidden=True)] = None,
+    restarted: Annotated[bool, typer.Option("--restarted", hidden=True)] = False,
+    gives_id_back: Annotated[bool, typer.Option("--gives-id-back", hidden=True)] = False,
+) -> None:
+    """Run the service until SIGTERM or SIGINT."""
+    # Until the service has handlers of its own nothing is connected, so there is nothing to drain.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    from processor.telemetry.logs import begin_logs
 
-    async def serve_alone() -> None:
-        stop, changes, status = asyncio.Event(), Changes(), Status()
-        stop_on_signals(stop)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: changes.tell(read()))
-        async with asyncio.TaskGroup() as tasks:
-            beside = [tasks.create_task(show_restoration(status, errors))] if errors.is_terminal else []
-            await run_service(settings.of_worker(0), plan, stop, status, changes=changes)
-            for task in beside:
-                task.cancel()
+    begin_logs(os.environ)
+    from processor.cli.service_process import run_all, run_worker
 
-    return _exit_code_of(serve_alone())
-
-
-def run_worker(number: int, *, restarted: bool, gives_id_back: bool = False) -> int:
-    """Run one worker of several, with what its parent hands over, its names in the environment; the exit code."""
-    # The parent tells of changed files: a signal for all processes of that name is not this one's to follow.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        line, handover = line_to_parent()
-    except ConnectionError:
-        return 0  # the parent has ended
-    try:
-        settings = replace(load_settings(), gives_id_back=gives_id_back)
-        plan = plan_of(handover.files)
-    except ConfigurationError as error:
-        code = _told([error])
-        # What was fine before, as a file with a password, may be so again.
-        return 1 if restarted else code
-    configure_logs(settings.service)
-    structlog.contextvars.bind_contextvars(worker=number)
-
-    async def serve_one() -> None:
-        stop = asyncio.Event()
-        stop_on_signals(stop)
-        changes = Changes(handover.problems)
-        await run_service(
-            settings, plan, stop, restarted=restarted, parent=Parent(number, line), changes=changes
-        )
-
-    return _exit_code_of(serve_one())
-
-
-def _exit_code_of(service: Coroutine[object, object, None]) -> int:
-    """Run it; what it fails with is told."""
-    _tune_interpreter()
-    try:
-        uvloop.run(service)
-    except (Exception, asyncio.CancelledError) as failure:
-        failures = list(leaves(failure)) if isinstance(failure, BaseExceptionGroup) else [failure]
-        if not all(isinstance(leaf, ProcessorError) for leaf in failures):
-            # What is not ours is a bug, and its trace is what a report of it needs.
-            log.critical("ended by a fault of the processor: please report it", exc_info=True)
-            return 1
-    else:
-        return 0
-    return _told(failures)
-
-
-def _told(failures: Sequence[BaseException]) -> int:
-    """Tell of failures, and of every problem of a configuration by itself; the exit code.
-
-    Many partitions may have met the same: it is told once, and of what differs by the partition's name some.
-    """
-    problems = [
-        problem for each in failures if isinstance(each, ConfigurationError) for problem in each.problems
-    ]
-    others = dict.fromkeys(str(each) for each in failures if not isinstance(each, ConfigurationError))
-    code = exit_code(failures)
-    _tell_problems(problems)
-    for text in list(others)[:_TOLD_MOST]:
-        _tell_last(text, code)
-    if len(others) > _TOLD_MOST:
-        _tell_last(f"… and {len(others) - _TOLD_MOST} more, of other partitions", code)
-    return code
-
-
-def _refused(problems: Sequence[Problem]) -> int:
-    """Tell what is wrong with the configuration that the service would be started with; the exit code."""
-    _tell_problems(problems)
-    if not is_json(os.environ):
-        count_problems(problems)
-    return EXIT_BAD_CONFIGURATION
-
-
-def _tell_problems(problems: Sequence[Problem]) -> None:
-    for each in problems:
-        if not is_json(os.environ):
-            tell(str(each))
-            continue
-        log.critical(
-            "the configuration cannot be used",
-            reason=str(each),
-            source=each.source,
-            line=each.line,
-            member=each.member,
-            exit_code=EXIT_BAD_CONFIGURATION,
-            **{STATE_CHANGED: True},
-        )
-
-
-def _tell_last(reason: str, code: int) -> None:
-    """Tell why the process ends, to whoever reads its log: a program, or a person at a terminal."""
-    if is_json(os.environ):
-        log.critical("ended", reason=reason, exit_code=code, **{STATE_CHANGED: True})
-    else:
-        tell(reason)
-
-
-def _tune_interpreter() -> None:
-    # Threads read the store while the loop works: at Python's 5 ms they would wait longer than they read.
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    # What is loaded stays; of what is in flight most is gone by reference counts before it is looked at. Measured: 8
-    # to 11% less CPU an event, and the same memory (docs/performance.md, "What was tried").
-    gc.freeze()
-    gc.set_threshold(_COLLECT_AFTER, *gc.get_threshold()[1:])
-
-
-def _run_parent(count: int, settings: Settings, files: LastValid, plan: Plan, name: MemberName | None) -> int:
-    arguments = ["run", *(["--gives-id-back"] if settings.gives_id_back else [])]
-    held = () if name is None or name.lock is None else (name.lock,)
-    commands = [Command(arguments, worker_environ(os.environ, settings, index)) for index in range(count)]
-    service = settings.service
-    stop_timeout_s = service.shutdown_timeout_ms / 1000 + _LEAVE_S
-    policy = RestartPolicy(silence_s=service.stall_timeout_ms / 1000)
-
-    async def supervise() -> int:
-        stop = asyncio.Event()
-        parent = Workers(commands, files.handover, stop_timeout_s, policy, held)
-        stop_on_signals(stop, parent.kill)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: parent.tell(files.changed()))
-        async with serve(service, parent.ask, target_labels(settings, plan.destination)):
-            return await parent.run(stop)
-
-    try:
-        return asyncio.run(supervise())
-    except ConfigurationError as error:
-        return _told([error])
+    if worker is None:
+        raise typer.Exit(run_all(lambda: files_of(destination, governance), workers))
+    raise typer.Exit(run_worker(worker, restarted=restarted, gives_id_back=gives_id_back))

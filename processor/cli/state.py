@@ -10,7 +10,7 @@ import typer
 from rich.progress import Progress
 from rich.table import Table
 
-from processor.cli.console import errors, settings_or_refuse, tell, told_plainly
+from processor.cli.console import errors, errors_printed, print_error, settings_or_refuse
 from processor.operations.text_table import plain, show
 from processor.profile.state_record import ATTRIBUTE_BYTES
 
@@ -31,7 +31,7 @@ def state_show(
     from processor.operations import state_inspection
 
     settings = settings_or_refuse()
-    with told_plainly():
+    with errors_printed():
         found = None if changelog else state_inspection.find_in_stores(settings, profile_id.encode())
         if found is None:
             with Progress(transient=True, console=errors) as progress:
@@ -42,14 +42,14 @@ def state_show(
 
                 found = asyncio.run(state_inspection.find_in_changelog(settings, profile_id.encode(), show))
     if found is None:
-        tell(f"nothing is exported for {profile_id}: it is in no mapped segment, or was not seen yet")
+        print_error(f"nothing is exported for {profile_id}: it is in no mapped segment, or was not seen yet")
         raise typer.Exit(1)
     record = found.record
     memberships = [
         {"namespace": key.rpartition("\0")[0] or "ups", "segment": key.rpartition("\0")[2], "since": since}
         for key, since in record.memberships.items()
     ]
-    told = {
+    answer = {
         "profile": profile_id,
         "partition": found.partition,
         "foundIn": found.place,
@@ -58,7 +58,7 @@ def state_show(
         "identityMap": json.loads(record.identities),
         "exportedAttributes": len(record.attributes) // ATTRIBUTE_BYTES,
     }
-    typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
+    typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
 
 
 @state_app.command("stats")
@@ -83,7 +83,7 @@ def state_stats() -> None:
                 ]
             table.add_row(str(each.partition), str(each.changelog_begin), str(each.changelog_end), *local)
 
-    with told_plainly():
+    with errors_printed():
         asyncio.run(collect())
     show(table)
 
@@ -98,7 +98,7 @@ def state_rebuild(
     from processor.operations import state_inspection
 
     settings = settings_or_refuse()
-    with told_plainly():
+    with errors_printed():
         removed = state_inspection.rebuild(settings, partition)
     typer.echo(f"removed: {', '.join(map(str, removed)) or 'nothing, there was none'}")
 
@@ -119,13 +119,13 @@ def state_restore_changelog(
     from processor.operations import restore_changelog
 
     settings = settings_or_refuse()
-    with told_plainly(), Progress(transient=True, console=errors) as progress:
+    with errors_printed(), Progress(transient=True, console=errors) as progress:
         bar = progress.add_task("writing the changelog", total=None)
 
-        def tell_progress(number: int, profiles: int) -> None:
+        def show_progress(number: int, profiles: int) -> None:
             progress.update(bar, description=f"partition {number}: {profiles} profiles written")
 
-        done = asyncio.run(restore_changelog.restore_changelog(settings, partition or [], tell_progress))
+        done = asyncio.run(restore_changelog.restore_changelog(settings, partition or [], show_progress))
     table = Table(title=plain(f"changelog {settings.changelog_topic}, written anew"), title_justify="left")
     for column in ("partition", "profiles", "changelog to", "goes on at offset", "set back from"):
         table.add_column(column, justify="right")
@@ -143,13 +143,13 @@ def state_repartition() -> None:
     from processor.operations import repartition
 
     settings = settings_or_refuse()
-    with told_plainly(), Progress(transient=True, console=errors) as progress:
+    with errors_printed(), Progress(transient=True, console=errors) as progress:
         bar = progress.add_task("looking at the state", total=None)
 
-        def tell_progress(doing: str, profiles: int) -> None:
+        def show_progress(doing: str, profiles: int) -> None:
             progress.update(bar, description=f"{doing}: {profiles} profiles" if profiles else doing)
 
-        done = asyncio.run(repartition.repartition(settings, tell_progress))
+        done = asyncio.run(repartition.repartition(settings, show_progress))
     title = f"changelog {settings.changelog_topic}, from {done.before} partitions to {done.now}"
     table = Table(title=plain(title), title_justify="left")
     for column in ("partition", "profiles moved to it", "goes on at offset"):

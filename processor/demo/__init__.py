@@ -46,7 +46,7 @@ _SHARDS: Final = 2
 _SEED: Final = 2020
 _PROFILES: Final = 60
 _READ_PAUSE_S: Final = 0.15
-_PATIENCE_S: Final = 60.0
+_ARRIVAL_TIMEOUT_S: Final = 60.0
 _COLOURS: Final = {"realized": "green", "existing": "cyan", "exited": "yellow"}
 
 
@@ -161,10 +161,10 @@ class _Demo:
                 iterators[shard_id] = answer["NextShardIterator"]
                 for record in answer["Records"]:
                     self._ledger.arrived(record["PartitionKey"], record["Data"])
-                    self._tell(_line(record["PartitionKey"], record["Data"]))
+                    self._print(_line(record["PartitionKey"], record["Data"]))
             await asyncio.sleep(_READ_PAUSE_S)
 
-    def _tell(self, line: Text) -> None:
+    def _print(self, line: Text) -> None:
         console = self._progress.console
         if console.is_terminal:
             console.print(line, overflow="ellipsis", no_wrap=True)
@@ -175,7 +175,7 @@ class _Demo:
         """Wait until the service has done with every event and the reader has read every record."""
         figures, ledger = self._status.figures, self._ledger
         try:
-            async with asyncio.timeout(_PATIENCE_S):
+            async with asyncio.timeout(_ARRIVAL_TIMEOUT_S):
                 while (
                     figures.received < ledger.events
                     or figures.in_flight

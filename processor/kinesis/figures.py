@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from processor.errors import KinesisUnreadable
-from processor.telemetry.histogram import LATENCY_S, Distribution
+from processor.telemetry.histogram import LATENCY_S, Histogram
 
 if TYPE_CHECKING:
     from processor.errors import KinesisUnavailable
@@ -30,7 +30,7 @@ class WriterFigures:
     unreadable: int = 0
     """Answers that did not say what became of the records."""
     retried: Counter[str] = field(default_factory=Counter)
-    answer_s: Distribution = field(default_factory=lambda: Distribution(LATENCY_S))
+    answer_s: Histogram = field(default_factory=lambda: Histogram(LATENCY_S))
     """How long answered calls took."""
 
     def failed(self, error: KinesisUnavailable, records: int) -> None:

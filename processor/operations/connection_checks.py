@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from processor.errors import InvalidStateRecord, KafkaError, KafkaUnavailable, KinesisError, StateError
@@ -20,6 +21,7 @@ from processor.kinesis.writer import Writer
 from processor.state.directory import place_of
 from processor.state.store_contents import NOTHING, looked_into
 from processor.waiting.fence import Fence
+from processor.waiting.retry import Delays, retried
 from processor.worker.added_partitions import Growth
 from processor.worker.consistency import check_changelog, check_source, check_stream
 from processor.worker.takeover import is_of_use
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
     from pathlib import Path
 
+    from processor.errors import ProcessorError
     from processor.governance.destination import Destination
     from processor.governance.plan import Plan
     from processor.kafka.dry_run import Rehearsal
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
     from processor.state.store_contents import Known
 
 _TRIES: Final = 10
-_TRY_AGAIN_S: Final = 0.5
+_DELAYS: Final = Delays(0.5, 0.5)
 """A cluster whose first group this is makes the topic of offsets first."""
 _MARKER_WITHIN: Final = 1_000
 """The stream's name is written when a partition is begun: it is among the first records."""
@@ -85,7 +88,7 @@ async def _kafka_checks(
     yield Check(_named(topics, "dead-letter topic", letters), trouble, warning)
     trouble = await _trouble(topics.check_group, kafka.group)
     elsewhere = None if trouble else await topics.committed_elsewhere(kafka.group, kafka.topic)
-    yield Check(f"Kafka group {kafka.group}", trouble, _told(elsewhere))
+    yield Check(f"Kafka group {kafka.group}", trouble, _warning_of(elsewhere))
     changelog = settings.changelog_topic
     trouble = await _trouble(topics.prepare_changelog, changelog, kafka.group, kafka.topic, settings.state)
     if trouble is None and not topics.would_be_created(changelog):
@@ -97,31 +100,40 @@ async def _kafka_checks(
             trouble = Growth(kafka.topic, partitions, source.shape.partitions).remedy
         else:
             about = settings, destination.exported_to, partitions, await topics.cluster_id()
-            trouble = await _trouble(_check_agreement, *about)
+            trouble = await _trouble(_check_partitions, *about)
         yield Check("State, offsets and source agree, in every partition", trouble)
 
 
 async def _trouble(action: Callable[..., Awaitable[object]], *arguments: object) -> str | None:
-    """What is wrong, as `run` would say it; None where nothing is. What passes is waited for a little, as `run` waits."""
-    told = ""
-    for _ in range(_TRIES):
-        try:
-            await action(*arguments)
-        except (KafkaError, StateError, InvalidStateRecord) as error:
-            told = str(error)
-            if not isinstance(error, KafkaUnavailable):
-                break
-            await asyncio.sleep(_TRY_AGAIN_S)
-        else:
-            return None
-    return told
+    """Return what `action` fails with, as `run` would print it; None where it does not.
+
+    What passes by itself is retried a few times.
+    """
+    tries = 0
+
+    def give_up_after_some(error: ProcessorError, _: float) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == _TRIES:
+            raise error
+
+    try:
+        await retried(
+            partial(action, *arguments),
+            errors=(KafkaUnavailable,),
+            delays=_DELAYS,
+            on_failure=give_up_after_some,
+        )
+    except (KafkaError, StateError, InvalidStateRecord) as error:
+        return str(error)
+    return None
 
 
 def _named(topics: Rehearsal, kind: str, topic: str) -> str:
     return f"Kafka {kind} {topic}{': will be created' if topics.would_be_created(topic) else ''}"
 
 
-def _told(elsewhere: Mapping[str, object] | None) -> str | None:
+def _warning_of(elsewhere: Mapping[str, object] | None) -> str | None:
     if not elsewhere:
         return None
     return (
@@ -130,7 +142,7 @@ def _told(elsewhere: Mapping[str, object] | None) -> str | None:
     )
 
 
-async def _check_agreement(settings: Settings, exported_to: str, partitions: int, cluster: str) -> None:
+async def _check_partitions(settings: Settings, exported_to: str, partitions: int, cluster: str) -> None:
     """See that each partition could be taken over; as `take_over` does, but for the restore.
 
     Raises:

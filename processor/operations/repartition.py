@@ -69,7 +69,7 @@ class Outcome:
 async def repartition(settings: Settings, on_progress: Callable[[str, int], None]) -> Outcome:
     """Move the state to as many partitions as the source has now.
 
-    `on_progress` is told what is being done, and how many profiles it was done with.
+    `on_progress` is called with what is being done, and how many profiles it was done with.
 
     Raises:
         StateRefused: there is nothing to move, the group has members, or events of keys that move are not taken yet; nothing
@@ -168,7 +168,7 @@ class _Work:
                 raise StateRefused(
                     f"{strangers} profiles of partition {partition} are not where Kafka's default partitioner puts their keys, of "
                     f"{self.plan.before} partitions: the producers choose partitions in another way, or events of keys that had "
-                    f"moved were taken before the service knew of the new partitions. Which state belongs where cannot be told: {_ELSE}"
+                    f"moved were taken before the service knew of the new partitions. Which state belongs where cannot be known: {_ELSE}"
                 )
 
     def _strangers(self, partition: int, path: Path) -> int:

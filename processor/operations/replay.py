@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 import orjson
+from msgspec import UNSET, Meta, Raw, UnsetType
 
 from processor.errors import ConfigurationError, InvalidEvent, Problem, Reason
 from processor.profile.state_record import has_left
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 
     from processor.profile.core import Core
 
-_MS_MAX = 2**63
-_decode_line = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_Milliseconds: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+_NoneAsList: TypeAlias = Annotated[list[Any], Meta(max_length=0)]
+"""How a tool that writes headers as a list writes none."""
 
 
 class ReplayFigures(NamedTuple):
@@ -30,11 +32,35 @@ class ReplayFigures(NamedTuple):
     dead_letters: int
 
 
-class _Line(NamedTuple):
-    key: bytes
-    value: bytes | None
-    headers: list[tuple[str, bytes | None]]
-    timestamp_ms: int
+class _Line(msgspec.Struct, frozen=True, rename={"value_text": "valueText"}):
+    """An event of the file; `value` is copied as it stands in the line, for an export copies it, digits and all."""
+
+    key: str
+    timestamp: _Milliseconds
+    headers: dict[str, str | None] | _NoneAsList | None = None
+    value_text: str | UnsetType = UNSET
+    value: Raw | UnsetType = UNSET
+
+
+class _DeadLetterLine(msgspec.Struct, frozen=True):
+    """An event that would be a dead letter: its number in the file, from 0."""
+
+    event: int
+    reason: Reason
+    detail: str
+
+
+_NOT_THAT: Final = {
+    "key": "it is not a text",
+    "timestamp": "it is not a number of milliseconds since the epoch",
+    "headers": "it is not an object of texts",
+    "valueText": "it is not a text",
+    "value": "there is neither value nor valueText",
+}
+_NULL: Final = b"null"
+_lines: Final = msgspec.json.Decoder(_Line)
+_members: Final = msgspec.json.Decoder(dict[str, Raw])
+_encode: Final = msgspec.json.Encoder().encode
 
 
 def replay(
@@ -54,74 +80,80 @@ def replay(
         if not text.strip():
             continue
         line = _parsed(text, source, number)
-        state = records.get(line.key)
+        key = line.key.encode()
+        state = records.get(key)
         try:
             transition = core.apply(
-                line.key, line.value, line.headers, timestamp_ms=line.timestamp_ms, offset=events, state=state
+                key, _value(line), _headers(line), timestamp_ms=line.timestamp, offset=events, state=state
             )
         except InvalidEvent as error:
             invalid += 1
-            dead_letters.write(_letter(events, error.reason, error.detail))
+            dead_letters.write(_dead_letter(events, error.reason, error.detail))
         except Exception as error:  # noqa: BLE001  as in a batch of `run`
             invalid += 1
-            dead_letters.write(_letter(events, Reason.INTERNAL, described(error)))
+            dead_letters.write(_dead_letter(events, Reason.INTERNAL, described(error)))
         else:
             if transition.state is not None:
                 # Nothing is ever read again, so a profile that left need not be remembered.
                 if has_left(transition.state):
-                    records.pop(line.key, None)
+                    records.pop(key, None)
                 else:
-                    records[line.key] = transition.state
+                    records[key] = transition.state
             if transition.export is not None:
                 exported += 1
-                key = orjson.dumps(transition.export.partition_key)
+                partition_key, data = _encode(transition.export.partition_key), transition.export.data
                 exports.write(
-                    b'{"event": %d, "partitionKey": %b, "data": %b}\n' % (events, key, transition.export.data)
+                    b'{"event": %d, "partitionKey": %b, "data": %b}\n' % (events, partition_key, data)
                 )
         events += 1
     return ReplayFigures(events, exported, invalid)
 
 
-def _letter(event: int, reason: Reason, detail: str) -> bytes:
-    return orjson.dumps({"event": event, "reason": reason.value, "detail": detail}) + b"\n"
+def _dead_letter(event: int, reason: Reason, detail: str) -> bytes:
+    return _encode(_DeadLetterLine(event, reason, detail)) + b"\n"
 
 
 def _parsed(text: bytes, source: str, number: int) -> _Line:
     try:
-        event = orjson.loads(text)
+        orjson.loads(text)  # looks into the value too, which is only copied below
     except orjson.JSONDecodeError as error:
         raise _wrong(source, number, "(the line)", f"it is not JSON: {error.msg}") from error
-    if not isinstance(event, dict):
-        raise _wrong(source, number, "(the line)", "it is not an object")
-    key, timestamp, headers = event.get("key"), event.get("timestamp"), event.get("headers") or {}
-    if not isinstance(key, str):
-        raise _wrong(source, number, "key", "it is not a text")
-    if not isinstance(timestamp, int) or isinstance(timestamp, bool) or not 0 <= timestamp < _MS_MAX:
-        raise _wrong(source, number, "timestamp", "it is not a number of milliseconds since the epoch")
-    if not isinstance(headers, dict) or not all(isinstance(v, str | None) for v in headers.values()):
-        raise _wrong(source, number, "headers", "it is not an object of texts")
-    return _Line(
-        key.encode(),
-        _value(event, text, source, number),
-        [(name, None if value is None else value.encode()) for name, value in headers.items()],
-        timestamp,
-    )
+    try:
+        line = _lines.decode(text)
+    except msgspec.ValidationError as error:
+        raise _wrong(source, number, *_first_wrong(text)) from error
+    if line.value is UNSET and line.value_text is UNSET:
+        raise _wrong(source, number, "value", _NOT_THAT["value"])
+    return line
 
 
-def _value(event: dict[str, Any], text: bytes, source: str, number: int) -> bytes | None:
-    if "valueText" in event:
-        value_text = event["valueText"]
-        if not isinstance(value_text, str):
-            raise _wrong(source, number, "valueText", "it is not a text")
-        return value_text.encode()
-    if "value" not in event:
-        raise _wrong(source, number, "value", "there is neither value nor valueText")
-    return None if event["value"] is None else _raw_value(text)
+def _first_wrong(text: bytes) -> tuple[str, str]:
+    """Return the first member of a line that is not as `_Line` has it, and what is wrong with it."""
+    try:
+        members = _members.decode(text)
+    except msgspec.ValidationError:
+        return "(the line)", "it is not an object"
+    for field in msgspec.structs.fields(_Line):
+        given = members.get(field.encode_name, Raw(_NULL) if field.required else None)
+        try:
+            if given is not None:
+                msgspec.json.decode(given, type=field.type)
+        except msgspec.ValidationError:
+            return field.encode_name, _NOT_THAT[field.encode_name]
+    return "(the line)", "it has a member twice, of which the first is wrong"
 
 
-def _raw_value(text: bytes) -> bytes:
-    """The text of `value` as it stands in the line: an export copies it, digits and all."""
-    return bytes(_decode_line(text)["value"])
+def _value(line: _Line) -> bytes | None:
+    if line.value_text is not UNSET:
+        return line.value_text.encode()
+    value = _NULL if line.value is UNSET else bytes(line.value)
+    return None if value == _NULL else value
+
+
+def _headers(line: _Line) -> list[tuple[str, bytes | None]]:
+    if not isinstance(line.headers, dict):
+        return []
+    return [(name, None if value is None else value.encode()) for name, value in line.headers.items()]
 
 
 def _wrong(source: str, number: int, member: str, message: str) -> ConfigurationError:

@@ -52,7 +52,7 @@ async def restore_changelog(
 ) -> list[Restored]:
     """Write the changelog from this machine's stores, of all partitions or of `only` these; it is created where it is absent.
 
-    `on_progress` is told a partition, and how many profiles of it are written.
+    `on_progress` is called with a partition, and how many profiles of it are written.
 
     Raises:
         StateRefused: the group has members, the changelog has records, or a store is missing or of no use; nothing was

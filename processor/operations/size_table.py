@@ -13,29 +13,29 @@ if TYPE_CHECKING:
 _STEP = 1024
 
 
-def size_table(told: Size) -> Table:
-    """What `told` says, a line each."""
+def size_table(size: Size) -> Table:
+    """Return `size` as a table, a figure a row."""
     table = Table(title="A deployment for this load", show_header=False)
-    for name, value, about in rows(told):
+    for name, value, about in rows(size):
         table.add_row(name, value, about)
     return table
 
 
-def rows(told: Size) -> list[tuple[str, str, str]]:
+def rows(size: Size) -> list[tuple[str, str, str]]:
     """Name, value and remark of each line."""
     return [
-        ("workers", f"{told.workers:,}", f"one CPU each; an event costs {told.cpu_us_an_event:.1f} µs of it"),
-        ("partitions", f"{told.partitions:,}", "of the source, at least: none can be added later"),
-        ("memory", _bytes(told.worker_memory_bytes), "a worker, resident, at most"),
-        ("disk", _bytes(told.worker_disk_bytes), "a worker, for its stores, with room to compact"),
-        ("changelog", _bytes(told.changelog_bytes), "in Kafka, all replicas"),
-        ("restore", _seconds(told.restore_s), "of a worker whose stores are gone"),
-        ("from Kafka", f"{_bytes(told.source_bytes_per_s)}/s", "events, before compression"),
-        ("shards", f"{told.shards:,}", "of the stream, with a fifth to spare"),
+        ("workers", f"{size.workers:,}", f"one CPU each; an event costs {size.cpu_us_an_event:.1f} µs of it"),
+        ("partitions", f"{size.partitions:,}", "of the source, at least: none can be added later"),
+        ("memory", _bytes(size.worker_memory_bytes), "a worker, resident, at most"),
+        ("disk", _bytes(size.worker_disk_bytes), "a worker, for its stores, with room to compact"),
+        ("changelog", _bytes(size.changelog_bytes), "in Kafka, all replicas"),
+        ("restore", _seconds(size.restore_s), "of a worker whose stores are gone"),
+        ("from Kafka", f"{_bytes(size.source_bytes_per_s)}/s", "events, before compression"),
+        ("shards", f"{size.shards:,}", "of the stream, with a fifth to spare"),
         (
             "PUT units",
-            f"{told.put_units_per_s:,.0f}/s",
-            f"{told.put_units_a_month / 1e6:,.0f} million a month",
+            f"{size.put_units_per_s:,.0f}/s",
+            f"{size.put_units_a_month / 1e6:,.0f} million a month",
         ),
     ]
 

@@ -1,6 +1,6 @@
 """Tables for people and for what they pipe them to: a row is one line, and no text in it is broken or cut.
 
-Where a terminal is too narrow for that, each row is told as lines of its own, `heading: text`, which the terminal may
+Where a terminal is too narrow for that, each row is printed as lines of its own, `heading: text`, which the terminal may
 wrap.
 """
 

@@ -1,4 +1,4 @@
-"""How it goes, in the log: one line an interval, and one when shards begin or cease to throttle."""
+"""The figures of one worker in the log: a line every so many seconds, and one when shards begin or cease to throttle."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from processor.telemetry.journal import STATE_CHANGED
+from processor.telemetry.repeated_lines import STATE_CHANGED
 from processor.telemetry.report import lag_of
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ log = structlog.get_logger(__name__)
 _LOOK_S: Final = 1.0
 
 
-class Teller:
-    """Tells the log about one worker, from what its observer sees."""
+class FiguresLog:
+    """Logs the figures of one worker, from what its observer sees, every `interval_s` seconds."""
 
     def __init__(self, observer: Observer, interval_s: float) -> None:
         self._observer = observer
@@ -27,15 +27,15 @@ class Teller:
         self._throttling: set[str] = set()
 
     async def run(self) -> None:
-        """Tell until cancelled."""
+        """Log until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._tell_throttling(), name="throttling")
+            tasks.create_task(self._log_throttling(), name="throttling")
             while True:
                 await asyncio.sleep(self._interval_s)
                 log.info("figures", **self.figures())
 
     def figures(self) -> dict[str, object]:
-        """What the interval's line holds: how far behind it is, rates of the last seconds, what there is now, totals."""
+        """Return what the line holds: how far behind the worker is, rates of the last 10 s, what there is now, and totals."""
         observed = self._observer.observe().report
         rates, flow, totals = observed.rates, observed.flow, observed.totals
         lag = lag_of([observed])
@@ -62,7 +62,7 @@ class Teller:
             "retried": int(totals["retried"]),
         }
 
-    async def _tell_throttling(self) -> None:
+    async def _log_throttling(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_S)
             shards = self._observer.shards()

@@ -24,23 +24,23 @@ Part: TypeAlias = int | str
 
 
 class Work:
-    """Of one worker; `pipeline` comes with each question, for there is none at the start."""
+    """The parts of one worker. `pipeline` comes with each question, for there is none at the start."""
 
     def __init__(self, status: Status, writer: Writer) -> None:
         self._status = status
         self._writer = writer
 
     def marks(self, pipeline: Pipeline) -> dict[Part, object]:
-        """Each part that has work, or may have, and its mark: it goes on whenever that changes.
+        """Return each part that has work, or may have, with its mark: the part makes progress whenever that changes.
 
         The sentences of conditions are no part of a mark: they count the seconds for which nothing went on.
         """
         status, figures = self._status, self._status.figures
         begun = figures.conditions_begun
         marks: dict[Part, object] = {
-            what: begun[what] for what in (HEARTBEATS, COMMITS) if what in self._told
+            what: begun[what] for what in (HEARTBEATS, COMMITS) if what in self._conditions
         }
-        if not self._told.isdisjoint({"starting", "rebalancing"}):
+        if not self._conditions.isdisjoint({"starting", "rebalancing"}):
             marks[GROUP] = (figures.rebalances, begun["rebalancing"])
         if self._writer.figures.in_flight:
             marks[CALLS] = (self._writer.figures.requests, self._writer.figures.stored)
@@ -56,10 +56,10 @@ class Work:
         return marks
 
     async def of(self, number: int, pipeline: Pipeline) -> str | None:
-        """What there is to do in a partition, as a sentence; None where there is nothing.
+        """Return what there is to do in a partition, as a sentence; None where there is nothing.
 
         Raises:
-            KafkaRefused, KafkaUnavailable: Kafka does not say.
+            KafkaRefused, KafkaUnavailable: Kafka does not answer.
 
         """
         if number in self._status.restoration:
@@ -69,7 +69,7 @@ class Work:
             return None
         if not partition.is_idle:
             return f"events of partition {number} are in flight{_waiting(partition.waits_for)}"
-        if self.is_told("added partitions"):
+        if self.is_condition("added partitions"):
             return None  # it may stand where the first event of a key that has moved here is: a person moves the state
         # Ends as of the last fetch would hide that nothing is fetched.
         untaken = await pipeline.source.untaken(number)
@@ -79,18 +79,18 @@ class Work:
         return f"{untaken} events of partition {number} are not taken" if untaken else None
 
     def waits_for(self, number: int, pipeline: Pipeline) -> Wait | None:
-        """What keeps a partition, as far as it is known: one that takes nothing may have to wait for the others."""
+        """Return what a partition waits for, as far as it is known: one that takes nothing may have to wait for the others."""
         partition = pipeline.partitions.get(number)
         if partition is None:
             return None
         if partition.is_idle:
             waiting = {each.waits_for for each in pipeline.partitions.values()} - {None}
-            return next((each for each in _KEEPING_ROOM if each in waiting and self.is_told(each)), None)
+            return next((each for each in _KEEPING_ROOM if each in waiting and self.is_condition(each)), None)
         return partition.waits_for
 
-    def is_told(self, condition: str) -> bool:
-        """Whether something is known to be wrong: the worker is unready for it."""
-        return condition.lower() in self._told
+    def is_condition(self, condition: str) -> bool:
+        """Whether `condition` is one of the worker's conditions: it is known to be wrong, and the worker is unready for it."""
+        return condition.lower() in self._conditions
 
     @property
     def is_kept_by_a_shard(self) -> bool:
@@ -105,7 +105,7 @@ class Work:
         return self._writer.trouble is not None
 
     @property
-    def _told(self) -> set[str]:
+    def _conditions(self) -> set[str]:
         return set(self._status.conditions)
 
 

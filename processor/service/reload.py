@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 
 class Changes:
-    """Changed files on their way into a worker; of several it takes the newest.
+    """Changed files on their way into a worker, which takes the newest of several.
 
     `refused` are problems of files that came before the worker was started, and that it is not to follow.
     """
@@ -30,18 +30,18 @@ class Changes:
     def __init__(self, refused: list[str] | None = None) -> None:
         self.refused = refused or []
         self._newest: Files | None = None
-        self._told = asyncio.Event()
+        self._offered = asyncio.Event()
 
-    def tell(self, files: Files) -> None:
-        """Have the worker take these files."""
+    def offer(self, files: Files) -> None:
+        """Have the worker take these files, instead of those that it has not taken yet."""
         self._newest = files
-        self._told.set()
+        self._offered.set()
 
     async def newest(self) -> Files:
-        """The newest files, once there are any that were not taken yet."""
+        """Wait for files that were not taken yet, and return the newest."""
         while self._newest is None:
-            self._told.clear()
-            await self._told.wait()
+            self._offered.clear()
+            await self._offered.wait()
         files, self._newest = self._newest, None
         return files
 
@@ -52,7 +52,7 @@ async def follow_changes(
     """Take changed files whenever there are any, until cancelled; `use` takes the keys of Kinesis.
 
     What is wrong with them is logged and shown, and the former plan goes on. A reload also lifts the limit of dead
-    letters, and lets those through that the topic has by then: a person has looked. A worker that is not connected yet
+    letters, and does not count those that the topic has by then: a person has looked. A worker that is not connected yet
     takes the keys at once, for it may wait for them, and begins with the observer's plan.
     """
     while True:
@@ -61,14 +61,14 @@ async def follow_changes(
         plan, problems = await asyncio.to_thread(plan_after, observer.plan, files)
         if plan is None:
             status.figures.reloads["refused"] += 1
-            tell_refused(problems, observer)
+            log_refused(problems, observer)
             continue
         use(plan.destination.connection)
         pipeline = observer.pipeline
         if pipeline is not None:
             pipeline.follow(Core(plan))
             pipeline.let_through()
-        observer.use(plan, [])
+        observer.take(plan)
         status.figures.reloads["taken"] += 1
         log.info(
             "the configuration is taken again",
@@ -78,8 +78,8 @@ async def follow_changes(
         )
 
 
-def tell_refused(problems: list[str], observer: Observer) -> None:
+def log_refused(problems: list[str], observer: Observer) -> None:
     """Log and show what is wrong with files that are not followed."""
-    observer.use(observer.plan, problems)
+    observer.refuse(problems)
     for problem in problems:
         log.error("the changed configuration is refused, the former one goes on", problem=problem)

@@ -4,17 +4,12 @@ Every part of the work is looked at by itself (`processor/service/progress.py`):
 eighth. What waits for Kafka or Kinesis is not ended while these are away, for a new start would not help it; but that they
 are is not taken from what the worker itself says of them. A fresh connection is tried, and what fails although that is
 answered is ended after a longer patience. Without an end are waits that only a person ends: they are conditions, so the
-worker is unready, and says for what. And a loop that does not turn cannot look at itself: a thread looks at it.
+worker is unready, and says for what. A loop that does not turn cannot look at itself: see `loop_guard.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
-import threading
-import traceback
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
@@ -23,22 +18,20 @@ from processor.errors import ProcessorError, WorkerStalled
 from processor.service.progress import CALLS, COMMITS, GROUP, HEARTBEATS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
 
     from processor.service.observer import Observer
     from processor.service.progress import Part, Work
-    from processor.telemetry.loop_lag import LoopLag
     from processor.telemetry.status import Status
     from processor.worker.pipeline import Pipeline
 
 log = structlog.get_logger(__name__)
 
 CONDITION: Final = "standstill"
-_PATIENCE: Final = 5
-"""So many stalls' times are waited for what is known, and told, to be wrong elsewhere."""
+_STALLS_MAX: Final = 5
+"""So many stalls' times are waited for what is a condition already, for it is wrong elsewhere."""
 _LOOKS: Final = 20
 """How often a stall's time is looked at; a clock that jumps, or a frozen process, counts as one look."""
-_LEAVE_S: Final = 15.0
 _ASK_S: Final = 10.0
 _AGAIN: Final = 5
 """So many looks after it was seen that a part stands still it is looked at again, before the worker is ended for it."""
@@ -52,7 +45,7 @@ class Fresh(NamedTuple):
 
 
 class Watchdog:
-    """Of one worker."""
+    """Watches one worker. `stall_s` is how long a part may have work and make no progress, in seconds."""
 
     def __init__(self, observer: Observer, work: Work, status: Status, stall_s: float, fresh: Fresh) -> None:
         self._observer = observer
@@ -63,9 +56,10 @@ class Watchdog:
         self._marks: dict[Part, object] = {}
         self._looks: dict[Part, int] = {}
         """For how many looks each part's mark has been the same."""
-        self._suspects: set[Part] = set()
+        self._candidates: set[Part] = set()
         """Parts that the worker is ended for, should the same be seen a little later."""
-        self._told: set[int] = set()
+        self._reported: set[int] = set()
+        """Partitions whose standstill is a condition now."""
 
     async def run(self) -> None:
         """Watch until cancelled.
@@ -78,7 +72,7 @@ class Watchdog:
             await asyncio.sleep(self._stall_s / _LOOKS)
             pipeline = self._observer.pipeline
             if pipeline is None or "draining" in self._status.conditions:
-                continue  # both have deadlines, or patience, of their own
+                continue  # both have deadlines of their own
             self._look(self._work.marks(pipeline))
             due = [
                 part
@@ -87,7 +81,7 @@ class Watchdog:
             ]
             why = await self._why_stalled(due, pipeline) if due else None
             if why is not None:
-                self._observer.stalled = why
+                self._observer.report_stalled(why)
                 log.critical("the worker is stalled, ending it", reason=why)
                 raise WorkerStalled(f"{why}; it is ended to be started anew")
 
@@ -97,9 +91,9 @@ class Watchdog:
             part: self._looks[part] + 1 if part in self._marks and part not in moved else 0 for part in marks
         }
         self._marks = marks
-        self._suspects -= moved
-        for number in self._told & moved:
-            self._told.discard(number)
+        self._candidates -= moved
+        for number in self._reported & moved:
+            self._reported.discard(number)
             self._status.healthy(CONDITION, number)
 
     async def _why_stalled(self, due: list[Part], pipeline: Pipeline) -> str | None:
@@ -110,27 +104,27 @@ class Watchdog:
         except (ProcessorError, TimeoutError):
             # Kafka is away, for all; when it is back, all have their time again.
             self._looks = dict.fromkeys(self._looks, 0)
-            self._suspects.clear()
+            self._candidates.clear()
             return None
         for part in due:
             try:
                 async with asyncio.timeout(_ASK_S):
                     why = await self._why_of(part, pipeline)
             except (ProcessorError, TimeoutError):
-                why = None  # it cannot be said now
+                why = None  # it cannot be known now
             if why is None or self._work.marks(pipeline).get(part) != self._marks[part]:
-                self._suspects.discard(part)
-            elif part in self._suspects:
+                self._candidates.discard(part)
+            elif part in self._candidates:
                 return why
             elif self._looks[part] % _LOOKS == 0:
                 # What was away may have come back in this very moment: whoever waits for it has a little time.
-                self._suspects.add(part)
+                self._candidates.add(part)
         return None
 
     async def _why_of(self, part: Part, pipeline: Pipeline) -> str | None:
         since_s = self._looks[part] * self._stall_s / _LOOKS
         since = f"for {since_s:g} s"
-        is_long = self._looks[part] >= _PATIENCE * _LOOKS
+        is_long = self._looks[part] >= _STALLS_MAX * _LOOKS
         if isinstance(part, int):
             return await self._why_of_partition(part, pipeline, since, is_long=is_long)
         why, is_waited_for = {
@@ -142,12 +136,12 @@ class Watchdog:
             # What Kinesis refused may be tried again slowly.
             CALLS: (
                 f"exports are ready, and no call to Kinesis was begun {since}",
-                self._work.is_told("kinesis") and not is_long,
+                self._work.is_condition("kinesis") and not is_long,
             ),
-            # To join would take the id from the other: which of the two is to have it, a person says.
+            # To join would take the id from the other: which of the two is to have it, a person decides.
             GROUP: (
                 f"the group is to be joined, and there was no progress {since}",
-                self._work.is_told("instance id"),
+                self._work.is_condition("instance id"),
             ),
         }[part]
         return None if is_waited_for else why
@@ -157,66 +151,26 @@ class Watchdog:
     ) -> str | None:
         work = await self._work.of(number, pipeline)
         if work is None:
-            self._told.discard(number)
+            self._reported.discard(number)
             self._status.healthy(CONDITION, number)
             return None
         why = f"{work}, and there was no progress {since}"
-        self._told.add(number)
+        self._reported.add(number)
         self._status.unhealthy(CONDITION, why, number)
         match self._work.waits_for(number, pipeline):
             case "dead-letter limit":
-                return None  # a new start would begin a new window: whether it may, a person says
+                return None  # a new start would begin a new window: whether it may, a person decides
             case "Kinesis":
                 return why if is_long and await self._is_kinesis_well() else None
-            case "changelog" | "dead letters" as condition if self._work.is_told(condition):
+            case "changelog" | "dead letters" as condition if self._work.is_condition(condition):
                 return why if is_long else None
             case _:
-                return why if is_long or not self._work.is_told("fetching") else None
+                return why if is_long or not self._work.is_condition("fetching") else None
 
     async def _is_kinesis_well(self) -> bool:
         """Whether nothing that Kinesis itself does keeps exports back; calls that are not begun at all are apart."""
         if self._work.is_refused or self._work.is_kept_by_a_shard:
             return False
-        if self._work.is_told("kinesis"):
+        if self._work.is_condition("kinesis"):
             await self._fresh.kinesis()
         return True
-
-
-@contextmanager
-def loop_guarded(lag: LoopLag, stall_s: float) -> Iterator[Callable[[], None]]:
-    """Have a thread end the process when its loop does not turn; call what is given when it must end soon."""
-    ended, leaving = threading.Event(), threading.Event()
-
-    def watch() -> None:
-        seen, still_s, leaving_s = -1, 0, 0
-        while not ended.wait(1.0):
-            still_s = still_s + 1 if lag.turns == seen else 0
-            seen = lag.turns
-            leaving_s += leaving.is_set()
-            if still_s >= stall_s or leaving_s >= _LEAVE_S:
-                log.critical(
-                    "the event loop is stuck, ending the process",
-                    stuck_s=still_s,
-                    threads=_where_threads_are(),
-                )
-                os._exit(1)
-
-    thread = threading.Thread(target=watch, name="loop-guard", daemon=True)
-    thread.start()
-    try:
-        yield leaving.set
-    finally:
-        ended.set()
-        thread.join()
-
-
-def _where_threads_are() -> str:
-    """Code and lines of every thread, the innermost last, and no values; no file is read for it, for a disk may be what hangs."""
-    told = []
-    for ident, frame in sys._current_frames().items():  # noqa: SLF001  there is no other way to other threads' frames
-        name = next((each.name for each in threading.enumerate() if each.ident == ident), str(ident))
-        places = [
-            f"{at.f_code.co_filename}:{line} {at.f_code.co_name}" for at, line in traceback.walk_stack(frame)
-        ]
-        told.append("\n  ".join([name, *reversed(places)]))
-    return "\n".join(told)

@@ -11,7 +11,7 @@ _CGROUP_CPU_MAX: Final = Path("/sys/fs/cgroup/cpu.max")
 
 
 def allowed_cpus() -> int:
-    """How many CPUs this process may use, by its affinity and its container's quota, rounded up."""
+    """Return how many CPUs this process may use, by its affinity and its container's quota, rounded up."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         quota, period = _CGROUP_CPU_MAX.read_text(encoding="ascii").split()

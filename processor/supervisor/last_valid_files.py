@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from processor.configuration.change import plan_after
-from processor.service.link import Handover
+from processor.service.messages import Handover
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class LastValid:
     """The last valid files, which the parent keeps for its workers; `read` reads them as they are now.
 
-    `plan` is what `files`, the first ones, say.
+    `plan` is compiled from `files`, the first ones.
     """
 
     def __init__(self, read: Callable[[], Files], files: Files, plan: Plan) -> None:
@@ -30,7 +30,7 @@ class LastValid:
         self._plan = plan
 
     def changed(self) -> Files:
-        """The files as they are now; where they are valid they are the last valid ones from now on."""
+        """Return the files as they are now; where they are valid they are the last valid ones from now on."""
         files = self._read()
         plan, _ = plan_after(self._plan, files)
         if plan is not None:
@@ -38,6 +38,6 @@ class LastValid:
         return files
 
     def handover(self) -> Handover:
-        """What a worker is started with: the last valid files, and what is wrong with the present ones."""
+        """Return what a worker is started with: the last valid files, and what is wrong with the present ones."""
         _, problems = plan_after(self._plan, self._read())
         return Handover(self._files, problems)

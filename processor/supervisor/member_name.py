@@ -45,13 +45,13 @@ class MemberName:
 
 
 def take_name(settings: Settings) -> MemberName | None:
-    """This process's name, held until it ends; None where it was given one."""
+    """Take a name for this process, held until it ends; None where the settings give it one."""
     if settings.kafka.instance_id is not None:
         return None
     path = place_of(settings.state, settings.kafka.group, settings.kafka.topic) / FILE
     try:
         word, lock = _locked(path)
-    except OSError:  # another process has it, or there is no disk: a start says so if it needs one
+    except OSError:  # another process has it, or there is no disk: a start reports it if it needs one
         word, lock = _new_word(), None
     host = _NOT_LEGAL.sub("-", socket.gethostname())[:_HOST_MAX]
     return MemberName(f"{host}-{word}", lock)

@@ -1,9 +1,9 @@
 """Several workers on one machine: a parent that starts them, passes signals on, and starts a dead one again.
 
 Each worker is a process of its own with one event loop, and a member of the same consumer group; Kafka shares
-the partitions out. A worker holds the other end of a line (`processor/service/link.py`): over it the parent hands out the
-configuration files and asks how the worker is, and when the parent ends, however it ends, its workers drain and end
-too. A worker that does not answer for too long is killed and started anew.
+the partitions out. A line (`worker_line.py`) leads to each worker: over it the parent hands out the configuration files
+and asks how the worker is, and when the parent ends, however it ends, its workers drain and end too. A worker that does
+not answer for too long is killed and started anew.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from processor.errors import EXIT_BAD_CONFIGURATION
-from processor.service.link import WorkerLine
+from processor.supervisor.worker_line import WorkerLine
 from processor.telemetry.report import Fleet, Observation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from processor.configuration import Files
-    from processor.service.link import Handover
+    from processor.service.messages import Handover
     from processor.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -52,7 +52,7 @@ class RestartPolicy:
     """A worker that answers nothing for longer is killed."""
 
     def wait_s(self, deaths: int) -> float:
-        """How long to wait after so many deaths in a row; after one not at all, for the worker's partitions wait for it."""
+        """Return the seconds to wait after so many deaths in a row; after one it is 0, for the worker's partitions wait for it."""
         return min(self.max_s, self.base_s * 2 ** (deaths - 2)) if deaths > 1 else 0.0
 
 
@@ -65,7 +65,7 @@ class Command:
 
 
 class Workers:
-    """Runs a worker for each command until told to stop, or until one cannot work.
+    """Runs a worker for each command until it is to stop, or until one cannot work.
 
     `handover` is what a worker is started with; `stop_timeout_s` is how long workers may take to end by themselves;
     `held` are descriptors of files that workers hold open as long as they live.
@@ -91,7 +91,7 @@ class Workers:
         self._exit_code = 0
 
     async def run(self, stop: asyncio.Event) -> int:
-        """Run until `stop` is set, or all must end; the exit code: 0, 1, or 78."""
+        """Run until `stop` is set, or all must end; return the exit code: 0, 1, or 78."""
         async with asyncio.TaskGroup() as tasks:
             ending = tasks.create_task(self._end_all(stop), name="end-all")
             watching = tasks.create_task(self._kill_the_silent(), name="kill-the-silent")
@@ -110,7 +110,7 @@ class Workers:
         return {index: process.pid for index, process in self._processes.items()}
 
     async def ask(self) -> Fleet:
-        """What all workers tell of themselves now; one that does not answer soon is passed over."""
+        """Return the observations of all workers, as of now; one that does not answer within 2 s is passed over."""
         indexes = range(len(self._commands))
         answers = await asyncio.gather(*(self._asked(index) for index in indexes))
         return Fleet(
@@ -123,10 +123,10 @@ class Workers:
             {index: self._restarts[index] for index in indexes},
         )
 
-    def tell(self, files: Files) -> None:
-        """Tell every worker that runs of changed files."""
+    def hand_out(self, files: Files) -> None:
+        """Have every worker that runs take changed files."""
         for line in self._lines.values():
-            line.tell(files)
+            line.send(files)
 
     def kill(self) -> None:
         """End every worker at once: left alone it would drain, though nobody waits for it any more."""
@@ -136,12 +136,12 @@ class Workers:
         line = self._lines.get(index)
         if line is None:
             return _STARTING
-        patience_s = _ANSWER_S if line.has_answered else _FIRST_ANSWER_S
+        timeout_s = _ANSWER_S if line.has_answered else _FIRST_ANSWER_S
         try:
-            async with asyncio.timeout(patience_s):
+            async with asyncio.timeout(timeout_s):
                 return await line.ask()
         except TimeoutError:
-            return f"it does not answer within {patience_s:g} s" if line.has_answered else _STARTING
+            return f"it does not answer within {timeout_s:g} s" if line.has_answered else _STARTING
         except ConnectionError:
             return _STARTING
 
@@ -187,7 +187,7 @@ class Workers:
         arguments = [*command.arguments, "--worker", str(index), *(["--restarted"] if is_restart else [])]
         ours, theirs = socket.socketpair()
         self._lines[index] = line = await WorkerLine.over(ours)
-        # From here on changed files are told over the line: none is missed.
+        # From here on changed files are sent over the line: none is missed.
         line.hand_over(self._handover())
         try:
             process = await asyncio.create_subprocess_exec(
@@ -203,7 +203,7 @@ class Workers:
             )
             theirs.close()
             self._processes[index] = process
-            if self._ending.is_set():  # it was told to all while this one was being started
+            if self._ending.is_set():  # all were asked to end while this one was being started
                 process.terminate()
             return await process.wait()
         finally:
@@ -218,10 +218,10 @@ class Workers:
 
     async def _end_all(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
-            told = tasks.create_task(stop.wait())
+            stopped = tasks.create_task(stop.wait())
             gave_up = tasks.create_task(self._ending.wait())
-            await asyncio.wait([told, gave_up], return_when=asyncio.FIRST_COMPLETED)
-            told.cancel()
+            await asyncio.wait([stopped, gave_up], return_when=asyncio.FIRST_COMPLETED)
+            stopped.cancel()
             gave_up.cancel()
         self._ending.set()
         self._signal_all(signal.SIGTERM)
@@ -237,7 +237,7 @@ class Workers:
 
 
 def worker_environ(environ: Mapping[str, str], settings: Settings, index: int) -> dict[str, str]:
-    """A worker's environment: what must differ between the members of one machine does."""
+    """Return a worker's environment: what must differ between the members of one machine does."""
     kafka = settings.of_worker(index).kafka
     own = {"PROCESSOR_KAFKA_CLIENT_ID": kafka.client_id, "PROCESSOR_KAFKA_INSTANCE_ID": kafka.instance_id}
     return {**environ, **{name: value for name, value in own.items() if value}}

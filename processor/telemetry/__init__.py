@@ -1,1 +1,1 @@
-"""What the service tells of itself: figures, health, logs."""
+"""What the service reports of itself: figures, health, metrics, logs, traces."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.metrics_core import Metric as Family
 
-    from processor.telemetry.histogram import Distribution
+    from processor.telemetry.histogram import Histogram
     from processor.telemetry.metrics import Metric
 
 
@@ -54,9 +54,9 @@ class Sheet:
         for label, value in values.items():
             self.add(metric, value, label)
 
-    def add_distribution(self, metric: Metric, distribution: Distribution) -> None:
+    def add_histogram(self, metric: Metric, histogram: Histogram) -> None:
         """Add a histogram."""
-        sample = Sample((), distribution.total, list(distribution.counts))
+        sample = Sample((), histogram.total, list(histogram.counts))
         self.samples.setdefault(metric.name, []).append(sample)
 
 

@@ -1,4 +1,4 @@
-"""How values are spread: counts by upper bound, and their sum, as a Prometheus histogram has them."""
+"""Histograms: counts by upper bound, and the values' sum, as Prometheus has them; and the quantile of one."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ BATCH_EVENTS: Final = (1, 2, 5, 10, 20, 50, 100, 150, 200, 300)
 """Bounds of a batch's size; the last is the largest there is (`processor/worker/partition.py`)."""
 
 
-class Distribution:
-    """Counts by bound, the last for what is beyond all bounds; one observation costs a bisection."""
+class Histogram:
+    """Counts by upper bound, the last for what is beyond all bounds, and the values' sum; one observation costs a bisection."""
 
     __slots__ = ("_bounds", "counts", "total")
 
@@ -33,10 +33,10 @@ class Distribution:
 
 
 def quantile(share: float, bounds: Sequence[float], counts: Sequence[int]) -> float | None:
-    """The value that `share` of what was counted does not pass, as Prometheus' `histogram_quantile` works it out.
+    """Return the value that `share` of what was counted does not exceed, as Prometheus' `histogram_quantile` computes it.
 
-    It lies between two bounds as if values were spread evenly there; beyond the last one, it is that. None where nothing
-    was counted.
+    Between two bounds values count as spread evenly; what is beyond the last bound counts as that bound. None where
+    nothing was counted.
     """
     rank = share * sum(counts)
     if not rank:

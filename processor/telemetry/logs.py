@@ -2,7 +2,7 @@
 
 Where they are JSON, every line of standard error is one object, whoever has something to say: the service, its libraries, the
 interpreter with its warnings, and an exception that nobody caught. A line is one write, so that lines of several workers are never
-mixed. Warnings and errors that repeat are told now and then, with how many were held back, but for those that tell of a change of
+mixed. Warnings and errors that repeat are logged now and then, with how many were held back, but for those that report a change of
 state; the last ones are kept for the status page.
 """
 
@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 import structlog
 
-from processor.telemetry.journal import JOURNAL, STATE_CHANGED, Repeats
+from processor.telemetry.recent_lines import RECENT_LINES
+from processor.telemetry.repeated_lines import STATE_CHANGED, RepeatFilter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,24 +37,24 @@ def configure_logs(settings: ServiceSettings) -> None:
 
 
 def begin_logs(environ: Mapping[str, str]) -> None:
-    """Set up logs before there are settings, for what keeps them from being read must be told, too."""
+    """Set up logs before there are settings, for what keeps them from being read must be logged, too."""
     _configure("info", as_json=is_json(environ))
 
 
 def is_json(environ: Mapping[str, str]) -> bool:
-    """Whether logs are JSON lines, as far as can be told before there are settings."""
+    """Whether logs are JSON lines, as far as can be known before there are settings."""
     return _is_json(environ.get(FORMAT) or "auto")
 
 
 def configure_notes() -> None:
-    """Set up what a command tells beside its answer: warnings of ours as notes to a person, and libraries' lines not at all."""
+    """Set up what a command prints beside its answer: warnings of ours as notes to a person, and libraries' lines not at all."""
     structlog.configure(
-        processors=[structlog.processors.add_log_level, Repeats(), _as_note],
+        processors=[structlog.processors.add_log_level, RepeatFilter(), _as_note],
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
         logger_factory=_Lines,
         cache_logger_on_first_use=False,
     )
-    # What a library could not do is raised to us as well, and told once, in our words.
+    # What a library could not do is raised to us as well, and printed once, in our words.
     logging.getLogger().handlers[:] = [logging.NullHandler()]
 
 
@@ -76,21 +77,23 @@ def _configure(log_level: str, *, as_json: bool) -> None:
             structlog.dev.ConsoleRenderer(sort_keys=False, exception_formatter=structlog.dev.plain_traceback)
         ]
     )
-    repeats = Repeats()
+    repeats = RepeatFilter()
     structlog.configure(
-        processors=[*shared, repeats, JOURNAL, *last],
+        processors=[*shared, repeats, RECENT_LINES, *last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=_Lines,
         cache_logger_on_first_use=False,
     )
-    _take_libraries_lines([*shared, JOURNAL], last, repeats)
+    _take_libraries_lines([*shared, RECENT_LINES], last, repeats)
     logging.captureWarnings(capture=True)
     sys.excepthook = _ended_by
-    sys.unraisablehook = lambda told: _tell("an exception could not be raised", told.exc_value)
-    threading.excepthook = lambda told: _tell("an exception in a thread was not caught", told.exc_value)
+    sys.unraisablehook = lambda found: _log_error("an exception could not be raised", found.exc_value)
+    threading.excepthook = lambda found: _log_error(
+        "an exception in a thread was not caught", found.exc_value
+    )
 
 
-def _take_libraries_lines(shared: list[Processor], last: list[Processor], repeats: Repeats) -> None:
+def _take_libraries_lines(shared: list[Processor], last: list[Processor], repeats: RepeatFilter) -> None:
     """Libraries' warnings in our form; their errors are raised to us as well, so only those of note stay."""
     handler = _Handler()
     handler.setFormatter(
@@ -112,7 +115,7 @@ def _ended_by(_: type[BaseException], error: BaseException, __: TracebackType | 
     )
 
 
-def _tell(event: str, error: BaseException | None) -> None:
+def _log_error(event: str, error: BaseException | None) -> None:
     structlog.get_logger(__name__).error(event, error=type(error).__name__, exc_info=error)
 
 
@@ -135,7 +138,7 @@ class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             write_line(sys.stderr, self.format(record))
-        except Exception:  # noqa: BLE001  as logging's own handlers do: what cannot be told must not fail who tells it
+        except Exception:  # noqa: BLE001  as logging's own handlers do: what cannot be logged must not fail who logs it
             self.handleError(record)
 
 
@@ -147,7 +150,7 @@ def write_line(stream: TextIO, line: str) -> None:
         stream.write(line + "\n")
         return
     left = (line + "\n").encode("utf-8", "backslashreplace")
-    # A log that nobody reads any more, or whose disk is full, is no reason to stop, and there is nowhere to tell of it.
+    # A log that nobody reads any more, or whose disk is full, is no reason to stop, and there is nowhere to report it.
     with suppress(OSError):
         stream.flush()
         while left:

@@ -1,4 +1,4 @@
-"""How long the event loop keeps its timers waiting: what every heartbeat and every answer waits as well."""
+"""The event loop's lag: how long it keeps its timers waiting, and with them every heartbeat and every answer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _WINDOW: Final = 100
 
 
 class LoopLag:
-    """Measures while `run` runs. `turns` counts the looks: a loop that is stuck makes none."""
+    """Measures the lag every 0.1 s, while `run` runs. `turns` counts the measurements: a loop that is stuck makes none."""
 
     def __init__(self) -> None:
         self.turns = 0
@@ -20,7 +20,7 @@ class LoopLag:
 
     @property
     def longest_s(self) -> float:
-        """The longest lag of the last ten seconds."""
+        """The longest lag of the last ten seconds, in seconds."""
         return max(self._lags_s)
 
     async def run(self) -> None:

@@ -1,8 +1,8 @@
 """The metrics: every name there is, what it means, and its labels. docs/metrics.md is generated from here.
 
 Names follow Prometheus' rules: `processor_<what>_<unit>`, base units, counters with `_total`. All are counted per
-batch, per call or per interval, never per event. Every series has the label `worker`, and those that tell one deployment
-from another; no label is a profile, a segment or an attribute. Series of a partition or shard disappear with it.
+batch, per call or per interval, never per event. Every series has the label `worker`, and those by which one
+deployment is distinguished from another; no label is a profile, a segment or an attribute. Series of a partition or shard disappear with it.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ SECTIONS: Final[dict[str, dict[str, Metric]]] = {}
 """All metrics, by the heading they stand under in the docs, then by name."""
 
 
-def _counter(name: str, told: str, *labels: str) -> Metric:
-    return _kept(Metric(f"processor_{name}", "counter", told, labels))
+def _counter(name: str, text: str, *labels: str) -> Metric:
+    return _kept(Metric(f"processor_{name}", "counter", text, labels))
 
 
-def _gauge(name: str, told: str, *labels: str) -> Metric:
-    return _kept(Metric(f"processor_{name}", "gauge", told, labels))
+def _gauge(name: str, text: str, *labels: str) -> Metric:
+    return _kept(Metric(f"processor_{name}", "gauge", text, labels))
 
 
-def _histogram(name: str, bounds: Sequence[float], told: str) -> Metric:
-    return _kept(Metric(f"processor_{name}", "histogram", told, (), bounds))
+def _histogram(name: str, bounds: Sequence[float], text: str) -> Metric:
+    return _kept(Metric(f"processor_{name}", "histogram", text, (), bounds))
 
 
 def _kept(metric: Metric) -> Metric:
@@ -154,18 +154,19 @@ RESTORE_REMAINING = _gauge(
     "partition",
 )
 INTRUDER_RECORDS = _counter(
-    "state_intruder_records", "Records that a zombie appended to the changelog, and that were overruled."
+    "state_intruder_records",
+    "Records that a zombie appended to the changelog, behind which their owner appended its own again.",
 )
 STATE_DISK_BYTES = _gauge("state_disk_bytes", "What the files of the worker's open stores take on disk.")
 STATE_DISK_FREE_BYTES = _gauge(
     "state_disk_free_bytes",
-    "What is free to the worker on the disk of its stores; workers that share a disk tell the same.",
+    "What is free to the worker on the disk of its stores; workers that share a disk report the same.",
 )
 STATE_DISK_SIZE_BYTES = _gauge("state_disk_size_bytes", "How large that disk is.")
 
 EVENTS_LOST = _counter(
     "events_lost",
-    "Offsets of the source that this group never took, told where the partition was begun or read: `deleted` by the source's "
+    "Offsets of the source that this group never took, counted where the partition was begun or read: `deleted` by the source's "
     "retention before they were read, or `passed` over by an offset that somebody set forward.",
     "cause",
 )

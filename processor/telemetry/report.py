@@ -1,4 +1,4 @@
-"""What a worker tells of itself, as data: the parent asks for it, metrics and the status page are made from it.
+"""What a worker reports of itself, as data: the parent asks for it, metrics and the status page are made from it.
 
 No profile's data is in it, nor a secret.
 """
@@ -11,7 +11,7 @@ import msgspec
 
 from processor.telemetry.exposition import Samples  # noqa: TC001  msgspec reads the annotations
 from processor.telemetry.histogram import AGE_S, quantile
-from processor.telemetry.journal import Entry  # noqa: TC001  as above
+from processor.telemetry.recent_lines import LoggedLine  # noqa: TC001  as above
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,11 +99,11 @@ class DiskReport(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class LimitReport(msgspec.Struct, frozen=True, rename="camel"):
-    """The limit of dead letters: how near it is, 1 where it holds them back; `told` says what an operator should know."""
+    """The limit of dead letters: how near it is, 1 where it holds them back; `notice` is what an operator should know."""
 
     ratio: float = 0.0
     is_held: bool = False
-    told: str | None = None
+    notice: str | None = msgspec.field(default=None, name="told")
 
 
 class Report(msgspec.Struct, frozen=True, rename="camel"):
@@ -127,7 +127,7 @@ class Report(msgspec.Struct, frozen=True, rename="camel"):
     removed: dict[str, int]
     partitions: list[PartitionReport]
     shards: list[ShardReport]
-    errors: list[Entry]
+    errors: list[LoggedLine]
     dead_letter_limit: LimitReport = LimitReport()
     disk: DiskReport | None = None
     recent_ages: list[int] = []
@@ -142,7 +142,7 @@ class Observation(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Fleet(msgspec.Struct, frozen=True, rename="camel"):
-    """All workers of a process: what those that answered told, and why the others did not.
+    """All workers of a process: the observations of those that answered, and why the others did not.
 
     `restarts` says how often each was started again; it is empty where there is no parent to do that.
     """

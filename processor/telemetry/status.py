@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import structlog
 
-from processor.telemetry.histogram import AGE_S, BATCH_EVENTS, LATENCY_S, Distribution
-from processor.telemetry.journal import STATE_CHANGED, gist
+from processor.telemetry.histogram import AGE_S, BATCH_EVENTS, LATENCY_S, Histogram
+from processor.telemetry.repeated_lines import STATE_CHANGED, gist
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,11 +58,11 @@ class Figures:
 class Durations:
     """How long things took, in seconds; and how large batches were."""
 
-    processing: Distribution = field(default_factory=lambda: Distribution(LATENCY_S))
-    age: Distribution = field(default_factory=lambda: Distribution(AGE_S))
-    commit: Distribution = field(default_factory=lambda: Distribution(LATENCY_S))
-    changelog: Distribution = field(default_factory=lambda: Distribution(LATENCY_S))
-    batch_events: Distribution = field(default_factory=lambda: Distribution(BATCH_EVENTS))
+    processing: Histogram = field(default_factory=lambda: Histogram(LATENCY_S))
+    age: Histogram = field(default_factory=lambda: Histogram(AGE_S))
+    commit: Histogram = field(default_factory=lambda: Histogram(LATENCY_S))
+    changelog: Histogram = field(default_factory=lambda: Histogram(LATENCY_S))
+    batch_events: Histogram = field(default_factory=lambda: Histogram(BATCH_EVENTS))
 
 
 class Status:

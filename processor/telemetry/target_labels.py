@@ -1,4 +1,4 @@
-"""By what Prometheus tells this deployment from another: labels of every series that is scraped here."""
+"""The labels of every series that is scraped here, by which Prometheus distinguishes this deployment from others."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ if TYPE_CHECKING:
 
 
 def target_labels(settings: Settings, destination: Destination) -> dict[str, str]:
-    """The group, the topic, and the stream by its name; none of them changes while the service runs."""
+    """Return the group, the topic, and the stream by its name; none of them changes while the service runs."""
     values = settings.kafka.group, settings.kafka.topic, destination.stream.rpartition("/")[2]
     return dict(zip(TARGET_LABELS, values, strict=True))

@@ -7,7 +7,6 @@ Off unless PROCESSOR_TRACES says otherwise; where spans go is OpenTelemetry's ow
 from __future__ import annotations
 
 import asyncio
-import re
 import threading
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -28,7 +27,7 @@ log = structlog.get_logger(__name__)
 _LAST_SPANS_S: Final = 3.0
 _LINKS_MAX: Final = 32
 _HEADER: Final = "traceparent"
-_TRACEPARENT: Final = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+"""Where a producer writes an event's trace (W3C Trace Context)."""
 
 
 class Span(Protocol):
@@ -88,11 +87,18 @@ class _BatchSpan:
 
 
 class BatchTraces:
-    """Spans of an OpenTelemetry tracer. `api` is the module `opentelemetry.trace`."""
+    """Spans of an OpenTelemetry tracer. `api` is the module `opentelemetry.trace`; `propagator` reads events' headers."""
 
-    def __init__(self, tracer: Any, api: Any, topic: str) -> None:  # noqa: ANN401  the extra may be missing
+    def __init__(
+        self,
+        tracer: Any,  # noqa: ANN401  the extra may be missing
+        api: Any,  # noqa: ANN401  as above
+        propagator: Any,  # noqa: ANN401  as above
+        topic: str,
+    ) -> None:
         self._tracer = tracer
         self._api = api
+        self._propagator = propagator
         self._topic = topic
 
     def begin(self, partition: int, records: Sequence[Record]) -> Span:
@@ -116,19 +122,13 @@ class BatchTraces:
     def _links(self, records: Sequence[Record]) -> Iterator[Any]:
         found = 0
         for record in records:
-            for name, value in record.headers:
-                parts = _TRACEPARENT.fullmatch(value or b"") if name == _HEADER else None
-                if parts is None:
-                    continue
-                context = self._api.SpanContext(
-                    int(parts[1], 16),
-                    int(parts[2], 16),
-                    is_remote=True,
-                    trace_flags=self._api.TraceFlags(int(parts[3], 16)),
-                )
-                if context.is_valid:
-                    yield self._api.Link(context)
-                    found += 1
+            headers = {name: value.decode("ascii", "replace") for name, value in record.headers if value}
+            if _HEADER not in headers:
+                continue
+            context = self._api.get_current_span(self._propagator.extract(headers)).get_span_context()
+            if context.is_valid:
+                yield self._api.Link(context)
+                found += 1
             if found >= _LINKS_MAX:
                 return
 
@@ -150,6 +150,7 @@ async def tracing(topic: str, traces: str) -> AsyncIterator[Tracer]:
         from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
         from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415
     except ModuleNotFoundError as error:
         problem = Problem(
             source="environment",
@@ -164,7 +165,8 @@ async def tracing(topic: str, traces: str) -> AsyncIterator[Tracer]:
     # A queue of a bounded length, and a thread of its own: a collector that is away costs spans, not events.
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     try:
-        yield BatchTraces(provider.get_tracer("processor", __version__), trace, topic)
+        tracer = provider.get_tracer("processor", __version__)
+        yield BatchTraces(tracer, trace, TraceContextTextMapPropagator(), topic)
     finally:
         await _shut_down(provider)
 

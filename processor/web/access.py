@@ -1,6 +1,6 @@
 """Who may look: HTTP's Basic and Bearer authentication (RFC 7617, RFC 6750), where the settings ask for either.
 
-The probes are open: a kubelet and a load balancer have no password, and what they are told is a condition's name and
+The probes are open: a kubelet and a load balancer have no password, and what they are answered is a condition's name and
 reason.
 """
 
@@ -29,7 +29,7 @@ OPEN: Final = frozenset({"/livez", "/readyz"})
 
 
 def guard(settings: ServiceSettings) -> Middleware | None:
-    """What lets those through who have the password or the token; None where the settings name neither."""
+    """Return what lets those through who have the password or the token; None where the settings name neither."""
     known: dict[str, Callable[[str], bool]] = {}
     challenges = []
     if settings.http_user is not None and settings.http_password is not None:
@@ -76,5 +76,5 @@ def _decoded(credentials: str) -> bytes:
 
 
 def _is_same(given: bytes, expected: bytes) -> bool:
-    """Compared in a time that tells nothing of either, nor of their lengths."""
+    """Compare in a time that depends on neither, nor on their lengths."""
     return hmac.compare_digest(hashlib.sha256(given).digest(), hashlib.sha256(expected).digest())

@@ -1,4 +1,4 @@
-"""What is answered, from what the workers told: pure functions of a fleet."""
+"""What is answered over HTTP: pure functions of the observations of all workers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def liveness(fleet: Fleet) -> dict[str, str]:
-    """Why workers should be ended and started anew; empty where none should. One that is being started is live."""
+    """Return why workers should be ended and started anew, by worker; one that is being started is live."""
     return {
         f"worker {each.report.worker}": each.report.stalled
         for each in fleet.observations
@@ -27,7 +27,7 @@ def liveness(fleet: Fleet) -> dict[str, str]:
 
 
 def reasons(fleet: Fleet) -> dict[str, str]:
-    """What keeps the process from being ready; with several workers each reason says whose it is."""
+    """Return what keeps the process from being ready, by condition; with several workers each names its worker."""
     found = {f"worker {number}": why for number, why in sorted(fleet.silent.items())}
     is_alone = len(fleet.observations) + len(fleet.silent) == 1
     for each in fleet.observations:
@@ -37,7 +37,7 @@ def reasons(fleet: Fleet) -> dict[str, str]:
 
 
 def metrics_text(fleet: Fleet, of_all: Mapping[str, str]) -> bytes:
-    """All workers' series, each with its worker's label and those `of_all`."""
+    """Return the text of all workers' series, each with its worker's label and those `of_all`."""
     workers: dict[str, Samples] = {str(each.report.worker): dict(each.samples) for each in fleet.observations}
     for number in fleet.silent:
         sheet = Sheet()
@@ -51,9 +51,9 @@ def metrics_text(fleet: Fleet, of_all: Mapping[str, str]) -> bytes:
 
 
 def status_json(fleet: Fleet) -> bytes:
-    """Everything that the page shows."""
+    """Return everything that the page shows, as JSON."""
     why, lag = reasons(fleet), lag_of([each.report for each in fleet.observations])
-    told: dict[str, Any] = {
+    status: dict[str, Any] = {
         "ready": not why,
         "reasons": why,
         "live": not liveness(fleet),
@@ -67,4 +67,4 @@ def status_json(fleet: Fleet) -> bytes:
         },
         "workers": [each.report for each in fleet.observations],
     }
-    return msgspec.json.encode(told)
+    return msgspec.json.encode(status)

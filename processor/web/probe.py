@@ -15,30 +15,30 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _OK: Final = 200
-_PATIENCE_S: Final = 4.0
+_TIMEOUT_S: Final = 4.0
 
 
 def trouble(environ: Mapping[str, str]) -> str | None:
-    """Why the service is not alive, or does not answer; None where it is."""
+    """Return why the service is not alive, or does not answer; None where it is alive."""
     connection = _connection(environ)
     try:
         connection.request("GET", "/livez")
         answer = connection.getresponse()
-        told = answer.read().decode(errors="replace")
+        text = answer.read().decode(errors="replace")
     except (OSError, HTTPException) as error:
         return f"/livez does not answer: {error}"
     finally:
         connection.close()
-    return None if answer.status == _OK else told
+    return None if answer.status == _OK else text
 
 
 def _connection(environ: Mapping[str, str]) -> HTTPConnection:
     port = int(environ.get("PROCESSOR_HTTP_PORT") or 8080)
     if not environ.get("PROCESSOR_HTTP_TLS_CERT_FILE"):
-        return HTTPConnection("127.0.0.1", port, timeout=_PATIENCE_S)
+        return HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return HTTPSConnection("127.0.0.1", port, timeout=_PATIENCE_S, context=context)
+    return HTTPSConnection("127.0.0.1", port, timeout=_TIMEOUT_S, context=context)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ _SECURITY_HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
-    "Server": "processor",  # aiohttp would tell its version, and Python's
+    "Server": "processor",  # aiohttp would name its version, and Python's
 }
 _EVENT_INTERVAL_S: Final = 2.0
 _WATCHERS_MAX: Final = 32
@@ -68,7 +68,7 @@ _ASSETS: Final = {
 
 
 class _Pages:
-    """The handlers, over whatever `ask` tells."""
+    """The handlers, over whatever `ask` returns."""
 
     def __init__(self, ask: Callable[[], Awaitable[Fleet]], of_all: Mapping[str, str]) -> None:
         self._ask = ask
@@ -115,7 +115,7 @@ class _Pages:
 async def serve(
     settings: ServiceSettings, ask: Callable[[], Awaitable[Fleet]], of_all: Mapping[str, str] = NONE
 ) -> AsyncIterator[str]:
-    """Serve what `ask` tells while the context lasts, every series with the labels `of_all`; the address that is served at.
+    """Serve what `ask` returns while the context lasts, every series with the labels `of_all`; yields the URL.
 
     Raises:
         ConfigurationError: the address cannot be listened at, or the certificate cannot be used.

@@ -52,7 +52,7 @@ class Certificate:
         try:
             self._newest = self._loaded()
         except ConfigurationError as error:
-            log.error("the port's new certificate cannot be used, the former one goes on", reason=str(error))  # noqa: TRY400  the reason is all there is to tell
+            log.error("the port's new certificate cannot be used, the former one goes on", reason=str(error))  # noqa: TRY400  the reason is all there is to log
         else:
             log.info("the port has a new certificate", file=str(self._files[0]))
 
@@ -76,7 +76,7 @@ class Certificate:
 
 
 def certificate(settings: ServiceSettings) -> Certificate | None:
-    """The port's certificate; None where it serves without TLS.
+    """Return the port's certificate; None where it serves without TLS.
 
     Raises:
         ConfigurationError: the files cannot be used.
@@ -88,20 +88,20 @@ def certificate(settings: ServiceSettings) -> Certificate | None:
 
 
 def _seen(files: tuple[Path, Path]) -> list[tuple[int, int, int] | None]:
-    """What changes with a file's content, also where a link is turned to another, as Kubernetes does."""
+    """Return what changes with a file's content, also where a link is turned to another, as Kubernetes does."""
     found: list[tuple[int, int, int] | None] = []
     for file in files:
         try:
-            told = file.stat()
+            status = file.stat()
         except OSError:
             found.append(None)
         else:
-            found.append((told.st_mtime_ns, told.st_size, told.st_ino))
+            found.append((status.st_mtime_ns, status.st_size, status.st_ino))
     return found
 
 
 def _password(settings: ServiceSettings) -> str:
-    """Asked for where the key is encrypted; OpenSSL would ask a person at the terminal."""
+    """Return the key's password; asked for where it is encrypted, as OpenSSL would ask a person at the terminal."""
     if settings.http_tls_key_password is None:
         raise ValueError("the key is encrypted, and PROCESSOR_HTTP_TLS_KEY_PASSWORD is not set")
     return settings.http_tls_key_password.get_secret_value()

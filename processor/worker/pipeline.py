@@ -18,7 +18,7 @@ from processor.kafka.changelog import RECORD_OVERHEAD_BYTES
 from processor.kafka.commit_metadata import Mark
 from processor.kafka.source import Source
 from processor.state.overlay import Overlay
-from processor.telemetry.losses import Losses
+from processor.telemetry.lost_events import LostEvents
 from processor.worker import disk_trouble
 from processor.worker.added_partitions import Growth
 from processor.worker.checkpoint import Checkpoint
@@ -89,7 +89,7 @@ class Pipeline:
         self.partitions: dict[int, Partition] = {}
         self.dead_letter_limit = DeadLetterLimit(settings.service, status)
         self.tail = Tail(settings.kafka, self, status, may_have_gaps=parts.source_is_compacted)
-        self._losses = Losses(status, parts.committed_elsewhere)
+        self._losses = LostEvents(status, parts.committed_elsewhere)
         self._settings = settings
         self._bound = Bound(settings.service.in_flight_bytes, settings.kafka.max_poll_records)
         self._parts = parts

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from processor.kafka.source import Source
     from processor.kafka.topic_ids import TopicIdentity
     from processor.state.store import Store
-    from processor.telemetry.losses import Losses
+    from processor.telemetry.lost_events import LostEvents
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +41,7 @@ async def take_over(
     offset_reset: Literal["earliest", "latest"],
     on_progress: Callable[[int, int], None],
     overrule: Callable[[Collection[bytes], int], Awaitable[None]],
-    losses: Losses,
+    losses: LostEvents,
 ) -> int:
     """Bring `store` up to the changelog's end; the source offset to go on from.
 
@@ -130,7 +130,7 @@ async def _start(
     store: Store,
     *,
     offset_reset: Literal["earliest", "latest"],
-    losses: Losses,
+    losses: LostEvents,
 ) -> int:
     events = await source.bounds(partition)
     if committed is None:

@@ -13,7 +13,7 @@ import pytest
 from compose_spec import PyCompose
 
 import processor
-from processor.cli.run import _LEAVE_S
+from processor.cli.service_process import LEAVE_S
 from processor.configuration import load_configuration
 from processor.demo import producer
 from processor.demo.workload import DESTINATION, GOVERNANCE
@@ -94,7 +94,7 @@ def test_the_containers_are_restricted() -> None:
 def test_the_grace_outlasts_the_drain() -> None:
     settings = load_settings(SERVICES["processor"]["environment"])
     grace_s = int(SERVICES["processor"]["stop_grace_period"].removesuffix("s"))
-    assert grace_s > settings.service.shutdown_timeout_ms / 1000 + _LEAVE_S
+    assert grace_s > settings.service.shutdown_timeout_ms / 1000 + LEAVE_S
 
 
 def test_the_versions_are_those_that_the_tests_run() -> None:

@@ -9,7 +9,7 @@ import kubernetes_validate
 import pytest
 
 import processor
-from processor.cli.run import _LEAVE_S
+from processor.cli.service_process import LEAVE_S
 from processor.configuration import parse_configuration
 from processor.governance.plan import compile_plan
 from processor.operations.sizing import Load, load_constants, size
@@ -177,7 +177,7 @@ def test_the_user_is_the_image_s(overlay: str) -> None:
 
 def test_the_grace_outlasts_the_drain(overlay: str, tmp_path: Path) -> None:
     grace_s = pod(overlay)["spec"]["terminationGracePeriodSeconds"]
-    assert grace_s > settings(overlay, tmp_path).service.shutdown_timeout_ms / 1000 + _LEAVE_S
+    assert grace_s > settings(overlay, tmp_path).service.shutdown_timeout_ms / 1000 + LEAVE_S
 
 
 def test_the_memory_limit_is_above_what_the_settings_bound(overlay: str, tmp_path: Path) -> None:

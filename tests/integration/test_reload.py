@@ -278,7 +278,7 @@ async def test_a_worker_that_waits_to_be_connected_begins_with_the_files_that_ch
             await producer.produce([event(1, "one", "two", "three")])
             tasks.create_task(run_service(settings, plan, stop, status, restarted=True, changes=changes))
             await until(lambda: "AWS does not know the access key" in status.conditions.get("kinesis", ""))
-            changes.tell(files("new", "three"))
+            changes.offer(files("new", "three"))
             await exports_reach(scripted, 1)
             stop.set()
     assert statuses(scripted) == [{"three": "realized"}]

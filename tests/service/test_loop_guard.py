@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 STUCK = """
 import asyncio, sys, time
 from processor.telemetry.loop_lag import LoopLag
-from processor.service.watchdog import loop_guarded
+from processor.service.loop_guard import loop_guarded
 
 async def main(stuck):
     lag = LoopLag()
@@ -57,7 +57,7 @@ SILENT = """
 import os, pathlib, sys
 with (pathlib.Path(os.environ["HOME_OF_TEST"]) / "lives").open("a") as lives:
     lives.write(f"{os.getpid()}\\n")
-sys.stdin.read()  # every question is read, none is answered
+sys.stdin.buffer.read()  # every question is read, none is answered
 """
 
 

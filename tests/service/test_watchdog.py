@@ -39,6 +39,9 @@ class Worker:
         self.to_do: str | None = "events of partition 7 are in flight"
         self.is_refused = self.is_kept_by_a_shard = False
 
+    def report_stalled(self, why: str) -> None:
+        self.stalled = why
+
     def marks(self, _: object) -> dict[Part, object]:
         self.steps += 1
         return {3: self.steps, **self.standing}
@@ -50,7 +53,7 @@ class Worker:
     def waits_for(self, _number: int, _: object) -> str | None:
         return self.waiting_for
 
-    def is_told(self, condition: str) -> bool:
+    def is_condition(self, condition: str) -> bool:
         return condition.lower() in self.status.conditions
 
 
@@ -138,7 +141,7 @@ def test_what_goes_on_in_the_moment_that_it_is_seen_to_stand_still_is_not_ended(
 
 
 @pytest.mark.parametrize("condition", ["changelog", "dead letters"])
-def test_what_is_told_to_be_wrong_has_its_time_and_then_no_more(condition: str) -> None:
+def test_what_is_condition_to_be_wrong_has_its_time_and_then_no_more(condition: str) -> None:
     """Each attempt fails, and Kafka answers others: a new start may cure it, and its checks say what is wrong."""
     worker = Worker(condition)
     worker.waiting_for = condition
@@ -168,7 +171,7 @@ def test_fetches_and_commits_that_fail_while_kafka_answers_end_in_time(condition
     assert LONG_S < after_s < LONG_S + STALL_S
 
 
-def test_the_dead_letter_limit_is_a_persons_to_lift_and_is_told() -> None:
+def test_the_dead_letter_limit_is_a_persons_to_lift_and_is_condition() -> None:
     worker = Worker("dead-letter limit")
     worker.waiting_for = "dead-letter limit"
     assert ended_after_s(worker) is None

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from processor.errors import KinesisError, KinesisUnavailable
 from processor.kafka.changelog import Changelog
-from processor.kafka.client_lifecycle import within
 from processor.kafka.dead_letters import DeadLetters
 from processor.kafka.heartbeats import Heartbeats
 from processor.kafka.topics import ChangelogShape
 from processor.kinesis.writer import Writer
-from processor.service.run import _HOPEFUL, _LEAVE_S, _PATIENT, _Patience, _patiently
+from processor.service.attempts import RETRIED_AFTER_A_RESTART, RETRIED_AT_FIRST, Attempts
+from processor.service.leave import stop_at_exit
 from processor.telemetry.status import Status
 from processor.waiting.fence import Fence
 from processor.worker.pipeline import Parts, Pipeline
@@ -53,10 +53,12 @@ class Worker:
         self.process.world = world
         self.disk = disk
         self.settings = settings
-        self._patience = _Patience(_PATIENT if restarted else _HOPEFUL, _ATTEMPT_S)
         self.stop = asyncio.Event()
         self.died = asyncio.Event()
         self.status = Status()
+        self._attempts = Attempts(
+            RETRIED_AFTER_A_RESTART if restarted else RETRIED_AT_FIRST, _ATTEMPT_S, self.status
+        )
         self.bounds: Bounds | None = None
         self.task = self.process.start(self._live(), name)
 
@@ -89,20 +91,20 @@ class Worker:
 
     async def _connected(self, stack: AsyncExitStack) -> Pipeline:
         settings, world = self.settings, self.process.world
-        status, kafka = self.status, settings.kafka
+        status, attempts, kafka = self.status, self._attempts, settings.kafka
         heartbeats = Heartbeats()
         fence = Fence(lambda: heartbeats.silence_s, settings.fence_s)
         writer = Writer(
             Endpoint(world, self.process), settings.kinesis, random.Random(world.rng.random()), fence
         )
         _excuse_controls(writer, world)
-        await _patiently(self._patience, writer.connect, "kinesis", status)
+        await attempts.connected("kinesis", writer.connect)
         dead_letters = DeadLetters(kafka)
-        await _patiently(self._patience, dead_letters.start, "kafka", status)
-        stack.push_async_callback(within, _LEAVE_S, dead_letters.stop, "the dead-letter producer")
+        await attempts.connected("kafka", dead_letters.start)
+        stop_at_exit(stack, dead_letters.stop, "the dead-letter producer")
         changelog = Changelog(kafka, settings.changelog_topic, fence)
-        await _patiently(self._patience, changelog.start, "kafka", status)
-        stack.push_async_callback(within, _LEAVE_S, changelog.stop, "the changelog producer")
+        await attempts.connected("kafka", changelog.start)
+        stop_at_exit(stack, changelog.stop, "the changelog producer")
 
         async def open_store(partition: int) -> Any:
             await asyncio.sleep(world.rng.uniform(0.0, 0.005))
@@ -125,8 +127,8 @@ class Worker:
         )
         pipeline = Pipeline(settings, parts, status)
         self.bounds = Bounds(pipeline, writer, settings)
-        await _patiently(self._patience, pipeline.source.start, "kafka", status)
-        stack.push_async_callback(within, _LEAVE_S, pipeline.source.stop, "the consumer")
+        await attempts.connected("kafka", pipeline.source.start)
+        stop_at_exit(stack, pipeline.source.stop, "the consumer")
         return pipeline
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from processor.cli.run import _told
+from processor.cli.failures import report_failures
 from processor.errors import ConfigurationError, Problem, StateError
 from processor.state import open_files
 from processor.telemetry.logs import begin_logs
@@ -101,7 +101,7 @@ def in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_many_partitions_met_alike_is_told_once(
     in_a_terminal: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert _told([StateError("too many open files") for _ in range(180)]) == 1
+    assert report_failures([StateError("too many open files") for _ in range(180)]) == 1
     assert capsys.readouterr().err.splitlines() == ["error too many open files"]
 
 
@@ -109,7 +109,7 @@ def test_of_what_differs_by_the_partition_some_is_told_and_the_rest_counted(
     in_a_terminal: None,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert _told([StateError(f"/state/{number}: the disk is full") for number in range(180)]) == 1
+    assert report_failures([StateError(f"/state/{number}: the disk is full") for number in range(180)]) == 1
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "error /state/0: the disk is full"
     assert lines[-1] == "error … and 175 more, of other partitions"
@@ -120,7 +120,7 @@ def test_in_a_json_log_too_some_is_told_and_the_rest_counted(
     own_logs: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     begin_logs({})
-    assert _told([StateError(f"/state/{number}: the disk is full") for number in range(180)]) == 1
+    assert report_failures([StateError(f"/state/{number}: the disk is full") for number in range(180)]) == 1
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [line["reason"] for line in lines] == [
         *(f"/state/{number}: the disk is full" for number in range(5)),
@@ -133,5 +133,5 @@ def test_every_problem_of_a_configuration_is_told(
     in_a_terminal: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     problems = [Problem("environment", None, f"PROCESSOR_{n}", "it is wrong", "Mend it") for n in range(9)]
-    assert _told([ConfigurationError(problems)]) == 78
+    assert report_failures([ConfigurationError(problems)]) == 78
     assert len(capsys.readouterr().err.splitlines()) == 9

@@ -13,7 +13,7 @@ import pytest
 
 import processor
 from processor.configuration import Files
-from processor.service.link import Handover
+from processor.service.messages import Handover
 from processor.settings import load_settings
 from processor.supervisor import allowed_cpus
 from processor.supervisor.workers import Command, RestartPolicy, Workers, worker_environ
@@ -143,7 +143,7 @@ async def test_a_worker_that_does_not_end_is_killed(stand_in: Path) -> None:
 async def test_workers_end_with_a_parent_that_is_killed(stand_in: Path) -> None:
     program = (
         "import asyncio, os, sys\nsys.path.insert(0, sys.argv[2])\n"
-        "from processor.configuration import Files\nfrom processor.service.link import Handover\n"
+        "from processor.configuration import Files\nfrom processor.service.messages import Handover\n"
         "from processor.supervisor.workers import Command, Workers\n"
         "handover = Handover(Files(('', ''), None, []), [])\n"
         "environ = {**os.environ, 'HOME_OF_TEST': sys.argv[1], 'PYTHONPATH': sys.argv[1]}\n"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from processor.telemetry.histogram import AGE_S, Distribution, quantile
-from processor.telemetry.recent import Recent
+from processor.telemetry.histogram import AGE_S, Histogram, quantile
+from processor.telemetry.recent_counts import RecentCounts
 from processor.telemetry.report import PartitionReport, lag_of
 from tests.telemetry.reports import report
 
@@ -28,7 +28,7 @@ def test_a_quantile_is_what_prometheus_makes_of_the_same_histogram(
 
 
 def test_only_the_last_minute_counts() -> None:
-    ages, recent = Distribution(AGE_S), Recent()
+    ages, recent = Histogram(AGE_S), RecentCounts()
     assert recent.counts == []
     for _ in range(50):
         ages.observe(3000.0)

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from processor.telemetry import metrics
 from processor.telemetry.exposition import Sheet, exposition
-from processor.telemetry.histogram import Distribution
+from processor.telemetry.histogram import Histogram
 from processor.telemetry.metrics import METRICS, Metric
 from tests.telemetry.scrape import parsed
 
@@ -49,11 +49,11 @@ def test_what_is_not_in_the_catalogue_is_not_exposed() -> None:
 
 
 def test_a_histogram_reads_as_prometheus_reads_it() -> None:
-    spread = Distribution(metrics.BATCH_EVENTS_SIZE.bounds)
+    spread = Histogram(metrics.BATCH_EVENTS_SIZE.bounds)
     for value in (1, 3, 200, 1000):
         spread.observe(value)
     sheet = Sheet()
-    sheet.add_distribution(metrics.BATCH_EVENTS_SIZE, spread)
+    sheet.add_histogram(metrics.BATCH_EVENTS_SIZE, spread)
     (family,) = text_string_to_metric_families(exposition({"3": sheet.samples}).decode())
     found = {sample.labels.get("le", sample.name): sample.value for sample in family.samples}
     assert found["1.0"] == 1
@@ -76,10 +76,10 @@ def test_workers_are_told_apart_by_their_label() -> None:
 
 @pytest.mark.parametrize("group", ["exports", 'the "exports"', "a\\b", "two\nlines", '{worker="0"', "größer"])
 def test_every_series_says_which_deployment_it_is_of(group: str) -> None:
-    sheet, spread = Sheet(), Distribution(metrics.BATCH_EVENTS_SIZE.bounds)
+    sheet, spread = Sheet(), Histogram(metrics.BATCH_EVENTS_SIZE.bounds)
     sheet.add(metrics.EVENTS_RECEIVED, 5)
     sheet.add(metrics.PARTITION_LAG, 7, "3")
-    sheet.add_distribution(metrics.BATCH_EVENTS_SIZE, spread)
+    sheet.add_histogram(metrics.BATCH_EVENTS_SIZE, spread)
     of_all = {"group": group, "topic": "changes", "stream": "s"}
     found = parsed(exposition({"0": sheet.samples, "1": sheet.samples}, of_all).decode())
     without = parsed(exposition({"0": sheet.samples, "1": sheet.samples}).decode())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from structlog.testing import capture_logs
 
 from processor.errors import ConfigurationError
@@ -23,25 +24,31 @@ from processor.telemetry import traces
 from processor.telemetry.traces import NO_SPAN, BatchTraces, NoTraces, tracing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+NO_OTHERS: Mapping[str, bytes] = MappingProxyType({})
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
 
-def records(*parents: bytes | None) -> Sequence[Any]:
-    """Records with a `traceparent` each, or without one."""
+def records(*parents: bytes | None, others: Mapping[str, bytes] = NO_OTHERS) -> Sequence[Any]:
+    """Records with a `traceparent` each, or without one, and with `others`."""
     return [
-        SimpleNamespace(offset=40 + number, headers=[] if parent is None else [("traceparent", parent)])
+        SimpleNamespace(
+            offset=40 + number,
+            headers=[*others.items(), *([] if parent is None else [("traceparent", parent)])],
+        )
         for number, parent in enumerate(parents)
     ]
 
 
-def spans_of(count: int = 1, *parents: bytes | None, abandoned: bool = False) -> Any:
+def spans_of(
+    count: int = 1, *parents: bytes | None, abandoned: bool = False, others: Mapping[str, bytes] = NO_OTHERS
+) -> Any:
     exporter, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    traces = BatchTraces(provider.get_tracer("test"), trace, "events")
+    traces = BatchTraces(provider.get_tracer("test"), trace, TraceContextTextMapPropagator(), "events")
     for _ in range(count):
-        span = traces.begin(3, records(*parents))
+        span = traces.begin(3, records(*parents, others=others))
         if abandoned:
             span.abandoned()
         else:
@@ -71,6 +78,19 @@ def test_links_lead_to_the_events_traces_and_what_is_no_traceparent_is_passed_ov
     assert f"{link.context.trace_id:032x}" == TRACE
     assert f"{link.context.span_id:016x}" == SPAN
     assert link.context.is_remote
+
+
+@pytest.mark.parametrize(
+    ("others", "state"),
+    [({}, {}), ({"tracestate": b"vendor=1,other=2"}, {"vendor": "1", "other": "2"}), ({"note": b"\xff"}, {})],
+)
+def test_a_link_has_the_state_that_its_trace_came_with(
+    others: dict[str, bytes], state: dict[str, str]
+) -> None:
+    (span,) = spans_of(1, f"00-{TRACE}-{SPAN}-01".encode(), others=others)
+    (link,) = span.links
+    assert dict(link.context.trace_state) == state
+    assert link.context.trace_flags.sampled
 
 
 def test_links_are_bounded() -> None:

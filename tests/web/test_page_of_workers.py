@@ -175,8 +175,8 @@ async def test_no_column_is_lost_at_any_width(monkeypatch: pytest.MonkeyPatch) -
                     assert (cell["heading"] == "none") == (viewport is DESK)
 
 
-NEAR = LimitReport(0.6, is_held=False, told="many were bad")
-HELD = LimitReport(1.0, is_held=True, told="too many were bad")
+NEAR = LimitReport(0.6, is_held=False, notice="many were bad")
+HELD = LimitReport(1.0, is_held=True, notice="too many were bad")
 
 
 async def test_what_is_wrong_has_its_colour_and_its_mark_in_the_tab(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,8 +196,8 @@ async def test_what_is_wrong_has_its_colour_and_its_mark_in_the_tab(monkeypatch:
             }
             await asked_again(scripted)
             assert (await figure.get_attribute("class") or "") == kind
-            assert await page.is_visible("#limit-section") == (limit.told is not None)
-            assert (limit.told or "") in await page.inner_text("#limit")
+            assert await page.is_visible("#limit-section") == (limit.notice is not None)
+            assert (limit.notice or "") in await page.inner_text("#limit")
         assert await page.title() == "Loyalty exports"
         scripted.changes = {"is_ready": False, "conditions": {"kinesis": "it is away"}}
         while await page.title() != "✗ Loyalty exports":

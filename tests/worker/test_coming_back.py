@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from processor.errors import KafkaRefused, StateError, StateRefused, WorkerStalled
-from processor.service.run import _leave_group
+from processor.service.leave import leave_group
 
 
 class Source:
@@ -39,6 +38,5 @@ async def test_who_fails_in_a_way_that_a_new_start_may_cure_comes_back(
     error: BaseException | None, done: list[str]
 ) -> None:
     source = Source()
-    pipeline: Any = SimpleNamespace(source=source)
-    await _leave_group(pipeline, None if error is None else type(error), error, None)
+    await leave_group(cast("Any", source), error)
     assert source.done == done

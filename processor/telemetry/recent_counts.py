@@ -1,4 +1,4 @@
-"""How values were spread in the last minute, out of a distribution that only grows."""
+"""What a histogram, which only grows, counted in the last minute."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _LOOK_S: Final = 5.0
 """How far looks that are kept lie apart, at least."""
 
 
-class Recent:
-    """Looks at counts by bound now and then, and tells what they have grown by."""
+class RecentCounts:
+    """Looks at counts by bound now and then, and returns what they have grown by within a minute."""
 
     def __init__(self) -> None:
         self._looks: deque[tuple[float, list[int]]] = deque()

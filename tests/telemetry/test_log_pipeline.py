@@ -10,12 +10,13 @@ import pytest
 import structlog
 
 from processor.settings import ServiceSettings
-from processor.telemetry.journal import STATE_CHANGED, Journal, Repeats
 from processor.telemetry.logs import configure_logs, configure_notes
+from processor.telemetry.recent_lines import RecentLines
+from processor.telemetry.repeated_lines import STATE_CHANGED, RepeatFilter
 from processor.telemetry.status import Status
 
 
-def told(repeats: Repeats, **line: object) -> dict[str, object] | None:
+def passed(repeats: RepeatFilter, **line: object) -> dict[str, object] | None:
     try:
         return dict(repeats(None, "warning", {"event": "it failed", **line}))
     except structlog.DropEvent:
@@ -24,13 +25,13 @@ def told(repeats: Repeats, **line: object) -> dict[str, object] | None:
 
 def test_repeats_are_held_back_and_counted() -> None:
     now_s = [0.0]
-    repeats = Repeats(lambda: now_s[0])
+    repeats = RepeatFilter(lambda: now_s[0])
     first = {"event": "it failed", "partition": 1, "reason": "away for 4 s"}
-    assert told(repeats, partition=1, reason="away for 4 s") == first
-    assert told(repeats, partition=1, reason="away for 5 s") is None
-    assert told(repeats, partition=2, reason="away for 5 s") is not None
+    assert passed(repeats, partition=1, reason="away for 4 s") == first
+    assert passed(repeats, partition=1, reason="away for 5 s") is None
+    assert passed(repeats, partition=2, reason="away for 5 s") is not None
     now_s[0] = 31.0
-    assert told(repeats, partition=1, reason="away for 36 s") == {
+    assert passed(repeats, partition=1, reason="away for 36 s") == {
         "event": "it failed",
         "partition": 1,
         "reason": "away for 36 s",
@@ -39,27 +40,27 @@ def test_repeats_are_held_back_and_counted() -> None:
 
 
 def test_a_reason_that_has_changed_is_told_at_once_and_one_that_comes_back_is_not() -> None:
-    repeats = Repeats(lambda: 0.0)
+    repeats = RepeatFilter(lambda: 0.0)
     reasons = ["away", "away", "refused", "away", "refused", "full"]
-    lines = [told(repeats, reason=reason) for reason in reasons]
+    lines = [passed(repeats, reason=reason) for reason in reasons]
     assert [line and line["reason"] for line in lines] == ["away", None, "refused", None, None, "full"]
     assert lines[2] == {"event": "it failed", "reason": "refused", "repeated": 1}
     assert lines[5] == {"event": "it failed", "reason": "full", "repeated": 2}
 
 
 def test_a_subject_whose_every_reason_is_another_is_told_a_bounded_number_of_times() -> None:
-    repeats = Repeats(lambda: 0.0)
-    lines = [told(repeats, reason=chr(ord("a") + number % 26) * (number + 1)) for number in range(100)]
+    repeats = RepeatFilter(lambda: 0.0)
+    lines = [passed(repeats, reason=chr(ord("a") + number % 26) * (number + 1)) for number in range(100)]
     assert sum(line is not None for line in lines) == 10
 
 
-def test_the_journal_keeps_the_last_lines_of_note_and_a_bounded_number() -> None:
-    journal = Journal()
-    journal(None, "info", {"event": "fine", "level": "info"})
+def test_the_last_warnings_and_errors_are_kept_and_a_bounded_number_of_them() -> None:
+    recent = RecentLines()
+    recent(None, "info", {"event": "fine", "level": "info"})
     for number in range(80):
-        journal(None, "error", {"event": f"error {number}", "level": "error", "partition": 3})
-    assert [entry.event for entry in journal.entries] == [f"error {number}" for number in range(30, 80)]
-    assert journal.entries[0].fields == {"partition": "3"}
+        recent(None, "error", {"event": f"error {number}", "level": "error", "partition": 3})
+    assert [line.event for line in recent.lines] == [f"error {number}" for number in range(30, 80)]
+    assert recent.lines[0].fields == {"partition": "3"}
 
 
 def test_lines_are_json_where_there_is_no_terminal_and_repeats_of_libraries_are_held_back(

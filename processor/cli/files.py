@@ -1,0 +1,52 @@
+"""The two configuration files, as commands are given them: the options that name them, and what is in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from processor.configuration import read_files
+from processor.configuration.plan import plan_of
+from processor.errors import ConfigurationError
+from processor.settings import load_file_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from processor.configuration import Files
+    from processor.errors import Problem
+    from processor.governance.plan import Plan
+
+DestinationOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--destination",
+        help="The destination file [PROCESSOR_DESTINATION_FILE, destination.yaml].",
+        show_default=False,
+    ),
+]
+GovernanceOption = Annotated[
+    Path | None,
+    typer.Option("--governance", help="The governance file [PROCESSOR_GOVERNANCE_FILE].", show_default=False),
+]
+
+
+def files_of(destination: Path | None, governance: Path | None) -> Files:
+    """Read the files that the options name, or else the environment; nothing is checked yet.
+
+    Raises:
+        ConfigurationError: the environment does not name a destination file as it should.
+
+    """
+    named = load_file_settings()
+    return read_files(destination or named.destination_file, governance or named.governance_file)
+
+
+def compiled(destination: Path | None, governance: Path | None) -> tuple[Plan | None, Sequence[Problem]]:
+    """Return the plan that the files say, or None and what is wrong with them."""
+    try:
+        return plan_of(files_of(destination, governance)), ()
+    except ConfigurationError as error:
+        return None, error.problems
