@@ -50,3 +50,11 @@ def compiled(destination: Path | None, governance: Path | None) -> tuple[Plan | 
         return plan_of(files_of(destination, governance)), ()
     except ConfigurationError as error:
         return None, error.problems
+
+
+def compiled_alone(destination: Path, governance: Path | None) -> tuple[Plan | None, Sequence[Problem]]:
+    """As `compiled`, of these files whatever the environment names."""
+    try:
+        return plan_of(read_files(destination, governance)), ()
+    except ConfigurationError as error:
+        return None, error.problems

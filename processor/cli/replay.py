@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import ExitStack
+import time
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from processor.cli.console import print_error, refuse
-from processor.cli.files import compiled
+from processor.cli.console import errors, print_error, refuse
+from processor.cli.files import compiled, compiled_alone
 from processor.errors import ConfigurationError
+from processor.operations.backfill_preview import preview_backfill
 from processor.operations.replay import replay as replay_lines
 from processor.profile.core import Core
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def replay(
@@ -26,31 +31,85 @@ def replay(
     governance: Annotated[Path | None, typer.Option("--governance", help="The governance file.")] = None,
     dead_letters: Annotated[
         Path | None,
-        typer.Option("--dead-letters", help="Where invalid events are told of; standard error without it."),
+        typer.Option("--dead-letters", help="Where invalid events are reported; standard error without it."),
+    ] = None,
+    *,
+    backfill_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--backfill-from",
+            help="A former destination file: print what a change from it to --destination would export of each "
+            "profile's latest event, in place of what the events would.",
+        ),
+    ] = None,
+    backfill_from_governance: Annotated[
+        Path | None,
+        typer.Option("--backfill-from-governance", help="The governance file of --backfill-from."),
+    ] = None,
+    backfill_at: Annotated[
+        int | None,
+        typer.Option(
+            "--backfill-at",
+            min=0,
+            max=2**63 - 1,
+            help="When the change is made, in ms since the epoch: `validUntil` is compared with that. Now without it.",
+        ),
     ] = None,
 ) -> None:
     """Dry run: print what a file of events would export, one JSON line an export."""
+    if backfill_from is None:
+        for given, option in (
+            (backfill_from_governance, "--backfill-from-governance"),
+            (backfill_at, "--backfill-at"),
+        ):
+            if given is not None:
+                raise typer.BadParameter(f"{option} is of no use without --backfill-from")
+    elif dead_letters is not None:
+        raise typer.BadParameter(
+            "--dead-letters does not go with --backfill-from: a backfill writes no dead letters"
+        )
     plan, problems = compiled(destination, governance)
-    if plan is None:
-        refuse(problems)
-    with ExitStack() as stack:
+    former, former_problems = (
+        (None, ()) if backfill_from is None else compiled_alone(backfill_from, backfill_from_governance)
+    )
+    if plan is None or former_problems:
+        refuse([*problems, *former_problems])
+    with ExitStack() as stack, _ended_by_its_reader():
         try:
             lines = sys.stdin.buffer if events == "-" else stack.enter_context(Path(events).open("rb"))
-            letters = (
+            reports = (
                 sys.stderr.buffer if dead_letters is None else stack.enter_context(dead_letters.open("wb"))
             )
         except OSError as error:
             print_error(f"{error.filename}: {error.strerror}")
             raise typer.Exit(2) from error
         try:
-            replay_lines(Core(plan), lines, events, sys.stdout.buffer, letters)
+            if former is None:
+                replay_lines(Core(plan), lines, events, sys.stdout.buffer, reports)
+            else:
+                at_ms = int(time.time() * 1000) if backfill_at is None else backfill_at
+                figures = preview_backfill(
+                    Core(former), Core(plan), lines, events, sys.stdout.buffer, at_ms=at_ms
+                )
+                errors.print(
+                    f"{figures.exports} of {figures.profiles} profiles would be exported; {figures.invalid} stay as "
+                    "they are, for their latest event is invalid",
+                    highlight=False,
+                )
             sys.stdout.buffer.flush()
         except ConfigurationError as error:
             sys.stdout.buffer.flush()
             for problem in error.problems:
                 print_error(str(problem))
             raise typer.Exit(2) from error
-        except BrokenPipeError:
-            # The reader has seen enough; what is left in the buffer must not fail at the exit, too.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(0) from None
+
+
+@contextmanager
+def _ended_by_its_reader() -> Iterator[None]:
+    """End quietly where whoever reads the output has seen enough."""
+    try:
+        yield
+    except BrokenPipeError:
+        # What is left in the buffer must not fail at the exit, too.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
-import orjson
-from msgspec import UNSET, Meta, Raw, UnsetType
 
-from processor.errors import ConfigurationError, InvalidEvent, Problem, Reason
+from processor.errors import InvalidEvent, Reason
+from processor.operations.event_file import read_events
 from processor.profile.state_record import has_left
 from processor.profile.unexpected import described
 from processor.state.memory import MemoryStore
@@ -18,10 +17,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from processor.profile.core import Core
-
-_Milliseconds: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-_NoneAsList: TypeAlias = Annotated[list[Any], Meta(max_length=0)]
-"""How a tool that writes headers as a list writes none."""
+    from processor.profile.structs import Export
 
 
 class ReplayFigures(NamedTuple):
@@ -32,16 +28,6 @@ class ReplayFigures(NamedTuple):
     dead_letters: int
 
 
-class _Line(msgspec.Struct, frozen=True, rename={"value_text": "valueText"}):
-    """An event of the file; `value` is copied as it stands in the line, for an export copies it, digits and all."""
-
-    key: str
-    timestamp: _Milliseconds
-    headers: dict[str, str | None] | _NoneAsList | None = None
-    value_text: str | UnsetType = UNSET
-    value: Raw | UnsetType = UNSET
-
-
 class _DeadLetterLine(msgspec.Struct, frozen=True):
     """An event that would be a dead letter: its number in the file, from 0."""
 
@@ -50,16 +36,6 @@ class _DeadLetterLine(msgspec.Struct, frozen=True):
     detail: str
 
 
-_NOT_THAT: Final = {
-    "key": "it is not a text",
-    "timestamp": "it is not a number of milliseconds since the epoch",
-    "headers": "it is not an object of texts",
-    "valueText": "it is not a text",
-    "value": "there is neither value nor valueText",
-}
-_NULL: Final = b"null"
-_lines: Final = msgspec.json.Decoder(_Line)
-_members: Final = msgspec.json.Decoder(dict[str, Raw])
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -76,86 +52,44 @@ def replay(
     """
     records = MemoryStore().records
     events = exported = invalid = 0
-    for number, text in enumerate(lines, start=1):
-        if not text.strip():
-            continue
-        line = _parsed(text, source, number)
-        key = line.key.encode()
-        state = records.get(key)
+    for event in read_events(lines, source):
+        events += 1
         try:
             transition = core.apply(
-                key, _value(line), _headers(line), timestamp_ms=line.timestamp, offset=events, state=state
+                event.key,
+                event.value,
+                event.headers,
+                timestamp_ms=event.timestamp_ms,
+                offset=event.number,
+                state=records.get(event.key),
             )
         except InvalidEvent as error:
             invalid += 1
-            dead_letters.write(_dead_letter(events, error.reason, error.detail))
+            dead_letters.write(_dead_letter(event.number, error.reason, error.detail))
         except Exception as error:  # noqa: BLE001  as in a batch of `run`
             invalid += 1
-            dead_letters.write(_dead_letter(events, Reason.INTERNAL, described(error)))
+            dead_letters.write(_dead_letter(event.number, Reason.INTERNAL, described(error)))
         else:
             if transition.state is not None:
                 # Nothing is ever read again, so a profile that left need not be remembered.
                 if has_left(transition.state):
-                    records.pop(key, None)
+                    records.pop(event.key, None)
                 else:
-                    records[key] = transition.state
+                    records[event.key] = transition.state
             if transition.export is not None:
                 exported += 1
-                partition_key, data = _encode(transition.export.partition_key), transition.export.data
-                exports.write(
-                    b'{"event": %d, "partitionKey": %b, "data": %b}\n' % (events, partition_key, data)
-                )
-        events += 1
+                exports.write(export_line(event.number, transition.export))
     return ReplayFigures(events, exported, invalid)
+
+
+def export_line(event: int, export: Export) -> bytes:
+    """A line of output: the export that event number `event` of the file causes."""
+    return b'{"event": %d, "partitionKey": %b, "data": %b}\n' % (
+        event,
+        _encode(export.partition_key),
+        export.data,
+    )
 
 
 def _dead_letter(event: int, reason: Reason, detail: str) -> bytes:
     return _encode(_DeadLetterLine(event, reason, detail)) + b"\n"
-
-
-def _parsed(text: bytes, source: str, number: int) -> _Line:
-    try:
-        orjson.loads(text)  # looks into the value too, which is only copied below
-    except orjson.JSONDecodeError as error:
-        raise _wrong(source, number, "(the line)", f"it is not JSON: {error.msg}") from error
-    try:
-        line = _lines.decode(text)
-    except msgspec.ValidationError as error:
-        raise _wrong(source, number, *_first_wrong(text)) from error
-    if line.value is UNSET and line.value_text is UNSET:
-        raise _wrong(source, number, "value", _NOT_THAT["value"])
-    return line
-
-
-def _first_wrong(text: bytes) -> tuple[str, str]:
-    """Return the first member of a line that is not as `_Line` has it, and what is wrong with it."""
-    try:
-        members = _members.decode(text)
-    except msgspec.ValidationError:
-        return "(the line)", "it is not an object"
-    for field in msgspec.structs.fields(_Line):
-        given = members.get(field.encode_name, Raw(_NULL) if field.required else None)
-        try:
-            if given is not None:
-                msgspec.json.decode(given, type=field.type)
-        except msgspec.ValidationError:
-            return field.encode_name, _NOT_THAT[field.encode_name]
-    return "(the line)", "it has a member twice, of which the first is wrong"
-
-
-def _value(line: _Line) -> bytes | None:
-    if line.value_text is not UNSET:
-        return line.value_text.encode()
-    value = _NULL if line.value is UNSET else bytes(line.value)
-    return None if value == _NULL else value
-
-
-def _headers(line: _Line) -> list[tuple[str, bytes | None]]:
-    if not isinstance(line.headers, dict):
-        return []
-    return [(name, None if value is None else value.encode()) for name, value in line.headers.items()]
-
-
-def _wrong(source: str, number: int, member: str, message: str) -> ConfigurationError:
-    remedy = 'Write {"key", "timestamp", "value" | "valueText", "headers"?} on every line'
-    return ConfigurationError([Problem(source, number, member, message, remedy)])

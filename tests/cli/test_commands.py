@@ -66,7 +66,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "events.jsonl").write_text(json.dumps(EVENT) + "\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
-    for name in [name for name in os.environ if name.startswith("PROCESSOR_") and "TEST" not in name]:
+    for name in [name for name in os.environ if name.startswith("PROCESSOR_")]:
         monkeypatch.delenv(name)
     return tmp_path
 
