@@ -14,6 +14,7 @@ import typer
 from processor.cli.console import errors, print_error, refuse
 from processor.cli.files import compiled, compiled_alone
 from processor.errors import ConfigurationError
+from processor.governance.fingerprint import fingerprint
 from processor.operations.backfill_preview import preview_backfill
 from processor.operations.replay import replay as replay_lines
 from processor.profile.core import Core
@@ -91,6 +92,10 @@ def replay(
                 figures = preview_backfill(
                     Core(former), Core(plan), lines, events, sys.stdout.buffer, at_ms=at_ms
                 )
+                if fingerprint(former) == fingerprint(plan):
+                    errors.print(
+                        "Both configurations show the destination the same: none of this is due to a change."
+                    )
                 errors.print(
                     f"{figures.exports} of {figures.profiles} profiles would be exported; {figures.invalid} stay as "
                     "they are, for their latest event is invalid",

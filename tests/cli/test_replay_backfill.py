@@ -102,3 +102,12 @@ def test_options_that_do_not_go_together_are_a_mistake(folder: Path, options: li
     result = CliRunner().invoke(app, ["replay", "--destination", "new.yaml", *options, "-"], input="")
     assert result.exit_code == 2
     assert not (folder / "letters").exists()
+
+
+def test_a_change_that_no_view_depends_on_is_named_as_such(folder: Path) -> None:
+    (folder / "new.yaml").write_text(FORMER.replace("name: d", "name: renamed"))
+    result = preview(events=[event("p1", "one")])
+    assert numbers(result) == []
+    assert "show the destination the same" in result.stderr
+    (folder / "new.yaml").write_text(NEW)
+    assert "show the destination the same" not in preview(events=[]).stderr
