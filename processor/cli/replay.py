@@ -20,7 +20,9 @@ from processor.operations.replay import replay as replay_lines
 from processor.profile.core import Core
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from processor.governance.plan import Plan
 
 
 def replay(
@@ -58,17 +60,11 @@ def replay(
     ] = None,
 ) -> None:
     """Dry run: print what a file of events would export, one JSON line an export."""
-    if backfill_from is None:
-        for given, option in (
-            (backfill_from_governance, "--backfill-from-governance"),
-            (backfill_at, "--backfill-at"),
-        ):
-            if given is not None:
-                raise typer.BadParameter(f"{option} is of no use without --backfill-from")
-    elif dead_letters is not None:
-        raise typer.BadParameter(
-            "--dead-letters does not go with --backfill-from: a backfill writes no dead letters"
-        )
+    _check_together(
+        backfill_from,
+        dead_letters,
+        **{"--backfill-from-governance": backfill_from_governance, "--backfill-at": backfill_at},
+    )
     plan, problems = compiled(destination, governance)
     former, former_problems = (
         (None, ()) if backfill_from is None else compiled_alone(backfill_from, backfill_from_governance)
@@ -88,25 +84,37 @@ def replay(
             if former is None:
                 replay_lines(Core(plan), lines, events, sys.stdout.buffer, reports)
             else:
-                at_ms = int(time.time() * 1000) if backfill_at is None else backfill_at
-                figures = preview_backfill(
-                    Core(former), Core(plan), lines, events, sys.stdout.buffer, at_ms=at_ms
-                )
-                if fingerprint(former) == fingerprint(plan):
-                    errors.print(
-                        "Both configurations show the destination the same: none of this is due to a change."
-                    )
-                errors.print(
-                    f"{figures.exports} of {figures.profiles} profiles would be exported; {figures.invalid} stay as "
-                    "they are, for their latest event is invalid",
-                    highlight=False,
-                )
+                _preview(former, plan, lines, events, backfill_at)
             sys.stdout.buffer.flush()
         except ConfigurationError as error:
             sys.stdout.buffer.flush()
             for problem in error.problems:
                 print_error(str(problem))
             raise typer.Exit(2) from error
+
+
+def _check_together(former: Path | None, dead_letters: Path | None, **of_former: object) -> None:
+    """See that options are given which go together; `of_former` are those that need a former destination file."""
+    for option, given in of_former.items():
+        if former is None and given is not None:
+            raise typer.BadParameter(f"{option} is of no use without --backfill-from")
+    if former is not None and dead_letters is not None:
+        raise typer.BadParameter(
+            "--dead-letters does not go with --backfill-from: a backfill writes no dead letters"
+        )
+
+
+def _preview(former: Plan, plan: Plan, lines: Iterable[bytes], source: str, at_ms: int | None) -> None:
+    """Print what the change would export, and on standard error what that comes to."""
+    at_ms = int(time.time() * 1000) if at_ms is None else at_ms
+    figures = preview_backfill(Core(former), Core(plan), lines, source, sys.stdout.buffer, at_ms=at_ms)
+    if fingerprint(former) == fingerprint(plan):
+        errors.print("Both configurations show the destination the same: none of this is due to a change.")
+    errors.print(
+        f"{figures.exports} of {figures.profiles} profiles would be exported; {figures.invalid} stay as they are, for "
+        "their latest event is invalid",
+        highlight=False,
+    )
 
 
 @contextmanager
