@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from processor.kafka.joining import CONDITION as GROUP
-
 if TYPE_CHECKING:
     from processor.kafka.heartbeats import Heartbeats
     from processor.kafka.source import Source
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
 def tell_of_kafka(status: Status, source: Source, heartbeats: Heartbeats, patience_s: float) -> None:
     """Tell the conditions `kafka`, `group`, `instance id` and `source`; a heartbeat may be late by `patience_s`."""
     silence_s, refusal = heartbeats.silence_s, source.refusal
-    _tell(status, GROUP, refusal)
+    _tell(status, "group", refusal)
     # Who refuses a member answers it.
     if silence_s < patience_s or heartbeats.is_joining or refusal is not None:
         status.healthy("kafka")

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import structlog
 
 from processor.errors import ProcessorError, WorkerStalled
-from processor.kafka.joining import CONDITION as REFUSED
 from processor.standstill import CALLS, COMMITS, GROUP, HEARTBEATS
 
 if TYPE_CHECKING:
@@ -148,7 +147,7 @@ class Watchdog:
             # To join would take the id from the other: which of the two is to have it, a person says.
             GROUP: (
                 f"the group is to be joined, and there was no progress {since}",
-                self._work.is_told("instance id") or (self._work.is_told(REFUSED) and not is_long),
+                self._work.is_told("instance id") or (self._work.is_told("group") and not is_long),
             ),
         }[part]
         return None if is_waited_for else why
