@@ -1,5 +1,21 @@
-"""`python -m processor`."""
+"""`processor`, and `python -m processor`: from the first moment on SIGTERM ends a service that has begun nothing."""
 
-from processor.cli.app import main
+import signal
+import sys
 
-main()
+
+def main() -> None:
+    """The console script."""
+    if sys.argv[1:2] == ["run"]:
+        # Until the service has handlers of its own nothing is connected, so there is nothing to drain. To load its modules
+        # takes a while, and as the first process of a container it would not hear a signal that it has no handler for, and be
+        # killed when its grace period is over.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: sys.exit(0))
+    from processor.cli.app import main as main_of_cli  # noqa: PLC0415  what takes the while
+
+    main_of_cli()
+
+
+if __name__ == "__main__":
+    main()

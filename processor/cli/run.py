@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import sys
 from typing import Annotated
 
 import typer
@@ -30,9 +28,6 @@ def run(
     gives_id_back: Annotated[bool, typer.Option("--gives-id-back", hidden=True)] = False,
 ) -> None:
     """Run the service until SIGTERM or SIGINT."""
-    # Until the service has handlers of its own nothing is connected, so there is nothing to drain.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
     from processor.telemetry.logs import begin_logs
 
     begin_logs(os.environ)

@@ -25,6 +25,10 @@ _REFUSALS: dict[type[Exception], str] = {
     kafka.SaslAuthenticationFailed: "Kafka refused the credentials: check PROCESSOR_KAFKA_SASL_USER and _PASSWORD",
     kafka.TopicAuthorizationFailedError: "an ACL is missing on the topic: grant the operation to this user",
     kafka.GroupAuthorizationFailedError: "an ACL is missing on the consumer group: grant Read on it to this user",
+    kafka.InconsistentGroupProtocolError: "the group has members that are none of this service, and assign partitions in "
+    "another way: end them, or see PROCESSOR_KAFKA_GROUP",
+    kafka.InvalidSessionTimeoutError: "the brokers take no such session time-out: see PROCESSOR_KAFKA_SESSION_TIMEOUT_MS, and "
+    "their group.min.session.timeout.ms and group.max.session.timeout.ms",
     kafka.ClusterAuthorizationFailedError: "an ACL is missing on the cluster: grant IdempotentWrite to this user",
     kafka.UnsupportedSaslMechanismError: "the broker does not offer this mechanism: see PROCESSOR_KAFKA_SASL_MECHANISM",
     kafka.UnknownTopicOrPartitionError: "the topic does not exist: create it, or see PROCESSOR_KAFKA_TOPIC",

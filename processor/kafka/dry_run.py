@@ -5,10 +5,17 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from aiokafka.errors import IncompatibleBrokerVersion, for_code
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import (
+    IncompatibleBrokerVersion,
+    InconsistentGroupProtocolError,
+    InvalidSessionTimeoutError,
+    for_code,
+)
 
 from processor.errors import KafkaRefused
 from processor.kafka.client import errors_mapped, mapped
+from processor.kafka.source import ASSIGNOR
 from processor.kafka.topic_ids import topic_operations
 from processor.kafka.topics import Topics, open_admin
 
@@ -21,6 +28,7 @@ if TYPE_CHECKING:
 
 _SAYS_OPERATIONS: Final = 3
 """The version of the group's description that says what is allowed (Kafka 2.3)."""
+_PROTOCOL_TYPE: Final = "consumer"
 READ: Final = 3
 WRITE: Final = 4
 _NAMES: Final = {READ: "Read", WRITE: "Write"}
@@ -60,10 +68,10 @@ class Rehearsal(Topics):
         self._check(f"topic {topic}", allowed, wanted)
 
     async def check_group(self, group: str) -> None:
-        """See that this user may be a member of `group`.
+        """See that this user may be a member of `group`, and that a member would be taken in beside those that it has.
 
         Raises:
-            KafkaRefused: it may not.
+            KafkaRefused: it may not, or would not be.
             KafkaUnavailable: Kafka does not answer.
 
         """
@@ -74,11 +82,29 @@ class Rehearsal(Topics):
                 )
             except IncompatibleBrokerVersion:  # it says whether the group may be looked at, and no more
                 (answer,) = await self._admin.describe_consumer_groups([group])
-        ((code, *_, allowed),) = answer.groups
+        ((code, _, _, protocol_type, protocol, members, *operations),) = answer.groups
         if code:
             raise mapped(for_code(code)(), f"looking at group {group}")
         if answer.API_VERSION >= _SAYS_OPERATIONS:
-            self._check(f"group {group}", {each for each in _NAMES if allowed >> each & 1}, {READ})
+            self._check(f"group {group}", {each for each in _NAMES if operations[-1] >> each & 1}, {READ})
+        # While the group rebalances it has chosen none.
+        if members and (protocol_type != _PROTOCOL_TYPE or protocol not in {"", ASSIGNOR.name}):
+            raise mapped(InconsistentGroupProtocolError(), f"joining group {group}")
+        if not await self._is_session_taken(self._settings.session_timeout_ms):
+            raise mapped(InvalidSessionTimeoutError(), f"joining group {group}")
+
+    async def _is_session_taken(self, session_timeout_ms: int) -> bool:
+        """Whether the brokers take such a session, where this user may know."""
+        broker = next(iter(self._admin._client.cluster.brokers()))  # noqa: SLF001  as above
+        resource = ConfigResource(ConfigResourceType.BROKER, str(broker.nodeId))
+        with errors_mapped("describing the configuration of a broker"):
+            (answer,) = await self._admin.describe_configs([resource])
+        ((code, _, _, _, entries),) = answer.resources
+        told = {} if code else {str(entry[0]): str(entry[1]) for entry in entries}
+        least, most = (told.get(f"group.{each}.session.timeout.ms") for each in ("min", "max"))
+        return (least is None or int(least) <= session_timeout_ms) and (
+            most is None or session_timeout_ms <= int(most)
+        )
 
     async def configuration(self, topic: str) -> dict[str, str]:
         """See `Topics`."""

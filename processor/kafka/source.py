@@ -24,6 +24,7 @@ from processor.kafka.client_lifecycle import connected, unbroken
 from processor.kafka.commit_metadata import START, committed_as
 from processor.kafka.consumer_state import end_of_gap, high_watermarks, state_of
 from processor.kafka.fetched_batches import fetched_bytes, taking, unpack_whole_batches
+from processor.kafka.joining import Joining
 from processor.kafka.log_ends import LogEnds
 from processor.kafka.offsets import Reach, SourceBounds
 from processor.kafka.static_member import StaticMember
@@ -46,6 +47,9 @@ _POLL_INTERVAL_MAX_MS: Final = 7 * 24 * 3600 * 1000
 """Back-pressure must not cost the membership; a watchdog, not the broker, decides that a member is stuck."""
 
 _POLL_WAIT_MS: Final = 200
+
+ASSIGNOR: Final = RangePartitionAssignor
+"""One only: aiokafka joins the group once for each that is listed."""
 
 
 class Assignment(Protocol):
@@ -89,8 +93,7 @@ class Source:
             fetch_max_wait_ms=settings.fetch_max_wait_ms,
             fetch_max_bytes=settings.fetch_max_bytes,
             max_partition_fetch_bytes=settings.partition_fetch_max_bytes,
-            # One assignor only: aiokafka joins the group once for each that is listed.
-            partition_assignment_strategy=(RangePartitionAssignor,),
+            partition_assignment_strategy=(ASSIGNOR,),
         )
         self._ends = LogEnds(self._consumer, self.topic, reads_committed=self._reads_committed)
         self._lag_interval_s = settings.lag_interval_ms / 1000
@@ -99,6 +102,7 @@ class Source:
         self._topic_id: str | None = None
         self._assignment = assignment
         self._heartbeats = heartbeats
+        self._joining = Joining(settings.group, heartbeats)
         self._static_member = (
             StaticMember(
                 settings.instance_id, settings.heartbeat_interval_ms / 1000, gives_id_back=gives_id_back
@@ -123,6 +127,7 @@ class Source:
         if self._static_member is not None:
             self._static_member.watch(self._consumer)
         self._heartbeats.watch(self._consumer)
+        self._joining.watch(self._consumer)
         heed_commits(self._consumer)
         self._consumer.subscribe([self.topic], listener=self._listener)
 
@@ -135,6 +140,11 @@ class Source:
     def rival(self) -> str | None:
         """Who took this member's instance id, and what to do about it; None where nobody did."""
         return None if self._static_member is None else self._static_member.rival
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the group does not take this member in, and what to do about it; None where it does."""
+        return self._joining.trouble
 
     @property
     def is_there(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import random
 from contextlib import aclosing
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from processor.governance.plan import Plan
     from processor.kafka.dry_run import Rehearsal
     from processor.kafka.offsets import Bounds
-    from processor.settings import Settings
+    from processor.settings import ServiceSettings, Settings
     from processor.state.store_contents import Known
 
 _TRIES: Final = 10
@@ -57,7 +58,7 @@ class Check(NamedTuple):
 
 
 async def connection_checks(settings: Settings, plan: Plan) -> AsyncIterator[Check]:
-    """Try Kafka, the local stores and Kinesis, changing nothing in any."""
+    """Try Kafka, the local stores, Kinesis and the address of the page, changing nothing in any."""
     try:
         async with (
             open_rehearsal(settings.kafka) as topics,
@@ -70,6 +71,7 @@ async def connection_checks(settings: Settings, plan: Plan) -> AsyncIterator[Che
     trouble = await asyncio.to_thread(_trouble_with_directory, settings)
     yield Check(f"State directory {settings.state.directory}", trouble)
     yield await _stream_check(settings, plan.destination)
+    yield await _address_check(settings.service)
 
 
 async def _kafka_checks(
@@ -191,7 +193,7 @@ async def _stream_in(changelog: Changelog, partition: int, bounds: Bounds) -> st
 
 def _trouble_with_directory(settings: Settings) -> str | None:
     place = place_of(settings.state, settings.kafka.group, settings.kafka.topic).absolute()
-    there = next(path for path in (place, *place.parents) if path.exists())
+    there = next(path for path in (place, *place.parents) if os.path.lexists(path))
     if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
         return None
     return f"{there} cannot be written: name a directory that can be in PROCESSOR_STATE_DIRECTORY"
@@ -207,3 +209,21 @@ async def _stream_check(settings: Settings, destination: Destination) -> Check:
         return Check(what, str(error))
     warning = "; ".join(writer.watch.done_without) or None
     return Check(f"{what}: records up to {writer.max_record_bytes} bytes", None, warning)
+
+
+async def _address_check(service: ServiceSettings) -> Check:
+    what = f"Address {service.http_host}:{service.http_port}"
+    try:
+        server = await asyncio.get_running_loop().create_server(
+            asyncio.Protocol, service.http_host, service.http_port, start_serving=False
+        )
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            # Where it is looked at while the service runs, that is as it should be.
+            return Check(
+                what, None, "it is in use: by the service, where it runs, or else by what must be ended"
+            )
+        problem = f"cannot be listened at: {error.strerror}"
+        return Check(what, f"{problem}. Name an address of this machine in PROCESSOR_HTTP_HOST")
+    server.close()
+    return Check(what, None)

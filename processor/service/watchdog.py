@@ -141,7 +141,7 @@ class Watchdog:
             # To join would take the id from the other: which of the two is to have it, a person decides.
             GROUP: (
                 f"the group is to be joined, and there was no progress {since}",
-                self._work.is_condition("instance id"),
+                self._work.is_condition("instance id") or (self._work.is_condition("group") and not is_long),
             ),
         }[part]
         return None if is_waited_for else why

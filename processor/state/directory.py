@@ -33,7 +33,7 @@ from rocksdict import (
     WriteBufferManager,
 )
 
-from processor.errors import StateError
+from processor.errors import ConfigurationError, Problem
 from processor.state.disk import MAY_BE_FULL, write_probe
 from processor.state.rocksdb_store import (
     DAMAGED,
@@ -84,7 +84,8 @@ class StateDirectory:
     buffers, the rest for its blocks, indexes and bloom filters.
 
     Raises:
-        StateError: the directory cannot be made or written.
+        ConfigurationError: the directory cannot be made or written.
+        StateUnavailable: its disk takes nothing now.
 
     """
 
@@ -251,9 +252,14 @@ class StateDirectory:
         except OSError as error:
             if error.errno in MAY_BE_FULL:
                 raise state_error(error, self.path) from error
-            raise StateError(
-                f"{self.path}: {error.strerror}: name a directory that can be written in PROCESSOR_STATE_DIRECTORY"
-            ) from error
+            problem = Problem(
+                source="environment",
+                line=None,
+                member="PROCESSOR_STATE_DIRECTORY",
+                message=f"{self.path}: {error.strerror}",
+                remedy="Name a directory that can be written",
+            )
+            raise ConfigurationError([problem]) from error
 
     def _remove_fresh(self) -> None:
         """Remove what stood in for a store that a hanging process held, where nobody holds it now."""

@@ -37,9 +37,9 @@ _WAY_ON: Final = (
 
 
 class Passing(NamedTuple):
-    """A batch on its way: how many of its events are dead letters, of how many, and the offset after it."""
+    """A batch on its way: the offsets of its events that are dead letters, of how many, and the offset after it."""
 
-    letters: int
+    letters: Sequence[int]
     received: int
     next_offset: int
 
@@ -88,11 +88,15 @@ class DeadLetterLimit:
         if not self._max_count:
             return
         for batch in batches:
-            if not self._is_let_through(partition, batch):
-                self._count(partition, batch)
+            counted = self._counted_of(partition, batch)
+            if counted is not None:
+                self._count(partition, counted)
                 self._look(partition)
-        if any(batch.letters for batch in batches):
+        if self.is_held and any(batch.letters for batch in batches):
             await self._lifted.wait()
+            for batch in batches:
+                # They were counted before it was lifted, and are let through now.
+                self._counted_of(partition, batch)
 
     def lift(self, to: Mapping[int, int]) -> None:
         """Write dead letters again, and count anew; of each partition those before an offset are not counted."""
@@ -140,16 +144,18 @@ class DeadLetterLimit:
     def _longest_run(self) -> int:
         return max(self._runs.values(), default=0)
 
-    def _is_let_through(self, partition: int, batch: Passing) -> bool:
+    def _counted_of(self, partition: int, batch: Passing) -> Passing | None:
+        """What of a batch counts: all, what comes after that which is let through, or nothing."""
         to = self._let_through_to.get(partition)
         if to is None:
-            return False
-        is_let_through = batch.next_offset <= to
-        if is_let_through:
-            self._let_through[partition] += batch.letters
+            return batch
+        later = [offset for offset in batch.letters if offset >= to]
+        self._let_through[partition] += len(batch.letters) - len(later)
         if batch.next_offset >= to:
             self._end_letting_through(partition)
-        return is_let_through
+        if batch.next_offset <= to:
+            return None
+        return Passing(later, min(batch.received, batch.next_offset - to), batch.next_offset)
 
     def _end_letting_through(self, partition: int) -> None:
         offset, letters = self._let_through_to.pop(partition), self._let_through.pop(partition)
@@ -163,19 +169,20 @@ class DeadLetterLimit:
 
     def _count(self, partition: int, batch: Passing) -> None:
         # Where in a batch its bad events stand is not looked at: a run is of batches that have nothing else.
-        is_run = batch.letters == batch.received and self._max_run
-        self._runs[partition] = self._runs.get(partition, 0) + batch.letters if is_run else 0
+        letters = len(batch.letters)
+        is_run = letters == batch.received and self._max_run
+        self._runs[partition] = self._runs.get(partition, 0) + letters if is_run else 0
         now_s, counts = asyncio.get_running_loop().time(), self._counts
         if (
             counts
             and now_s < counts[-1].since_s + _PART_S
             and counts[-1].processed + batch.received <= self._last / _PARTS
         ):
-            counts[-1].letters += batch.letters
+            counts[-1].letters += letters
             counts[-1].processed += batch.received
         else:
-            counts.append(_Counted(now_s, batch.letters, batch.received))
-        self._letters += batch.letters
+            counts.append(_Counted(now_s, letters, batch.received))
+        self._letters += letters
         self._processed += batch.received
         while (
             counts[0].since_s < now_s - self._window_s or self._processed - counts[0].processed >= self._last

@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 
 
 def tell_of_kafka(status: Status, source: Source, heartbeats: Heartbeats, patience_s: float) -> None:
-    """Tell the conditions `kafka`, `instance id` and `source`; a heartbeat may be late by `patience_s`."""
-    silence_s = heartbeats.silence_s
-    if silence_s < patience_s or heartbeats.is_joining:
+    """Tell the conditions `kafka`, `group`, `instance id` and `source`; a heartbeat may be late by `patience_s`."""
+    silence_s, refusal = heartbeats.silence_s, source.refusal
+    _tell(status, "group", refusal)
+    # Who refuses a member answers it.
+    if silence_s < patience_s or heartbeats.is_joining or refusal is not None:
         status.healthy("kafka")
     else:
         status.unhealthy("kafka", f"no heartbeat was answered for {silence_s:.0f} s")

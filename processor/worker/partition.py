@@ -339,7 +339,8 @@ def _tell(failures: Sequence[Failure], partition: int) -> None:
 
 
 def _passing(batch: Batch, ticket: Ticket) -> Passing:
-    return Passing(len(batch.letters) + len(ticket.rejections), batch.received, batch.next_offset)
+    letters = [letter.record.offset for letter in _letters(batch, ticket)]
+    return Passing(letters, batch.received, batch.next_offset)
 
 
 def _letters(batch: Batch, ticket: Ticket) -> list[DeadLetter]:

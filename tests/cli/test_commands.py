@@ -8,12 +8,14 @@ import os
 import signal
 import subprocess
 import sys
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
 from typer.testing import CliRunner
 
 from processor import __version__
+from processor.__main__ import main
 from processor.cli import dead_letters
 from processor.cli.app import app
 from processor.kafka.dead_letter_reader import letter
@@ -109,16 +111,32 @@ def test_paths_also_come_from_the_environment(files: Path) -> None:
 
 @pytest.fixture
 def own_signals() -> Iterator[None]:
-    """What `run` does at signals it does no more afterwards."""
+    """What `main` does at signals it does no more afterwards."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_service_that_is_told_to_end_while_its_modules_are_loaded_ends_with_0(
+    number: signal.Signals, own_signals: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def loading(_: str) -> None:
+        signal.raise_signal(number)
+
+    monkeypatch.setattr(sys, "argv", ["processor", "run"])
+    slow = ModuleType("processor.cli")
+    slow.__getattr__ = loading  # type: ignore[method-assign]  # a module's own, of PEP 562
+    monkeypatch.setitem(sys.modules, "processor.cli", slow)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+
+
 @pytest.mark.parametrize("command", ["run", "validate"])
 def test_problems_of_files_and_environment_are_told_together_with_exit_code_78(
-    files: Path, command: str, own_logs: None, own_signals: None
+    files: Path, command: str, own_logs: None
 ) -> None:
     (files / "destination.yaml").write_text(DESTINATION.replace("stream:", "straem:").replace("two", "one"))
     result = call(command, environ={"PROCESSOR_HTTP_PORT": "x", "PROCESSOR_LOG_FORMAT": "console"})
@@ -131,7 +149,7 @@ def test_problems_of_files_and_environment_are_told_together_with_exit_code_78(
     assert "Traceback" not in result.stderr
 
 
-def test_problems_are_json_lines_where_the_log_is(files: Path, own_logs: None, own_signals: None) -> None:
+def test_problems_are_json_lines_where_the_log_is(files: Path, own_logs: None) -> None:
     (files / "destination.yaml").write_text(DESTINATION.replace("two", "one"))
     result = call("run", environ={"PROCESSOR_HTTP_PORT": "x"})
     assert result.exit_code == 78

@@ -9,10 +9,12 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 
 from processor.operations.connection_checks import Check, connection_checks
 from processor.operations.restore_changelog import restore_changelog
 from processor.service.run import run_service
+from processor.telemetry.status import Status
 from tests.integration.members import Producer, changes, member_environ
 from tests.integration.test_first_contact import delete
 from tests.integration.test_inspection import run
@@ -118,3 +120,31 @@ async def test_a_state_directory_that_cannot_be_written_is_told(
     settings = settings_for(kafka, topic, state_directory=str(tmp_path / "file" / "state"))
     (told,) = await troubles(settings, plan_for(kinesis[1]))
     assert f"{tmp_path / 'file'} cannot be written" in told
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    settings = settings_for(kafka, topic, state_directory=str(tmp_path / "link"), http_host="192.0.2.1")
+    told, address = await troubles(settings, plan_for(kinesis[1]))
+    assert f"{tmp_path / 'link'} cannot be written" in told
+    assert "PROCESSOR_HTTP_HOST" in address
+
+
+async def test_a_group_that_takes_no_member_of_ours_in_is_told_by_both_and_joined_once_it_does(
+    kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str]
+) -> None:
+    settings, plan = settings_for(kafka, topic), plan_for(kinesis[1])
+    foreign = AIOKafkaConsumer(
+        topic, bootstrap_servers=kafka, group_id=settings.kafka.group, enable_auto_commit=False
+    )
+    await foreign.start()
+    try:
+        (told,) = await troubles(settings, plan)
+        assert "the group has members that are none of this service" in told
+        stop, status = asyncio.Event(), Status()
+        service = asyncio.create_task(run_service(settings, plan, stop, status))
+        await until(lambda: "group" in status.conditions)
+        assert status.conditions["group"] == told
+        await foreign.stop()
+        await until(lambda: service.done() or (status.is_ready and len(status.partitions) == 3))
+        stop.set()
+        await service
+    finally:
+        await foreign.stop()

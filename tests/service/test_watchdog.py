@@ -221,6 +221,18 @@ def test_a_member_whose_id_another_has_does_not_take_it_back_by_being_started_an
     assert not worker.status.is_ready
 
 
+def test_a_member_that_the_group_refuses_is_waited_for_longer_and_not_for_ever() -> None:
+    worker = Worker("group", "rebalancing")
+    worker.standing = {"group": 0}
+    refused_s = ended_after_s(worker)
+    worker = Worker("rebalancing")
+    worker.standing = {"group": 0}
+    silent_s = ended_after_s(worker)
+    assert refused_s is not None
+    assert silent_s is not None
+    assert refused_s > 4 * silent_s
+
+
 @pytest.mark.parametrize("keeps", ["refused", "shard", "away"])
 def test_what_kinesis_keeps_back_is_waited_for_and_told(keeps: str) -> None:
     worker = Worker("kinesis")

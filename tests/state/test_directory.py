@@ -11,7 +11,7 @@ from unittest import mock
 
 import pytest
 
-from processor.errors import StateError
+from processor.errors import EXIT_BAD_CONFIGURATION, ConfigurationError, StateError, exit_code
 from processor.profile.state_record import encode_record
 from processor.profile.structs import StateRecord
 from processor.settings import StateSettings
@@ -166,8 +166,9 @@ async def test_a_store_that_is_open_only_when_nobody_wants_it_any_more_is_closed
 
 async def test_a_directory_that_cannot_be_written_is_told_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StateError, match="name a directory that can be written in PROCESSOR_STATE_DIRECTORY"):
+    with pytest.raises(ConfigurationError, match=r"PROCESSOR_STATE_DIRECTORY.*Name a directory") as refused:
         directory_at(tmp_path / "file")
+    assert exit_code([refused.value]) == EXIT_BAD_CONFIGURATION
 
 
 async def test_a_store_that_a_hanging_process_holds_costs_a_fresh_directory(tmp_path: Path) -> None:

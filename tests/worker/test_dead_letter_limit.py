@@ -28,6 +28,12 @@ def limit_of(status: Status, **changes: Any) -> DeadLetterLimit:
     )
 
 
+def batch(bad: int, received: int, next_offset: int) -> Passing:
+    """One whose first events are bad."""
+    first = next_offset - received
+    return Passing(range(first, first + bad), received, next_offset)
+
+
 def held(
     batches: Iterable[tuple[int, int]], every_s: float = 0.0, partitions: int = 1, **changes: Any
 ) -> tuple[int, int]:
@@ -40,7 +46,7 @@ def held(
             offset += received
             try:
                 async with asyncio.timeout(1):
-                    await limit.passed(number % partitions, [Passing(bad, received, offset)])
+                    await limit.passed(number % partitions, [batch(bad, received, offset)])
             except TimeoutError:
                 assert CONDITION in status.conditions
                 assert limit.is_held
@@ -116,13 +122,13 @@ def test_it_is_warned_of_before_it_holds_and_says_what_was() -> None:
         ratios, told = [], []
         for number in range(10):
             if number < 9:
-                await limit.passed(0, [Passing(11, 12, 12 * number)])
+                await limit.passed(0, [batch(11, 12, 12 * number)])
                 ratios.append(limit.ratio)
                 told.append(limit.told)
             else:
                 with pytest.raises(TimeoutError):
                     async with asyncio.timeout(1):
-                        await limit.passed(0, [Passing(11, 12, 12 * number)])
+                        await limit.passed(0, [batch(11, 12, 12 * number)])
         assert ratios == pytest.approx([0.11 * number for number in range(1, 10)])
         assert told[:4] == [None] * 4
         assert told[4] is not None
@@ -146,7 +152,7 @@ def test_it_is_warned_of_once_and_again_when_it_was_far_meanwhile() -> None:
     async def world() -> int:
         limit = limit_of(Status(), count=100)
         for bad, received in [*[(10, 100), (90, 100)] * 5, *[(0, 100)] * 3, (80, 80)]:
-            await limit.passed(0, [Passing(bad, received, 0)])
+            await limit.passed(0, [batch(bad, received, 0)])
         return sum("near" in line["event"] for line in lines)
 
     with capture_logs() as lines:
@@ -158,11 +164,9 @@ def test_it_is_warned_of_once_and_again_when_it_was_far_meanwhile() -> None:
 def test_only_what_has_dead_letters_stands_still(letters: int) -> None:
     async def world() -> bool:
         limit = limit_of(Status())
-        stands_still = [asyncio.create_task(limit.passed(0, [Passing(20, 20, 20)]))]
+        stands_still = [asyncio.create_task(limit.passed(0, [batch(20, 20, 20)]))]
         await asyncio.sleep(0)
-        stands_still.append(
-            asyncio.create_task(limit.passed(1, [Passing(0, 20, 20), Passing(letters, 50, 70)]))
-        )
+        stands_still.append(asyncio.create_task(limit.passed(1, [batch(0, 20, 20), batch(letters, 50, 70)])))
         await asyncio.sleep(1)
         still = not stands_still[1].done()
         limit.lift({})
@@ -174,10 +178,10 @@ def test_only_what_has_dead_letters_stands_still(letters: int) -> None:
 
 async def passing(limit: DeadLetterLimit, partition: int, batches: Sequence[Passing]) -> int:
     """How many pass."""
-    for number, batch in enumerate(batches):
+    for number, each in enumerate(batches):
         try:
             async with asyncio.timeout(1):
-                await limit.passed(partition, [batch])
+                await limit.passed(partition, [each])
         except TimeoutError:
             return number
     return len(batches)
@@ -188,7 +192,7 @@ def test_once_it_is_lifted_what_the_topic_had_passes_and_what_came_later_counts(
         status = Status()
         status.healthy("starting")
         limit = limit_of(status, run=50)
-        backlog = [Passing(5, 5, 5 * number) for number in range(1, 101)]
+        backlog = [batch(5, 5, 5 * number) for number in range(1, 101)]
         assert await passing(limit, 0, backlog) == 2
         assert CONDITION in status.conditions
         limit.lift({0: 500, 1: 10})
@@ -197,9 +201,9 @@ def test_once_it_is_lifted_what_the_topic_had_passes_and_what_came_later_counts(
         assert await passing(limit, 0, backlog) == 100
         assert limit.ratio == 0
         # Another member's partition, which this one was given meanwhile.
-        assert await passing(limit, 1, [Passing(10, 10, 10)]) == 1
+        assert await passing(limit, 1, [batch(10, 10, 10)]) == 1
         assert CONDITION not in status.conditions
-        assert await passing(limit, 0, [Passing(5, 5, 500 + 5 * number) for number in range(1, 101)]) == 2
+        assert await passing(limit, 0, [batch(5, 5, 500 + 5 * number) for number in range(1, 101)]) == 2
         assert CONDITION in status.conditions
 
     with capture_logs() as lines:
@@ -211,17 +215,55 @@ def test_once_it_is_lifted_what_the_topic_had_passes_and_what_came_later_counts(
     ]
 
 
+@pytest.mark.parametrize("partitions", [1, 12])
+def test_a_batch_across_the_end_of_what_is_let_through_counts_from_there_on(partitions: int) -> None:
+    async def world() -> int:
+        status = Status()
+        status.healthy("starting")
+        limit = limit_of(status)
+        limit.lift(dict.fromkeys(range(partitions), 200))
+        # The producer is mended: all that came after the lift is good.
+        for number in range(partitions):
+            assert await passing(limit, number, [batch(200, 250, 250), batch(0, 10, 260)]) == 2
+        assert limit.ratio == 0
+        assert CONDITION not in status.conditions
+        limit.lift({0: 400})
+        # It is not: those that came after count.
+        return await passing(limit, 0, [batch(140, 140, 400), batch(8, 8, 408), batch(8, 8, 416)])
+
+    with capture_logs() as lines:
+        assert run_in_virtual_time(world()) == 2
+    done = [line["letters"] for line in lines if line["event"].startswith("what was let through is done")]
+    assert done == [*[200] * partitions, 140]
+
+
+def test_a_batch_that_waited_is_told_among_what_was_let_through() -> None:
+    async def world() -> None:
+        limit = limit_of(Status())
+        waiting = asyncio.create_task(limit.passed(0, [batch(20, 20, 20), batch(20, 20, 40)]))
+        await asyncio.sleep(1)
+        assert limit.is_held
+        limit.lift({0: 40})
+        await waiting
+        assert limit.ratio == 0
+
+    with capture_logs() as lines:
+        run_in_virtual_time(world())
+    done = [line["letters"] for line in lines if line["event"].startswith("what was let through is done")]
+    assert done == [40]
+
+
 def test_lifting_begins_a_new_window() -> None:
     async def world() -> dict[str, str]:
         status = Status()
         status.healthy("starting")
         limit = limit_of(status)
-        waiting = asyncio.create_task(limit.passed(0, [Passing(20, 20, 20)]))
+        waiting = asyncio.create_task(limit.passed(0, [batch(20, 20, 20)]))
         await asyncio.sleep(1)
         assert CONDITION in status.conditions
         limit.lift({})
         await waiting
-        await limit.passed(0, [Passing(9, 9, 29)])
+        await limit.passed(0, [batch(9, 9, 29)])
         return status.conditions
 
     assert run_in_virtual_time(world()) == {}
@@ -230,9 +272,9 @@ def test_lifting_begins_a_new_window() -> None:
 def test_a_partition_that_is_given_up_takes_its_run_with_it() -> None:
     async def world() -> float:
         limit = limit_of(Status(), count=1_000, run=20)
-        await limit.passed(0, [Passing(15, 15, 15)])
+        await limit.passed(0, [batch(15, 15, 15)])
         limit.forget(0)
-        await limit.passed(0, [Passing(15, 15, 15)])
+        await limit.passed(0, [batch(15, 15, 15)])
         return limit.ratio
 
     assert run_in_virtual_time(world()) == pytest.approx(0.75)

@@ -42,6 +42,7 @@ class ScriptedSource:
 
     is_expelled = False
     rival = None
+    refusal = None
     is_there = True
     partition_count = 2
 
