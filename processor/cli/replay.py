@@ -26,7 +26,7 @@ def replay(
     governance: Annotated[Path | None, typer.Option("--governance", help="The governance file.")] = None,
     dead_letters: Annotated[
         Path | None,
-        typer.Option("--dead-letters", help="Where invalid events are told of; standard error without it."),
+        typer.Option("--dead-letters", help="Where invalid events are reported; standard error without it."),
     ] = None,
 ) -> None:
     """Dry run: print what a file of events would export, one JSON line an export."""
@@ -36,14 +36,14 @@ def replay(
     with ExitStack() as stack:
         try:
             lines = sys.stdin.buffer if events == "-" else stack.enter_context(Path(events).open("rb"))
-            letters = (
+            reports = (
                 sys.stderr.buffer if dead_letters is None else stack.enter_context(dead_letters.open("wb"))
             )
         except OSError as error:
             print_error(f"{error.filename}: {error.strerror}")
             raise typer.Exit(2) from error
         try:
-            replay_lines(Core(plan), lines, events, sys.stdout.buffer, letters)
+            replay_lines(Core(plan), lines, events, sys.stdout.buffer, reports)
             sys.stdout.buffer.flush()
         except ConfigurationError as error:
             sys.stdout.buffer.flush()

@@ -79,13 +79,13 @@ async def _kafka_checks(
     source = await look_at_source(topics, kafka.topic)
     what = f"Kafka topic {kafka.topic}: {source.shape.partitions} partitions"
     yield Check(what, await _trouble(topics.check_allowed, kafka.topic, {READ}))
-    letters = kafka.dead_letter_topic
-    trouble = await _trouble(prepare_letter_topic, topics, letters, source)
+    dead_letters = kafka.dead_letter_topic
+    trouble = await _trouble(prepare_letter_topic, topics, dead_letters, source)
     warning = None
-    if trouble is None and not topics.would_be_created(letters):
-        trouble = await _trouble(topics.check_allowed, letters, {WRITE})
-        warning = await letter_topic_warning(topics, letters, source)
-    yield Check(_named(topics, "dead-letter topic", letters), trouble, warning)
+    if trouble is None and not topics.would_be_created(dead_letters):
+        trouble = await _trouble(topics.check_allowed, dead_letters, {WRITE})
+        warning = await letter_topic_warning(topics, dead_letters, source)
+    yield Check(_named(topics, "dead-letter topic", dead_letters), trouble, warning)
     trouble = await _trouble(topics.check_group, kafka.group)
     elsewhere = None if trouble else await topics.committed_elsewhere(kafka.group, kafka.topic)
     yield Check(f"Kafka group {kafka.group}", trouble, _warning_of(elsewhere))
