@@ -51,7 +51,7 @@ _COLOURS: Final = {"realized": "green", "existing": "cyan", "exited": "yellow"}
 
 
 def run_demo(*, events: int, rate: float, follow: bool) -> int:
-    """Run the demo; the exit code: 0 where all that it promises was seen to hold.
+    """Run the demo, and return the exit code: 0 where all that it promises was seen to hold.
 
     `events` are produced, at `rate` a second (0: as fast as it goes), or without end until Ctrl-C with `follow`.
     """
@@ -225,7 +225,7 @@ class _Demo:
 
 
 def _line(partition_key: str, data: bytes) -> Text:
-    """One export on one line: the profile, its segments with their statuses, and what else it carries."""
+    """Return one export as a line: the profile, its segments with their statuses, and what else it carries."""
     export = json.loads(data)
     text = Text(f"{partition_key:<14} ")
     for segments in export["segmentMembership"].values():
@@ -287,7 +287,7 @@ async def _create_topic(settings: Settings) -> None:
 
 
 def _download_bars(stack: ExitStack, console: Console) -> Callable[[str, int], Any]:
-    """A bar for each file of Kafka's that is fetched; nothing is drawn where all is in the cache."""
+    """Return a bar for each file of Kafka's that is fetched; nothing is drawn where all is in the cache."""
     progress = Progress(
         TextColumn("fetching {task.description}"),
         BarColumn(),

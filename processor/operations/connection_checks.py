@@ -143,7 +143,7 @@ def _warning_of(elsewhere: Mapping[str, object] | None) -> str | None:
 
 
 async def _check_partitions(settings: Settings, exported_to: str, partitions: int, cluster: str) -> None:
-    """See that each partition could be taken over; as `take_over` does, but for the restore.
+    """Check that each partition could be taken over; as `take_over` does, but for the restore.
 
     Raises:
         StateRefused, KafkaRefused, KafkaUnavailable: see `take_over`.
@@ -171,7 +171,7 @@ async def _check_partitions(settings: Settings, exported_to: str, partitions: in
 
 
 def _known(path: Path, cluster: str) -> Known:
-    """What the store there knows of itself; nothing, where it is of no use, or there is none."""
+    """Return what the store there knows of itself; nothing, where it is of no use, or there is none."""
     if not path.is_dir():
         return NOTHING
     with looked_into(path) as contents:
@@ -179,7 +179,7 @@ def _known(path: Path, cluster: str) -> Known:
 
 
 async def _stream_in(changelog: Changelog, partition: int, bounds: Bounds) -> str | None:
-    """The stream that the changelog names, where it does at its beginning."""
+    """Return the stream that the changelog names within its first records; None where it names none there."""
     end = min(bounds.end, bounds.begin + _MARKER_WITHIN)
     async with aclosing(changelog.read(partition, bounds.begin, end)) as batches:
         async for records in batches:

@@ -32,7 +32,7 @@ _REQUEST_BYTES_MAX: Final = 128 * 1024 * 1024
 
 
 class Event(NamedTuple):
-    """What is appended to the source."""
+    """An event that is appended to the source."""
 
     key: bytes
     value: bytes | None
@@ -188,7 +188,7 @@ class _Replay:
         end: int,
         ours: frozenset[int] = frozenset(),
     ) -> dict[bytes, Record]:
-        """The last event of each of `keys` between two offsets, less what is at `ours`."""
+        """Return the last event of each of `keys` between two offsets, without those at the offsets `ours`."""
         found: dict[bytes, Record] = {}
         async with aclosing(self._reader.read(self._topic, self._partition, start, end)) as records:
             async for record in records:
@@ -197,7 +197,7 @@ class _Replay:
         return found
 
     async def _send(self, events: Sequence[Event]) -> dict[bytes, int]:
-        """Append events; where each of them is, but for those that are too large."""
+        """Append events, and return the offset of each, by key, but for those that are too large."""
         at: dict[bytes, int] = {}
         with errors_mapped(f"sending dead letters to {self._topic}"):
             for event in events:

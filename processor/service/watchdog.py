@@ -100,7 +100,7 @@ class Watchdog:
             self._status.healthy(CONDITION, number)
 
     async def _why_stalled(self, due: list[Part]) -> str | None:
-        """Why the worker should be ended, for a part that stands still; None where it should not be."""
+        """Return why the worker should be ended for a part that stands still; None where it should not be."""
         try:
             async with asyncio.timeout(_ASK_S):
                 await self._fresh.kafka()

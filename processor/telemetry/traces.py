@@ -34,17 +34,17 @@ class Span(Protocol):
     """A batch's way through the stages: a real span, or `NO_SPAN`."""
 
     def acknowledged(self, batch: Batch, rejected: int) -> None:
-        """The batch has gone all its way."""
+        """End the span: the batch is acknowledged, and `rejected` of its exports are dead letters."""
 
     def abandoned(self) -> None:
-        """It was given up."""
+        """End the span: the batch was given up."""
 
 
 class Tracer(Protocol):
     """Begins spans: OpenTelemetry's, or none."""
 
     def begin(self, partition: int, records: Sequence[Record]) -> Span:
-        """The span of a batch of a partition."""
+        """Begin the span of a batch of a partition."""
 
 
 class _NoSpan:
@@ -59,10 +59,10 @@ NO_SPAN: Final = _NoSpan()
 
 
 class NoTraces:
-    """Traces are off."""
+    """Begins no spans: traces are off."""
 
     def begin(self, partition: int, records: Sequence[Record]) -> Span:  # noqa: ARG002  see `Tracer`
-        """Nothing."""
+        """Begin nothing."""
         return NO_SPAN
 
 
@@ -87,7 +87,7 @@ class _BatchSpan:
 
 
 class BatchTraces:
-    """Spans of an OpenTelemetry tracer. `api` is the module `opentelemetry.trace`; `propagator` reads events' headers."""
+    """Begins spans of an OpenTelemetry tracer. `api` is the module `opentelemetry.trace`; `propagator` reads events' headers."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class BatchTraces:
         self._topic = topic
 
     def begin(self, partition: int, records: Sequence[Record]) -> Span:
-        """A span, with links to the traces of the first events that came with one."""
+        """Begin a span, with links to the traces of the first 32 events that came with one."""
         attributes = {
             "messaging.system": "kafka",
             "messaging.operation.type": "process",

@@ -103,7 +103,7 @@ class _Pages:
         return web.Response(body=status_json(await self._ask()), content_type="application/json")
 
     async def events(self, request: web.Request) -> web.StreamResponse:
-        """The status again and again, as server-sent events."""
+        """Send the status again and again, as server-sent events."""
         if self._watchers >= _WATCHERS_MAX:
             raise web.HTTPServiceUnavailable(text="too many pages are open; GET /api/status still answers")
         self._watchers += 1

@@ -42,7 +42,7 @@ class Certificate:
             await asyncio.to_thread(self.look)
 
     def look(self) -> None:
-        """Take the files where they have changed."""
+        """Take the files if they have changed since the last look."""
         seen = _seen(self._files)
         if seen == self._seen:
             return
