@@ -83,6 +83,15 @@ class Ledger:
         """Return the profiles whose records are not the expected ones, in the expected order."""
         return [key for key, exports in self._expected.items() if self._arrived.get(key, []) != exports]
 
+    def is_settled(self, dead_lettered: int) -> bool:
+        """Whether all that should arrive did, in order, and nothing else; `dead_lettered` is what the service counted."""
+        return (
+            not self.lost()
+            and not self.invented()
+            and not self.out_of_order()
+            and dead_lettered == self.dead_letters
+        )
+
     @staticmethod
     def _all(side: dict[str, list[bytes]]) -> list[tuple[str, bytes]]:
         return [(key, data) for key, exports in side.items() for data in exports]

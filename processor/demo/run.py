@@ -1,11 +1,10 @@
-"""The demo: a real Kafka, a Kinesis emulator, and the very pipeline that `run` runs, between them."""
+"""One run of the demo: a real Kafka, a Kinesis emulator, and the very service that `run` runs, between them."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import uvloop
@@ -13,12 +12,12 @@ from aiobotocore.session import get_session
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from processor.configuration import load_configuration
 from processor.demo.check import Ledger
+from processor.demo.display import download_bars, export_line, summary
 from processor.demo.workload import DESTINATION, GOVERNANCE, events
 from processor.embedded import start_kafka, start_kinesis
 from processor.embedded.kinesis import REGION
@@ -34,7 +33,7 @@ from processor.telemetry.logs import configure_logs
 from processor.telemetry.status import Status
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 TOPIC: Final = "profile-changes"
@@ -47,7 +46,6 @@ _SEED: Final = 2020
 _PROFILES: Final = 60
 _READ_PAUSE_S: Final = 0.15
 _ARRIVAL_TIMEOUT_S: Final = 60.0
-_COLOURS: Final = {"realized": "green", "existing": "cyan", "exited": "yellow"}
 
 
 def run_demo(*, events: int, rate: float, follow: bool) -> int:
@@ -58,7 +56,7 @@ def run_demo(*, events: int, rate: float, follow: bool) -> int:
     console = Console(highlight=False)
     try:
         with ExitStack() as stack:
-            kafka = stack.enter_context(start_kafka(on_download=_download_bars(stack, console)))
+            kafka = stack.enter_context(start_kafka(on_download=download_bars(stack, console)))
             console.print(f"[green]✓[/] Apache Kafka at {kafka.bootstrap_servers}")
             kinesis = stack.enter_context(start_kinesis())
             console.print(f"[green]✓[/] Kinesis emulator at {kinesis.endpoint_url}")
@@ -161,7 +159,7 @@ class _Demo:
                 iterators[shard_id] = answer["NextShardIterator"]
                 for record in answer["Records"]:
                     self._ledger.arrived(record["PartitionKey"], record["Data"])
-                    self._print(_line(record["PartitionKey"], record["Data"]))
+                    self._print(export_line(record["PartitionKey"], record["Data"]))
             await asyncio.sleep(_READ_PAUSE_S)
 
     def _print(self, line: Text) -> None:
@@ -189,60 +187,19 @@ class _Demo:
         return True
 
     def _summed_up(self, *, caught_up: bool) -> int:
-        ledger, figures = self._ledger, self._status.figures
-        lost, invented, disordered = ledger.lost(), ledger.invented(), ledger.out_of_order()
-        dead_lettered = figures.dead_lettered.total()
-        table = Table(title="Summary", title_justify="left", show_header=False)
-        table.add_row("events in", f"{ledger.events}")
-        table.add_row("exports out", f"{ledger.arrived_count} of {ledger.expected_count}")
-        table.add_row("by status", _tally(ledger.statuses, _COLOURS))
-        table.add_row("unchanged, not exported", f"{figures.unchanged}")
-        table.add_row("removed by governance", _tally(ledger.removed, {}))
-        table.add_row("dead-lettered", f"{dead_lettered}  ({_tally(figures.dead_lettered, {})})")
-        table.add_row("lost / invented", f"{lost} / {invented}")
-        table.add_row(
-            "order per profile",
-            f"verified for {ledger.profiles - len(disordered)} of {ledger.profiles} profiles",
-        )
         self._console.print()
+        table = summary(self._ledger, self._status.figures)
         if self._console.is_terminal:
             self._console.print(table)  # whatever the width: sentences wrap between words
         else:
             show(table, self._console)
-        good = (
-            caught_up
-            and not lost
-            and not invented
-            and not disordered
-            and dead_lettered == ledger.dead_letters
-        )
+        good = caught_up and self._ledger.is_settled(self._status.figures.dead_lettered.total())
         self._console.print(
             "[green]✓ nothing lost, nothing invented, every profile in order[/]"
             if good
             else "[red]✗ the check failed[/]"
         )
         return 0 if good else 1
-
-
-def _line(partition_key: str, data: bytes) -> Text:
-    """Return one export as a line: the profile, its segments with their statuses, and what else it carries."""
-    export = json.loads(data)
-    text = Text(f"{partition_key:<14} ")
-    for segments in export["segmentMembership"].values():
-        for entry in segments.values():
-            text.append(f"{entry['status']}", style=_COLOURS[entry["status"]])
-            text.append(f" {entry.get('name', '')}  ", style="dim")
-    attributes = {
-        name: value for name, value in export.items() if name not in {"segmentMembership", "identityMap"}
-    }
-    text.append(json.dumps(attributes, ensure_ascii=False) if attributes else "(no attributes)", style="dim")
-    return text
-
-
-def _tally(counts: dict[str, int], colours: dict[str, str]) -> str:
-    ordered = sorted(counts.items(), key=lambda item: -item[1])
-    parts = [f"[{colours[name]}]{name}[/] {n}" if name in colours else f"{name} {n}" for name, n in ordered]
-    return (", " if colours else "\n").join(parts) or "none"
 
 
 def _configured(directory: Path, servers: str, kinesis_url: str) -> tuple[Settings, Plan]:
@@ -284,28 +241,3 @@ async def _create_topic(settings: Settings) -> None:
         await admin.create_topics([NewTopic(TOPIC, _PARTITIONS, 1, topic_configs=_KEPT)])
     finally:
         await admin.close()
-
-
-def _download_bars(stack: ExitStack, console: Console) -> Callable[[str, int], Any]:
-    """Return a bar for each file of Kafka's that is fetched; nothing is drawn where all is in the cache."""
-    progress = Progress(
-        TextColumn("fetching {task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        console=console,
-        transient=True,
-    )
-    started = False
-
-    @contextmanager
-    def bar(name: str, size_bytes: int) -> Iterator[Callable[[int], None]]:
-        nonlocal started
-        if not started:
-            console.print("Fetching Apache Kafka, once (about 45 MB)")
-            stack.enter_context(progress)
-            started = True
-        task = progress.add_task(name, total=size_bytes)
-        yield lambda more: progress.update(task, advance=more)
-        progress.remove_task(task)
-
-    return bar
