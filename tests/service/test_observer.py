@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from structlog.testing import capture_logs
@@ -24,7 +24,6 @@ from tests.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:
     from processor.governance.destination import Connection
-    from processor.kinesis.stream_watch import Endpoint
     from processor.profile.core import Core
     from processor.worker.pipeline import Pipeline
 
@@ -58,7 +57,7 @@ def status() -> Status:
 
 @pytest.fixture
 def observer(status: Status) -> Observer:
-    writer = Writer(cast("Endpoint", object()), SETTINGS.kinesis, random.Random(0), Fence(lambda: 0.0, 1.0))
+    writer = Writer(cast("Any", object()), SETTINGS.kinesis, random.Random(0), Fence(lambda: 0.0, 1.0))
     return Observer(3, SETTINGS, plan_of(files()), status, writer)
 
 
