@@ -43,7 +43,7 @@ def version() -> None:
 
 
 def main() -> None:
-    """The console script."""
+    """Run the command that is typed: the console script."""
     raise_limit()
     if sys.argv[1:2] != ["run"]:
         from processor.telemetry.logs import configure_notes

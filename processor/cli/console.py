@@ -40,7 +40,7 @@ def refuse(problems: Sequence[Problem]) -> NoReturn:
 
 
 def print_count(problems: Sequence[Problem]) -> None:
-    """Print how many there were, and that this was all that was done."""
+    """Print how many problems there are, and that nothing was connected."""
     count = len(problems)
     errors.print(
         f"{count} {'problem' if count == 1 else 'problems'}; nothing was connected.", highlight=False

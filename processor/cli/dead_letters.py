@@ -28,7 +28,7 @@ dead_letter_app = typer.Typer(
 )
 
 ReasonOption = Annotated[
-    Reason | None, typer.Option("--reason", help="Only letters of this reason.", show_default=False)
+    Reason | None, typer.Option("--reason", help="Only dead letters of this reason.", show_default=False)
 ]
 
 
@@ -38,16 +38,16 @@ def dead_letters_list(
     *,
     limit: Annotated[int, typer.Option("--limit", min=0, help="Rows to show, the newest.")] = 50,
 ) -> None:
-    """How many letters there are by reason, and the newest of them; no profile's data."""
-    from processor.operations.dead_letters import read_letters
+    """How many dead letters there are by reason, and the newest of them; no profile's data."""
+    from processor.operations.dead_letters import read_dead_letters
 
     settings = settings_or_refuse().kafka
     counts: Counter[str] = Counter()
     newest: list[Letter] = []
 
     async def collect() -> None:
-        async with aclosing(read_letters(settings, _of(reason))) as letters:
-            async for each in letters:
+        async with aclosing(read_dead_letters(settings, _of(reason))) as dead_letters:
+            async for each in dead_letters:
                 counts[each.reason] += 1
                 newest.append(each)
                 newest.sort(key=lambda found: found.timestamp_ms)
@@ -56,7 +56,7 @@ def dead_letters_list(
     with errors_printed():
         asyncio.run(collect())
     table = Table(title=plain(f"dead letters in {settings.dead_letter_topic}"), title_justify="left")
-    for column in ("letter", "event's time", "from", "reason", "error"):
+    for column in ("dead letter", "event's time", "from", "reason", "error"):
         table.add_column(column)
     for each in newest:
         error = f"{each.error} ({each.left_out} left out)" if each.left_out else each.error
@@ -71,8 +71,8 @@ def dead_letters_list(
 def dead_letters_show(
     place: Annotated[str, typer.Argument(metavar="PARTITION:OFFSET", help="As `list` names it.")],
 ) -> None:
-    """One letter, whole: key, value and headers. It is a profile: treat the output as personal data."""
-    from processor.operations.dead_letters import read_letter
+    """One dead letter, whole: key, value and headers. It is a profile: treat the output as personal data."""
+    from processor.operations.dead_letters import read_dead_letter
 
     partition, colon, offset = place.partition(":")
     if not (colon and partition.isdecimal() and offset.isdecimal()):
@@ -81,7 +81,7 @@ def dead_letters_show(
         )
     settings = settings_or_refuse().kafka
     with errors_printed():
-        found = asyncio.run(read_letter(settings, int(partition), int(offset)))
+        found = asyncio.run(read_dead_letter(settings, int(partition), int(offset)))
     if found is None:
         print_error(f"there is no dead letter {place} in {settings.dead_letter_topic}")
         raise typer.Exit(1)
@@ -103,16 +103,16 @@ def dead_letters_show(
 def dead_letters_replay(
     reason: ReasonOption = None,
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be sent.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be sent.")] = False,
 ) -> None:
-    """Send letters to the source topic again, but for those whose key has a later event there."""
+    """Send dead letters to the source topic again, but for those whose key has a later event there."""
     from processor.operations.dead_letters import replay
 
     settings = settings_or_refuse().kafka
     with errors_printed():
         outcome = asyncio.run(replay(settings, _of(reason), dry_run=dry_run))
     table = Table(title="skipped", title_justify="left")
-    for column in ("letter", "from", "reason", "why"):
+    for column in ("dead letter", "from", "reason", "why"):
         table.add_column(column)
     for each, why in outcome.skipped:
         table.add_row(*map(plain, (each.place, _source(each), each.reason, why)))

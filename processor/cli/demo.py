@@ -19,7 +19,7 @@ def demo(
 ) -> None:
     """Show it all on this machine: a real Kafka, a Kinesis emulator, a stream of events, and what comes out."""
     try:
-        from processor.demo import run_demo
+        from processor.demo.run import run_demo
     except ModuleNotFoundError as error:
         print_error(f"{error.name} is missing: install the extra `demo`, profile-export-processor[demo]")
         raise typer.Exit(1) from error

@@ -28,7 +28,7 @@ class Ledger:
     _arrived: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
 
     def produced(self, event: DemoEvent) -> None:
-        """An event went into the topic."""
+        """Note that an event went into the topic."""
         offset = self.events
         self.events += 1
         try:
@@ -51,7 +51,7 @@ class Ledger:
             self._expected[transition.export.partition_key].append(transition.export.data)
 
     def arrived(self, partition_key: str, data: bytes) -> None:
-        """A record came out of the stream."""
+        """Note that a record came out of the stream."""
         self._arrived[partition_key].append(data)
         for segments in json.loads(data)["segmentMembership"].values():
             self.statuses.update(entry["status"] for entry in segments.values())
@@ -63,7 +63,7 @@ class Ledger:
 
     @property
     def arrived_count(self) -> int:
-        """How many did."""
+        """How many records have arrived."""
         return sum(map(len, self._arrived.values()))
 
     @property
@@ -72,16 +72,25 @@ class Ledger:
         return len(self._expected)
 
     def lost(self) -> int:
-        """Exports that did not arrive."""
+        """Return how many exports did not arrive."""
         return sum((Counter(self._all(self._expected)) - Counter(self._all(self._arrived))).values())
 
     def invented(self) -> int:
-        """Records that should not be there."""
+        """Return how many records arrived that should not be there."""
         return sum((Counter(self._all(self._arrived)) - Counter(self._all(self._expected))).values())
 
     def out_of_order(self) -> list[str]:
-        """Profiles whose records are not the expected ones, in the expected order."""
+        """Return the profiles whose records are not the expected ones, in the expected order."""
         return [key for key, exports in self._expected.items() if self._arrived.get(key, []) != exports]
+
+    def is_settled(self, dead_lettered: int) -> bool:
+        """Whether all that should arrive did, in order, and nothing else; `dead_lettered` is what the service counted."""
+        return (
+            not self.lost()
+            and not self.invented()
+            and not self.out_of_order()
+            and dead_lettered == self.dead_letters
+        )
 
     @staticmethod
     def _all(side: dict[str, list[bytes]]) -> list[tuple[str, bytes]]:

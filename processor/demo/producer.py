@@ -35,13 +35,13 @@ _PROFILES: Final = 10_000
 
 
 async def prepare(kafka: KafkaSettings, destination: Destination) -> None:
-    """Make what the processor expects to be there."""
+    """Make the topic and the stream, where they are absent."""
     await _create_topic(kafka)
     await _create_stream(destination)
 
 
 async def produce(kafka: KafkaSettings, events_per_second: float, stop: asyncio.Event) -> int:
-    """Produce events until `stop` is set; how many there were."""
+    """Produce events until `stop` is set, and return how many there were."""
     produced = 0
     producer = AIOKafkaProducer(**client_options(kafka), enable_idempotence=True, linger_ms=5)
     await producer.start()

@@ -71,7 +71,7 @@ class DemoEvent(NamedTuple):
 
 
 def events(seed: int, profiles: int) -> Iterator[DemoEvent]:
-    """Events without end."""
+    """Yield events without end, the same ones for the same `seed` and number of `profiles`."""
     rng = random.Random(seed)
     yield from _example()
     alive: dict[str, dict[str, Any]] = {}
@@ -93,7 +93,7 @@ def events(seed: int, profiles: int) -> Iterator[DemoEvent]:
 
 
 def _example() -> Iterator[DemoEvent]:
-    """The profile of the published example: in two segments, then out of one of them."""
+    """Yield the published example's profile: in two segments, then out of one of them."""
     profile: dict[str, Any] = {
         "person": {"email": "yourstruly@adobe.com", "name": {"firstName": "Ann", "lastName": "Smith"}},
         "consents": {"marketing": {"email": {"val": "y"}}},
@@ -134,7 +134,7 @@ def _born(key: str, rng: random.Random) -> dict[str, Any]:
 
 
 def _live(profile: dict[str, Any], rng: random.Random, now_ms: int) -> None:
-    """Something happens in a profile's life."""
+    """Change a profile in place, as one event of its life does."""
     memberships = profile["segmentMembership"]["ups"]
     for entry in memberships.values():
         if entry["status"] == "realized":

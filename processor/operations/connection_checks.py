@@ -81,13 +81,13 @@ async def _kafka_checks(
     source = await look_at_source(topics, kafka.topic)
     what = f"Kafka topic {kafka.topic}: {source.shape.partitions} partitions"
     yield Check(what, await _trouble(topics.check_allowed, kafka.topic, {READ}))
-    letters = kafka.dead_letter_topic
-    trouble = await _trouble(prepare_letter_topic, topics, letters, source)
+    dead_letters = kafka.dead_letter_topic
+    trouble = await _trouble(prepare_letter_topic, topics, dead_letters, source)
     warning = None
-    if trouble is None and not topics.would_be_created(letters):
-        trouble = await _trouble(topics.check_allowed, letters, {WRITE})
-        warning = await letter_topic_warning(topics, letters, source)
-    yield Check(_named(topics, "dead-letter topic", letters), trouble, warning)
+    if trouble is None and not topics.would_be_created(dead_letters):
+        trouble = await _trouble(topics.check_allowed, dead_letters, {WRITE})
+        warning = await letter_topic_warning(topics, dead_letters, source)
+    yield Check(_named(topics, "dead-letter topic", dead_letters), trouble, warning)
     trouble = await _trouble(topics.check_group, kafka.group)
     elsewhere = None if trouble else await topics.committed_elsewhere(kafka.group, kafka.topic)
     yield Check(f"Kafka group {kafka.group}", trouble, _warning_of(elsewhere))
@@ -145,7 +145,7 @@ def _warning_of(elsewhere: Mapping[str, object] | None) -> str | None:
 
 
 async def _check_partitions(settings: Settings, exported_to: str, partitions: int, cluster: str) -> None:
-    """See that each partition could be taken over; as `take_over` does, but for the restore.
+    """Check that each partition could be taken over; as `take_over` does, but for the restore.
 
     Raises:
         StateRefused, KafkaRefused, KafkaUnavailable: see `take_over`.
@@ -173,7 +173,7 @@ async def _check_partitions(settings: Settings, exported_to: str, partitions: in
 
 
 def _known(path: Path, cluster: str) -> Known:
-    """What the store there knows of itself; nothing, where it is of no use, or there is none."""
+    """Return what the store there knows of itself; nothing, where it is of no use, or there is none."""
     if not path.is_dir():
         return NOTHING
     with looked_into(path) as contents:
@@ -181,7 +181,7 @@ def _known(path: Path, cluster: str) -> Known:
 
 
 async def _stream_in(changelog: Changelog, partition: int, bounds: Bounds) -> str | None:
-    """The stream that the changelog names, where it does at its beginning."""
+    """Return the stream that the changelog names within its first records; None where it names none there."""
     end = min(bounds.end, bounds.begin + _MARKER_WITHIN)
     async with aclosing(changelog.read(partition, bounds.begin, end)) as batches:
         async for records in batches:

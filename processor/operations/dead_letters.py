@@ -1,10 +1,10 @@
 """What an operator does with dead letters: reads them, and sends them to the source again after a fix.
 
-An event is a whole profile. So a letter is sent only where the source holds no later event of its key: an old profile
-must not undo a newer one. What cannot be known (the events behind the letter were deleted) counts as later. A
-producer may append while letters are sent; what it appended between the last look and the letter is appended again
+An event is a whole profile. So a dead letter is sent only where the source holds no later event of its key: an old
+profile must not undo a newer one. Where the events behind it were deleted, there counts as being a later one. A producer
+may append while dead letters are sent; what it appended between the last look and the dead letter is appended again
 behind it, so the newest profile stays the last one. Transactions that are open are waited for: they may hold such
-events. A letter without its value, which its topic did not take, is sent as the source holds it still.
+events. A dead letter without its value, which its topic did not take, is sent as the source still holds it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _REQUEST_BYTES_MAX: Final = 128 * 1024 * 1024
 
 
 class Event(NamedTuple):
-    """What is appended to the source."""
+    """An event that is appended to the source."""
 
     key: bytes
     value: bytes | None
@@ -42,18 +42,18 @@ class Event(NamedTuple):
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of the letters: how many were sent, and each that was skipped with its why."""
+    """What became of the dead letters: how many were sent, and each that was skipped with the reason."""
 
     sent: int = 0
     appended_again: int = 0
-    """Newer events that were appended behind a letter."""
+    """Newer events that were appended behind a dead letter."""
     skipped: list[tuple[Letter, str]] = field(default_factory=list)
 
 
-async def read_letters(
+async def read_dead_letters(
     settings: KafkaSettings, wanted: Callable[[Letter], bool]
 ) -> AsyncGenerator[Letter, None]:
-    """All letters there are now that are `wanted`, partition by partition.
+    """Yield all dead letters there are now that are `wanted`, partition by partition.
 
     Raises:
         KafkaRefused, KafkaUnavailable: they cannot be read.
@@ -69,8 +69,8 @@ async def read_letters(
                         yield found
 
 
-async def read_letter(settings: KafkaSettings, partition: int, offset: int) -> Letter | None:
-    """The letter at an offset of a partition; None where there is none.
+async def read_dead_letter(settings: KafkaSettings, partition: int, offset: int) -> Letter | None:
+    """Return the dead letter at an offset of a partition of its topic; None where there is none.
 
     Raises:
         KafkaRefused, KafkaUnavailable: it cannot be read.
@@ -90,7 +90,7 @@ async def read_letter(settings: KafkaSettings, partition: int, offset: int) -> L
 async def replay(
     settings: KafkaSettings, wanted: Callable[[Letter], bool], *, dry_run: bool = False
 ) -> Outcome:
-    """Send the letters that are `wanted` to the source topic again, at least once; with `dry_run`, only tell.
+    """Send the dead letters that are `wanted` to the source topic again, at least once; with `dry_run`, send none.
 
     Raises:
         KafkaRefused, KafkaUnavailable: it was broken off; what was sent stays, and is skipped the next time.
@@ -98,8 +98,8 @@ async def replay(
     """
     outcome = Outcome()
     by_partition: dict[int, dict[bytes, Letter]] = defaultdict(dict)
-    async with aclosing(read_letters(settings, wanted)) as letters:
-        async for each in letters:
+    async with aclosing(read_dead_letters(settings, wanted)) as dead_letters:
+        async for each in dead_letters:
             why = _unfit(each, settings.topic)
             if why is not None:
                 outcome.skipped.append((each, why))
@@ -108,7 +108,7 @@ async def replay(
             older = min(each, newest.get(key, each), key=lambda one: one.source_offset)
             newest[key] = max(each, newest.get(key, each), key=lambda one: one.source_offset)
             if older is not newest[key]:
-                outcome.skipped.append((older, "a later letter has the same key"))
+                outcome.skipped.append((older, "a later dead letter has the same key"))
     async with open_reader(settings) as reader, _producer(settings) as producer:
         for partition, chosen in sorted(by_partition.items()):
             await _Replay(settings.topic, partition, reader, producer, outcome).run(chosen, dry_run=dry_run)
@@ -116,7 +116,7 @@ async def replay(
 
 
 class _Replay:
-    """Of one partition of the source."""
+    """Sends dead letters to one partition of the source."""
 
     def __init__(
         self, topic: str, partition: int, reader: TopicReader, producer: AIOKafkaProducer, outcome: Outcome
@@ -127,12 +127,12 @@ class _Replay:
         self._producer = producer
         self._outcome = outcome
 
-    async def run(self, letters: dict[bytes, Letter], *, dry_run: bool) -> None:
+    async def run(self, dead_letters: dict[bytes, Letter], *, dry_run: bool) -> None:
         begin, end = (await self._reader.bounds(self._topic)).get(self._partition, (0, 0))
-        first = min(each.source_offset for each in letters.values()) + 1
-        later = await self._newest(letters, max(first, begin), end)
+        first = min(each.source_offset for each in dead_letters.values()) + 1
+        later = await self._newest(dead_letters, max(first, begin), end)
         to_send: dict[bytes, Event] = {}
-        for key, each in sorted(letters.items(), key=lambda item: item[1].source_offset):
+        for key, each in sorted(dead_letters.items(), key=lambda item: item[1].source_offset):
             if begin > each.source_offset + 1:
                 self._skip(
                     each, "the events behind it were deleted from the source: there may have been a later one"
@@ -154,7 +154,7 @@ class _Replay:
         sent_at = await self._send(list(to_send.values()))
         self._outcome.sent += len(sent_at)
         for key in to_send.keys() - sent_at.keys():
-            self._skip(letters[key], f"{self._topic} does not take it: raise its max.message.bytes")
+            self._skip(dead_letters[key], f"{self._topic} does not take it: raise its max.message.bytes")
         while sent_at:
             _, end = (await self._reader.bounds(self._topic))[self._partition]
             between = await self._newest(sent_at, looked_until, end, frozenset(sent_at.values()))
@@ -169,7 +169,7 @@ class _Replay:
             looked_until = end
 
     async def _event(self, each: Letter, begin: int) -> Event | None:
-        """What a letter was made of; where it is not whole, from the source, if it is still there."""
+        """Return the event of a dead letter; where that is not whole, from the source, None if it is not there any more."""
         if not each.left_out:
             return Event(each.key or b"", each.value, each.headers, each.timestamp_ms)
         offset = each.source_offset
@@ -188,7 +188,7 @@ class _Replay:
         end: int,
         ours: frozenset[int] = frozenset(),
     ) -> dict[bytes, Record]:
-        """The last event of each of `keys` between two offsets, less what is at `ours`."""
+        """Return the last event of each of `keys` between two offsets, without those at the offsets `ours`."""
         found: dict[bytes, Record] = {}
         async with aclosing(self._reader.read(self._topic, self._partition, start, end)) as records:
             async for record in records:
@@ -197,7 +197,7 @@ class _Replay:
         return found
 
     async def _send(self, events: Sequence[Event]) -> dict[bytes, int]:
-        """Append events; where each of them is, but for those that are too large."""
+        """Append events, and return the offset of each, by key, but for those that are too large."""
         at: dict[bytes, int] = {}
         with errors_mapped(f"sending dead letters to {self._topic}"):
             for event in events:

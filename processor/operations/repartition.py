@@ -117,7 +117,7 @@ class _Work:
     async def restored(
         self, topics: Topics, committed: Mapping[int, Committed]
     ) -> AsyncIterator[Mapping[int, Path]]:
-        """The stores of the former partitions, brought up to the changelog; where they are."""
+        """Bring the stores of the former partitions up to the changelog, and return where they are."""
         settings, kafka = self.settings, self.settings.kafka
         shape = await topics.trusted_changelog(settings.changelog_topic)
         directory = await asyncio.to_thread(
@@ -156,7 +156,7 @@ class _Work:
             yield found
 
     async def check_keys(self, stores: Mapping[int, Path]) -> None:
-        """See that the former partitions hold the profiles that the default partitioner puts there.
+        """Check that the former partitions hold the profiles that the default partitioner puts there.
 
         Raises:
             StateRefused: they do not.
@@ -176,7 +176,7 @@ class _Work:
             return sum(partition_of(key, self.plan.before) != partition for key, _ in contents.records())
 
     async def check_events(self, bounds: Mapping[int, Bounds]) -> None:
-        """See that what is not taken yet is of keys that are where they stay.
+        """Check that what is not taken yet is of keys that are where they stay.
 
         Raises:
             StateRefused: events that belong to a state elsewhere are not taken yet.
@@ -207,7 +207,7 @@ class _Work:
     async def _strange_events(
         self, reader: TopicReader, partition: int, start: int, end: int
     ) -> Bounds | None:
-        """The first and the last offset of events whose keys are not at home in a partition; None where there are none."""
+        """Return the first and the last offset of events whose keys are not at home in a partition; None where there are none."""
         first = last = -1
         async with aclosing(reader.read(self.settings.kafka.topic, partition, start, end)) as records:
             async for record in records:
@@ -216,7 +216,7 @@ class _Work:
         return None if first < 0 else Bounds(first, last)
 
     async def move(self, stores: Mapping[int, Path], group: OfflineGroup) -> Outcome:
-        """Append every record where it goes, delete it where it was, and say that it is done."""
+        """Append every record where it goes, delete it where it was, and commit offsets that mark the move as done."""
         settings, moved = self.settings, Counter[int]()
         changelog = Changelog(settings.kafka, settings.changelog_topic, Fence(lambda: 0.0, 1.0))
         await changelog.start()
@@ -264,7 +264,7 @@ class _Work:
             await changelog.append(to, entries)
 
     async def _leaving(self, partition: int, path: Path) -> AsyncGenerator[dict[bytes, bytes], None]:
-        """The profiles that leave a partition, with their records; those that are in no segment have nothing to take along."""
+        """Yield the profiles that leave a partition, with their records; those that are in no segment have nothing to take along."""
         with ExitStack() as stack:
             contents = await asyncio.to_thread(stack.enter_context, opened(path))
             records = (

@@ -22,7 +22,7 @@ def size_table(size: Size) -> Table:
 
 
 def rows(size: Size) -> list[tuple[str, str, str]]:
-    """Name, value and remark of each line."""
+    """Return each row's name, value and remark."""
     return [
         ("workers", f"{size.workers:,}", f"one CPU each; an event costs {size.cpu_us_an_event:.1f} µs of it"),
         ("partitions", f"{size.partitions:,}", "of the source, at least: none can be added later"),

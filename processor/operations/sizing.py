@@ -33,7 +33,7 @@ _STORE_SLACK: Final = 2.0
 
 
 class Constants(msgspec.Struct, frozen=True):
-    """What was measured: of one worker on one CPU, less where the name says so."""
+    """What was measured, of one worker on one CPU, unless the name says otherwise."""
 
     cpu_us: float
     """An event of the reference workload, the figures of which follow."""
@@ -75,7 +75,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What it takes. Bytes are per worker for memory and local disk, and of all replicas for the changelog."""
+    """What a load takes. Bytes are per worker for memory and local disk, and of all replicas for the changelog."""
 
     cpu_us_an_event: float
     workers: int
@@ -92,7 +92,7 @@ class Size:
 
 
 def load_constants() -> Constants:
-    """The constants that this release was measured with."""
+    """Return the constants that were measured of this release."""
     return msgspec.json.decode(_CONSTANTS.read_bytes(), type=Constants)
 
 

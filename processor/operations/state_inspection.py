@@ -51,7 +51,7 @@ class PartitionFigures:
 
 
 def find_in_stores(settings: Settings, profile: bytes) -> Found | None:
-    """The profile's record in a local store; what its service has not written yet is not seen.
+    """Return the profile's record in a local store, None where there is none; what its service has not written yet is not seen.
 
     Raises:
         StateError: a store cannot be read.
@@ -72,7 +72,7 @@ def find_in_stores(settings: Settings, profile: bytes) -> Found | None:
 async def find_in_changelog(
     settings: Settings, profile: bytes, on_progress: Callable[[int, int], None]
 ) -> Found | None:
-    """The profile's record in the changelog, which is read from its beginning; the likeliest partition first.
+    """Return the profile's record in the changelog, which is read from its beginning, the likeliest partition first.
 
     Raises:
         KafkaRefused, KafkaUnavailable: it cannot be read.
@@ -93,7 +93,7 @@ async def find_in_changelog(
 
 
 async def figures(settings: Settings) -> AsyncIterator[PartitionFigures]:
-    """Figures of every partition.
+    """Yield the figures of every partition.
 
     Raises:
         KafkaRefused, KafkaUnavailable: the changelog cannot be looked at.
@@ -118,7 +118,7 @@ async def figures(settings: Settings) -> AsyncIterator[PartitionFigures]:
 
 
 def rebuild(settings: Settings, only: int | None) -> list[int]:
-    """Remove local stores, all or one partition's; those that were there. A start restores them.
+    """Remove local stores, all or one partition's, and return the numbers of those that were there; a start restores them.
 
     Raises:
         StateRefused: a service uses one of them; none is removed.

@@ -18,7 +18,7 @@ _WIDTH_MAX: Final = 100_000
 
 
 def plain(text: str, style: str = "") -> Text:
-    """A text as it is: brackets are no markup, and what would move the cursor, or end the line, is written out."""
+    """Return a text that is printed as it is: brackets are no markup, and what would move the cursor, or end the line, is escaped."""
     return Text(
         "".join(
             c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text
@@ -28,7 +28,7 @@ def plain(text: str, style: str = "") -> Text:
 
 
 def show(table: Table, console: Console | None = None) -> None:
-    """Print `table`, whose cells are texts."""
+    """Print `table`, whose cells are texts, a row a line or, where the terminal is too narrow, a cell a line."""
     console = Console() if console is None else console
     for column in table.columns:
         column.no_wrap, column.overflow = True, "ignore"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def plan_table(plan: Plan) -> Table:
-    """Each item that may be exported or not, with its labels and what removes it."""
+    """Return a table of the items that may be exported or not, with their labels and what removes them."""
     removals = {removal.item: removal for removal in plan.standing.removals}
     title = plain(f"{plan.destination.name} → stream {plan.destination.stream}")
     table = Table(title=title, title_justify="left")
@@ -35,7 +35,7 @@ def plan_table(plan: Plan) -> Table:
 
 
 def plan_notes(plan: Plan) -> list[str]:
-    """What the table does not show, a sentence each."""
+    """Return what the table does not show of a plan, a sentence each."""
     destination = plan.destination
     actions = ", ".join(destination.marketing_actions) or "none"
     key = destination.partition_key_namespace
@@ -49,7 +49,7 @@ def plan_notes(plan: Plan) -> list[str]:
 
 
 def settings_notes(settings: Settings | None) -> list[str]:
-    """What to think of before the service is run with these settings, a sentence each."""
+    """Return what to think of before the service is run with these settings, a sentence each."""
     if settings is None or settings.kafka.security_protocol != "SASL_PLAINTEXT":
         return []
     password = "the password with it" if settings.kafka.sasl_mechanism == "PLAIN" else "but for the password"
@@ -58,7 +58,7 @@ def settings_notes(settings: Settings | None) -> list[str]:
 
 
 def environment_problems(found: Found, *, connect: bool) -> list[Problem]:
-    """What is wrong with the environment, as far as it is needed: to look at the two files, it need not be there yet."""
+    """Return what is wrong with the environment; without `connect` an empty one is right, for the two files alone are looked at."""
     unset = [] if found.is_empty and not connect else found.unset
     if found.settings is None or unset:
         return [*found.wrong, *unset]

@@ -46,7 +46,7 @@ _REQUESTS: Final = 10
 
 
 class Attempts:
-    """Of one worker: the errors that are retried, and the seconds that one attempt may take.
+    """Attempts of one worker, which retries `errors`, and whose every attempt may take `attempt_max_s` seconds.
 
     What an attempt fails with is logged, and is a condition of the worker's `status` until an attempt succeeds.
     """

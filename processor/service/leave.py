@@ -20,7 +20,7 @@ _LEAVE_S: Final = 3.0
 
 
 def stop_at_exit(stack: AsyncExitStack, stop: Callable[[], Awaitable[None]], client: str) -> None:
-    """Have `stack` stop a client, which the log names `client`, for at most some seconds."""
+    """Have `stack` stop a client, which the log names `client`, and wait for that for 3 s at most."""
     stack.push_async_callback(within, _LEAVE_S, stop, client)
 
 

@@ -50,7 +50,7 @@ def _worked_on(number: int, pipeline: Pipeline) -> PartitionReport:
 
 
 def _not_worked_on(number: int, observed: Observed) -> PartitionReport:
-    """Of a partition that is owned and is being restored, or given up."""
+    """Return the report of a partition that is owned, and is being restored or given up."""
     restoration, pipeline = observed.status.restoration, observed.pipeline
     if number not in restoration:
         return PartitionReport(partition=number, is_restored=True)

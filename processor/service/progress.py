@@ -24,13 +24,14 @@ Part: TypeAlias = int | str
 
 
 class Work:
-    """The parts of one worker. `pipeline` comes with each question, for there is none at the start."""
+    """The parts of one worker that is connected."""
 
-    def __init__(self, status: Status, writer: Writer) -> None:
+    def __init__(self, status: Status, writer: Writer, pipeline: Pipeline) -> None:
         self._status = status
         self._writer = writer
+        self._pipeline = pipeline
 
-    def marks(self, pipeline: Pipeline) -> dict[Part, object]:
+    def marks(self) -> dict[Part, object]:
         """Return each part that has work, or may have, with its mark: the part makes progress whenever that changes.
 
         The sentences of conditions are no part of a mark: they count the seconds for which nothing went on.
@@ -47,15 +48,15 @@ class Work:
         # Some are restored at a time, and the others wait for them.
         restoration = tuple(sorted(status.restoration.items()))
         for number in sorted(status.partitions):
-            partition = pipeline.partitions.get(number)
+            partition = self._pipeline.partitions.get(number)
             if partition is not None:
-                reach = pipeline.source.reach(number)
+                reach = self._pipeline.source.reach(number)
                 marks[number] = (partition.mark, None if reach is None else reach.position)
             elif number in status.restoration:
                 marks[number] = restoration
         return marks
 
-    async def of(self, number: int, pipeline: Pipeline) -> str | None:
+    async def of(self, number: int) -> str | None:
         """Return what there is to do in a partition, as a sentence; None where there is nothing.
 
         Raises:
@@ -64,7 +65,7 @@ class Work:
         """
         if number in self._status.restoration:
             return f"partition {number} is to be restored"
-        partition = pipeline.partitions.get(number)
+        partition = self._pipeline.partitions.get(number)
         if partition is None:
             return None
         if not partition.is_idle:
@@ -72,19 +73,19 @@ class Work:
         if self.is_condition("added partitions"):
             return None  # it may stand where the first event of a key that has moved here is: a person moves the state
         # Ends as of the last fetch would hide that nothing is fetched.
-        untaken = await pipeline.source.untaken(number)
+        untaken = await self._pipeline.source.untaken(number)
         if untaken:
             # A gap that compaction left looks like events that do not come.
-            await pipeline.source.pass_gap(number)
+            await self._pipeline.source.pass_gap(number)
         return f"{untaken} events of partition {number} are not taken" if untaken else None
 
-    def waits_for(self, number: int, pipeline: Pipeline) -> Wait | None:
+    def waits_for(self, number: int) -> Wait | None:
         """Return what a partition waits for, as far as it is known: one that takes nothing may have to wait for the others."""
-        partition = pipeline.partitions.get(number)
+        partition = self._pipeline.partitions.get(number)
         if partition is None:
             return None
         if partition.is_idle:
-            waiting = {each.waits_for for each in pipeline.partitions.values()} - {None}
+            waiting = {each.waits_for for each in self._pipeline.partitions.values()} - {None}
             return next((each for each in _KEEPING_ROOM if each in waiting and self.is_condition(each)), None)
         return partition.waits_for
 

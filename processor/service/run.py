@@ -97,7 +97,7 @@ async def run_service(
             lambda: check_group(settings.kafka),
             lambda: check_stream(observer.plan.destination, settings.kinesis),
         )
-        watchdog = Watchdog(observer, Work(status, writer), status, stall_s, fresh)
+        watchdog = Watchdog(Work(status, writer, pipeline), status, stall_s, fresh, observer.report_stalled)
         with loop_guarded(observer.loop_lag, stall_s) as leave_soon:
             await _watched(pipeline, stop, watchdog, leave_soon, beside)
         log.info("stopped", **figures.figures())

@@ -20,10 +20,8 @@ from processor.service.progress import CALLS, COMMITS, GROUP, HEARTBEATS
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from processor.service.observer import Observer
     from processor.service.progress import Part, Work
     from processor.telemetry.status import Status
-    from processor.worker.pipeline import Pipeline
 
 log = structlog.get_logger(__name__)
 
@@ -45,14 +43,20 @@ class Fresh(NamedTuple):
 
 
 class Watchdog:
-    """Watches one worker. `stall_s` is how long a part may have work and make no progress, in seconds."""
+    """Watches one worker that is connected.
 
-    def __init__(self, observer: Observer, work: Work, status: Status, stall_s: float, fresh: Fresh) -> None:
-        self._observer = observer
+    `stall_s` is how long a part may have work and make no progress, in seconds; `on_stalled` is called with why the
+    worker is to be ended, before it is.
+    """
+
+    def __init__(
+        self, work: Work, status: Status, stall_s: float, fresh: Fresh, on_stalled: Callable[[str], None]
+    ) -> None:
         self._work = work
         self._status = status
         self._stall_s = stall_s
         self._fresh = fresh
+        self._on_stalled = on_stalled
         self._marks: dict[Part, object] = {}
         self._looks: dict[Part, int] = {}
         """For how many looks each part's mark has been the same."""
@@ -70,18 +74,17 @@ class Watchdog:
         """
         while True:
             await asyncio.sleep(self._stall_s / _LOOKS)
-            pipeline = self._observer.pipeline
-            if pipeline is None or "draining" in self._status.conditions:
-                continue  # both have deadlines of their own
-            self._look(self._work.marks(pipeline))
+            if "draining" in self._status.conditions:
+                continue  # it has a deadline of its own
+            self._look(self._work.marks())
             due = [
                 part
                 for part, looks in self._looks.items()
                 if looks >= _LOOKS and looks % _LOOKS in {0, _AGAIN}
             ]
-            why = await self._why_stalled(due, pipeline) if due else None
+            why = await self._why_stalled(due) if due else None
             if why is not None:
-                self._observer.report_stalled(why)
+                self._on_stalled(why)
                 log.critical("the worker is stalled, ending it", reason=why)
                 raise WorkerStalled(f"{why}; it is ended to be started anew")
 
@@ -96,8 +99,8 @@ class Watchdog:
             self._reported.discard(number)
             self._status.healthy(CONDITION, number)
 
-    async def _why_stalled(self, due: list[Part], pipeline: Pipeline) -> str | None:
-        """Why the worker should be ended, for a part that stands still; None where it should not be."""
+    async def _why_stalled(self, due: list[Part]) -> str | None:
+        """Return why the worker should be ended for a part that stands still; None where it should not be."""
         try:
             async with asyncio.timeout(_ASK_S):
                 await self._fresh.kafka()
@@ -109,10 +112,10 @@ class Watchdog:
         for part in due:
             try:
                 async with asyncio.timeout(_ASK_S):
-                    why = await self._why_of(part, pipeline)
+                    why = await self._why_of(part)
             except (ProcessorError, TimeoutError):
                 why = None  # it cannot be known now
-            if why is None or self._work.marks(pipeline).get(part) != self._marks[part]:
+            if why is None or self._work.marks().get(part) != self._marks[part]:
                 self._candidates.discard(part)
             elif part in self._candidates:
                 return why
@@ -121,12 +124,12 @@ class Watchdog:
                 self._candidates.add(part)
         return None
 
-    async def _why_of(self, part: Part, pipeline: Pipeline) -> str | None:
+    async def _why_of(self, part: Part) -> str | None:
         since_s = self._looks[part] * self._stall_s / _LOOKS
         since = f"for {since_s:g} s"
         is_long = self._looks[part] >= _STALLS_MAX * _LOOKS
         if isinstance(part, int):
-            return await self._why_of_partition(part, pipeline, since, is_long=is_long)
+            return await self._why_of_partition(part, since, is_long=is_long)
         why, is_waited_for = {
             HEARTBEATS: (
                 f"Kafka answers a new connection, but no heartbeat of this member was answered {since}",
@@ -146,10 +149,8 @@ class Watchdog:
         }[part]
         return None if is_waited_for else why
 
-    async def _why_of_partition(
-        self, number: int, pipeline: Pipeline, since: str, *, is_long: bool
-    ) -> str | None:
-        work = await self._work.of(number, pipeline)
+    async def _why_of_partition(self, number: int, since: str, *, is_long: bool) -> str | None:
+        work = await self._work.of(number)
         if work is None:
             self._reported.discard(number)
             self._status.healthy(CONDITION, number)
@@ -157,7 +158,7 @@ class Watchdog:
         why = f"{work}, and there was no progress {since}"
         self._reported.add(number)
         self._status.unhealthy(CONDITION, why, number)
-        match self._work.waits_for(number, pipeline):
+        match self._work.waits_for(number):
             case "dead-letter limit":
                 return None  # a new start would begin a new window: whether it may, a person decides
             case "Kinesis":

@@ -32,15 +32,12 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-_ANSWER_S: Final = 2.0
-_FIRST_ANSWER_S: Final = 0.5
-"""A probe must not wait for a worker whose interpreter is still being started."""
 _STARTING: Final = "it is being started"
 
 
 @dataclass(frozen=True, slots=True)
 class RestartPolicy:
-    """When a dead worker is started again, and when that is given up."""
+    """When a dead worker is started again, when that is given up, and when a silent one counts as dead; in seconds."""
 
     base_s: float = 1.0
     max_s: float = 30.0
@@ -48,6 +45,10 @@ class RestartPolicy:
     """A worker that lived for longer counts as one that worked."""
     max_deaths: int = 5
     """How many deaths in a row, none of them steady, are one too many."""
+    answer_s: float = 2.0
+    """How long a question waits for its answer."""
+    first_answer_s: float = 0.5
+    """The same until the first answer: a probe must not wait for a worker whose interpreter is still being started."""
     silence_s: float = 120.0
     """A worker that answers nothing for longer is killed."""
 
@@ -136,7 +137,8 @@ class Workers:
         line = self._lines.get(index)
         if line is None:
             return _STARTING
-        timeout_s = _ANSWER_S if line.has_answered else _FIRST_ANSWER_S
+        policy = self._policy
+        timeout_s = policy.answer_s if line.has_answered else policy.first_answer_s
         try:
             async with asyncio.timeout(timeout_s):
                 return await line.ask()

@@ -61,7 +61,7 @@ class Sheet:
 
 
 def exposition(workers: Mapping[str, Samples], of_all: Mapping[str, str] = NONE) -> bytes:
-    """The text for the samples of each worker, by its name, with the labels `of_all`; families in the catalogue's order."""
+    """Return the text of the samples of each worker, by its name, with the labels `of_all`; families in the catalogue's order."""
     registry = CollectorRegistry()
     registry.register(_Workers(workers))
     text = generate_latest(registry)

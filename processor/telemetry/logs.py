@@ -94,7 +94,7 @@ def _configure(log_level: str, *, as_json: bool) -> None:
 
 
 def _take_libraries_lines(shared: list[Processor], last: list[Processor], repeats: RepeatFilter) -> None:
-    """Libraries' warnings in our form; their errors are raised to us as well, so only those of note stay."""
+    """Log libraries' warnings in our form; their errors are raised to us as well, so lines below a warning are dropped."""
     handler = _Handler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -120,7 +120,7 @@ def _log_error(event: str, error: BaseException | None) -> None:
 
 
 class _Lines:
-    """A logger of structlog's: standard error, as it is at that time, a line a write."""
+    """A logger for structlog, which writes to standard error, as it is at that time, a line a write."""
 
     def __init__(self, *_: object) -> None:
         self._stream = sys.stderr
@@ -133,7 +133,7 @@ class _Lines:
 
 
 class _Handler(logging.Handler):
-    """The same for libraries' lines."""
+    """A handler for libraries' lines, which writes to standard error a line a write."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:

@@ -24,7 +24,7 @@ TARGET_LABELS: Final = ("group", "topic", "stream")
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One name. `labels` come beside `worker`; `bounds` are a histogram's."""
+    """One metric. Its series have `labels` beside `worker`; `bounds` are a histogram's upper bounds."""
 
     name: str
     kind: Kind

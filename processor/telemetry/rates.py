@@ -1,4 +1,4 @@
-"""Rates of counters over the last seconds: what the status page and the interval's log line show."""
+"""Rates of counters over the last ten seconds, which the status page and the log's line of figures show."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _WINDOW_S: Final = 10.0
 
 
 class Rates:
-    """Looks at counters now and then; remembers a window of them."""
+    """Keeps the counters of the last ten seconds, as far as they are looked at."""
 
     def __init__(self) -> None:
         self._looks: deque[tuple[float, Mapping[str, float]]] = deque()
@@ -24,7 +24,7 @@ class Rates:
             self._looks.popleft()
 
     def per_s(self) -> dict[str, float]:
-        """Each counter's increase a second; empty before the second look."""
+        """Return each counter's increase a second; empty before the second look."""
         if len(self._looks) < 2:  # noqa: PLR2004  as above
             return {}
         (began_s, before), (ended_s, after) = self._looks[0], self._looks[-1]

@@ -75,7 +75,7 @@ class DestinationReport(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class FlowReport(msgspec.Struct, frozen=True, rename="camel"):
-    """Buffers, and where the time went, as shares of the last seconds."""
+    """How full the buffers are, and where the time went, as shares of the last ten seconds."""
 
     in_flight: int
     in_flight_bytes: int
@@ -135,7 +135,7 @@ class Report(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Observation(msgspec.Struct, frozen=True, rename="camel"):
-    """A report with the samples of the same moment."""
+    """A worker's report with the samples of its metrics, of the same moment."""
 
     report: Report
     samples: Samples
@@ -166,7 +166,7 @@ class Lag(NamedTuple):
 
 
 def lag_of(reports: Sequence[Report]) -> Lag:
-    """How far behind workers are, all together."""
+    """Return how far behind workers are, all together."""
     partitions = [each for report in reports for each in report.partitions]
     known = [each.lag_records for each in partitions if each.lag_records is not None]
     ages = [each.lag_s for each in partitions if each.lag_s is not None]

@@ -34,17 +34,17 @@ class Span(Protocol):
     """A batch's way through the stages: a real span, or `NO_SPAN`."""
 
     def acknowledged(self, batch: Batch, rejected: int) -> None:
-        """The batch has gone all its way."""
+        """End the span: the batch is acknowledged, and `rejected` of its exports are dead letters."""
 
     def abandoned(self) -> None:
-        """It was given up."""
+        """End the span: the batch was given up."""
 
 
 class Tracer(Protocol):
     """Begins spans: OpenTelemetry's, or none."""
 
     def begin(self, partition: int, records: Sequence[Record]) -> Span:
-        """The span of a batch of a partition."""
+        """Begin the span of a batch of a partition."""
 
 
 class _NoSpan:
@@ -59,10 +59,10 @@ NO_SPAN: Final = _NoSpan()
 
 
 class NoTraces:
-    """Traces are off."""
+    """Begins no spans: traces are off."""
 
     def begin(self, partition: int, records: Sequence[Record]) -> Span:  # noqa: ARG002  see `Tracer`
-        """Nothing."""
+        """Begin nothing."""
         return NO_SPAN
 
 
@@ -87,7 +87,7 @@ class _BatchSpan:
 
 
 class BatchTraces:
-    """Spans of an OpenTelemetry tracer. `api` is the module `opentelemetry.trace`; `propagator` reads events' headers."""
+    """Begins spans of an OpenTelemetry tracer. `api` is the module `opentelemetry.trace`; `propagator` reads events' headers."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class BatchTraces:
         self._topic = topic
 
     def begin(self, partition: int, records: Sequence[Record]) -> Span:
-        """A span, with links to the traces of the first events that came with one."""
+        """Begin a span, with links to the traces of the first 32 events that came with one."""
         attributes = {
             "messaging.system": "kafka",
             "messaging.operation.type": "process",
@@ -134,8 +134,8 @@ class BatchTraces:
 
 
 @asynccontextmanager
-async def tracing(topic: str, traces: str) -> AsyncIterator[Tracer]:
-    """The tracer that the setting asks for; what it still holds is sent when the context ends, if that does not take long.
+async def tracing(topic: str, traces: str, last_spans_s: float = _LAST_SPANS_S) -> AsyncIterator[Tracer]:
+    """Yield the tracer that the setting asks for; what it still holds at the end is sent, if that takes at most `last_spans_s`.
 
     Raises:
         ConfigurationError: the extra is not installed.
@@ -168,10 +168,10 @@ async def tracing(topic: str, traces: str) -> AsyncIterator[Tracer]:
         tracer = provider.get_tracer("processor", __version__)
         yield BatchTraces(tracer, trace, TraceContextTextMapPropagator(), topic)
     finally:
-        await _shut_down(provider)
+        await _shut_down(provider, last_spans_s)
 
 
-async def _shut_down(provider: Any) -> None:  # noqa: ANN401  the extra may be missing
+async def _shut_down(provider: Any, last_spans_s: float) -> None:  # noqa: ANN401  the extra may be missing
     loop, done = asyncio.get_running_loop(), asyncio.Event()
 
     def shut_down() -> None:
@@ -182,7 +182,7 @@ async def _shut_down(provider: Any) -> None:  # noqa: ANN401  the extra may be m
     # It may wait for a collector that is away; neither the loop nor the end of the process waits for a daemon.
     threading.Thread(target=shut_down, name="traces", daemon=True).start()
     try:
-        async with asyncio.timeout(_LAST_SPANS_S):
+        async with asyncio.timeout(last_spans_s):
             await done.wait()
     except TimeoutError:
         log.warning("left without an answer", client="the collector of traces")

@@ -42,9 +42,18 @@ _SECURITY_HEADERS: Final = {
     "Cache-Control": "no-store",
     "Server": "processor",  # aiohttp would name its version, and Python's
 }
-_EVENT_INTERVAL_S: Final = 2.0
 _WATCHERS_MAX: Final = 32
 _LEAVE_S: Final = 1.0
+
+
+class Intervals(NamedTuple):
+    """How often, in seconds, open pages are sent the status, and the certificate's files are looked at."""
+
+    event_s: float = 2.0
+    certificate_s: float = 10.0
+
+
+_INTERVALS: Final = Intervals()
 
 
 class _Asset(NamedTuple):
@@ -70,9 +79,12 @@ _ASSETS: Final = {
 class _Pages:
     """The handlers, over whatever `ask` returns."""
 
-    def __init__(self, ask: Callable[[], Awaitable[Fleet]], of_all: Mapping[str, str]) -> None:
+    def __init__(
+        self, ask: Callable[[], Awaitable[Fleet]], of_all: Mapping[str, str], event_interval_s: float
+    ) -> None:
         self._ask = ask
         self._of_all = of_all
+        self._event_interval_s = event_interval_s
         self._watchers = 0
 
     async def live(self, _: web.Request) -> web.Response:
@@ -91,7 +103,7 @@ class _Pages:
         return web.Response(body=status_json(await self._ask()), content_type="application/json")
 
     async def events(self, request: web.Request) -> web.StreamResponse:
-        """The status again and again, as server-sent events."""
+        """Send the status again and again, as server-sent events."""
         if self._watchers >= _WATCHERS_MAX:
             raise web.HTTPServiceUnavailable(text="too many pages are open; GET /api/status still answers")
         self._watchers += 1
@@ -100,7 +112,7 @@ class _Pages:
             await response.prepare(request)
             while True:
                 await response.write(b"data: " + status_json(await self._ask()) + b"\n\n")
-                await asyncio.sleep(_EVENT_INTERVAL_S)
+                await asyncio.sleep(self._event_interval_s)
         except ConnectionError:
             return response  # the page was closed
         finally:
@@ -113,7 +125,10 @@ class _Pages:
 
 @asynccontextmanager
 async def serve(
-    settings: ServiceSettings, ask: Callable[[], Awaitable[Fleet]], of_all: Mapping[str, str] = NONE
+    settings: ServiceSettings,
+    ask: Callable[[], Awaitable[Fleet]],
+    of_all: Mapping[str, str] = NONE,
+    intervals: Intervals = _INTERVALS,
 ) -> AsyncIterator[str]:
     """Serve what `ask` returns while the context lasts, every series with the labels `of_all`; yields the URL.
 
@@ -121,7 +136,7 @@ async def serve(
         ConfigurationError: the address cannot be listened at, or the certificate cannot be used.
 
     """
-    pages = _Pages(ask, of_all)
+    pages = _Pages(ask, of_all, intervals.event_s)
     known, of_port = guard(settings), await asyncio.to_thread(certificate, settings)
     middlewares = [_refuse_foreign_names] if _is_local(settings.http_host) else []
     app = web.Application(middlewares=[*middlewares, *([] if known is None else [known])])
@@ -159,7 +174,11 @@ async def serve(
     host, port = runner.addresses[0][:2]
     url = f"{'http' if of_port is None else 'https'}://{host}:{port}"
     log.info("serving health, metrics and the status page", url=url)
-    following = None if of_port is None else asyncio.create_task(of_port.run(), name="certificate")
+    following = (
+        None
+        if of_port is None
+        else asyncio.create_task(of_port.run(intervals.certificate_s), name="certificate")
+    )
     try:
         yield url
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from processor.settings import ServiceSettings
 
 log = structlog.get_logger(__name__)
-
-_LOOK_EVERY_S: Final = 10.0
 
 
 class Certificate:
@@ -37,14 +35,14 @@ class Certificate:
         # Asked in every handshake, whether a client names a host or not.
         self.context.sni_callback = self._choose
 
-    async def run(self) -> None:
-        """Follow the files, until cancelled. Files that cannot be used, as half-written ones, change nothing."""
+    async def run(self, interval_s: float) -> None:
+        """Look at the files every `interval_s`, until cancelled; those that cannot be used, as half-written ones, change nothing."""
         while True:
-            await asyncio.sleep(_LOOK_EVERY_S)
+            await asyncio.sleep(interval_s)
             await asyncio.to_thread(self.look)
 
     def look(self) -> None:
-        """Take the files where they have changed."""
+        """Take the files if they have changed since the last look."""
         seen = _seen(self._files)
         if seen == self._seen:
             return

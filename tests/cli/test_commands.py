@@ -135,14 +135,14 @@ def test_a_service_that_is_told_to_end_while_its_modules_are_loaded_ends_with_0(
 
 
 @pytest.mark.parametrize("command", ["run", "validate"])
-def test_problems_of_files_and_environment_are_told_together_with_exit_code_78(
+def test_problems_of_files_and_environment_are_printed_together_with_exit_code_78(
     files: Path, command: str, own_logs: None
 ) -> None:
     (files / "destination.yaml").write_text(DESTINATION.replace("stream:", "straem:").replace("two", "one"))
     result = call(command, environ={"PROCESSOR_HTTP_PORT": "x", "PROCESSOR_LOG_FORMAT": "console"})
     assert result.exit_code == 78
-    for told in ("destination.yaml:3: straem", "destination.yaml:5: segments[1]", "PROCESSOR_HTTP_PORT"):
-        assert told in result.stderr
+    for printed in ("destination.yaml:3: straem", "destination.yaml:5: segments[1]", "PROCESSOR_HTTP_PORT"):
+        assert printed in result.stderr
     # Where no environment is begun, `validate` is there for the files.
     assert ("PROCESSOR_KAFKA_TOPIC" in result.stderr) == (command == "run")
     assert f"{7 if command == 'run' else 4} problems; nothing was connected." in result.stderr
@@ -180,9 +180,9 @@ def test_validate_connect_says_what_does_not_answer(files: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mechanism", "told"), [("PLAIN", "the password with it"), ("SCRAM-SHA-256", "but for the password")]
+    ("mechanism", "note"), [("PLAIN", "the password with it"), ("SCRAM-SHA-256", "but for the password")]
 )
-def test_validate_notes_once_what_goes_to_kafka_in_the_clear(files: Path, mechanism: str, told: str) -> None:
+def test_validate_notes_once_what_goes_to_kafka_in_the_clear(files: Path, mechanism: str, note: str) -> None:
     environ = {
         **ENVIRON,
         "PROCESSOR_KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
@@ -192,7 +192,7 @@ def test_validate_notes_once_what_goes_to_kafka_in_the_clear(files: Path, mechan
     }
     result = call("validate", environ=environ)
     assert result.output.count("In the clear") == 1
-    assert told in result.output
+    assert note in result.output
     assert "In the clear" not in call("validate", environ=ENVIRON).output
 
 
@@ -206,11 +206,11 @@ def test_a_command_that_cannot_reach_kafka_says_so_in_its_own_words_alone(files:
         text=True,
         check=False,
     )
-    told = done.stdout + done.stderr
+    printed = done.stdout + done.stderr
     assert done.returncode == 1
-    assert "none of the servers answers (127.0.0.1:1)" in told
-    assert "Unable" not in told
-    assert "AddressFamily" not in told
+    assert "none of the servers answers (127.0.0.1:1)" in printed
+    assert "Unable" not in printed
+    assert "AddressFamily" not in printed
     assert len(done.stderr.splitlines()) <= 1
 
 
@@ -224,7 +224,7 @@ def test_replay_prints_exports_with_the_bytes_of_the_core(files: Path) -> None:
     assert '"loyalty":{"points": 1.5}' in result.stdout
 
 
-def test_replay_reads_standard_input_and_tells_dead_letters_on_standard_error(files: Path) -> None:
+def test_replay_reads_standard_input_and_reports_dead_letters_on_standard_error(files: Path) -> None:
     events = "\n\n".join([json.dumps({**EVENT, "key": ""}), json.dumps(EVENT)])
     result = call("replay", "--destination", "destination.yaml", "-", given=events)
     assert json.loads(result.stdout)["event"] == 1
@@ -235,9 +235,9 @@ def test_replay_writes_dead_letters_to_a_file(files: Path) -> None:
     (files / "events.jsonl").write_text(json.dumps({**EVENT, "valueText": "{"}))
     result = call("replay", "--destination", "destination.yaml", "--dead-letters", "letters", "events.jsonl")
     assert (result.stdout, result.stderr) == ("", "")
-    letter = json.loads((files / "letters").read_text())
-    assert list(letter) == ["event", "reason", "detail"]
-    assert letter["detail"].startswith("not JSON")
+    dead_letter = json.loads((files / "letters").read_text())
+    assert list(dead_letter) == ["event", "reason", "detail"]
+    assert dead_letter["detail"].startswith("not JSON")
 
 
 def test_replay_goes_on_after_an_event_that_the_core_fails_on() -> None:
@@ -256,18 +256,18 @@ def test_replay_goes_on_after_an_event_that_the_core_fails_on() -> None:
             (record(2, "p"), {}),
         )
     ]
-    exports, letters = io.BytesIO(), io.BytesIO()
+    exports, dead_letters = io.BytesIO(), io.BytesIO()
     core = core_that_fails(RecursionError(SECRET))
-    figures = replay(core, [line.encode() for line in lines], "events.jsonl", exports, letters)
+    figures = replay(core, [line.encode() for line in lines], "events.jsonl", exports, dead_letters)
     assert figures == (3, 2, 1)
     assert [json.loads(line)["event"] for line in exports.getvalue().splitlines()] == [0, 2]
-    letter = json.loads(letters.getvalue())
-    assert (letter["event"], letter["reason"]) == (1, "internal")
-    assert "RecursionError at " in letter["detail"]
-    assert SECRET not in letter["detail"]
+    dead_letter = json.loads(dead_letters.getvalue())
+    assert (dead_letter["event"], dead_letter["reason"]) == (1, "internal")
+    assert "RecursionError at " in dead_letter["detail"]
+    assert SECRET not in dead_letter["detail"]
 
 
-def test_replay_tells_the_line_that_is_no_event(files: Path) -> None:
+def test_replay_names_the_line_that_is_no_event(files: Path) -> None:
     (files / "events.jsonl").write_text(json.dumps(EVENT) + '\n{"key": 5}\n')
     result = call("replay", "--destination", "destination.yaml", "events.jsonl")
     assert result.exit_code == 2
@@ -309,8 +309,8 @@ def test_a_dead_letter_is_named_by_partition_and_offset() -> None:
 
 
 @pytest.mark.parametrize("timestamp_ms", [-1, 0, 1_590_449_856_000_000, 2**63 - 1, -(2**63)])
-def test_a_letter_is_shown_whatever_its_time(timestamp_ms: int) -> None:
-    told = {
+def test_a_dead_letter_is_shown_whatever_its_time(timestamp_ms: int) -> None:
+    headers = {
         "topic": b"t",
         "partition": b"0",
         "offset": b"7",
@@ -318,7 +318,7 @@ def test_a_letter_is_shown_whatever_its_time(timestamp_ms: int) -> None:
         "reason": b"internal",
         "error": b"e",
     }
-    kept = Record(0, b"p", b"v", tuple((HEADER_PREFIX + name, value) for name, value in told.items()))
+    kept = Record(0, b"p", b"v", tuple((HEADER_PREFIX + name, value) for name, value in headers.items()))
     found = letter(kept, 0)
     assert found is not None
     assert dead_letters._time(found)

@@ -92,7 +92,7 @@ async def test_letters_are_sent_again_only_where_no_later_event_of_their_key_is_
     assert outcome.sent == 2
     assert {(each.key, each.value): why for each, why in outcome.skipped} == {
         (b"p2", b"{not json"): "the source holds a later event of its key, at offset 3",
-        (b"p3", b"{older"): "a later letter has the same key",
+        (b"p3", b"{older"): "a later dead letter has the same key",
         (b"", b"{not json"): "it has no key, so no fix makes it an event of a profile",
     }
     sent = (await read_topic(kafka, topic, 8))[6:]

@@ -77,9 +77,9 @@ def test_a_terminal_that_is_wide_enough_shows_a_table() -> None:
 
 
 def test_the_figures_of_a_size_are_not_broken_either() -> None:
-    told = size(Load(5000, 1200, 0.7, 1_000_000), load_constants(), 86_400)
+    needed = size(Load(5000, 1200, 0.7, 1_000_000), load_constants(), 86_400)
     for terminal in (True, False):
-        lines = printed(size_table(told), 30, terminal=terminal).splitlines()
+        lines = printed(size_table(needed), 30, terminal=terminal).splitlines()
         assert any("of the source, at least: none can be added later" in line for line in lines)
 
 
@@ -145,7 +145,7 @@ def test_validate_refuses_an_environment_that_is_begun_and_wrong(
     assert "nothing was connected" in result.stderr
 
 
-def test_an_encrypted_key_without_its_password_is_told_and_nobody_is_asked(files: Path) -> None:
+def test_an_encrypted_key_without_its_password_is_reported_and_nobody_is_asked(files: Path) -> None:
     authority = trustme.CA()
     certificate = authority.issue_cert("client")
     (files / "cert.pem").write_bytes(certificate.cert_chain_pems[0].bytes())

@@ -26,7 +26,7 @@ CORE = core_that_fails(KeyError("as scripted"))
 
 
 class Slow(Taking):
-    """A writer that stores nothing until it is told to."""
+    """A writer that stores nothing until a test has it store."""
 
     async def submit(self, ticket: Any) -> None:
         self.tickets.append(ticket)
@@ -70,10 +70,10 @@ class World:
             SimpleNamespace(partitions={each.number: each for each in partitions}, source=self.source),
         )
         self.writer = of or writer()
-        self.work = Work(self.status, cast("Writer", self.writer))
+        self.work = Work(self.status, cast("Writer", self.writer), self.pipeline)
 
     def marks(self) -> dict[Any, object]:
-        return self.work.marks(self.pipeline)
+        return self.work.marks()
 
 
 @pytest.mark.parametrize("keeps", ["Kinesis", "dead-letter limit", "dead letters", "changelog"])
@@ -88,8 +88,8 @@ def test_a_partition_stands_still_whatever_it_is_given_until_its_oldest_batch_go
         kept = keep if keeps == "changelog" else nothing
         passed = keep if keeps == "dead-letter limit" else nothing
         written = keep if keeps == "dead letters" else nothing
-        letters = SimpleNamespace(write=written)
-        async with running(at, SimpleNamespace(keep=kept), CORE, letters, passed) as partition:
+        dead_letters = SimpleNamespace(write=written)
+        async with running(at, SimpleNamespace(keep=kept), CORE, dead_letters, passed) as partition:
             this = World(partition)
             partition.offer([record(0, "p", fails=keeps.startswith("dead"))], None)
             await asyncio.sleep(1)
@@ -97,10 +97,10 @@ def test_a_partition_stands_still_whatever_it_is_given_until_its_oldest_batch_go
             partition.offer([record(1, "p"), record(2, "p")], None)
             await asyncio.sleep(1)
             assert this.marks() == before
-            assert this.work.waits_for(partition.number, this.pipeline) == keeps
-            told = await this.work.of(partition.number, this.pipeline)
-            assert told is not None
-            assert keeps in told
+            assert this.work.waits_for(partition.number) == keeps
+            found = await this.work.of(partition.number)
+            assert found is not None
+            assert keeps in found
             going_on.set()
             for ticket in at.tickets:
                 ticket.unsettled = 0
@@ -129,11 +129,11 @@ def test_an_idle_partition_has_work_only_where_kafka_has_more_of_it_and_gaps_are
     async def world() -> None:
         async with running(Taking(), SimpleNamespace(keep=nothing)) as partition:
             this = World(partition)
-            assert await this.work.of(partition.number, this.pipeline) is None
+            assert await this.work.of(partition.number) is None
             this.source.behind = 4
             before = this.marks()
-            told = await this.work.of(partition.number, this.pipeline)
-            assert told == f"4 events of partition {partition.number} are not taken"
+            found = await this.work.of(partition.number)
+            assert found == f"4 events of partition {partition.number} are not taken"
             assert this.source.passed == [partition.number]
             this.source.position = 4
             assert this.marks() != before
@@ -147,9 +147,9 @@ def test_an_idle_partition_waits_for_what_keeps_the_room_of_the_others(keeps: st
         async with running(Taking(), SimpleNamespace(keep=nothing)) as idle:
             other = SimpleNamespace(number=9, waits_for=keeps, is_idle=False, mark=())
             this = World(idle, cast("Partition", other))
-            assert this.work.waits_for(idle.number, this.pipeline) is None, "nothing is told to be wrong"
+            assert this.work.waits_for(idle.number) is None, "nothing is known to be wrong"
             this.status.unhealthy(keeps, "…")
-            assert this.work.waits_for(idle.number, this.pipeline) == keeps
+            assert this.work.waits_for(idle.number) == keeps
 
     run_in_virtual_time(world())
 
@@ -176,7 +176,7 @@ def test_partitions_that_wait_for_others_to_be_restored_go_on_with_them() -> Non
     this.status.restoring(1, 10, 20)
     after = this.marks()
     assert before[2] != after[2]
-    assert run_in_virtual_time(this.work.of(2, this.pipeline)) == "partition 2 is to be restored"
+    assert run_in_virtual_time(this.work.of(2)) == "partition 2 is to be restored"
 
 
 def test_calls_are_due_while_the_writer_has_records_and_go_on_with_each_call() -> None:
@@ -212,8 +212,8 @@ def test_what_a_partition_may_not_take_while_others_were_added_is_no_work() -> N
         async with running(Taking(), SimpleNamespace(keep=nothing, passed=nothing)) as partition:
             now = World(partition)
             now.source.behind = 3
-            assert "3 events" in str(await now.work.of(partition.number, now.pipeline))
+            assert "3 events" in str(await now.work.of(partition.number))
             now.status.unhealthy("added partitions", "partitions 2 to 3 were added")
-            assert await now.work.of(partition.number, now.pipeline) is None
+            assert await now.work.of(partition.number) is None
 
     run_in_virtual_time(world())

@@ -15,7 +15,6 @@ from tests.virtual_time import run_in_virtual_time
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from processor.service.observer import Observer
     from processor.service.progress import Part, Work
 
 STALL_S = 10
@@ -27,7 +26,6 @@ class Worker:
     """What the watchdog looks at: partition 3 goes on and partition 7 does not, if nothing else is said."""
 
     def __init__(self, *conditions: str) -> None:
-        self.pipeline: object | None = object()
         self.stalled: str | None = None
         self.status = Status()
         self.status.healthy("starting")
@@ -42,15 +40,15 @@ class Worker:
     def report_stalled(self, why: str) -> None:
         self.stalled = why
 
-    def marks(self, _: object) -> dict[Part, object]:
+    def marks(self) -> dict[Part, object]:
         self.steps += 1
         return {3: self.steps, **self.standing}
 
-    async def of(self, number: int, _: object) -> str | None:
+    async def of(self, number: int) -> str | None:
         assert number == 7
         return self.to_do
 
-    def waits_for(self, _number: int, _: object) -> str | None:
+    def waits_for(self, _number: int) -> str | None:
         return self.waiting_for
 
     def is_condition(self, condition: str) -> bool:
@@ -81,7 +79,7 @@ def ended_after_s(
         loop = asyncio.get_running_loop()
         helping = None if beside is None else asyncio.ensure_future(beside())
         watchdog = Watchdog(
-            cast("Observer", worker), cast("Work", worker), worker.status, STALL_S, Fresh(kafka, kinesis)
+            cast("Work", worker), worker.status, STALL_S, Fresh(kafka, kinesis), worker.report_stalled
         )
         began_s = loop.time()
         try:
@@ -141,7 +139,7 @@ def test_what_goes_on_in_the_moment_that_it_is_seen_to_stand_still_is_not_ended(
 
 
 @pytest.mark.parametrize("condition", ["changelog", "dead letters"])
-def test_what_is_condition_to_be_wrong_has_its_time_and_then_no_more(condition: str) -> None:
+def test_what_is_known_to_be_wrong_has_its_time_and_then_no_more(condition: str) -> None:
     """Each attempt fails, and Kafka answers others: a new start may cure it, and its checks say what is wrong."""
     worker = Worker(condition)
     worker.waiting_for = condition
@@ -151,10 +149,10 @@ def test_what_is_condition_to_be_wrong_has_its_time_and_then_no_more(condition: 
 
 
 @pytest.mark.parametrize(
-    "told", ["changelog", "kinesis", "dead-letter limit", "commits", "open files", "source"]
+    "condition", ["changelog", "kinesis", "dead-letter limit", "commits", "open files", "source"]
 )
-def test_what_is_wrong_elsewhere_is_no_excuse(told: str) -> None:
-    worker = Worker(told)
+def test_what_is_wrong_elsewhere_is_no_excuse(condition: str) -> None:
+    worker = Worker(condition)
     worker.waiting_for = None
     after_s = ended_after_s(worker)
     assert after_s is not None
@@ -171,7 +169,7 @@ def test_fetches_and_commits_that_fail_while_kafka_answers_end_in_time(condition
     assert LONG_S < after_s < LONG_S + STALL_S
 
 
-def test_the_dead_letter_limit_is_a_persons_to_lift_and_is_condition() -> None:
+def test_the_dead_letter_limit_is_a_persons_to_lift_and_is_a_condition() -> None:
     worker = Worker("dead-letter limit")
     worker.waiting_for = "dead-letter limit"
     assert ended_after_s(worker) is None
@@ -234,7 +232,7 @@ def test_a_member_that_the_group_refuses_is_waited_for_longer_and_not_for_ever()
 
 
 @pytest.mark.parametrize("keeps", ["refused", "shard", "away"])
-def test_what_kinesis_keeps_back_is_waited_for_and_told(keeps: str) -> None:
+def test_what_kinesis_keeps_back_is_waited_for_and_is_a_condition(keeps: str) -> None:
     worker = Worker("kinesis")
     worker.waiting_for = "Kinesis"
     worker.is_refused, worker.is_kept_by_a_shard = keeps == "refused", keeps == "shard"
@@ -254,15 +252,15 @@ def test_a_writer_that_gets_nowhere_while_kinesis_answers_others_is_ended_in_tim
 
 
 @pytest.mark.parametrize("what", ["starting", "draining"])
-def test_the_start_and_the_end_have_deadlines_of_their_own(what: str) -> None:
+def test_before_there_is_any_part_and_in_the_end_no_worker_is_ended(what: str) -> None:
     worker = Worker(what)
     if what == "starting":
-        worker.pipeline = None
+        worker.standing = {}
     assert what in EXPECTED
     assert ended_after_s(worker) is None
 
 
-def test_what_it_tells_of_a_partition_ends_when_that_goes_on() -> None:
+def test_the_condition_of_a_partition_ends_when_that_goes_on() -> None:
     worker = Worker("dead-letter limit")
     worker.waiting_for = "dead-letter limit"
     seen: list[bool] = []

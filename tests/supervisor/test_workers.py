@@ -15,7 +15,7 @@ import processor
 from processor.configuration import Files
 from processor.service.messages import Handover
 from processor.settings import load_settings
-from processor.supervisor import allowed_cpus
+from processor.supervisor.allowed_cpus import allowed_cpus
 from processor.supervisor.workers import Command, RestartPolicy, Workers, worker_environ
 
 HANDOVER = Handover(Files(("", "destination.yaml"), None, []), [])
@@ -41,6 +41,7 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "what = sys.argv[1]\n"
         "if what.isdigit(): sys.exit(int(what))\n"
         "if what == 'stubborn': signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "if what == 'silent': sys.stdin.buffer.read()  # every question is read, none is answered\n"
         "if what == 'with-parent': sys.stdin.buffer.read(); (home / 'ended').touch(); sys.exit(0)\n"
         "signal.sigwait([signal.SIGTERM]) if what == 'obedient' else signal.pause()\n"
     )
@@ -67,7 +68,7 @@ def in_place(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(stand_in)
 
 
-async def test_workers_end_when_told(stand_in: Path) -> None:
+async def test_workers_end_once_the_parent_is_to_stop(stand_in: Path) -> None:
     stop = asyncio.Event()
     parent = Workers([command(stand_in, "obedient")] * 2, nothing_new, 20)
     running = asyncio.create_task(parent.run(stop))
@@ -77,7 +78,7 @@ async def test_workers_end_when_told(stand_in: Path) -> None:
     assert await running == 0
 
 
-async def test_a_worker_that_is_killed_is_started_again_and_told_so(stand_in: Path) -> None:
+async def test_a_worker_that_is_killed_is_started_again_and_knows_it(stand_in: Path) -> None:
     stop = asyncio.Event()
     parent = Workers([command(stand_in, "obedient")], nothing_new, 20, QUICK)
     running = asyncio.create_task(parent.run(stop))
@@ -138,6 +139,23 @@ async def test_a_worker_that_does_not_end_is_killed(stand_in: Path) -> None:
     await until_lives(stand_in, 1)
     stop.set()
     assert await running == 1
+
+
+async def test_a_worker_that_answers_nothing_is_killed_and_started_anew(stand_in: Path) -> None:
+    policy = RestartPolicy(base_s=0.01, max_s=0.02, answer_s=0.1, first_answer_s=0.1, silence_s=1.0)
+    stop, parent = asyncio.Event(), Workers([command(stand_in, "silent")], nothing_new, 20, policy)
+    running = asyncio.create_task(parent.run(stop))
+    await until_lives(stand_in, 1)
+    first = parent.pids[0]
+    await until_lives(stand_in, 2)
+    assert not running.done()
+    fleet = await parent.ask()
+    assert fleet.restarts == {0: 1}
+    assert fleet.observations == []
+    assert fleet.silent == {0: "it is being started"}
+    assert first not in parent.pids.values()
+    stop.set()
+    await running
 
 
 async def test_workers_end_with_a_parent_that_is_killed(stand_in: Path) -> None:
@@ -203,6 +221,5 @@ def test_a_containers_quota_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str, cpus: int
 ) -> None:
     (tmp_path / "cpu.max").write_text(quota)
-    monkeypatch.setattr(allowed_cpus, "_CGROUP_CPU_MAX", tmp_path / "cpu.max")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
-    assert allowed_cpus.allowed_cpus() == cpus
+    assert allowed_cpus(tmp_path / "cpu.max") == cpus

@@ -36,9 +36,9 @@ def test_only_the_last_minute_counts() -> None:
     for second in range(1, 200):
         ages.observe(0.2)
         recent.look(float(second), ages.counts)
-    told = quantile(0.99, AGE_S, recent.counts)
-    assert told is not None
-    assert told < 0.25
+    p99 = quantile(0.99, AGE_S, recent.counts)
+    assert p99 is not None
+    assert p99 < 0.25
     assert 60 <= sum(recent.counts) <= 65
     for second in range(200, 300):
         recent.look(float(second), ages.counts)
@@ -66,6 +66,6 @@ def test_the_lag_of_workers_adds_up_and_the_oldest_is_the_oldest_of_all() -> Non
     assert p99_s == pytest.approx(0.4975)
 
 
-def test_nothing_known_is_told_as_unknown() -> None:
+def test_nothing_known_is_reported_as_unknown() -> None:
     assert lag_of([]) == (0, None, None, 0)
     assert lag_of([report(partitions=[PartitionReport(0, is_restored=False)])]) == (0, None, None, 1)

@@ -39,7 +39,7 @@ def test_repeats_are_held_back_and_counted() -> None:
     }
 
 
-def test_a_reason_that_has_changed_is_told_at_once_and_one_that_comes_back_is_not() -> None:
+def test_a_reason_that_has_changed_is_logged_at_once_and_one_that_comes_back_is_not() -> None:
     repeats = RepeatFilter(lambda: 0.0)
     reasons = ["away", "away", "refused", "away", "refused", "full"]
     lines = [passed(repeats, reason=reason) for reason in reasons]
@@ -48,7 +48,7 @@ def test_a_reason_that_has_changed_is_told_at_once_and_one_that_comes_back_is_no
     assert lines[5] == {"event": "it failed", "reason": "full", "repeated": 2}
 
 
-def test_a_subject_whose_every_reason_is_another_is_told_a_bounded_number_of_times() -> None:
+def test_a_subject_whose_every_reason_is_another_is_logged_a_bounded_number_of_times() -> None:
     repeats = RepeatFilter(lambda: 0.0)
     lines = [passed(repeats, reason=chr(ord("a") + number % 26) * (number + 1)) for number in range(100)]
     assert sum(line is not None for line in lines) == 10
@@ -182,9 +182,9 @@ def test_a_trace_in_a_terminal_shows_no_values(own_logs: None, capsys: pytest.Ca
         fail("the-value-" + "4711")
     except ValueError:
         structlog.get_logger().exception("failed")
-    told = capsys.readouterr().err
-    assert "ValueError: it failed" in told
-    assert "the-value-4711" not in told
+    printed = capsys.readouterr().err
+    assert "ValueError: it failed" in printed
+    assert "the-value-4711" not in printed
 
 
 WRITERS = """
@@ -213,7 +213,7 @@ def test_lines_of_processes_that_share_standard_error_are_never_mixed(unbuffered
     assert sorted(line["number"] for line in lines) == sorted([*range(500)] * 4)
 
 
-def test_what_a_command_tells_beside_its_answer_are_notes_and_no_librarys_lines(
+def test_what_a_command_prints_beside_its_answer_are_notes_and_no_librarys_lines(
     own_logs: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     configure_notes()
@@ -224,7 +224,7 @@ def test_what_a_command_tells_beside_its_answer_are_notes_and_no_librarys_lines(
     assert capsys.readouterr().err == "! a letter was left out (topic letters): it is too large\n"
 
 
-def test_a_condition_is_told_when_it_begins_and_when_it_ends() -> None:
+def test_a_condition_is_logged_when_it_begins_and_when_it_ends() -> None:
     status = Status()
     with structlog.testing.capture_logs() as lines:
         status.healthy("starting")
@@ -239,7 +239,7 @@ def test_a_condition_is_told_when_it_begins_and_when_it_ends() -> None:
     ]
 
 
-def test_a_condition_whose_reason_has_changed_is_told_again() -> None:
+def test_a_condition_whose_reason_has_changed_is_logged_again() -> None:
     status = Status()
     with structlog.testing.capture_logs() as lines:
         status.unhealthy("kinesis", "the connection was lost 3 times")

@@ -59,9 +59,9 @@ def a_librarys() -> None:
 
 @pytest.mark.usefixtures("unconfigured")
 @pytest.mark.parametrize("log_format", ["json", "console"])
-@pytest.mark.parametrize("tell", [ours, with_a_trace, a_librarys])
+@pytest.mark.parametrize("write", [ours, with_a_trace, a_librarys])
 def test_a_line_is_one_write_so_that_those_of_other_workers_do_not_stand_in_it(
-    monkeypatch: pytest.MonkeyPatch, tell: Callable[[], None], log_format: Literal["json", "console"]
+    monkeypatch: pytest.MonkeyPatch, write: Callable[[], None], log_format: Literal["json", "console"]
 ) -> None:
     pipe = Pipe()
     # As it is with PYTHONUNBUFFERED=1, which containers set.
@@ -73,6 +73,6 @@ def test_a_line_is_one_write_so_that_those_of_other_workers_do_not_stand_in_it(
         "PROCESSOR_LOG_FORMAT": log_format,
     }
     configure_logs(load_settings(environ).service)
-    tell()
+    write()
     (line,) = pipe.written
     assert line.endswith(b"\n")

@@ -63,7 +63,7 @@ def test_a_histogram_reads_as_prometheus_reads_it() -> None:
     assert found["processor_batch_events_sum"] == 1204
 
 
-def test_workers_are_told_apart_by_their_label() -> None:
+def test_workers_are_distinguished_by_their_label() -> None:
     sheets = [Sheet(), Sheet()]
     for sheet in sheets:
         sheet.add(metrics.EVENTS_RECEIVED, 5)

@@ -20,7 +20,6 @@ from structlog.testing import capture_logs
 
 from processor.errors import ConfigurationError
 from processor.profile.batch import Batch
-from processor.telemetry import traces
 from processor.telemetry.traces import NO_SPAN, BatchTraces, NoTraces, tracing
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def spans_of(
     return exporter.get_finished_spans()
 
 
-def test_a_span_tells_of_its_batch() -> None:
+def test_a_span_has_the_figures_of_its_batch() -> None:
     (span,) = spans_of(1, None, None)
     assert span.name == "process events"
     assert span.attributes["messaging.destination.partition.id"] == "3"
@@ -105,7 +104,7 @@ async def test_traces_are_off_unless_asked_for() -> None:
         assert tracer.begin(0, records(None)) is NO_SPAN
 
 
-async def test_without_the_extra_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_the_extra_the_remedy_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     with pytest.raises(ConfigurationError, match=r"profile-export-processor\[otel\]"):
         async with tracing("events", "otlp"):
@@ -116,9 +115,9 @@ async def test_spans_arrive_at_a_collector(monkeypatch: pytest.MonkeyPatch) -> N
     arrived: list[str] = []
 
     async def collect(request: web.Request) -> web.Response:
-        told = ExportTraceServiceRequest.FromString(await request.read())
+        arrival = ExportTraceServiceRequest.FromString(await request.read())
         arrived.extend(
-            span.name for each in told.resource_spans for scope in each.scope_spans for span in scope.spans
+            span.name for each in arrival.resource_spans for scope in each.scope_spans for span in scope.spans
         )
         return web.Response()
 
@@ -150,13 +149,12 @@ async def test_a_collector_that_never_answers_holds_neither_the_loop_nor_the_end
             turns += 1
             await asyncio.sleep(0)
 
-    monkeypatch.setattr(traces, "_LAST_SPANS_S", 0.2)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")  # of the thread that outlives the test
     with socket.create_server(("127.0.0.1", 0)) as black_hole, capture_logs() as lines:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{black_hole.getsockname()[1]}")
         async with asyncio.TaskGroup() as tasks:
             turning = tasks.create_task(turn())
-            async with tracing("events", "otlp") as tracer:
+            async with tracing("events", "otlp", last_spans_s=0.2) as tracer:
                 tracer.begin(0, records(None)).acknowledged(Batch(1, 1, 1), 0)
                 turns = 0
             assert turns > 10

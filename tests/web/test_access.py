@@ -127,7 +127,7 @@ async def test_others_are_refused_and_what_they_gave_is_in_no_log(
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "reported"),
     [
         ({"HTTP_USER": "ops"}, "PROCESSOR_HTTP_USER and PROCESSOR_HTTP_PASSWORD go together"),
         ({"HTTP_PASSWORD": "p"}, "PROCESSOR_HTTP_USER and PROCESSOR_HTTP_PASSWORD go together"),
@@ -138,13 +138,13 @@ async def test_others_are_refused_and_what_they_gave_is_in_no_log(
         ({"HTTP_TOKEN_FILE": "{home}/absent"}, "PROCESSOR_HTTP_TOKEN_FILE: {home}/absent: No such file"),
     ],
 )  # fmt: skip
-def test_half_a_lock_is_refused_at_the_start(given: dict[str, str], told: str, tmp_path: Path) -> None:
+def test_half_a_lock_is_refused_at_the_start(given: dict[str, str], reported: str, tmp_path: Path) -> None:
     """What was meant to be closed must not be open for a slip."""
     (tmp_path / "empty").write_text("\n")
     environ = {f"PROCESSOR_{name}": text.format(home=tmp_path) for name, text in given.items()}
     with pytest.raises(ConfigurationError) as raised:
         load_settings({**NEEDED, **environ})
-    assert told.format(home=tmp_path) in str(raised.value)
+    assert reported.format(home=tmp_path) in str(raised.value)
     assert "two words" not in str(raised.value)
 
 

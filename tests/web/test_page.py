@@ -62,7 +62,7 @@ async def opened(browser: Browser, url: str, problems: list[str], **how: Any) ->
     return page
 
 
-async def told(page: Page, selector: str, text: str) -> None:
+async def shows(page: Page, selector: str, text: str) -> None:
     # The page's own policy forbids what a browser would evaluate for a wait of its own.
     while text not in await page.inner_text(selector):
         await asyncio.sleep(0.05)
@@ -80,20 +80,20 @@ async def test_the_page_shows_a_running_service_live_and_an_outage_with_its_reas
             url = await url_of(member)
             await ready(http, url)
             page = await opened(browser, url, problems)
-            await told(page, "#state", "ready")
+            await shows(page, "#state", "ready")
             assert await page.inner_text("#title") == "chaos"
             assert topic in await page.inner_text("#place")
             await producer.produce(changes(random.Random(1), 500, 20))
-            await told(page, "#flow", "500 in all")
+            await shows(page, "#flow", "500 in all")
             for partition in range(3):
-                await told(page, f"#partitions tbody tr:nth-child({partition + 1})", "restored")
-            await told(page, "#shards", "fine")
-            await told(page, "#items", "number")
+                await shows(page, f"#partitions tbody tr:nth-child({partition + 1})", "restored")
+            await shows(page, "#shards", "fine")
+            await shows(page, "#items", "number")
             scripted.faults = Faults(refused="ExpiredTokenException")
             await producer.produce(changes(random.Random(2), 50, 20, 500))
-            await told(page, "#state", "not ready")
-            await told(page, "#reasons", "the credentials have expired: renew them")
-            await told(page, "#errors", "nothing can be written until this is mended")
+            await shows(page, "#state", "not ready")
+            await shows(page, "#reasons", "the credentials have expired: renew them")
+            await shows(page, "#errors", "nothing can be written until this is mended")
             assert "profile-0" not in await page.content()
             scripted.faults = Faults()
             while await page.inner_text("#state") != "ready":
@@ -123,7 +123,7 @@ async def test_the_page_fits_a_phone_has_a_dark_mode_and_loads_nothing_from_else
             phone = await opened(
                 browser, url, problems, viewport={"width": 360, "height": 740}, color_scheme="dark"
             )
-            await told(phone, "#state", "ready")
+            await shows(phone, "#state", "ready")
             assert await phone.evaluate("document.documentElement.scrollWidth") <= 360
             dark = await phone.evaluate("getComputedStyle(document.body).backgroundColor")
             light = await opened(browser, url, problems, color_scheme="light")
@@ -148,18 +148,18 @@ async def test_a_page_that_is_left_open_says_that_the_service_is_gone_and_goes_o
     try:
         url = await url_of(member)
         page = await opened(browser, url, [])
-        await told(page, "#freshness", "live")
-        await told(page, "#state", "ready")
+        await shows(page, "#freshness", "live")
+        await shows(page, "#state", "ready")
         os.kill(member.process.pid, signal.SIGKILL)
-        await told(page, "#state", "unreachable")
-        await told(page, "#freshness", "nothing heard")
+        await shows(page, "#state", "unreachable")
+        await shows(page, "#freshness", "nothing heard")
         assert await page.get_attribute("#state", "class") == "state bad"
         assert await page.title() == "? chaos"
         assert await page.get_attribute("link[rel=icon]", "href") == "icon-unknown.svg"
         await member.process.wait()
         port = url.rpartition(":")[2]
         member = await Member(tmp_path, {**environ, "PROCESSOR_HTTP_PORT": port}).start()
-        await told(page, "#freshness", "live")
+        await shows(page, "#freshness", "live")
         while await page.title() != "chaos":
             await asyncio.sleep(0.05)
         assert await page.get_attribute("#state", "class") == "state good"

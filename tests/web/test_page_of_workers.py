@@ -1,4 +1,4 @@
-"""What the page makes of what workers tell, in a real browser: scripted workers, so that all they can tell is seen."""
+"""What the page makes of what workers report, in a real browser: scripted workers, so that all they can report is seen."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ from processor.telemetry.report import (
     Report,
     ShardReport,
 )
-from processor.web import server
-from processor.web.server import serve
+from processor.web.server import Intervals, serve
 from tests.needs import program
 from tests.telemetry.reports import FLOW, report
-from tests.web.test_page import told
+from tests.web.test_page import shows
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -40,7 +39,7 @@ DESK: ViewportSize = {"width": 1100, "height": 800}
 
 
 class Scripted:
-    """Two workers that tell what a test has them tell, and how often they were asked."""
+    """Two workers that report what a test has them report, and how often they were asked."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -73,11 +72,13 @@ class Scripted:
 
 
 @asynccontextmanager
-async def page_of(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Page]:
-    monkeypatch.setattr(server, "_EVENT_INTERVAL_S", 0.1)
+async def page_of(scripted: Scripted) -> AsyncIterator[Page]:
     problems: list[str] = []
     settings = ServiceSettings.model_validate({"http_port": 0})
-    async with async_playwright() as playwright, serve(settings, scripted.ask) as url:
+    async with (
+        async_playwright() as playwright,
+        serve(settings, scripted.ask, intervals=Intervals(event_s=0.1)) as url,
+    ):
         chromium = await playwright.chromium.launch(
             executable_path=program("chromium"), args=["--no-sandbox"]
         )
@@ -85,7 +86,7 @@ async def page_of(scripted: Scripted, monkeypatch: pytest.MonkeyPatch) -> AsyncI
             page = await chromium.new_page(viewport=DESK)
             page.on("pageerror", lambda error: problems.append(str(error)))
             await page.goto(url)
-            await told(page, "#workers", "87 %")
+            await shows(page, "#workers", "87 %")
             yield page
         finally:
             await chromium.close()
@@ -101,11 +102,9 @@ async def asked_again(scripted: Scripted, times: int = 3) -> None:
 SELECTED = "getSelection().toString()"
 
 
-async def test_what_is_selected_stays_selected_while_the_tables_go_on(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_what_is_selected_stays_selected_while_the_tables_go_on() -> None:
     scripted = Scripted()
-    async with page_of(scripted, monkeypatch) as page:
+    async with page_of(scripted) as page:
         for place in ("#partitions tbody tr", "#workers tbody", "#flow li", "#errors", "#items tbody"):
             selected = await page.evaluate(
                 f"() => {{ getSelection().selectAllChildren(document.querySelector('{place}'));"
@@ -123,10 +122,8 @@ async def test_what_is_selected_stays_selected_while_the_tables_go_on(
             assert now != selected
 
 
-async def test_tables_have_captions_headings_and_named_rows_and_figures_say_what_they_mean(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    async with page_of(Scripted(), monkeypatch) as page:
+async def test_tables_have_captions_headings_and_named_rows_and_figures_say_what_they_mean() -> None:
+    async with page_of(Scripted()) as page:
         for name in ("workers", "partitions", "shards", "items"):
             assert await page.inner_text(f"#{name} caption")
             headings = await page.locator(f"#{name} thead th[scope=col]").all_inner_texts()
@@ -155,8 +152,8 @@ async def row(page: Page, table: str) -> dict[str, str]:
     return dict(zip(headings, cells, strict=True))
 
 
-async def test_no_column_is_lost_at_any_width(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with page_of(Scripted(), monkeypatch) as page:
+async def test_no_column_is_lost_at_any_width() -> None:
+    async with page_of(Scripted()) as page:
         for viewport in (PHONE, NARROW, DESK):
             await page.set_viewport_size(viewport)
             width = viewport["width"]
@@ -171,7 +168,7 @@ async def test_no_column_is_lost_at_any_width(monkeypatch: pytest.MonkeyPatch) -
                 if cell["text"]:
                     assert cell["width"] > 0
                     assert 0 <= cell["left"] < cell["right"] <= width, cell
-                    # Stacked, each tells its column itself.
+                    # Stacked, each names its column itself.
                     assert (cell["heading"] == "none") == (viewport is DESK)
 
 
@@ -179,9 +176,9 @@ NEAR = LimitReport(0.6, is_held=False, notice="many were bad")
 HELD = LimitReport(1.0, is_held=True, notice="too many were bad")
 
 
-async def test_what_is_wrong_has_its_colour_and_its_mark_in_the_tab(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_wrong_has_its_colour_and_its_mark_in_the_tab() -> None:
     scripted = Scripted()
-    async with page_of(scripted, monkeypatch) as page:
+    async with page_of(scripted) as page:
         figure = page.locator("#flow li", has_text="dead letters")
         for letters_per_s, limit, kind in (
             (902.0, LimitReport(), "bad"),
@@ -207,17 +204,17 @@ async def test_what_is_wrong_has_its_colour_and_its_mark_in_the_tab(monkeypatch:
         assert "it is away" in await page.inner_text("#reasons")
 
 
-async def test_a_page_whose_service_hangs_is_not_green(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_page_whose_service_hangs_is_not_green() -> None:
     """The connection stands, and nothing comes: as where the process is frozen."""
     scripted = Scripted()
-    async with page_of(scripted, monkeypatch) as page:
-        await told(page, "#state", "ready")
+    async with page_of(scripted) as page:
+        await shows(page, "#state", "ready")
         scripted.goes_on.clear()
         # A minute passes, for the page alone.
         await page.evaluate("() => { const now = Date.now; Date.now = () => now() + 60000 }")
-        await told(page, "#state", "unreachable")
+        await shows(page, "#state", "unreachable")
         assert await page.get_attribute("#state", "class") == "state bad"
         assert await page.title() == "? Loyalty exports"
         scripted.goes_on.set()
-        await told(page, "#state", "ready")
+        await shows(page, "#state", "ready")
         assert await page.title() == "Loyalty exports"

@@ -13,7 +13,7 @@ from processor.errors import ConfigurationError
 from processor.settings import ServiceSettings
 from processor.telemetry.report import Fleet
 from processor.web.probe import trouble
-from processor.web.server import serve
+from processor.web.server import Intervals, serve
 from processor.web.tls import Certificate, certificate
 
 if TYPE_CHECKING:
@@ -42,19 +42,16 @@ async def names_of(url: str, authority: trustme.CA, server_name: str | None) -> 
     authority.configure_trust(context)
     port = int(url.rpartition(":")[2])
     _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=server_name)
-    told = writer.get_extra_info("peercert")
+    peer = writer.get_extra_info("peercert")
     writer.close()
-    return {name for _, name in told["subjectAltName"]}
+    return {name for _, name in peer["subjectAltName"]}
 
 
 @pytest.mark.parametrize("server_name", ["anything", ""])
-async def test_a_changed_certificate_is_given_to_new_connections(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server_name: str
-) -> None:
-    monkeypatch.setattr("processor.web.tls._LOOK_EVERY_S", 0.01)
+async def test_a_changed_certificate_is_given_to_new_connections(tmp_path: Path, server_name: str) -> None:
     authority = trustme.CA()
     settings = issue(authority, tmp_path, "one")
-    async with serve(settings, ask) as url:
+    async with serve(settings, ask, intervals=Intervals(certificate_s=0.01)) as url:
         assert url.startswith("https://")
         assert await names_of(url, authority, server_name) == {"one"}
         issue(authority, tmp_path, "two")
@@ -102,7 +99,7 @@ async def test_what_speaks_no_tls_is_turned_away(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["absent", "no PEM", "another's key", "an encrypted key"])
-def test_files_that_cannot_be_used_are_told_at_the_start(tmp_path: Path, what: str) -> None:
+def test_files_that_cannot_be_used_are_reported_at_the_start(tmp_path: Path, what: str) -> None:
     authority = trustme.CA()
     settings = issue(authority, tmp_path, "one")
     if what == "absent":
