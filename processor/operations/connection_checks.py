@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from processor.errors import InvalidStateRecord, KafkaError, KafkaUnavailable, KinesisError, StateError
 from processor.kafka.changelog import STREAM_KEY, Changelog
-from processor.kafka.dead_letter_topic import letter_topic_warning, prepare_letter_topic
+from processor.kafka.dead_letter_topic import dead_letter_topic_warnings, prepare_dead_letter_topic
 from processor.kafka.dry_run import READ, WRITE, open_rehearsal
 from processor.kafka.offline_group import looked_at_group
 from processor.kafka.offsets import SourceBounds
@@ -82,11 +82,12 @@ async def _kafka_checks(
     what = f"Kafka topic {kafka.topic}: {source.shape.partitions} partitions"
     yield Check(what, await _trouble(topics.check_allowed, kafka.topic, {READ}))
     dead_letters = kafka.dead_letter_topic
-    trouble = await _trouble(prepare_letter_topic, topics, dead_letters, source)
+    trouble = await _trouble(prepare_dead_letter_topic, topics, dead_letters, source)
     warning = None
     if trouble is None and not topics.would_be_created(dead_letters):
         trouble = await _trouble(topics.check_allowed, dead_letters, {WRITE})
-        warning = await letter_topic_warning(topics, dead_letters, source)
+        warnings = await dead_letter_topic_warnings(topics, dead_letters, source)
+        warning = "; ".join(each.reason for each in warnings) or None
     yield Check(_named(topics, "dead-letter topic", dead_letters), trouble, warning)
     trouble = await _trouble(topics.check_group, kafka.group)
     elsewhere = None if trouble else await topics.committed_elsewhere(kafka.group, kafka.topic)

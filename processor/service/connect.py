@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import structlog
 
 from processor.kafka.changelog import Changelog
-from processor.kafka.dead_letter_topic import prepare_letter_topic
+from processor.kafka.dead_letter_topic import prepare_dead_letter_topic
 from processor.kafka.dead_letters import DeadLetters
 from processor.kafka.heartbeats import Heartbeats
 from processor.kafka.source_topic import SourceTopic, look_at_source
@@ -120,7 +120,7 @@ async def _prepared_topics(settings: Settings) -> _Topics:
     kafka = settings.kafka
     async with open_topics(kafka) as topics:
         source = await look_at_source(topics, kafka.topic)
-        await prepare_letter_topic(topics, kafka.dead_letter_topic, source)
+        await prepare_dead_letter_topic(topics, kafka.dead_letter_topic, source)
         changelog = await topics.prepare_changelog(
             settings.changelog_topic, kafka.group, kafka.topic, settings.state
         )

@@ -196,7 +196,8 @@ async def test_a_smaller_topic_is_told_with_the_remedy_before_and_at_the_start(
     kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str], tmp_path: Any
 ) -> None:
     _, url = kinesis
-    await create(kafka, f"{topic}-dead-letters", {"max.message.bytes": "50000"})
+    smaller = {"max.message.bytes": "50000", "cleanup.policy": "compact,delete"}
+    await create(kafka, f"{topic}-dead-letters", smaller)
     connection = {"region": "eu-west-1", "accessKeyId": "test", "secretKey": "test", "connectionUrl": url}
     destination = {"name": "n", "stream": "exports", "marketingActions": [], "segments": [{"id": "one"}]}
     (tmp_path / "destination.yaml").write_text(json.dumps({**destination, "connection": connection}))
@@ -217,6 +218,7 @@ async def test_a_smaller_topic_is_told_with_the_remedy_before_and_at_the_start(
     assert process.returncode == 0, output
     needed = await max_message_bytes(kafka, topic) + 16 * 1024
     assert "takes batches of 50000 bytes" in output
+    assert "has cleanup.policy=compact,delete: of the dead letters of a key the last alone stays" in output
     assert f"--entity-name {topic}-dead-letters --add-config max.message.bytes={needed}" in output
 
 
