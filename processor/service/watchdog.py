@@ -3,7 +3,7 @@
 Every part of the work is looked at by itself (`processor/service/progress.py`): seven partitions that go on are no excuse for the
 eighth. What waits for Kafka or Kinesis is not ended while these are away, for a new start would not help it; but that they
 are is not taken from what the worker itself says of them. A fresh connection is tried, and what fails although that is
-answered is ended after a longer patience. Without an end are waits that only a person ends: they are conditions, so the
+answered is ended after a longer time. Without an end are waits that only a person ends: they are conditions, so the
 worker is unready, and says for what. A loop that does not turn cannot look at itself: see `loop_guard.py`.
 """
 

@@ -1,7 +1,7 @@
 "use strict";
 
 const at = (id) => document.getElementById(id);
-const STALE_AFTER_MS = 10000; // five times the pace at which the service tells
+const STALE_AFTER_MS = 10000; // five times the pace at which the service reports
 const CONNECT_AGAIN_MS = 3000;
 const ALARMING = 0.05; // of all events, as the alert ProcessorManyDeadLetters has it
 const OPEN_SHOWN_S = 5; // producers of transactions have one open most of the time, for a moment each
@@ -11,9 +11,9 @@ const MARKS = { good: "", bad: "✗ ", unknown: "? " };
 
 let heardAt = 0;
 let isConnected = false;
-let last = null; // what the service told last
+let last = null; // what the service reported last
 
-// Texts are only ever set as texts: nothing that a worker tells can become markup.
+// Texts are only ever set as texts: nothing that a worker reports can become markup.
 function made(tag, text, className) {
   const element = document.createElement(tag);
   if (text !== undefined) element.textContent = text;
@@ -27,7 +27,7 @@ function say(element, text, className) {
   if (className !== undefined && element.className !== className) element.className = className;
 }
 
-// The children of `parent`, one for each item, in place: `make` makes one for an item, `update` has it tell the item.
+// The children of `parent`, one for each item, in place: `make` makes one for an item, `update` has it show the item.
 function keep(parent, items, make, update) {
   const kept = new Map([...parent.children].map((child) => [child.dataset.key, child]));
   const wanted = new Set(items.map((item) => String(item.key)));
@@ -63,7 +63,7 @@ function age(seconds) {
 }
 
 const sum = (values) => values.reduce((total, value) => total + (value || 0), 0);
-const told = (cell) => (typeof cell === "object" && cell !== null ? cell : { text: cell });
+const asObject = (cell) => (typeof cell === "object" && cell !== null ? cell : { text: cell });
 
 // A table's rows in place. A heading that begins with # is of numbers; a row is {key, cells}, whose first cell names it;
 // a cell is a text, or {text, kind, bar}.
@@ -84,7 +84,7 @@ function fill(table, headings, rows, empty) {
   const shown = rows.length ? rows : [{ key: "", cells: null }];
   keep(table.tBodies[0], shown, (row) => newRow(row, headings), (line, row) => {
     if (row.cells === null) say(line.cells[0], empty, "quiet");
-    else row.cells.forEach((cell, index) => setCell(line.cells[index], told(cell), headings[index]));
+    else row.cells.forEach((cell, index) => setCell(line.cells[index], asObject(cell), headings[index]));
   });
 }
 
@@ -126,7 +126,7 @@ function setCell(place, cell, heading) {
   bar.value = cell.bar;
 }
 
-// Figures in a row: {key, name, value, told, kind}.
+// Figures in a row: {key, name, value, note, kind}.
 function figures(list, items) {
   keep(list, items, (item) => {
     const figure = made("li", item.name);
@@ -135,7 +135,7 @@ function figures(list, items) {
   }, (figure, item) => {
     if (figure.className !== (item.kind || "")) figure.className = item.kind || "";
     say(figure.children[0], item.value);
-    say(figure.children[1], item.told);
+    say(figure.children[1], item.note);
   });
 }
 
@@ -143,18 +143,18 @@ function showLag({ lag }) {
   figures(at("lag"), [
     {
       key: "lag", name: "lag", value: number(lag.records),
-      told: lag.unknownPartitions ? `and what ${number(lag.unknownPartitions)} partitions have, not known yet` : "events to take, of all partitions",
+      note: lag.unknownPartitions ? `and what ${number(lag.unknownPartitions)} partitions have, not known yet` : "events to take, of all partitions",
     },
-    { key: "oldest", name: "oldest", value: lag.oldestS === null ? "unknown" : age(lag.oldestS), told: "since the oldest of them was made" },
-    { key: "p99", name: "event to acknowledgement, p99", value: lag.p99S === null ? "none" : age(lag.p99S), told: "of the last minute" },
+    { key: "oldest", name: "oldest", value: lag.oldestS === null ? "unknown" : age(lag.oldestS), note: "since the oldest of them was made" },
+    { key: "p99", name: "event to acknowledgement, p99", value: lag.p99S === null ? "none" : age(lag.p99S), note: "of the last minute" },
   ]);
 }
 
 function deadLetterKind(workers) {
   const rates = (name) => sum(workers.map((worker) => worker.rates[name]));
-  const letters = rates("deadLettered");
-  if (workers.some((worker) => worker.deadLetterLimit.isHeld) || letters > ALARMING * rates("received")) return "bad";
-  return letters > 0 || workers.some((worker) => worker.deadLetterLimit.told) ? "warn" : "";
+  const deadLetters = rates("deadLettered");
+  if (workers.some((worker) => worker.deadLetterLimit.isHeld) || deadLetters > ALARMING * rates("received")) return "bad";
+  return deadLetters > 0 || workers.some((worker) => worker.deadLetterLimit.told) ? "warn" : "";
 }
 
 const list = (place, items) => keep(place, items, () => made("li"), (line, item) => say(line, item.text, item.kind || ""));
@@ -174,7 +174,7 @@ function showFlow(workers) {
     ["deadLettered", "dead letters"], ["stored", "records stored"], ["retried", "records retried"],
   ];
   figures(at("flow"), stages.map(([key, name]) => ({
-    key, name, value: rate(rates(key)), told: `${number(totals(key))} in all`,
+    key, name, value: rate(rates(key)), note: `${number(totals(key))} in all`,
     kind: key === "deadLettered" ? deadLetterKind(workers) : "",
   })));
   const flow = (name) => sum(workers.map((worker) => worker.flow[name]));
@@ -336,7 +336,7 @@ function show(status) {
   }
 }
 
-// What is known of the service now: what it told last counts for a while, and only while the connection stands.
+// What is known of the service now: what it reported last counts for a while, and only while the connection stands.
 function freshness() {
   const silentMs = Date.now() - heardAt;
   const isFresh = isConnected && silentMs < STALE_AFTER_MS;
