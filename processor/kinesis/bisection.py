@@ -18,7 +18,7 @@ from processor.kinesis.ticket import Case
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from processor.kinesis.control import Control
+    from processor.kinesis.repeat_probe import Control
     from processor.kinesis.ticket import Item
 
 PROOFS: Final = 4

@@ -15,11 +15,7 @@ from botocore.exceptions import BotoCoreError
 from processor import __version__
 from processor.errors import KinesisRefused, KinesisRejected
 from processor.kinesis.credentials import Credentials
-from processor.kinesis.log_text import line
-from processor.kinesis.no_redirects import StayingSession
-from processor.kinesis.shards import Shard
-from processor.kinesis.signed_call import Exchange
-from processor.kinesis.wire import (
+from processor.kinesis.kinesis_json import (
     Answer,
     Unreadable,
     read_answer,
@@ -27,6 +23,10 @@ from processor.kinesis.wire import (
     read_shards,
     request_body,
 )
+from processor.kinesis.log_text import line
+from processor.kinesis.no_redirects import StayingSession
+from processor.kinesis.shards import Shard
+from processor.kinesis.signed_call import Exchange
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence

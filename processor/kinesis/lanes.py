@@ -9,7 +9,7 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from processor.kinesis.limiter import SHARD_RECORDS_PER_S, Limiter
+from processor.kinesis.shard_limiter import SHARD_RECORDS_PER_S, Limiter
 from processor.kinesis.shards import ANY_SHARD, UNKNOWN_SHARDS
 
 if TYPE_CHECKING:

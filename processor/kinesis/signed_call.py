@@ -13,9 +13,9 @@ from botocore import xform_name
 from botocore.awsrequest import AWSRequest
 
 from processor.errors import KinesisRefused, KinesisUnavailable, KinesisUnreadable
+from processor.kinesis.error_mapping import FOREIGN, OF_CREDENTIALS, from_fault, from_foreign
+from processor.kinesis.kinesis_json import Unreadable, read_fault, unpacked
 from processor.kinesis.log_text import told
-from processor.kinesis.refusals import FOREIGN, OF_CREDENTIALS, from_fault, from_foreign
-from processor.kinesis.wire import Unreadable, read_fault, unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

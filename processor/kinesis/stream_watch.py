@@ -9,16 +9,16 @@ import structlog
 
 from processor.errors import KinesisError, KinesisRefused
 from processor.kinesis.connection import RECORD_BYTES_DEFAULT
-from processor.kinesis.refusals import ACCESS_DENIED
+from processor.kinesis.error_mapping import ACCESS_DENIED
 from processor.kinesis.shards import ShardMap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from processor.kinesis.connection import StreamFacts
+    from processor.kinesis.kinesis_json import Answer
     from processor.kinesis.lanes import Lane, Lanes
     from processor.kinesis.shards import Shard
-    from processor.kinesis.wire import Answer
     from processor.profile.structs import Export
 
 log = structlog.get_logger(__name__)

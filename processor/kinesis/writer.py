@@ -19,11 +19,11 @@ from processor.errors import KinesisRefused, KinesisRejected, KinesisUnavailable
 from processor.kinesis.bisection import Bisection, Sent, Verdict
 from processor.kinesis.call_limit import InFlightLimit
 from processor.kinesis.call_size import CallSize, Size
-from processor.kinesis.control import Control
-from processor.kinesis.delays import Delays
 from processor.kinesis.figures import WriterFigures
 from processor.kinesis.lanes import Call, Lanes, call_of_each
 from processor.kinesis.outage import Outage
+from processor.kinesis.repeat_probe import Control
+from processor.kinesis.retries import Delays
 from processor.kinesis.stream_watch import StreamWatch
 from processor.kinesis.ticket import Item, Rejection, Ticket
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Iterable, Iterator, Sequence
 
+    from processor.kinesis.kinesis_json import Answer, Result
     from processor.kinesis.stream_watch import Endpoint
-    from processor.kinesis.wire import Answer, Result
     from processor.settings import KinesisSettings
     from processor.waiting.fence import Fence
 

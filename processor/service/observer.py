@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from processor import __version__
-from processor.kinesis.limiter import SHARD_RECORDS_PER_S
+from processor.kinesis.shard_limiter import SHARD_RECORDS_PER_S
 from processor.telemetry import metrics
 from processor.telemetry.exposition import Samples, Sheet
 from processor.telemetry.journal import JOURNAL

@@ -28,7 +28,7 @@ from tests.virtual_time import run_in_virtual_time
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from processor.kinesis.wire import Answer
+    from processor.kinesis.kinesis_json import Answer
     from processor.profile.structs import Export
 
 SLOW_RETRY_S = 1.0

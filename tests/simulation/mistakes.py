@@ -17,8 +17,8 @@ from processor.kafka.idempotent_producer import IdempotentProducer
 from processor.kafka.poll_room import Room
 from processor.kafka.source import Source
 from processor.kinesis.bisection import Bisection, Verdict
-from processor.kinesis.control import Control
 from processor.kinesis.lanes import Lane, Lanes
+from processor.kinesis.repeat_probe import Control
 from processor.kinesis.writer import Writer
 from processor.state.overlay import Overlay
 from processor.waiting.fence import Fence

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from processor.kinesis.connection import StreamFacts
+    from processor.kinesis.kinesis_json import Answer
     from processor.kinesis.shards import Shard
     from processor.kinesis.ticket import Item, Ticket
-    from processor.kinesis.wire import Answer
     from processor.profile.structs import Export
     from processor.settings import Settings
     from tests.simulation.disk import Disk

@@ -11,7 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.kinesis.wire import Unreadable, read_answer, read_facts, read_fault, read_shards, unpacked
+from processor.kinesis.kinesis_json import (
+    Unreadable,
+    read_answer,
+    read_facts,
+    read_fault,
+    read_shards,
+    unpacked,
+)
 
 THROTTLED = "ProvisionedThroughputExceededException"
 ABSENT = object()
