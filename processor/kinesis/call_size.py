@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from processor.errors import KinesisUnavailable
-    from processor.kinesis.lanes import Call
+    from processor.kinesis.call import Call
     from processor.settings import KinesisSettings
 
 _LEAST_BYTES: Final = 64

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -13,13 +13,11 @@ from processor.kinesis.error_mapping import ACCESS_DENIED
 from processor.kinesis.shards import ShardMap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from processor.kinesis.connection import StreamFacts
-    from processor.kinesis.kinesis_json import Answer
-    from processor.kinesis.lanes import Lane, Lanes
-    from processor.kinesis.shards import Shard
-    from processor.profile.structs import Export
+    from processor.kinesis.endpoint import Endpoint
+    from processor.kinesis.lane import Lane
+    from processor.kinesis.lanes import Lanes
 
 log = structlog.get_logger(__name__)
 
@@ -28,27 +26,10 @@ _SHARDS_REFRESH_S: Final = 1.0
 _FAILED_REFRESH_S: Final = 10.0
 
 
-class Described(Protocol):
-    """What tells about a stream: the real one, or the scripted one of the tests."""
-
-    async def facts(self) -> StreamFacts:
-        """See `connection.Stream.facts`."""
-
-    async def shards(self) -> list[Shard]:
-        """See `connection.Stream.shards`."""
-
-
-class Endpoint(Described, Protocol):
-    """What the writer needs of Kinesis: the real stream, or the scripted one of the tests."""
-
-    async def put(self, records: Sequence[Export]) -> Answer:
-        """See `connection.Stream.put`."""
-
-
 class StreamWatch:
     """Keeps `lanes` by the shards of the stream; `on_change` is called when they were renewed."""
 
-    def __init__(self, stream: Described, lanes: Lanes, on_change: Callable[[], None]) -> None:
+    def __init__(self, stream: Endpoint, lanes: Lanes, on_change: Callable[[], None]) -> None:
         self.max_record_bytes = RECORD_BYTES_DEFAULT
         self.refreshes = 0
         """How often the shards were read."""
@@ -97,7 +78,12 @@ class StreamWatch:
 
     def saw(self, lane: Lane, shard_id: str | None) -> None:
         """A record of `lane` went to this shard: where that is another one, the shards have changed."""
-        if shard_id != lane.shard_id and shard_id is not None and not lane.closed and self._lanes.are_known:
+        if (
+            shard_id != lane.shard_id
+            and shard_id is not None
+            and not lane.is_closed
+            and self._lanes.are_known
+        ):
             self._is_stale.set()
 
     async def _follow_shards(self) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from processor.governance.plan import Plan
-    from processor.kinesis.lanes import Lane
+    from processor.kinesis.lane import Lane
     from processor.kinesis.writer import Writer
     from processor.settings import Settings
     from processor.state.disk import DiskFigures

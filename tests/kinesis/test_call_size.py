@@ -8,9 +8,10 @@ import random
 
 import pytest
 
+from processor.kinesis.lane import Item
 from processor.kinesis.lanes import Lanes
 from processor.kinesis.shards import Shard, ShardMap
-from processor.kinesis.ticket import Item, Ticket
+from processor.kinesis.ticket import Ticket
 from tests.kinesis.model import HASH_KEYS, Faults, ScriptedKinesis
 from tests.kinesis.test_writer import MIB, assert_balanced, export, numbers_by_profile, writing
 from tests.virtual_time import run_in_virtual_time
@@ -207,7 +208,7 @@ def test_a_record_larger_than_calls_may_be_gets_its_turn_while_others_always_hav
     ticket = Ticket([export(n, 0, 300 * KIB if n == 1_999 else KIB) for n in range(2_000)])
     for n, each in enumerate(ticket.exports):
         lane = in_order[1] if n == 1_999 else in_order[2 * (n % 2)]
-        lanes.add(Item(each, ticket, n, lane, len(each.data)))
+        lanes.add([Item(each, ticket, n, lane, len(each.data))])
     calls = [lanes.packed(now_s * 10.0, 50, 200 * KIB) for now_s in range(4)]
     assert [len(call.items) for call in calls if call.size_bytes > 200 * KIB] == [1]
 

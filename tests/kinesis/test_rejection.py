@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from processor.errors import KinesisRejected
 from processor.kinesis.bisection import PROOFS, Bisection, Verdict
-from processor.kinesis.lanes import Lane
-from processor.kinesis.ticket import Item, Ticket
+from processor.kinesis.lane import Item, Lane
+from processor.kinesis.ticket import Ticket
 from processor.state.memory import MemoryStore
 from processor.state.overlay import Overlay
 from processor.telemetry.status import Status
@@ -145,9 +145,9 @@ def test_a_record_that_was_rejected_for_its_neighbour_is_no_proof_once_kinesis_r
 
 def test_each_proof_needs_others_that_were_sent_after_the_one_before_and_taken() -> None:
     async def world() -> None:
-        bisection, item = Bisection(SLOW_RETRY_S, cast("Any", None)), an_item()
+        bisection, item = Bisection(SLOW_RETRY_S, cast("Any", None), lambda: None), an_item()
         earlier = [bisection.begun() for _ in range(PROOFS)]
-        assert bisection.rejected([item], bisection.begun()) is Verdict.SUSPECTED
+        assert bisection.rejected([item], bisection.begun()) is Verdict.CANDIDATE
         for late in earlier:
             bisection.others_were_taken(late)
             assert bisection.next_part() == [], "what was sent before, and is answered late, proves nothing"
@@ -156,7 +156,7 @@ def test_each_proof_needs_others_that_were_sent_after_the_one_before_and_taken()
             bisection.others_were_taken(others[0])
             assert bisection.next_part() == [item]
             verdict = bisection.rejected([item], bisection.begun())
-            assert verdict is (Verdict.CONVICTED if proofs == PROOFS else Verdict.SUSPECTED)
+            assert verdict is (Verdict.CONFIRMED if proofs == PROOFS else Verdict.CANDIDATE)
             for late in others[1:]:
                 bisection.others_were_taken(late)
                 assert bisection.next_part() == []
