@@ -327,12 +327,19 @@ def _nothing_is_sent_again(_: Any) -> Any:
     return mistaken
 
 
-def _sent_again_out_of_turn(begin: Any) -> Any:
-    def mistaken(self: RepeatProbe, candidates: Any) -> Any:
-        order, self._order = self._order, ProfileOrder()
-        item = begin(self, candidates)
-        self._order = order
-        return item
+class _Forgiving(dict[Any, Any]):
+    """What was never noted may end."""
+
+    def pop(self, key: Any, default: Any = None) -> Any:
+        return super().pop(key, default)
+
+
+def _sent_again_out_of_turn(_: Any) -> Any:
+    def mistaken(self: ProfileOrder, candidates: Any, partition: int, profile: bytes) -> bool:
+        self._partitions[partition] = _Forgiving(self._partitions.get(partition, {}))
+        return not any(
+            (each.ticket.partition, each.export.profile) == (partition, profile) for each in candidates
+        )
 
     return mistaken
 
@@ -432,7 +439,7 @@ MISTAKES: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
     "a record is given up on one proof": _instead(Bisection, "rejected", _one_proof_is_enough),
     "nothing is sent again to see by": _instead(RepeatProbe, "begin", _nothing_is_sent_again),
     "what is sent again does not take its profile's turn": _instead(
-        RepeatProbe, "begin", _sent_again_out_of_turn
+        ProfileOrder, "go_before", _sent_again_out_of_turn
     ),
     "what is sent again outlives its partition": _instead(RepeatProbe, "release", _sent_again_is_not_let_go),
     "an acknowledgement drops a later change of its profile": _instead(
