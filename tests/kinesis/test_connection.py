@@ -6,11 +6,13 @@ import asyncio
 import gzip
 import json
 import re
+import ssl
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+import trustme
 
 from processor import __version__
 from processor.embedded.server import free_ports
@@ -67,6 +69,17 @@ async def endpoint(
     server = await asyncio.start_server(connection, "127.0.0.1", 0)
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def test_a_certificate_that_is_not_trusted_is_a_refusal_and_says_where_its_ca_is_named() -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("localhost").configure_cert(context)
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+    async with server:
+        url = f"https://localhost:{server.sockets[0].getsockname()[1]}"
+        async with opened(url, "exports") as stream:
+            with pytest.raises(KinesisRefused, match=r"certificate is not trusted: .*AWS_CA_BUNDLE"):
+                await stream.put([export(1, 0)])
 
 
 @asynccontextmanager

@@ -232,6 +232,11 @@ async def test_a_web_identity_token_that_is_not_there_is_told_by_its_file(
     [
         ("echo 'vault: connection refused' >&2; exit 2", KinesisUnavailable, "vault: connection refused"),
         ("exit 2", KinesisUnavailable, "failed without a word"),
+        (
+            "echo \"TLS: Unsupported version '1.0'\" >&2; exit 2",
+            KinesisUnavailable,
+            "TLS: Unsupported version",
+        ),
         ("echo nonsense", KinesisRefused, "no JSON"),
         ("echo '[]'", KinesisRefused, "not what it must be"),
         ("echo '{\"Version\":2}'", KinesisRefused, "Unsupported version '2'"),
