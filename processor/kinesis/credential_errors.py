@@ -70,7 +70,7 @@ def provider_name(method: str) -> str:
 def from_provider(error: Exception, method: str, doing: str) -> KinesisError:
     """The error that one of a provider's means; `doing` is what the credentials are for."""
     who, remedy = _PROVIDERS.get(method, _OTHERS)
-    said = f"{doing}: no credentials could be got from {who}: {_said(error)}"
+    said = f"{doing}: no credentials could be obtained from {who}: {_said(error)}"
     if _may_pass(error, method):
         return KinesisUnavailable(said)
     return KinesisRefused(f"{said}: {remedy}")

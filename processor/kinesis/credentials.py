@@ -1,6 +1,6 @@
-"""The credentials of calls: those that the destination gives, or AWS' chain; and what keeps them from being got.
+"""The credentials that calls are signed with: those that the destination gives, or those of AWS' chain.
 
-The chain is gone through anew as long as it gives none, and once AWS has found what it gave no good: files, tokens and
+The chain is gone through anew as long as it gives none, and whenever AWS refuses those that it gave: files, tokens and
 roles are mended, and sign-ins renewed, while the service runs.
 """
 
@@ -32,7 +32,7 @@ _LOGGERS: Final = ("aiobotocore.credentials", "aiobotocore.tokens")
 
 
 class Credentials:
-    """Signs calls. One for each stream; nothing is looked for before the first call."""
+    """Signs the calls to one stream; nothing is read or asked for before the first call."""
 
     def __init__(self, connection: Connection, stream: str, settings: KinesisSettings) -> None:
         self._region = connection.region
@@ -50,20 +50,20 @@ class Credentials:
 
         Raises:
             KinesisRefused: there are none, and a person must do something.
-            KinesisUnavailable: they cannot be got now.
+            KinesisUnavailable: they cannot be obtained now; waiting cures it.
 
         """
         frozen = await self._frozen()
         SigV4Auth(frozen, "kinesis", self._region).add_auth(request)
 
-    def forget(self) -> None:
-        """AWS takes these no more: look for others at the next call."""
+    def invalidate(self) -> None:
+        """AWS has refused these: look for others at the next call."""
         self._found = None
         if self._given is not None:
-            self._given.forget()
+            self._given.invalidate()
 
     def use(self, connection: Connection) -> None:
-        """From the next call on, sign with what another connection to the same stream says."""
+        """Sign with the credentials of another connection to the same stream from the next call on."""
         self._found, self._given = None, _given_by(connection)
 
     async def _frozen(self) -> ReadOnlyCredentials:
@@ -137,7 +137,7 @@ class Credentials:
 
     def _session(self) -> AioSession:
         session = AioSession()
-        # STS and SSO are asked with the same patience as Kinesis.
+        # STS and SSO may take as long to answer as Kinesis.
         settings = self._settings
         session.set_default_client_config(
             AioConfig(
@@ -159,6 +159,6 @@ def _given_by(connection: Connection) -> GivenKeys | None:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Whether a log line of botocore's tells what this module does not raise; it is told without a trace."""
+    """Whether a log line of botocore's has what this module does not raise; it is logged without a trace."""
     record.exc_info = None
     return "mandatory" not in record.getMessage()

@@ -62,7 +62,7 @@ class Item(msgspec.Struct, gc=False, eq=False):
             self.evidence = Evidence(newest_begun)
 
     def acquit(self) -> None:
-        """Forget what speaks against it: it goes among others again."""
+        """Drop the evidence against it: it goes among others again."""
         self.evidence = None
 
     def move_to(self, lane: Lane) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class ProfileOrder:
-    """Of all partitions. Whatever is of other profiles, or of other partitions, does not wait."""
+    """Which records may go now, so that no two of one profile are on their way at once. No other profile waits."""
 
     def __init__(self) -> None:
         self._partitions: dict[int, dict[bytes, deque[Item] | None]] = {}
@@ -79,5 +79,5 @@ class ProfileOrder:
         return True
 
     def release(self, partition: int) -> None:
-        """Forget a partition, and all that queues in it."""
+        """Drop a partition, and all that queues in it."""
         self._partitions.pop(partition, None)

@@ -31,7 +31,7 @@ class _Taken(NamedTuple):
 
 
 class RepeatProbe:
-    """Of one writer; at most one probe is under way."""
+    """Sends the record that was taken last again, when it is asked to; at most one is under way."""
 
     def __init__(self, lanes: Lanes, order: ProfileOrder, figures: WriterFigures) -> None:
         self._lanes = lanes
@@ -67,7 +67,7 @@ class RepeatProbe:
             return None
         log.info(
             "the record that was taken last is sent again",
-            reason="another is rejected, and nothing else tells whether any is taken",
+            reason="another is rejected, and nothing else shows whether any is taken",
             partition=partition,
         )
         ticket = self._under_way = Ticket([export], partition)
@@ -75,7 +75,7 @@ class RepeatProbe:
         return self._on_its_way(export, ticket)
 
     def release(self, partition: int) -> list[Ticket]:
-        """Forget a partition, which another member may own soon, and return the ticket of a probe of it, if any."""
+        """Send nothing of a partition again, for another member may own it soon; the ticket of a probe of it, if any."""
         if self._newest is not None and self._newest.partition == partition:
             self._newest = None
         under_way = self._under_way

@@ -1,4 +1,4 @@
-"""What is known of the stream beside what is written to it: its record maximum and its open shards, kept current."""
+"""What is known of the stream: its record maximum and its open shards, read at the start and kept current."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class StreamWatch:
         self.refreshes = 0
         """How often the shards were read."""
         self.done_without: list[str] = []
-        """What is not allowed, and what that costs; a sentence each."""
+        """What the credentials do not allow, and what that costs; a sentence each."""
         self._stream = stream
         self._lanes = lanes
         self._on_change = on_change
@@ -42,10 +42,10 @@ class StreamWatch:
         self._ignores_keys = False
 
     async def connect(self) -> None:
-        """Read the record maximum and the shards; what alone is not allowed is told, and done without.
+        """Read the record maximum and the shards; what the credentials do not allow is logged, and done without.
 
         Raises:
-            KinesisRefused: there is no such stream, or the credentials are no good.
+            KinesisRefused: there is no such stream, or the credentials cannot be used.
             KinesisUnavailable: Kinesis does not answer.
 
         """
@@ -77,7 +77,7 @@ class StreamWatch:
             tasks.create_task(self._follow_shards(), name="shards")
 
     def saw(self, lane: Lane, shard_id: str | None) -> None:
-        """A record of `lane` went to this shard: where that is another one, the shards have changed."""
+        """Note which shard a record of `lane` went to: where it is not the lane's, the shards have changed, and are read anew."""
         if (
             shard_id != lane.shard_id
             and shard_id is not None
@@ -87,7 +87,7 @@ class StreamWatch:
             self._is_stale.set()
 
     async def _follow_shards(self) -> None:
-        """Read the shards anew, once for all answers that told of another one."""
+        """Read the shards anew, once for all answers that named another one."""
         while True:
             await self._is_stale.wait()
             wait_s = _SHARDS_REFRESH_S
@@ -97,7 +97,7 @@ class StreamWatch:
                 log.warning("the stream's shards could not be read again", reason=str(error))
                 wait_s = _FAILED_REFRESH_S
             await asyncio.sleep(wait_s)
-            # What was told meanwhile is told again by the next answers, if it still holds.
+            # What answers named meanwhile is named again by the next ones, if it still holds.
             self._is_stale.clear()
 
     async def _read_shards(self) -> None:

@@ -1,4 +1,4 @@
-"""How much a shard is given and how many calls are in flight, by what their answers tell."""
+"""How much a shard is given and how many calls are in flight, by what their answers show."""
 
 from __future__ import annotations
 
