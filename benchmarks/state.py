@@ -30,7 +30,7 @@ from processor.governance.plan import compile_plan
 from processor.kafka.changelog import Changelog, Span
 from processor.kafka.topics import TopicShape, open_topics
 from processor.kinesis.connection import StreamFacts
-from processor.kinesis.wire import Answer, Result
+from processor.kinesis.kinesis_json import Answer, Result
 from processor.kinesis.writer import Writer
 from processor.profile.core import Core
 from processor.profile.state_record import encode_record

@@ -24,7 +24,7 @@ from rocksdict import Options, Rdict, WriteBatch
 
 from benchmarks.stages.samples import BATCH, changed, samples
 from processor.kafka.fetched_batches import unpack_whole_batches
-from processor.kinesis.wire import request_body
+from processor.kinesis.kinesis_json import request_body
 from processor.settings import StateSettings
 from processor.state.directory import StateDirectory
 

@@ -1,7 +1,7 @@
-"""The keys that a destination gives, itself or by files that others change: secrets that are mounted and rotated.
+"""The access keys that a destination gives, itself or by files that others change: secrets, mounted and rotated.
 
-Files are read anew once AWS takes their keys no more, and every ten seconds, so that keys which are replaced before they
-end are never refused.
+Files are read anew once AWS refuses their keys, and every ten seconds, so that keys which are replaced before they end
+are never refused.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Keys(NamedTuple):
 
 
 class GivenKeys:
-    """Of one connection that gives keys."""
+    """The access key and the secret key of one connection that gives them."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -44,10 +44,10 @@ class GivenKeys:
         self._looking = asyncio.Lock()
 
     async def now(self) -> Keys:
-        """The keys as they are now, or were a short while ago.
+        """The keys as they are now, or were at most ten seconds ago.
 
         Raises:
-            ConfigurationError: a file of theirs cannot be read; or it can not be read any more, and AWS has refused
+            ConfigurationError: a file of theirs cannot be read; or it cannot be read any more, and AWS has refused
                 what was in it before.
 
         """
@@ -59,8 +59,8 @@ class GivenKeys:
                 self._keys = await self._look()
             return self._keys
 
-    def forget(self) -> None:
-        """AWS does not take them: look anew before the next call."""
+    def invalidate(self) -> None:
+        """AWS has refused the keys: read them anew before the next call."""
         self._are_refused = True
         self._look_at_s = float("-inf")
 
@@ -70,7 +70,7 @@ class GivenKeys:
         try:
             found = await asyncio.to_thread(_read, connection) if any(files) else _read(connection)
         except ConfigurationError:
-            # A file that is being replaced is away for a moment: what it held goes on as long as AWS takes it.
+            # A file that is being replaced is away for a moment: its former content is used as long as AWS accepts it.
             if self._keys is None or self._are_refused:
                 raise
             found = self._keys

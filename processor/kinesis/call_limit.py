@@ -20,7 +20,7 @@ _SMOOTHING: Final = 0.2
 
 
 class InFlightLimit:
-    """The limit, between 1 and `maximum`; a call that takes `call_s` has failed."""
+    """The limit of calls in flight, between 1 and `maximum`; a call that takes `call_s` seconds has failed."""
 
     def __init__(self, maximum: int, call_s: float) -> None:
         self._maximum = maximum

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from processor.errors import KinesisUnavailable
-    from processor.kinesis.lanes import Call
+    from processor.kinesis.call import Call
     from processor.settings import KinesisSettings
 
 _LEAST_BYTES: Final = 64
 _GROWTH: Final = 8
 """Near a size that failed, calls grow by this part of their size."""
-_HOLD_S, _HOLD_MAX_S = 2.0, 300.0
+_KEEP_S, _KEEP_MAX_S = 2.0, 300.0
 """How long calls keep their size there: at first, and where growing was often in vain."""
-_TOLD_FOR: Final = 3
-"""A record that is too large alone is told of for so many of its retries' waits."""
+_REPORTED_FOR: Final = 3
+"""A record that is too large alone is reported for so many of its retries' waits."""
 
 
 class Size(StrEnum):
@@ -38,17 +38,17 @@ class Size(StrEnum):
 
 
 class CallSize:
-    """The limit of a call's data and partition keys. Times are the loop's, in seconds."""
+    """The limit of a call's data and partition keys together, in bytes. Times are the loop's, in seconds."""
 
     def __init__(self, settings: KinesisSettings) -> None:
         self.limit_bytes = self._maximum_bytes = settings.max_request_bytes
         self._call_s = settings.request_timeout_ms / 1000
-        self._told_s = _TOLD_FOR * settings.slow_retry_ms / 1000
+        self._reported_s = _REPORTED_FOR * settings.slow_retry_ms / 1000
         self._failed_bytes: int | None = None
         """The smallest call that is known to be too large; None where none is."""
         self._passed_bytes = 0
         """The largest call that was answered since the last cut."""
-        self._hold_s = _HOLD_S
+        self._keep_s = _KEEP_S
         self._cut_at_s = self._grown_at_s = float("-inf")
         self._alone = ""
         self._alone_until_s = float("-inf")
@@ -61,14 +61,14 @@ class CallSize:
         if self.limit_bytes == self._maximum_bytes:
             return
         if self._failed_bytes is not None and size_bytes >= self._failed_bytes:
-            self._failed_bytes, self._hold_s = None, _HOLD_S
+            self._failed_bytes, self._keep_s = None, _KEEP_S
         now_s, is_free = asyncio.get_running_loop().time(), self._failed_bytes is None
         if size_bytes * 2 < self.limit_bytes:
             if is_free:
                 self.limit_bytes = self._maximum_bytes
         elif is_free and took_s * 4 <= self._call_s:
             self._grow(self.limit_bytes, now_s)
-        elif now_s >= max(self._cut_at_s, self._grown_at_s) + self._hold_s:
+        elif now_s >= max(self._cut_at_s, self._grown_at_s) + self._keep_s:
             self._grow(self.limit_bytes // _GROWTH, now_s)
 
     def failed(
@@ -87,8 +87,8 @@ class CallSize:
                 self._cut(call.size_bytes, now_s)
             if not is_alone:
                 return Size.TOO_LARGE
-            self._alone = _told_alone(call.size_bytes, str(error))
-            self._alone_until_s = now_s + self._told_s
+            self._alone = _described_alone(call.size_bytes, str(error))
+            self._alone_until_s = now_s + self._reported_s
             return Size.TOO_LARGE_ALONE
         if not error.outcome_unknown or began_s < self._cut_at_s:
             return None
@@ -98,14 +98,14 @@ class CallSize:
             self._failed_bytes = None  # nothing smaller would pass: an outage
         return Size.TOO_MUCH_TOGETHER
 
-    def told(self, now_s: float) -> str | None:
-        """The record that alone is too large as a sentence; None where there is none."""
+    def description(self, now_s: float) -> str | None:
+        """The record that alone is too large, as a sentence; None where there is none."""
         return self._alone if now_s < self._alone_until_s else None
 
     def _cut(self, failed_bytes: int, now_s: float) -> None:
         if self._failed_bytes is not None and self._grown_at_s > self._cut_at_s:
             # It had grown towards what failed, in vain.
-            self._hold_s = min(self._hold_s * 2, _HOLD_MAX_S)
+            self._keep_s = min(self._keep_s * 2, _KEEP_MAX_S)
         smaller_bytes = max(self._passed_bytes, failed_bytes // 2, _LEAST_BYTES)
         self.limit_bytes = min(self.limit_bytes, smaller_bytes)
         self._failed_bytes, self._passed_bytes, self._cut_at_s = failed_bytes, 0, now_s
@@ -115,7 +115,7 @@ class CallSize:
         self._grown_at_s = now_s
 
 
-def _told_alone(size_bytes: int, reason: str) -> str:
+def _described_alone(size_bytes: int, reason: str) -> str:
     return (
         f"{reason}. A record of {size_bytes} bytes does not pass even alone, and is tried again: have bodies of "
         f"{size_bytes * 4 // 3 + 1000} bytes let through, or go another way (a VPC endpoint, NO_PROXY). Its profile "

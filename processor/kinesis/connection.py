@@ -1,4 +1,4 @@
-"""The connection to one stream: what is written to it, and what is known of it."""
+"""The connection to one stream: the calls that Kinesis' API has, with Python's values, and the errors they end in."""
 
 from __future__ import annotations
 
@@ -15,11 +15,7 @@ from botocore.exceptions import BotoCoreError
 from processor import __version__
 from processor.errors import KinesisRefused, KinesisRejected
 from processor.kinesis.credentials import Credentials
-from processor.kinesis.log_text import line
-from processor.kinesis.no_redirects import StayingSession
-from processor.kinesis.shards import Shard
-from processor.kinesis.signed_call import Exchange
-from processor.kinesis.wire import (
+from processor.kinesis.kinesis_json import (
     Answer,
     Unreadable,
     read_answer,
@@ -27,6 +23,10 @@ from processor.kinesis.wire import (
     read_shards,
     request_body,
 )
+from processor.kinesis.log_text import line
+from processor.kinesis.no_redirects import StayingSession
+from processor.kinesis.shards import Shard
+from processor.kinesis.signed_call import Exchange
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -40,13 +40,17 @@ RECORD_BYTES_DEFAULT: Final = 1024 * 1024
 
 
 _NO_TOKEN: Final = re.compile(r"[^A-Za-z0-9._-]+")
-"""What stands in no token of a header (RFC 9110)."""
+"""Characters that may not stand in a token of a header (RFC 9110)."""
 
 _Found = TypeVar("_Found")
 
 
 class StreamFacts(NamedTuple):
-    """What of a stream's description matters: its record maximum, and whether it ignores partition keys."""
+    """What matters of a stream's description.
+
+    `max_record_bytes` is the largest record that it takes, data and partition key together; `ignores_keys` says that it
+    spreads records by itself, and keeps no order by their partition keys.
+    """
 
     max_record_bytes: int
     ignores_keys: bool
@@ -61,11 +65,11 @@ class Stream:
         self._address = {"StreamARN": stream} if stream.startswith("arn:") else {"StreamName": stream}
 
     def use(self, connection: Connection) -> None:
-        """From the next call on, sign with what another connection says; its region and endpoint are this one's."""
+        """Sign with another connection's credentials from the next call on; region and endpoint stay as they are."""
         self._exchange.use(connection)
 
     async def put(self, records: Sequence[Export]) -> Answer:
-        """Put records in one call.
+        """Put at most 500 records, of at most 10 MiB together, in one call; the answer says what became of each.
 
         Raises:
             KinesisUnavailable, KinesisRejected, KinesisRefused: none is stored, as far as is known.
@@ -83,17 +87,17 @@ class Stream:
             raise self._exchange.unreadable("PutRecords", error, keys) from error
 
     async def facts(self) -> StreamFacts:
-        """Look at the stream.
+        """Read the stream's record maximum, and whether it ignores partition keys.
 
         Raises:
-            KinesisUnavailable, KinesisRefused: it cannot be looked at.
+            KinesisUnavailable, KinesisRefused: it cannot be read.
 
         """
-        kib, distribution = await self._looked("DescribeStreamSummary", self._address, read_facts)
+        kib, distribution = await self._described("DescribeStreamSummary", self._address, read_facts)
         return StreamFacts(RECORD_BYTES_DEFAULT if kib is None else kib * 1024, distribution == "AUTO")
 
     async def shards(self) -> list[Shard]:
-        """The open shards.
+        """The open shards, from all pages of the list.
 
         Raises:
             KinesisUnavailable, KinesisRefused: they cannot be listed.
@@ -101,13 +105,13 @@ class Stream:
         """
         found, page = list[Shard](), self._address
         while True:
-            shards, following = await self._looked("ListShards", page, read_shards)
+            shards, following = await self._described("ListShards", page, read_shards)
             found += shards
             if not following:
                 return found
             page = {"NextToken": following}
 
-    async def _looked(self, action: str, asked: dict[str, str], read: Callable[[bytes], _Found]) -> _Found:
+    async def _described(self, action: str, asked: dict[str, str], read: Callable[[bytes], _Found]) -> _Found:
         try:
             body = await self._exchange.answer(action, orjson.dumps(asked), self._address)
         except KinesisRejected as error:
@@ -131,7 +135,7 @@ async def open_stream(
 ) -> AsyncIterator[Stream]:
     """Connect to the destination's stream; nothing is sent yet, and no credentials are looked for.
 
-    `client` is who connects: it is told with every call, in the header User-Agent.
+    `client` is who connects: every call says it, in the header User-Agent.
 
     Raises:
         KinesisRefused: the region, the endpoint or AWS's configuration file cannot be used.
@@ -145,7 +149,7 @@ async def open_stream(
         # Retries are the writer's: botocore would send whole requests again, stored records and all.
         retries={"total_max_attempts": 1},
         parameter_validation=False,
-        # Calls are signed by `Credentials`, which the client would get once, before anything can be told.
+        # Calls are signed by `Credentials`, which the client would get once, before an error of theirs could be reported.
         signature_version=UNSIGNED,
         http_session_cls=StayingSession,
         user_agent_extra=f"processor/{__version__}"
@@ -178,10 +182,10 @@ async def open_stream(
 
 
 async def check_stream(destination: Destination, settings: KinesisSettings) -> None:
-    """Try over a fresh connection, with fresh credentials, whether the stream could be written to.
+    """Check, over a connection and with credentials of its own, whether the stream can be written to; writes nothing.
 
     Raises:
-        KinesisRefused, KinesisUnavailable: it could not be.
+        KinesisRefused, KinesisUnavailable: it cannot be.
 
     """
     async with open_stream(destination, settings) as stream:

@@ -1,147 +1,30 @@
-"""Lanes, one for each shard: what is ready for it, how much it may be given, and how calls are packed from all.
+"""All lanes, one for each open shard: which one a record goes to, and calls that are packed from all.
 
-A lane whose shard takes nothing is tried again slowly, with a few records; the others go on.
+A shard that is slow or takes nothing holds back its own lane; the others go on.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
-from processor.kinesis.limiter import SHARD_RECORDS_PER_S, Limiter
+from processor.kinesis.call import Call, Run
+from processor.kinesis.lane import Lane
 from processor.kinesis.shards import ANY_SHARD, UNKNOWN_SHARDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from processor.kinesis.lane import Item
     from processor.kinesis.shards import ShardMap
-    from processor.kinesis.ticket import Item
 
-_UNLIMITED_SCALE: Final = 10_000.0
 _SHARE_MIN: Final = 50
 """A run costs as much as some ten records: shares of a call that are smaller would not pay."""
-_FAILING: Final = 2
-_PROBE_RECORDS: Final = 10
-_GATHER_S: Final = 0.02
-"""A limited lane gathers this much of its rate before it takes part in a call again."""
-
-
-class Run(NamedTuple):
-    """The items of one lane in a call: from `start` to before `end`."""
-
-    lane: Lane
-    start: int
-    end: int
-    size_bytes: int
-
-
-class Call(NamedTuple):
-    """What one PutRecords call carries."""
-
-    items: list[Item]
-    runs: list[Run]
-    size_bytes: int
-
-
-def call_of_each(items: list[Item]) -> Call:
-    """A call of what did not come from the lanes' queues: every item is a run."""
-    runs = [Run(item.lane, at, at + 1, item.size_bytes) for at, item in enumerate(items)]
-    return Call(items, runs, sum(item.size_bytes for item in items))
-
-
-class Lane:
-    """One shard's queue. `held_bytes` counts all that goes to it: ready, in flight, queued behind or sent again."""
-
-    __slots__ = (
-        "closed",
-        "failures",
-        "held_bytes",
-        "held_bytes_max",
-        "limiter",
-        "not_before_s",
-        "probing",
-        "queued",
-        "ready",
-        "shard_id",
-        "stored",
-        "throttled",
-    )
-
-    def __init__(self, shard_id: str, now_s: float, held_bytes_max: float) -> None:
-        self.shard_id = shard_id
-        self.held_bytes_max = held_bytes_max
-        self.limiter = Limiter(now_s, _UNLIMITED_SCALE if shard_id == ANY_SHARD else 1.0)
-        self.ready: deque[Item] = deque()
-        self.held_bytes = 0
-        self.queued = False
-        self.closed = False
-        self.failures = 0
-        """Answers in a row that stored nothing of this lane."""
-        self.not_before_s = 0.0
-        self.probing = False
-        self.stored = 0
-        self.throttled = 0
-
-    @property
-    def is_failing(self) -> bool:
-        """Whether its shard takes nothing at present."""
-        return self.failures >= _FAILING
-
-    def answered(self, now_s: float, stored: int, throttled: int, failed: int) -> None:
-        """Learn from the answer to a run of this lane: of `failed` ones some were `throttled`."""
-        self.probing = False
-        self.stored += stored
-        self.throttled += throttled
-        self.limiter.answered(now_s, stored, throttled)
-        if stored:
-            self.failures, self.not_before_s = 0, 0.0
-        elif failed:
-            self.failures += 1
-
-    def take(self, now_s: float, records_max: int, bytes_max: int, items: list[Item]) -> int:
-        """Move what may go now to `items`; its bytes."""
-        if self.is_failing:
-            if self.probing or now_s < self.not_before_s:
-                return 0
-            records_max = min(records_max, _PROBE_RECORDS)
-        count = min(self.limiter.records_allowed(now_s), records_max, len(self.ready))
-        if not count:
-            return 0
-        next_one = self.ready.popleft
-        run = [next_one() for _ in range(count)]
-        size_bytes = sum([item.size_bytes for item in run])
-        if size_bytes > bytes_max or size_bytes > self.limiter.bytes_allowed:
-            size_bytes = self._shortened(run, size_bytes, bytes_max, is_first=not items)
-        if run:
-            items += run
-            self.limiter.spend(len(run), size_bytes)
-            self.probing = self.is_failing
-        return size_bytes
-
-    def wait_s(self, now_s: float) -> float:
-        """How long until it has something for a call; infinite where an answer must come first."""
-        if self.probing:
-            return math.inf
-        paused_s = self.not_before_s - now_s if self.is_failing else 0.0
-        gathered = int(self.limiter.scale * SHARD_RECORDS_PER_S * _GATHER_S)
-        return max(paused_s, self.limiter.wait_s(max(1, min(len(self.ready), gathered))))
-
-    def _shortened(self, run: list[Item], size_bytes: int, bytes_max: int, *, is_first: bool) -> int:
-        """Give back what is too much; the bytes that are left. The last one may pass what the limiter allows."""
-        allowed = self.limiter.bytes_allowed
-        while run:
-            last = run[-1]
-            is_alone = is_first and len(run) == 1
-            if is_alone or (size_bytes <= bytes_max and size_bytes - last.size_bytes < allowed):
-                break
-            self.ready.appendleft(run.pop())
-            size_bytes -= last.size_bytes
-        return size_bytes
 
 
 class Lanes:
-    """All lanes, by the shards of a map."""
+    """The lanes by the shards of a map; one alone while no shards are known. Times are the loop's, in seconds."""
 
     def __init__(self, now_s: float, lane_bytes_max: float) -> None:
         self._lane_bytes_max = lane_bytes_max
@@ -149,6 +32,7 @@ class Lanes:
         self._lanes = {ANY_SHARD: Lane(ANY_SHARD, now_s, math.inf)}
         self._in_order = list(self._lanes.values())
         self._queue: deque[Lane] = deque()
+        """The lanes that have something ready, in the order of their turns."""
 
     def __iter__(self) -> Iterator[Lane]:
         return iter(self._lanes.values())
@@ -160,52 +44,62 @@ class Lanes:
 
     @property
     def ready_records(self) -> int:
-        """What is ready in all lanes."""
+        """How many records are ready in all lanes."""
         return sum([len(lane.ready) for lane in self._queue])
 
     def of(self, partition_keys: Sequence[bytes]) -> list[Lane]:
-        """The lane of each key."""
-        in_order = self._in_order
-        return [in_order[place] for place in self._map.places_of(partition_keys)]
+        """The lane of each key, in UTF-8."""
+        return list(map(self._in_order.__getitem__, self._map.places_of(partition_keys)))
 
-    def add(self, item: Item) -> None:
-        """Queue an item at the end of its lane."""
-        lane = self._current_lane(item)
-        lane.ready.append(item)
-        if not lane.queued:
-            self.queue(lane)
+    def admit(self, partition_keys: Sequence[bytes], sizes_bytes: Sequence[int]) -> list[Lane]:
+        """Count items of these keys and sizes as held, in order, until a lane has no room; the lane of each that had."""
+        lanes = self.of(partition_keys)
+        return lanes[: Lane.admit(lanes, sizes_bytes)]
 
-    def put_back(self, item: Item) -> None:
-        """Queue an item that failed before all others of its lane."""
-        lane = self._current_lane(item)
-        lane.ready.appendleft(item)
-        if not lane.queued:
-            self.queue(lane)
+    def add(self, items: Iterable[Item]) -> None:
+        """Queue items of open lanes, in order, each at the end of its lane."""
+        queue = self._queue
+        for item in items:
+            lane = item.lane
+            ready = lane.ready
+            if not ready:
+                queue.append(lane)
+            ready.append(item)
 
-    def queue(self, lane: Lane) -> None:
-        """Have a lane that has something take its turns."""
-        lane.queued = True
-        self._queue.append(lane)
+    def add_waited(self, items: Sequence[Item]) -> None:
+        """Queue items that waited outside the lanes, in order, at the ends of the lanes that are theirs by now."""
+        for item in items:
+            self._current_lane(item)
+        self.add(items)
+
+    def put_back(self, items: Sequence[Item]) -> None:
+        """Queue items that failed, in order, before all others of their lanes."""
+        for item in reversed(items):
+            lane = self._current_lane(item)
+            if not lane.ready:
+                self._queue.append(lane)
+            lane.ready.appendleft(item)
 
     def use(self, shards: ShardMap, now_s: float) -> None:
         """Go by another map. Lanes of shards that stay keep what they learned; what waits for others moves."""
         former, self._map = self._lanes, shards
         self._lanes = {name: former.get(name) or self._opened(name, now_s) for name in shards.ids}
         self._in_order = list(self._lanes.values())
-        for name, lane in former.items():
-            if name not in self._lanes:
-                lane.closed = True
-                moving, lane.ready = lane.ready, deque()
-                for item in moving:
-                    self.add(item)
+        moving = [item for name, lane in former.items() if name not in self._lanes for item in lane.close()]
+        self._queue_again()
+        self.add_waited(moving)
 
     def drop_abandoned(self) -> None:
-        """Forget what was abandoned."""
+        """Drop ready items whose tickets were abandoned."""
         for lane in self._lanes.values():
-            lane.ready = deque(item for item in lane.ready if not item.ticket.abandoned)
+            lane.drop_abandoned()
+        self._queue_again()
 
     def packed(self, now_s: float, records_max: int, bytes_max: int) -> Call:
-        """A call of what may go now, spread over all lanes that have something; empty where nothing may."""
+        """A call of what may go now, spread over all lanes that have something; empty where nothing may.
+
+        It has at most `records_max` records and `bytes_max` bytes; a record that is larger goes alone.
+        """
         items: list[Item] = []
         runs: list[Run] = []
         queue, size_bytes = self._queue, 0
@@ -225,23 +119,22 @@ class Lanes:
                     progress = True
                 if lane.ready:
                     queue.append(lane)
-                else:
-                    lane.queued = False
         # What is too large beside others goes when its lane is the first, so each must be.
         queue.rotate(-1)
         return Call(items, runs, size_bytes)
 
     def wait_s(self, now_s: float) -> float:
-        """How long until any lane has something for a call; infinite where something else must happen first."""
+        """How long until any lane has something for a call, in seconds; infinite where something must happen first."""
         return min((lane.wait_s(now_s) for lane in self._queue), default=math.inf)
+
+    def _queue_again(self) -> None:
+        self._queue = deque(lane for lane in self._queue if lane.ready)
 
     def _opened(self, shard_id: str, now_s: float) -> Lane:
         return Lane(shard_id, now_s, math.inf if shard_id == ANY_SHARD else self._lane_bytes_max)
 
     def _current_lane(self, item: Item) -> Lane:
-        lane = item.lane
-        if lane.closed:
-            lane.held_bytes -= item.size_bytes
-            lane = item.lane = self.of([item.export.partition_key.encode()])[0]
-            lane.held_bytes += item.size_bytes
-        return lane
+        if item.lane.is_closed:
+            (lane,) = self.of([item.export.partition_key.encode()])
+            item.move_to(lane)
+        return item.lane

@@ -1,4 +1,4 @@
-"""What others say, made fit for a log line: of bounded length, without control characters, data or secrets.
+"""Texts of others, made fit for a log line: of bounded length, without control characters, data or secrets.
 
 AWS quotes the values that it finds fault with, and the canonical form of a request whose signature is wrong; proxies
 echo what they were sent.
@@ -28,15 +28,21 @@ _TITLE: Final = re.compile(rb"<title[^>]*>([^<]{1,500})</title", re.IGNORECASE)
 
 
 def line(text: str, max_characters: int = MESSAGE_MAX) -> str:
-    """A text of this machine's own parts in one line; words that are long enough to be a secret are left out."""
+    """A text of this machine's own libraries, in one line of at most `max_characters`.
+
+    Words that are long enough to be a secret are replaced by an ellipsis; URLs and ARNs are not.
+    """
     text = "".join(c if c.isprintable() else " " for c in text[: 20 * MESSAGE_MAX])
     words = (word if _URL.fullmatch(word) else _LONG.sub(_HIDDEN, word) for word in text.split())
     found = " ".join(words)
     return found if len(found) <= max_characters else found[: max_characters - 1] + _HIDDEN
 
 
-def told(text: str, hidden: Iterable[str] = (), max_characters: int = MESSAGE_MAX) -> str:
-    """What an answer says, as `line`; quoted values, and what is to be `hidden`, are left out as well."""
+def redacted(text: str, hidden: Iterable[str] = (), max_characters: int = MESSAGE_MAX) -> str:
+    """A text that an answer brought, as `line`; quoted values, and each of the values `hidden`, are replaced as well.
+
+    Hidden values of fewer than four characters are not: they are in every text.
+    """
     for value in hidden:
         if len(value) >= _TELLING:
             text = text.replace(value, _HIDDEN)
@@ -44,6 +50,6 @@ def told(text: str, hidden: Iterable[str] = (), max_characters: int = MESSAGE_MA
 
 
 def page_title(body: bytes, hidden: Iterable[str] = ()) -> str:
-    """The title of an HTML page, which says whose it is; empty where there is none."""
+    """The title of an HTML page, `redacted`, which says whose page it is; empty where there is none."""
     found = _TITLE.search(body[:20_000])
-    return told(found[1].decode(errors="replace"), hidden, _TITLE_MAX) if found else ""
+    return redacted(found[1].decode(errors="replace"), hidden, _TITLE_MAX) if found else ""

@@ -11,12 +11,12 @@ from processor.errors import KinesisRefused, KinesisRejected, KinesisUnavailable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_TOLD_AFTER_S: Final = 5.0
+_REPORTED_AFTER_S: Final = 5.0
 """A call that fails now and then is no outage."""
 
 
 class Outage:
-    """Learns from calls; times are the loop's, in seconds."""
+    """How long no call has been answered. Times are the loop's, in seconds."""
 
     def __init__(self) -> None:
         self._answered_at_s = float("-inf")
@@ -25,7 +25,7 @@ class Outage:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Learn how the call within ends."""
+        """Note how the call within ends; its errors pass."""
         loop = asyncio.get_running_loop()
         began_s = loop.time()
         try:
@@ -50,8 +50,8 @@ class Outage:
             # What was begun before the last answer says nothing of the time before it.
             self._since_s = max(began_s, self._answered_at_s)
 
-    def told(self, now_s: float) -> str | None:
-        """The outage as a sentence; None where there is none, or not for long enough."""
-        if self._since_s is None or now_s - self._since_s < _TOLD_AFTER_S:
+    def description(self, now_s: float) -> str | None:
+        """The outage as a sentence; None where there is none, or where it has not lasted for five seconds."""
+        if self._since_s is None or now_s - self._since_s < _REPORTED_AFTER_S:
             return None
         return f"{self._seen} for {now_s - self._since_s:.0f} s: {self._reason}"

@@ -13,9 +13,9 @@ from botocore import xform_name
 from botocore.awsrequest import AWSRequest
 
 from processor.errors import KinesisRefused, KinesisUnavailable, KinesisUnreadable
-from processor.kinesis.log_text import told
-from processor.kinesis.refusals import FOREIGN, OF_CREDENTIALS, from_fault, from_foreign
-from processor.kinesis.wire import Unreadable, read_fault, unpacked
+from processor.kinesis.error_mapping import FOREIGN, OF_CREDENTIALS, from_fault, from_foreign
+from processor.kinesis.kinesis_json import Unreadable, read_fault, unpacked
+from processor.kinesis.log_text import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -45,10 +45,10 @@ class Exchange:
         address: Mapping[str, str],
         hidden: Callable[[], Sequence[str]] = tuple,
     ) -> bytes:
-        """The body of an answer of 200, unpacked; what is `hidden` is in no message.
+        """Make a call, and return the body of its answer, decompressed. The values `hidden` are in no error's message.
 
         Raises:
-            KinesisUnavailable, KinesisRejected, KinesisRefused: there is none.
+            KinesisUnavailable, KinesisRejected, KinesisRefused: there was no answer, or not one of 200.
 
         """
         try:
@@ -59,7 +59,9 @@ class Exchange:
             await self._credentials.sign(request)
             if loop.time() - began_s > _SLOW_S and action == "PutRecords":
                 # Whether the call may begin was asked before its credentials were renewed.
-                raise KinesisUnavailable(f"{action} on {self._stream}: the credentials have just been got")
+                raise KinesisUnavailable(
+                    f"{action} on {self._stream}: the credentials have just been renewed"
+                )
             async with asyncio.timeout(self._call_s):
                 response: AioAWSResponse = await self._client._endpoint.http_session.send(request.prepare())  # noqa: SLF001  the client has no public way to send a ready request
                 found: bytes = await response.content
@@ -75,15 +77,15 @@ class Exchange:
             raise self.unreadable(action, error, hidden) from error
 
     def use(self, connection: Connection) -> None:
-        """From the next call on, sign with what another connection to the same stream says."""
+        """Sign with the credentials of another connection to the same stream from the next call on."""
         self._credentials.use(connection)
 
     def unreadable(
         self, action: str, why: Unreadable, hidden: Callable[[], Sequence[str]] = tuple
     ) -> KinesisUnreadable:
-        """The error that an answer of 200 means which cannot be read."""
+        """The error for an answer of 200 whose body cannot be read, and why."""
         return KinesisUnreadable(
-            f"{action} on {self._stream}: the answer, HTTP 200, cannot be read: {told(str(why), hidden())}. Does a "
+            f"{action} on {self._stream}: the answer, HTTP 200, cannot be read: {redacted(str(why), hidden())}. Does a "
             "proxy or gateway on the way change answers, or is what answers no Kinesis?"
         )
 
@@ -94,7 +96,7 @@ class Exchange:
             read_fault(response.status_code, response.headers, body, hidden()), action, self._stream
         )
         if isinstance(error, KinesisRefused) and error.code in OF_CREDENTIALS:
-            self._credentials.forget()
+            self._credentials.invalidate()
         return error
 
     async def _framed(self, action: str, address: Mapping[str, str]) -> tuple[str, dict[str, str]]:

@@ -1,25 +1,23 @@
-"""What is known of the stream beside what is written to it: its record maximum and its open shards, kept current."""
+"""What is known of the stream: its record maximum and its open shards, read at the start and kept current."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from processor.errors import KinesisError, KinesisRefused
 from processor.kinesis.connection import RECORD_BYTES_DEFAULT
-from processor.kinesis.refusals import ACCESS_DENIED
+from processor.kinesis.error_mapping import ACCESS_DENIED
 from processor.kinesis.shards import ShardMap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from processor.kinesis.connection import StreamFacts
-    from processor.kinesis.lanes import Lane, Lanes
-    from processor.kinesis.shards import Shard
-    from processor.kinesis.wire import Answer
-    from processor.profile.structs import Export
+    from processor.kinesis.endpoint import Endpoint
+    from processor.kinesis.lane import Lane
+    from processor.kinesis.lanes import Lanes
 
 log = structlog.get_logger(__name__)
 
@@ -28,32 +26,15 @@ _SHARDS_REFRESH_S: Final = 1.0
 _FAILED_REFRESH_S: Final = 10.0
 
 
-class Described(Protocol):
-    """What tells about a stream: the real one, or the scripted one of the tests."""
-
-    async def facts(self) -> StreamFacts:
-        """See `connection.Stream.facts`."""
-
-    async def shards(self) -> list[Shard]:
-        """See `connection.Stream.shards`."""
-
-
-class Endpoint(Described, Protocol):
-    """What the writer needs of Kinesis: the real stream, or the scripted one of the tests."""
-
-    async def put(self, records: Sequence[Export]) -> Answer:
-        """See `connection.Stream.put`."""
-
-
 class StreamWatch:
     """Keeps `lanes` by the shards of the stream; `on_change` is called when they were renewed."""
 
-    def __init__(self, stream: Described, lanes: Lanes, on_change: Callable[[], None]) -> None:
+    def __init__(self, stream: Endpoint, lanes: Lanes, on_change: Callable[[], None]) -> None:
         self.max_record_bytes = RECORD_BYTES_DEFAULT
         self.refreshes = 0
         """How often the shards were read."""
         self.done_without: list[str] = []
-        """What is not allowed, and what that costs; a sentence each."""
+        """What the credentials do not allow, and what that costs; a sentence each."""
         self._stream = stream
         self._lanes = lanes
         self._on_change = on_change
@@ -61,10 +42,10 @@ class StreamWatch:
         self._ignores_keys = False
 
     async def connect(self) -> None:
-        """Read the record maximum and the shards; what alone is not allowed is told, and done without.
+        """Read the record maximum and the shards; what the credentials do not allow is logged, and done without.
 
         Raises:
-            KinesisRefused: there is no such stream, or the credentials are no good.
+            KinesisRefused: there is no such stream, or the credentials cannot be used.
             KinesisUnavailable: Kinesis does not answer.
 
         """
@@ -96,12 +77,17 @@ class StreamWatch:
             tasks.create_task(self._follow_shards(), name="shards")
 
     def saw(self, lane: Lane, shard_id: str | None) -> None:
-        """A record of `lane` went to this shard: where that is another one, the shards have changed."""
-        if shard_id != lane.shard_id and shard_id is not None and not lane.closed and self._lanes.are_known:
+        """Note which shard a record of `lane` went to: where it is not the lane's, the shards have changed, and are read anew."""
+        if (
+            shard_id != lane.shard_id
+            and shard_id is not None
+            and not lane.is_closed
+            and self._lanes.are_known
+        ):
             self._is_stale.set()
 
     async def _follow_shards(self) -> None:
-        """Read the shards anew, once for all answers that told of another one."""
+        """Read the shards anew, once for all answers that named another one."""
         while True:
             await self._is_stale.wait()
             wait_s = _SHARDS_REFRESH_S
@@ -111,7 +97,7 @@ class StreamWatch:
                 log.warning("the stream's shards could not be read again", reason=str(error))
                 wait_s = _FAILED_REFRESH_S
             await asyncio.sleep(wait_s)
-            # What was told meanwhile is told again by the next answers, if it still holds.
+            # What answers named meanwhile is named again by the next ones, if it still holds.
             self._is_stale.clear()
 
     async def _read_shards(self) -> None:

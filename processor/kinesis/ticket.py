@@ -5,13 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
 if TYPE_CHECKING:
-    from collections import deque
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from processor.kinesis.lanes import Lane
     from processor.profile.structs import Export
 
 
@@ -23,17 +19,16 @@ class Rejection(NamedTuple):
 
 
 class Ticket:
-    """A batch of exports on its way; settled when each is stored or rejected.
+    """A batch of exports on its way; it is settled when each of them is stored or rejected.
 
-    A profile's order is kept among the tickets of one `partition`; keys of two partitions never meet. `is_followed`
-    tells that more of the partition waits to become exports.
+    The order of a profile's exports is kept among the tickets of one `partition`; equal keys of two partitions are two
+    profiles. `is_followed` says that more events of the partition wait to become exports.
     """
 
     __slots__ = (
-        "_settled",
-        "abandoned",
-        "busy",
+        "_is_settled",
         "exports",
+        "is_abandoned",
         "is_followed",
         "partition",
         "rejections",
@@ -46,53 +41,41 @@ class Ticket:
         self.partition = partition
         self.is_followed = is_followed
         self.unsettled = len(exports)
+        """How many exports are neither stored nor rejected."""
         self.taken = 0
-        """How many of them the writer has."""
-        self.busy: dict[bytes, deque[Item] | None] = {}
-        """By profile of the ticket's partition: what queues behind the one that is on its way."""
+        """How many exports, from the first on, the writer has taken into its buffer."""
         self.rejections: list[Rejection] = []
-        self.abandoned = False
-        self._settled = asyncio.Event()
+        """The exports that were rejected, in the order in which that was found."""
+        self.is_abandoned = False
+        """Whether the partition was released: nothing of the ticket is sent any more, and it is never settled."""
+        self._is_settled = asyncio.Event()
         if not exports:
-            self._settled.set()
+            self._is_settled.set()
 
     async def wait(self) -> Sequence[Rejection]:
-        """Wait until all exports are settled; those that were rejected."""
-        await self._settled.wait()
+        """Wait until every export is settled, and return those that were rejected."""
+        await self._is_settled.wait()
         return self.rejections
 
-    def settle_last(self) -> None:
-        """All exports are settled: say so."""
-        self._settled.set()
+    def take(self, exports: int) -> None:
+        """Count so many more exports as taken into the writer's buffer."""
+        self.taken += exports
 
+    @staticmethod
+    def settle(tickets: Iterable[Ticket]) -> None:
+        """Count one more export of each of `tickets` as stored or rejected; with its last a ticket is settled.
 
-class Case(msgspec.Struct, gc=False):
-    """What is known of an export that was rejected; calls are told of by their numbers."""
+        A ticket may stand there several times.
+        """
+        for ticket in tickets:
+            ticket.unsettled -= 1
+            if not ticket.unsettled:
+                ticket._is_settled.set()  # noqa: SLF001  its own class's
 
-    rejected_at: int
-    """The newest call that was begun when it was first rejected, or last proven to be rejected for itself."""
-    alone: int = 0
-    """How often it was rejected alone."""
-    proofs: int = 0
-    """How often it was rejected alone after others had been taken."""
+    def reject(self, position: int, code: str) -> None:
+        """Note that Kinesis takes the export at `position` under no circumstances; it still has to be settled."""
+        self.rejections.append(Rejection(position, code))
 
-
-class Item(msgspec.Struct, gc=False, eq=False):
-    """An export on its way.
-
-    The garbage collector need not look at it: nothing that it refers to leads back to it once it is settled or
-    abandoned.
-    """
-
-    export: Export
-    ticket: Ticket
-    position: int
-    lane: Lane
-    size_bytes: int
-    attempts: int = 0
-    case: Case | None = None
-    """What speaks against it, once a call with it was rejected."""
-
-    def is_of_the_profile_of(self, other: Item) -> bool:
-        """Whether the order of the two matters."""
-        return self.ticket.busy is other.ticket.busy and self.export.profile == other.export.profile
+    def abandon(self) -> None:
+        """Give up what is not settled: the partition was released."""
+        self.is_abandoned = True

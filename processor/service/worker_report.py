@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from processor import __version__
-from processor.kinesis.limiter import SHARD_RECORDS_PER_S
+from processor.kinesis.shard_limiter import SHARD_RECORDS_PER_S
 from processor.service.observed import counters
 from processor.telemetry.recent_lines import RECENT_LINES
 from processor.telemetry.report import (
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from processor.governance.plan import Plan
-    from processor.kinesis.lanes import Lane
+    from processor.kinesis.lane import Lane
     from processor.service.observed import Observed
 
 

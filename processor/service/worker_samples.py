@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from processor import __version__
-from processor.kinesis.limiter import SHARD_RECORDS_PER_S
+from processor.kinesis.shard_limiter import SHARD_RECORDS_PER_S
 from processor.service.process_usage import cpu_s, resident_bytes
 from processor.telemetry import metrics
 from processor.telemetry.exposition import Samples, Sheet

@@ -32,7 +32,7 @@ def tell_of_kinesis(status: Status, writer: Writer) -> None:
     trouble = writer.trouble
     # Where nothing waits, no call would end an outage.
     if trouble is None and writer.figures.in_flight:
-        trouble = writer.size.told(now_s) or writer.outage.told(now_s)
+        trouble = writer.size.description(now_s) or writer.outage.description(now_s)
     _tell(status, "kinesis", trouble)
 
 

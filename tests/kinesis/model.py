@@ -17,9 +17,9 @@ from processor.errors import (
     KinesisUnreadable,
 )
 from processor.kinesis.connection import RECORD_BYTES_DEFAULT, StreamFacts
-from processor.kinesis.refusals import from_fault
+from processor.kinesis.error_mapping import from_fault
+from processor.kinesis.kinesis_json import Answer, Fault, Result
 from processor.kinesis.shards import Shard
-from processor.kinesis.wire import Answer, Fault, Result
 
 if TYPE_CHECKING:
     import random

@@ -8,9 +8,10 @@ import random
 
 import pytest
 
+from processor.kinesis.lane import Item
 from processor.kinesis.lanes import Lanes
 from processor.kinesis.shards import Shard, ShardMap
-from processor.kinesis.ticket import Item, Ticket
+from processor.kinesis.ticket import Ticket
 from tests.kinesis.model import HASH_KEYS, Faults, ScriptedKinesis
 from tests.kinesis.test_writer import MIB, assert_balanced, export, numbers_by_profile, writing
 from tests.virtual_time import run_in_virtual_time
@@ -170,7 +171,7 @@ def test_answers_that_can_be_read_only_of_small_calls_make_calls_small() -> None
     assert numbers_by_profile([record.data for record in kinesis.stored]) == {n: [0] for n in range(2_000)}
 
 
-def test_a_record_that_alone_is_too_large_waits_is_told_of_and_holds_nothing_else_back() -> None:
+def test_a_record_that_alone_is_too_large_waits_is_reported_and_holds_nothing_else_back() -> None:
     kinesis = ScriptedKinesis(random.Random(5), faults=Faults(body_bytes_max=500 * KIB))
 
     async def world() -> None:
@@ -184,14 +185,14 @@ def test_a_record_that_alone_is_too_large_waits_is_told_of_and_holds_nothing_els
                 await asyncio.sleep(1)
             assert large.unsettled == 2
             assert writer.figures.rejected == 0
-            told = writer.size.told(asyncio.get_running_loop().time())
-            assert told is not None
-            assert "HTTP 413" in told
-            assert f"A record of {900 * KIB + 5} bytes does not pass even alone" in told
+            described = writer.size.description(asyncio.get_running_loop().time())
+            assert described is not None
+            assert "HTTP 413" in described
+            assert f"A record of {900 * KIB + 5} bytes does not pass even alone" in described
             kinesis.faults = Faults()
             assert await large.wait() == []
             await asyncio.sleep(10)
-            assert writer.size.told(asyncio.get_running_loop().time()) is None
+            assert writer.size.description(asyncio.get_running_loop().time()) is None
             assert_balanced(writer)
 
     run_in_virtual_time(world())
@@ -207,12 +208,12 @@ def test_a_record_larger_than_calls_may_be_gets_its_turn_while_others_always_hav
     ticket = Ticket([export(n, 0, 300 * KIB if n == 1_999 else KIB) for n in range(2_000)])
     for n, each in enumerate(ticket.exports):
         lane = in_order[1] if n == 1_999 else in_order[2 * (n % 2)]
-        lanes.add(Item(each, ticket, n, lane, len(each.data)))
+        lanes.add([Item(each, ticket, n, lane, len(each.data))])
     calls = [lanes.packed(now_s * 10.0, 50, 200 * KIB) for now_s in range(4)]
     assert [len(call.items) for call in calls if call.size_bytes > 200 * KIB] == [1]
 
 
-def test_a_partition_is_let_go_of_while_a_record_of_it_is_too_large() -> None:
+def test_a_partition_is_released_while_a_record_of_it_is_too_large() -> None:
     kinesis = ScriptedKinesis(random.Random(5), faults=Faults(body_bytes_max=10 * KIB))
 
     async def world() -> None:

@@ -1,4 +1,4 @@
-"""What goes wrong between here and Kinesis, as the errors that the writer tells apart."""
+"""What goes wrong between here and Kinesis, as the errors that the writer distinguishes."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import asyncio
 import gzip
 import json
 import re
+import ssl
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+import trustme
 
 from processor import __version__
 from processor.embedded.server import free_ports
@@ -69,6 +71,17 @@ async def endpoint(
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
+async def test_a_certificate_that_is_not_trusted_is_a_refusal_and_says_where_its_ca_is_named() -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("localhost").configure_cert(context)
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+    async with server:
+        url = f"https://localhost:{server.sockets[0].getsockname()[1]}"
+        async with opened(url, "exports") as stream:
+            with pytest.raises(KinesisRefused, match=r"certificate is not trusted: .*AWS_CA_BUNDLE"):
+                await stream.put([export(1, 0)])
+
+
 @asynccontextmanager
 async def answering(answer: bytes) -> AsyncIterator[Stream]:
     async def each(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -81,7 +94,7 @@ async def answering(answer: bytes) -> AsyncIterator[Stream]:
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "expected", "told"),
+    ("status", "code", "expected", "message"),
     [
         (400, "AccessDeniedException", KinesisRefused, "the IAM action kinesis:PutRecords is missing"),
         (400, "ResourceNotFoundException", KinesisRefused, "there is no such stream"),
@@ -103,14 +116,14 @@ async def answering(answer: bytes) -> AsyncIterator[Stream]:
 )
 @pytest.mark.parametrize("place", ["body", "namespace", "header"])
 async def test_an_answers_code_tells_what_to_do(
-    status: int, code: str, expected: type[KinesisError], told: str, place: str
+    status: int, code: str, expected: type[KinesisError], message: str, place: str
 ) -> None:
     if place == "header":
         answer = http(status, {}, f"x-amzn-errortype: {code}:http://internal.amazon.com/\r\n")
     else:
         answer = http(status, {"__type": f"com.amazonaws.kinesis#{code}" if place == "namespace" else code})
     async with answering(answer) as stream:
-        with pytest.raises(expected, match=re.escape(told)) as raised:
+        with pytest.raises(expected, match=re.escape(message)) as raised:
             await stream.put([export(1, 0)])
     assert not getattr(raised.value, "outcome_unknown", False)
     assert "PutRecords on exports" in str(raised.value)
@@ -143,7 +156,7 @@ def html(status: int, title: str, headers: str = "") -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("status", "expected", "told"),
+    ("status", "expected", "message"),
     [
         (413, KinesisTooLarge, "takes no request of this size"),
         (403, KinesisRefused, "no matter of IAM"),
@@ -160,11 +173,11 @@ def html(status: int, title: str, headers: str = "") -> bytes:
     ],
 )
 async def test_an_answer_that_is_not_aws_own_is_told_as_what_it_is(
-    status: int, expected: type[KinesisError], told: str
+    status: int, expected: type[KinesisError], message: str
 ) -> None:
     async with answering(html(status, "A Proxy")) as stream:
         for call in (lambda: stream.put([export(1, 0)]), stream.facts, stream.shards):
-            with pytest.raises(expected, match=re.escape(told)) as raised:
+            with pytest.raises(expected, match=re.escape(message)) as raised:
                 await call()
             assert type(raised.value) is expected
             assert f"HTTP {status} (text/html, 'A Proxy'), which is no answer of AWS" in str(raised.value)
@@ -207,11 +220,11 @@ async def test_what_was_sent_is_in_no_message_whatever_echoes_it(status: int, ki
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
             head, body = await request(reader)
-            told = f"cannot take ann@example.org {body.decode()} {record.data.decode()} of {head}"
+            echoed = f"cannot take ann@example.org {body.decode()} {record.data.decode()} of {head}"
             if kind == "html":
-                writer.write(html(status, told))
+                writer.write(html(status, echoed))
             else:
-                writer.write(http(status, {"__type": "ValidationException", "message": told}))
+                writer.write(http(status, {"__type": "ValidationException", "message": echoed}))
 
     async with endpoint(echo) as url, opened(url, "exports") as stream:
         with pytest.raises(KinesisError) as raised:
@@ -339,14 +352,14 @@ async def test_connections_are_kept_and_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("client", "told"),
+    ("client", "agent"),
     [
         ("processor-node7-0", f" processor/{__version__} client/processor-node7-0"),
         ("größe 1\r\nx: y", f" processor/{__version__} client/gr-e-1-x-y"),
         ("", f" processor/{__version__}"),
     ],
 )
-async def test_who_calls_is_told_with_every_call(client: str, told: str) -> None:
+async def test_every_call_says_who_calls(client: str, agent: str) -> None:
     heads: list[str] = []
 
     async def kinesis(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -359,7 +372,7 @@ async def test_who_calls_is_told_with_every_call(client: str, told: str) -> None
         await stream.put([export(2, 0)])
     agents = [line for head in heads for line in head.splitlines() if line.lower().startswith("user-agent:")]
     assert len(agents) == 2
-    assert all(line.endswith(told) for line in agents)
+    assert all(line.endswith(agent) for line in agents)
 
 
 async def test_credentials_that_run_out_are_renewed_through_the_chain(

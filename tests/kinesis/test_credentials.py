@@ -110,7 +110,7 @@ async def failure(url: str) -> KinesisError:
             await stream.put([export(1, 0)])
     error = raised.value
     assert not getattr(error, "outcome_unknown", False)
-    assert "no credentials could be got from" in str(error)
+    assert "no credentials could be obtained from" in str(error)
     return error
 
 
@@ -119,7 +119,7 @@ def sts(code: str, message: str = "as scripted") -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "expected", "told"),
+    ("status", "body", "expected", "message"),
     [
         (404, b"no association for the pod", KinesisRefused, "404 from container metadata: no association for the pod"),
         (403, {"message": "not yours"}, KinesisRefused, "not yours"),
@@ -132,18 +132,18 @@ def sts(code: str, message: str = "as scripted") -> bytes:
     ],
 )  # fmt: skip
 async def test_a_containers_endpoint(
-    home: Path, monkeypatch: pytest.MonkeyPatch, status: int, body: object, expected: type, told: str
+    home: Path, monkeypatch: pytest.MonkeyPatch, status: int, body: object, expected: type, message: str
 ) -> None:
     async with providing(lambda _: (status, body)) as url:
         monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{url}/keys")
         error = await failure(url)
     assert type(error) is expected
     assert "the container's credentials endpoint" in str(error)
-    assert told in str(error)
+    assert message in str(error)
 
 
 @pytest.mark.parametrize(
-    ("variables", "expected", "told"),
+    ("variables", "expected", "message"),
     [
         ({"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:{free}/x"}, KinesisUnavailable, "Could not connect"),
         ({"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://example.org/x"}, KinesisRefused, "Unsupported host"),
@@ -158,14 +158,14 @@ async def test_a_containers_endpoint(
     ],
 )  # fmt: skip
 async def test_a_containers_endpoint_that_is_not_there(
-    home: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: type, told: str
+    home: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: type, message: str
 ) -> None:
     (free,) = free_ports(1)
     for name, value in variables.items():
         monkeypatch.setenv(name, value.format(free=free))
     error = await failure("http://127.0.0.1:9")
     assert type(error) is expected
-    assert told in str(error)
+    assert message in str(error)
 
 
 STS_ERRORS = [
@@ -217,7 +217,7 @@ def set_up_sts(home: Path, monkeypatch: pytest.MonkeyPatch, how: str, url: str) 
         monkeypatch.setenv("AWS_PROFILE", "role")
 
 
-async def test_a_web_identity_token_that_is_not_there_is_told_by_its_file(
+async def test_a_web_identity_token_that_is_not_there_is_reported_by_its_file(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ROLE_ARN", ROLE)
@@ -228,10 +228,15 @@ async def test_a_web_identity_token_that_is_not_there_is_told_by_its_file(
 
 
 @pytest.mark.parametrize(
-    ("script", "expected", "told"),
+    ("script", "expected", "message"),
     [
         ("echo 'vault: connection refused' >&2; exit 2", KinesisUnavailable, "vault: connection refused"),
         ("exit 2", KinesisUnavailable, "failed without a word"),
+        (
+            "echo \"TLS: Unsupported version '1.0'\" >&2; exit 2",
+            KinesisUnavailable,
+            "TLS: Unsupported version",
+        ),
         ("echo nonsense", KinesisRefused, "no JSON"),
         ("echo '[]'", KinesisRefused, "not what it must be"),
         ("echo '{\"Version\":2}'", KinesisRefused, "Unsupported version '2'"),
@@ -244,18 +249,18 @@ async def test_a_web_identity_token_that_is_not_there_is_told_by_its_file(
     ],
 )
 async def test_a_credential_process(
-    home: Path, monkeypatch: pytest.MonkeyPatch, script: str, expected: type, told: str
+    home: Path, monkeypatch: pytest.MonkeyPatch, script: str, expected: type, message: str
 ) -> None:
     (home / "process.sh").write_text(script)
     monkeypatch.setenv("AWS_PROFILE", "process")
     error = await failure("http://127.0.0.1:9")
     assert type(error) is expected
     assert "the profile's credential_process" in str(error)
-    assert told in str(error)
+    assert message in str(error)
 
 
 @pytest.mark.parametrize(
-    ("profile", "told"),
+    ("profile", "message"),
     [
         ("nowhere", "No such file or directory (/nonexistent/program)"),
         ("source", 'source_profile "nobody"'),
@@ -265,23 +270,23 @@ async def test_a_credential_process(
     ],
 )  # fmt: skip
 async def test_a_profile_that_cannot_be_used_is_a_refusal(
-    home: Path, monkeypatch: pytest.MonkeyPatch, profile: str, told: str
+    home: Path, monkeypatch: pytest.MonkeyPatch, profile: str, message: str
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", profile)
     error = await failure("http://127.0.0.1:9")
     assert type(error) is KinesisRefused
-    assert told in str(error)
+    assert message in str(error)
 
 
 @pytest.mark.parametrize(
-    ("variables", "told"),
+    ("variables", "message"),
     [
         ({"AWS_PROFILE": "nobody"}, "profile (nobody) could not be found"),
         ({"AWS_CONFIG_FILE": "{home}/broken"}, "Unable to parse config file"),
     ],
 )
 async def test_a_configuration_file_that_cannot_be_used_is_a_refusal(
-    home: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], told: str
+    home: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], message: str
 ) -> None:
     (home / "broken").write_text("[profile x")
     for name, value in variables.items():
@@ -289,7 +294,7 @@ async def test_a_configuration_file_that_cannot_be_used_is_a_refusal(
     with pytest.raises(KinesisRefused) as raised:
         async with opened("http://127.0.0.1:9", "exports", keys=False):
             pass
-    assert told in str(raised.value)
+    assert message in str(raised.value)
     assert "AWS_PROFILE" in str(raised.value)
 
 

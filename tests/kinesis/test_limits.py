@@ -1,11 +1,11 @@
-"""How much a shard is given and how many calls are in flight, by what their answers tell."""
+"""How much a shard is given and how many calls are in flight, by what their answers show."""
 
 from __future__ import annotations
 
 import pytest
 
 from processor.kinesis.call_limit import InFlightLimit
-from processor.kinesis.limiter import SHARD_BYTES_PER_S, SHARD_RECORDS_PER_S, Limiter
+from processor.kinesis.shard_limiter import SHARD_BYTES_PER_S, SHARD_RECORDS_PER_S, Limiter
 
 
 def offered(limiter: Limiter, *, seconds: float, start_s: float = 0.0, size_bytes: int = 100) -> int:

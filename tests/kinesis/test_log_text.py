@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.kinesis.log_text import MESSAGE_MAX, line, page_title, told
+from processor.kinesis.log_text import MESSAGE_MAX, line, page_title, redacted
 
 ROLE = "arn:aws:sts::123456789012:assumed-role/a-role-with-a-long-name-of-its-own/i-0123456789abcdef0"
 
 
 def test_a_denial_is_kept_word_by_word() -> None:
     text = f"User: {ROLE} is not authorized to perform: kinesis:PutRecords because no VPC endpoint policy allows it"
-    assert told(text) == text
+    assert redacted(text) == text
 
 
 @pytest.mark.parametrize(
@@ -29,24 +29,24 @@ def test_a_denial_is_kept_word_by_word() -> None:
     ],
 )
 def test_quoted_values_are_left_out(text: str, expected: str) -> None:
-    assert told(text) == expected
+    assert redacted(text) == expected
 
 
 @given(st.binary(min_size=30, max_size=200))
 def test_what_may_be_a_record_or_a_secret_is_left_out(data: bytes) -> None:
     encoded = base64.b64encode(data).decode()
-    assert told(f"cannot read {encoded} at 3") == "cannot read … at 3"
+    assert redacted(f"cannot read {encoded} at 3") == "cannot read … at 3"
     assert line(f"cannot read {encoded} at 3") == "cannot read … at 3"
 
 
 @given(st.text(min_size=4, max_size=300), st.text(max_size=20), st.text(max_size=20))
 def test_what_is_hidden_is_not_told(key: str, before: str, after: str) -> None:
-    assert key not in told(f"{before}{key}{after}", [key]) or key in told(before + "…" + after)
+    assert key not in redacted(f"{before}{key}{after}", [key]) or key in redacted(before + "…" + after)
 
 
 @given(st.text(max_size=3_000))
 def test_a_message_is_one_bounded_line_without_control_characters(text: str) -> None:
-    for found in (told(text), line(text)):
+    for found in (redacted(text), line(text)):
         assert len(found) <= MESSAGE_MAX
         assert all(c.isprintable() for c in found)
 

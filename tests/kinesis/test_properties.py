@@ -245,9 +245,9 @@ def test_with_shards_that_cannot_be_listed_records_go_and_it_is_said_what_is_los
             writing(kinesis, buffer_bytes=2 * MIB) as writer,
             under_load(writer, by_partition(range(2_000), 4)),
         ):
-            with capture_logs() as told:
+            with capture_logs() as logged:
                 await writer.connect()
-            (warning,) = (each for each in told if each["log_level"] == "warning")
+            (warning,) = (each for each in logged if each["log_level"] == "warning")
             assert "holds back all others" in warning["event"]
             assert "grant it" in warning["reason"]
             await asyncio.sleep(20)
@@ -265,9 +265,9 @@ def test_a_stream_that_ignores_keys_is_written_to_and_it_is_said_what_is_lost() 
 
     async def world() -> None:
         async with writing(kinesis) as writer:
-            with capture_logs() as told:
+            with capture_logs() as logged:
                 await writer.connect()
-            (warning,) = told
+            (warning,) = logged
             assert "RecordDistributionStrategy=AUTO" in warning["event"]
             assert "no order" in warning["event"]
             ticket = Ticket([export(profile, 0) for profile in range(100)])

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from processor.errors import KinesisRejected
 from processor.kinesis.bisection import PROOFS, Bisection, Verdict
-from processor.kinesis.lanes import Lane
-from processor.kinesis.ticket import Item, Ticket
+from processor.kinesis.lane import Item, Lane
+from processor.kinesis.ticket import Ticket
 from processor.state.memory import MemoryStore
 from processor.state.overlay import Overlay
 from processor.telemetry.status import Status
@@ -28,7 +28,7 @@ from tests.virtual_time import run_in_virtual_time
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from processor.kinesis.wire import Answer
+    from processor.kinesis.kinesis_json import Answer
     from processor.profile.structs import Export
 
 SLOW_RETRY_S = 1.0
@@ -145,9 +145,9 @@ def test_a_record_that_was_rejected_for_its_neighbour_is_no_proof_once_kinesis_r
 
 def test_each_proof_needs_others_that_were_sent_after_the_one_before_and_taken() -> None:
     async def world() -> None:
-        bisection, item = Bisection(SLOW_RETRY_S, cast("Any", None)), an_item()
+        bisection, item = Bisection(SLOW_RETRY_S, cast("Any", None), lambda: None), an_item()
         earlier = [bisection.begun() for _ in range(PROOFS)]
-        assert bisection.rejected([item], bisection.begun()) is Verdict.SUSPECTED
+        assert bisection.rejected([item], bisection.begun()) is Verdict.CANDIDATE
         for late in earlier:
             bisection.others_were_taken(late)
             assert bisection.next_part() == [], "what was sent before, and is answered late, proves nothing"
@@ -156,7 +156,7 @@ def test_each_proof_needs_others_that_were_sent_after_the_one_before_and_taken()
             bisection.others_were_taken(others[0])
             assert bisection.next_part() == [item]
             verdict = bisection.rejected([item], bisection.begun())
-            assert verdict is (Verdict.CONVICTED if proofs == PROOFS else Verdict.SUSPECTED)
+            assert verdict is (Verdict.CONFIRMED if proofs == PROOFS else Verdict.CANDIDATE)
             for late in others[1:]:
                 bisection.others_were_taken(late)
                 assert bisection.next_part() == []
@@ -165,7 +165,7 @@ def test_each_proof_needs_others_that_were_sent_after_the_one_before_and_taken()
 
 
 def test_a_record_that_is_taken_in_the_end_was_none_of_it() -> None:
-    """What was proven once is forgotten where the record goes among others again."""
+    """What was proven once counts no more where the record goes among others again."""
     exports = [export(profile, 0) for profile in range(2)]
     kinesis = Rejecting(rejected_calls={0, 1, 2})
     ticket = Ticket(exports)
@@ -238,10 +238,12 @@ def test_a_partition_that_has_no_room_before_its_rejected_record_is_settled_goes
     events = [event for event in workload(0).events if event.partition == 0]
     exports = [data for data, (number, _) in workload(0).origins.items() if number == 0]
     kinesis = Rejecting(poison={exports[4]})
-    letters: list[int] = []
+    dead_letters: list[int] = []
 
     async def write(_: int, written: Sequence[Any]) -> None:
-        letters.extend(letter.record.offset for letter in written if letter.reason.value == "rejected")
+        dead_letters.extend(
+            dead_letter.record.offset for dead_letter in written if dead_letter.reason.value == "rejected"
+        )
 
     async def world() -> None:
         async with writing(kinesis) as writer:
@@ -267,7 +269,7 @@ def test_a_partition_that_has_no_room_before_its_rejected_record_is_settled_goes
             await asyncio.wait([running])
 
     run_in_virtual_time(world())
-    assert letters == [workload(0).origins[exports[4]][1]]
+    assert dead_letters == [workload(0).origins[exports[4]][1]]
 
 
 @pytest.mark.parametrize("count", [1, 10])
@@ -309,38 +311,40 @@ def test_a_rejected_record_among_others_makes_no_trouble() -> None:
 
 
 @pytest.mark.parametrize("latency_ms", [(1, 5), (400, 500), (900, 1100)])
-def test_while_what_is_sent_again_is_on_its_way_no_suspect_is_tried(latency_ms: tuple[float, float]) -> None:
+def test_while_what_is_sent_again_is_on_its_way_no_candidate_is_tried(
+    latency_ms: tuple[float, float],
+) -> None:
     """A rejection then would prove nothing, and look as if no record was taken."""
     poison = [export(1, 0), export(2, 0)]
     kinesis = Rejecting(poison=datas(*poison), latency_ms=latency_ms)
-    first, suspected = Ticket([export(3, 0)]), Ticket(poison)
+    first, candidate = Ticket([export(3, 0)]), Ticket(poison)
 
     async def world() -> None:
         async with writing(kinesis) as writer:
             await writer.submit(first)
             await first.wait()
             called = kinesis.calls
-            await writer.submit(suspected)
-            await suspected.wait()
+            await writer.submit(candidate)
+            await candidate.wait()
             # Together, and halved; each alone, once more, and as often as it takes proofs; and what is sent again.
             assert kinesis.calls - called == 1 + 2 * (2 + PROOFS) + writer.figures.possible_duplicates
             assert writer.figures.possible_duplicates == PROOFS
 
     run_in_virtual_time(world())
-    assert rejected_positions(suspected) == {0, 1}
+    assert rejected_positions(candidate) == {0, 1}
 
 
 @pytest.mark.parametrize("is_sent", [True, False])
-def test_what_is_sent_again_is_forgotten_with_its_partition(is_sent: bool) -> None:
+def test_what_is_sent_again_is_dropped_with_its_partition(is_sent: bool) -> None:
     """Whoever owns it then may have written a later one of the profile."""
     kinesis = Rejecting(poison=datas(export(1, 0)))
-    taken, suspected = Ticket([export(2, 0)], 1), Ticket([export(1, 0)], 0)
+    taken, candidate = Ticket([export(2, 0)], 1), Ticket([export(1, 0)], 0)
 
     async def world() -> None:
         async with writing(kinesis) as writer:
             await writer.submit(taken)
             await taken.wait()
-            await writer.submit(suspected)
+            await writer.submit(candidate)
             if is_sent:
                 await _until(
                     lambda: bool(kinesis.in_flight) and kinesis.in_flight[0][0].data == export(2, 0).data
@@ -350,36 +354,36 @@ def test_what_is_sent_again_is_forgotten_with_its_partition(is_sent: bool) -> No
             assert writer.figures.in_flight == 1
             await asyncio.sleep(10 * GIVEN_UP_WITHIN_S)
             assert len(kinesis.stored) <= 1 + is_sent
-            assert suspected.unsettled, "nothing was there to see by"
+            assert candidate.unsettled, "nothing was there to see by"
             others = Ticket([export(3, 0)], 2)
             await writer.submit(others)
-            await suspected.wait()
+            await candidate.wait()
             await writer.abandon(0, [])
             await writer.abandon(2, [])
             assert (writer.figures.in_flight, writer.figures.buffered_bytes) == (0, 0)
             assert_balanced(writer)
 
     run_in_virtual_time(world())
-    assert rejected_positions(suspected) == {0}
+    assert rejected_positions(candidate) == {0}
 
 
 def test_nothing_of_its_profile_overtakes_what_is_sent_again() -> None:
     """The model fails where two records of one profile are in flight."""
     kinesis = Rejecting(poison=datas(export(1, 0)), latency_ms=(300, 400))
-    first, suspected = Ticket([export(2, 0)]), Ticket([export(1, 0)])
+    first, candidate = Ticket([export(2, 0)]), Ticket([export(1, 0)])
 
     async def world() -> None:
         async with writing(kinesis) as writer:
             await writer.submit(first)
             await first.wait()
-            await writer.submit(suspected)
+            await writer.submit(candidate)
             await _until(
                 lambda: bool(kinesis.in_flight) and kinesis.in_flight[0][0].data == export(2, 0).data
             )
             later = Ticket([export(2, 1)])
             await writer.submit(later)
             await later.wait()
-            await suspected.wait()
+            await candidate.wait()
 
     run_in_virtual_time(world())
     numbers = _raw_numbers([record.data for record in kinesis.stored])[2]

@@ -141,7 +141,7 @@ def calls_of_two(first: Ticket, second: Ticket, **settings: float) -> list[int]:
 
 
 @pytest.mark.parametrize(("linger_ms", "expected"), [(0, [1, 1]), (50, [2])])
-def test_a_record_waits_for_company_as_long_as_linger_says(linger_ms: int, expected: list[int]) -> None:
+def test_a_record_waits_for_more_as_long_as_linger_says(linger_ms: int, expected: list[int]) -> None:
     first, second = Ticket([export(1, 0)]), Ticket([export(2, 0)])
     assert calls_of_two(first, second, linger_ms=linger_ms) == expected
 
@@ -154,7 +154,7 @@ def test_a_record_waits_longer_while_more_events_wait_to_become_records(
     assert calls_of_two(first, second, linger_ms=5, busy_linger_ms=25) == expected
 
 
-def test_a_profile_with_many_records_does_not_wait_for_company_with_each() -> None:
+def test_a_profile_with_many_records_does_not_wait_for_more_with_each() -> None:
     kinesis = ScriptedKinesis(random.Random(5))
 
     async def world() -> float:
@@ -208,7 +208,7 @@ def test_profiles_on_other_shards_do_not_wait_for_a_dead_one() -> None:
     assert len(kinesis.stored) == len(alive)
 
 
-def test_a_refusal_is_told_and_tried_again_slowly_until_it_is_mended() -> None:
+def test_a_refusal_is_reported_and_tried_again_slowly_until_it_is_mended() -> None:
     kinesis = ScriptedKinesis(random.Random(5), faults=Faults(refused="AccessDeniedException"))
     ticket = Ticket([export(1, 0)])
 

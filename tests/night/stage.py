@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from processor.embedded import EmbeddedKafka
-    from processor.kinesis.wire import Result
+    from processor.kinesis.kinesis_json import Result
     from processor.profile.structs import Export
     from tests.night.ledger import Verdict
 

@@ -103,8 +103,7 @@ def test_a_partition_stands_still_whatever_it_is_given_until_its_oldest_batch_go
             assert keeps in found
             going_on.set()
             for ticket in at.tickets:
-                ticket.unsettled = 0
-                ticket.settle_last()
+                ticket.settle([ticket] * ticket.unsettled)
             await asyncio.sleep(1)
             assert this.marks() != before
 

@@ -46,10 +46,10 @@ class Bounds:
             _check_held(partition)
         self._check_writer()
 
-    def check_suspects(self, tries_max: int) -> None:
+    def check_candidates(self, tries_max: int) -> None:
         """See that no record is tried for ever where something is at hand to see by whether Kinesis takes any."""
-        if self._writer._control._newest is not None:
-            tries = [item.case.alone for item in self._writer._bisection._suspects if item.case]
+        if self._writer._probe._newest is not None:
+            tries = [item.evidence.alone for item in self._writer._bisection._candidates if item.evidence]
             assert max(tries, default=0) <= tries_max, (
                 f"a record was rejected alone {max(tries)} times, and is kept"
             )
@@ -99,7 +99,7 @@ class Bounds:
 
         def taken(ticket: Ticket) -> None:
             writer = self._writer
-            # A record that is sent again as a control takes no room, and may stand beyond it.
+            # A record that is sent again as a probe takes no room, and may stand beyond it.
             held_before = writer.figures.buffered_bytes
             before = {lane: lane.held_bytes for lane in writer.lanes}
             take(ticket)
@@ -120,11 +120,11 @@ class Bounds:
 
     def _check_writer(self) -> None:
         writer, figures = self._writer, self._writer.figures
-        items = [item for item in writer._unsettled() if not item.ticket.abandoned]
+        items = [item for item in writer._unsettled() if not item.ticket.is_abandoned]
         counted = figures.in_flight, figures.buffered_bytes
         found = len(items), sum(item.size_bytes for item in items)
         assert counted == found, f"the writer counts {counted} records and bytes, and holds {found}"
-        in_calls = sum(call.size_bytes for call in writer._calls.values())
+        in_calls = sum(call.size_bytes for call in writer._calls)
         assert figures.request_bytes_in_flight == in_calls, (
             f"the writer counts {figures.request_bytes_in_flight} bytes in calls, of {in_calls}"
         )

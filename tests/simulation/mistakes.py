@@ -17,9 +17,14 @@ from processor.kafka.idempotent_producer import IdempotentProducer
 from processor.kafka.poll_room import Room
 from processor.kafka.source import Source
 from processor.kinesis.bisection import Bisection, Verdict
-from processor.kinesis.control import Control
-from processor.kinesis.lanes import Lane, Lanes
-from processor.kinesis.writer import Writer
+from processor.kinesis.calls import Calls
+from processor.kinesis.lane import Lane
+from processor.kinesis.lanes import Lanes
+from processor.kinesis.profile_order import ProfileOrder
+from processor.kinesis.repeat_probe import RepeatProbe
+from processor.kinesis.retries import Retries
+from processor.kinesis.settlement import Settlement
+from processor.kinesis.ticket import Ticket
 from processor.state.overlay import Overlay
 from processor.waiting.fence import Fence
 from processor.worker import restore as restoring
@@ -66,15 +71,15 @@ def _store_before_kinesis(begin: Any) -> Any:
     return mistaken
 
 
-def _failed_after_later(retry: Any) -> Any:
-    def mistaken(self: Writer, items: Any, code: str) -> None:
+def _failed_after_later(send_again: Any) -> Any:
+    def mistaken(self: Settlement, lane: Any, items: Any, code: str) -> None:
         for item in items:
-            queue = item.ticket.busy.get(item.export.profile)
-            if queue:
+            queue = self._order._partitions[item.ticket.partition][item.export.profile]
+            if queue and not lane.is_failing:
                 queue.append(item)
-                self.lanes.add(queue.popleft())
+                self._lanes.add_waited([queue.popleft()])
             else:
-                retry(self, [item], code)
+                send_again(self, lane, [item], code)
 
     return mistaken
 
@@ -89,8 +94,7 @@ def _no_overlay(_: Any) -> Any:
 def _acknowledged_too_early(acknowledged: Any) -> Any:
     async def mistaken(self: Partition) -> None:
         if self._in_flight[0][1].unsettled == 1:
-            self._in_flight[0][1].settle_last()
-            self._in_flight[0][1].unsettled = 0
+            Ticket.settle([self._in_flight[0][1]])
         await acknowledged(self)
 
     return mistaken
@@ -149,22 +153,22 @@ def _unanswered_is_kept(patiently: Any) -> Any:
 
 
 def _failures_overlooked(_: Any) -> Any:
-    def mistaken(self: Writer, call: Any, results: Any, now_s: float) -> None:
+    def mistaken(self: Settlement, call: Any, results: Any, now_s: float) -> None:
         self._stored(call.items, call.size_bytes)
         for run in call.runs:
-            run.lane.held_bytes -= run.size_bytes
+            run.lane.release(run.size_bytes)
             run.lane.answered(now_s, run.end - run.start, 0, 0)
 
     return mistaken
 
 
-def _whole_call_again(settle: Any) -> Any:
-    def mistaken(self: Writer, call: Any, answer: Any, now_s: float) -> None:
+def _whole_call_again(answered: Any) -> Any:
+    def mistaken(self: Settlement, call: Any, answer: Any, now_s: float) -> None:
         if answer.failed:
-            self._release_probes(call)
-            self._retry_later(list(call.items), "whole")
+            call.end_probes()
+            self._retries.later(list(call.items), "whole")
         else:
-            settle(self, call, answer, now_s)
+            answered(self, call, answer, now_s)
 
     return mistaken
 
@@ -194,9 +198,9 @@ def _drained_means_done(_: Any) -> Any:
 
 
 def _cancelled_calls_are_lost(_: Any) -> Any:
-    def mistaken(self: Writer, items: Any, code: str) -> None:
-        if code != "unavailable":
-            self._rejoin(items)
+    def mistaken(self: Retries, items: Any, reason: str) -> None:
+        if reason != "unavailable":
+            self._put_back(items)
 
     return mistaken
 
@@ -270,17 +274,16 @@ def _moved_stays_counted(current_lane: Any) -> Any:
 
 
 def _rejected_leaves_no_letter(give_up: Any) -> Any:
-    def mistaken(self: Writer, item: Any) -> None:
-        rejections, item.ticket.rejections = item.ticket.rejections, []
+    def mistaken(self: Settlement, item: Any) -> None:
         give_up(self, item)
-        item.ticket.rejections = rejections
+        item.ticket.rejections.pop()
 
     return mistaken
 
 
-def _convicted_at_once(rejected: Any) -> Any:
+def _confirmed_at_once(rejected: Any) -> Any:
     def mistaken(self: Bisection, part: Any, sent: Any) -> Any:
-        return Verdict.CONVICTED if len(part) == 1 else rejected(self, part, sent)
+        return Verdict.CONFIRMED if len(part) == 1 else rejected(self, part, sent)
 
     return mistaken
 
@@ -309,36 +312,40 @@ def _gaps_are_waited_at(_: Any) -> Any:
 def _one_proof_is_enough(rejected: Any) -> Any:
     def mistaken(self: Bisection, part: Any, sent: Any) -> Any:
         verdict = rejected(self, part, sent)
-        if verdict is Verdict.SUSPECTED and part[0].case.proofs:
-            self._suspects.remove(part[0])
-            return Verdict.CONVICTED
+        if verdict is Verdict.CANDIDATE and part[0].evidence.proofs:
+            self._candidates.remove(part[0])
+            return Verdict.CONFIRMED
         return verdict
 
     return mistaken
 
 
 def _nothing_is_sent_again(_: Any) -> Any:
-    def mistaken(_self: Control, _suspects: Any) -> None:
+    def mistaken(_self: RepeatProbe, _candidates: Any) -> None:
         """A record that is rejected waits for others."""
 
     return mistaken
 
 
-def _sent_again_out_of_turn(repeated: Any) -> Any:
-    def mistaken(self: Control, suspects: Any) -> Any:
-        if self._newest is None:
-            return None
-        busy, self._busy = self._busy, {}
-        self._busy[self._newest.partition] = {}
-        item = repeated(self, suspects)
-        self._busy = busy
-        return item
+class _Forgiving(dict[Any, Any]):
+    """What was never noted may end."""
+
+    def pop(self, key: Any, default: Any = None) -> Any:
+        return super().pop(key, default)
+
+
+def _sent_again_out_of_turn(_: Any) -> Any:
+    def mistaken(self: ProfileOrder, candidates: Any, partition: int, profile: bytes) -> bool:
+        self._partitions[partition] = _Forgiving(self._partitions.get(partition, {}))
+        return not any(
+            (each.ticket.partition, each.export.profile) == (partition, profile) for each in candidates
+        )
 
     return mistaken
 
 
 def _sent_again_is_not_let_go(_: Any) -> Any:
-    def mistaken(_self: Control, _partition: int) -> list[Any]:
+    def mistaken(_self: RepeatProbe, _partition: int) -> list[Any]:
         return []
 
     return mistaken
@@ -363,11 +370,9 @@ def _look_up_is_left_as_it_was(_: Any) -> Any:
     return mistaken
 
 
-def _calls_outlive_their_partition(abandon: Any) -> Any:
-    async def mistaken(self: Writer, tickets: Any) -> None:
-        calls, self._calls = self._calls, {}
-        await abandon(self, tickets)
-        self._calls = calls
+def _calls_outlive_their_partition(_: Any) -> Any:
+    async def mistaken(_self: Calls) -> None:
+        """They go on, and what they bring comes after what the next owner writes."""
 
     return mistaken
 
@@ -376,7 +381,7 @@ def _never_tried_again(wait_s: Any) -> Any:
     def mistaken(self: Lanes, now_s: float) -> float:
         for lane in self:
             if lane.is_failing:
-                lane.not_before_s = math.inf
+                lane.pause_until(math.inf)
         return float(wait_s(self, now_s))
 
     return mistaken
@@ -394,7 +399,7 @@ MISTAKES: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
     ),
     "the store is written before Kinesis acknowledges": _instead(Partition, "_begin", _store_before_kinesis),
     "a failed record goes again after a later one of its profile": _instead(
-        Writer, "_retry_later", _failed_after_later
+        Settlement, "_send_again", _failed_after_later
     ),
     "the next batch does not see what is under way": _instead(Overlay, "put", _no_overlay),
     "a batch is acknowledged with one record still in flight": _instead(
@@ -404,12 +409,12 @@ MISTAKES: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
     "a restore stops one record short": _instead(takeover, "restore", _one_record_short),
     "a restore takes the last record, not the newest": _instead(restoring, "_apply", _last_record_wins),
     "an append that was not answered counts as kept": _instead(Checkpoint, "_patiently", _unanswered_is_kept),
-    "failures inside an answer are overlooked": _instead(Writer, "_settle_some", _failures_overlooked),
-    "a whole call goes again for one record": _instead(Writer, "_settle", _whole_call_again),
+    "failures inside an answer are overlooked": _instead(Settlement, "_settle_some", _failures_overlooked),
+    "a whole call goes again for one record": _instead(Settlement, "answered", _whole_call_again),
     "dead letters are dropped": _instead(DeadLetters, "write", _letters_dropped),
     "offsets are committed one too far": _instead(Source, "commit", _commit_one_too_far),
     "what is drained counts as acknowledged": _instead(Partition, "drain", _drained_means_done),
-    "a call that was cut off is forgotten": _instead(Writer, "_retry_now", _cancelled_calls_are_lost),
+    "a call that was cut off is forgotten": _instead(Retries, "now", _cancelled_calls_are_lost),
     "what waits for a shard that closes is dropped": _instead(Lanes, "use", _moved_records_are_lost),
     "a refused commit counts as committed": _instead(Pipeline, "_commit", _commit_failure_is_success),
     "a zombie begins calls": _no_fence,
@@ -420,9 +425,9 @@ MISTAKES: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
     "what moves to another shard stays counted where it was": _instead(
         Lanes, "_current_lane", _moved_stays_counted
     ),
-    "a rejected record leaves no letter": _instead(Writer, "_give_up", _rejected_leaves_no_letter),
+    "a rejected record leaves no letter": _instead(Settlement, "give_up", _rejected_leaves_no_letter),
     "a record that is rejected alone is given up at once": _instead(
-        Bisection, "rejected", _convicted_at_once
+        Bisection, "rejected", _confirmed_at_once
     ),
     "offsets behind the last event that are none are not committed": _instead(
         Partition, "pass_to", _only_events_are_committed
@@ -432,11 +437,11 @@ MISTAKES: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
     ),
     "what compaction took at the end is waited for": _instead(Source, "pass_gap", _gaps_are_waited_at),
     "a record is given up on one proof": _instead(Bisection, "rejected", _one_proof_is_enough),
-    "nothing is sent again to see by": _instead(Control, "repeated", _nothing_is_sent_again),
+    "nothing is sent again to see by": _instead(RepeatProbe, "begin", _nothing_is_sent_again),
     "what is sent again does not take its profile's turn": _instead(
-        Control, "repeated", _sent_again_out_of_turn
+        ProfileOrder, "go_before", _sent_again_out_of_turn
     ),
-    "what is sent again outlives its partition": _instead(Control, "let_go", _sent_again_is_not_let_go),
+    "what is sent again outlives its partition": _instead(RepeatProbe, "release", _sent_again_is_not_let_go),
     "an acknowledgement drops a later change of its profile": _instead(
         Overlay, "acknowledge", _later_change_is_dropped
     ),
@@ -444,7 +449,7 @@ MISTAKES: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
         Overlay, "acknowledge", _look_up_is_left_as_it_was
     ),
     "calls outlive the partition that they are of": _instead(
-        Writer, "abandon", _calls_outlive_their_partition
+        Calls, "cancel_abandoned", _calls_outlive_their_partition
     ),
     "a shard that failed is never tried again": _instead(Lanes, "wait_s", _never_tried_again),
     "an intruder is overlooked": _instead(Checkpoint, "_appended", _gaps_overlooked),

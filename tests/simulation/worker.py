@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from processor.kinesis.connection import StreamFacts
+    from processor.kinesis.kinesis_json import Answer
+    from processor.kinesis.lane import Item
     from processor.kinesis.shards import Shard
-    from processor.kinesis.ticket import Item, Ticket
-    from processor.kinesis.wire import Answer
+    from processor.kinesis.ticket import Ticket
     from processor.profile.structs import Export
     from processor.settings import Settings
     from tests.simulation.disk import Disk
@@ -97,7 +98,7 @@ class Worker:
         writer = Writer(
             Endpoint(world, self.process), settings.kinesis, random.Random(world.rng.random()), fence
         )
-        _excuse_controls(writer, world)
+        _excuse_probes(writer, world)
         await attempts.connected("kinesis", writer.connect)
         dead_letters = DeadLetters(kafka)
         await attempts.connected("kafka", dead_letters.start)
@@ -194,15 +195,15 @@ class Endpoint:
 _CALL_S = 4.0
 
 
-def _excuse_controls(writer: Writer, world: World) -> None:
+def _excuse_probes(writer: Writer, world: World) -> None:
     """What Kinesis took, and is sent again to see whether it takes any, comes again with a reason."""
-    begin = writer._control._on_its_way
+    begin = writer._probe._on_its_way
 
     def noted(export: Export, ticket: Ticket) -> Item:
         world.excused.add(export.data)
         return begin(export, ticket)
 
-    writer._control._on_its_way = noted  # type: ignore[method-assign]  # see above
+    writer._probe._on_its_way = noted  # type: ignore[method-assign]  # see above
 
 
 def _timed_out(answer: asyncio.Future[Answer]) -> None:

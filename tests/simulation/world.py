@@ -268,7 +268,7 @@ class World:
         """
         for worker in self.workers:
             if worker.bounds is not None:
-                worker.bounds.check_suspects(_TRIES_MAX)
+                worker.bounds.check_candidates(_TRIES_MAX)
         self.note("one event more for each partition")
         self.workload = self.workload.grown()
         self.events = self.workload.events

@@ -118,8 +118,7 @@ class Taking(BlackHole):
 
     async def submit(self, ticket: Any) -> None:
         await asyncio.sleep(1)
-        ticket.unsettled = 0
-        ticket.settle_last()
+        ticket.settle([ticket] * ticket.unsettled)
 
 
 class FullDisk(NoDisk):

@@ -45,8 +45,7 @@ class Taking:
 
     async def submit(self, ticket: Ticket) -> None:
         self.tickets.append(ticket)
-        ticket.unsettled = 0
-        ticket.settle_last()
+        ticket.settle([ticket] * ticket.unsettled)
 
 
 @pytest.mark.parametrize(

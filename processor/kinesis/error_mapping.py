@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aiohttp import ClientConnectorError
+from aiohttp import ClientConnectorCertificateError, ClientConnectorError
 from aiohttp import ClientError as HttpError
 from botocore.exceptions import (
     BotoCoreError,
@@ -31,7 +31,7 @@ from processor.errors import (
 from processor.kinesis.log_text import line
 
 if TYPE_CHECKING:
-    from processor.kinesis.wire import Fault
+    from processor.kinesis.kinesis_json import Fault
 
 FOREIGN: Final = (BotoCoreError, ClientError, HttpError, OSError, TimeoutError)
 """What aiobotocore may raise."""
@@ -141,7 +141,7 @@ def _not_connected(error: Exception, doing: str) -> KinesisError:
             f"{doing}: the proxy of HTTPS_PROXY or HTTP_PROXY does not let through: {_cause(error)}"
         )
     if isinstance(error, SSLError):
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        if isinstance(error.kwargs.get("error"), ClientConnectorCertificateError):
             return KinesisRefused(
                 f"{doing}: the endpoint's certificate is not trusted: {_cause(error)}. If a proxy here opens TLS, "
                 "name its CA in AWS_CA_BUNDLE"

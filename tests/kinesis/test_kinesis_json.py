@@ -11,7 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.kinesis.wire import Unreadable, read_answer, read_facts, read_fault, read_shards, unpacked
+from processor.kinesis.kinesis_json import (
+    Unreadable,
+    read_answer,
+    read_facts,
+    read_fault,
+    read_shards,
+    unpacked,
+)
 
 THROTTLED = "ProvisionedThroughputExceededException"
 ABSENT = object()
@@ -66,7 +73,7 @@ def test_each_records_own_code_counts_whatever_the_count_says(
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "message"),
     [
         (answer([None] * 9, 0), "results of 9 records, and 10 were sent"),
         (answer([None] * 11, 0), "results of 11 records, and 10 were sent"),
@@ -88,8 +95,8 @@ def test_each_records_own_code_counts_whatever_the_count_says(
         (b"\xff\xfe\x00", "not JSON"),
     ],
 )  # fmt: skip
-def test_an_answer_that_does_not_tell_of_each_record_says_why(body: bytes, told: str) -> None:
-    with pytest.raises(Unreadable, match=told):
+def test_an_answer_that_does_not_cover_each_record_says_why(body: bytes, message: str) -> None:
+    with pytest.raises(Unreadable, match=message):
         read_answer(body, 10)
 
 
@@ -114,7 +121,7 @@ def test_compressed_bodies_are_unpacked(size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "encoding", "told"),
+    ("body", "encoding", "message"),
     [
         (gzip.compress(b"x" * 9_000)[:-12], "gzip", "breaks off"),
         (b"not compressed", "gzip", "it is not gzip"),
@@ -123,8 +130,8 @@ def test_compressed_bodies_are_unpacked(size: int) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",  # gzip's bytes have the time in them
 )
-def test_what_cannot_be_unpacked_says_why(body: bytes, encoding: str, told: str) -> None:
-    with pytest.raises(Unreadable, match=told):
+def test_what_cannot_be_unpacked_says_why(body: bytes, encoding: str, message: str) -> None:
+    with pytest.raises(Unreadable, match=message):
         unpacked(body, encoding)
 
 

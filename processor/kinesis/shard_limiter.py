@@ -71,24 +71,24 @@ class Limiter:
         return self._bytes
 
     def wait_s(self, records: int) -> float:
-        """How long until `records` may go, at most a burst's time from now."""
+        """How long until `records` may go, in seconds, at most a burst's time from now."""
         records_per_s, bytes_per_s = self.scale * SHARD_RECORDS_PER_S, self.scale * SHARD_BYTES_PER_S
         missing = min(records, records_per_s * _BURST_S) - self._records
         return max(missing / records_per_s, -self._bytes / bytes_per_s, 0.0) + 0.001
 
     def spend(self, records: int, size_bytes: int) -> None:
-        """Note what goes."""
+        """Take from the buckets what goes now."""
         self._records -= records
         self._bytes -= size_bytes
         self._used += max(records / SHARD_RECORDS_PER_S, size_bytes / SHARD_BYTES_PER_S)
 
     def answered(self, now_s: float, stored: int, throttled: int) -> None:
-        """Learn from an answer."""
+        """Learn from an answer: so many records were stored, and so many throttled."""
         self._stored += stored
         self._throttled += throttled
         if not self._throttled or now_s < self._cut_at_s + _CUT_EVERY_S:
             return
-        # With the window before: the first answers of a window are too few to tell a share by.
+        # With the window before: the first answers of a window are too few to estimate a share from.
         stored = self._stored_before + self._stored
         if not stored:
             # An outage, which says nothing about the limit.

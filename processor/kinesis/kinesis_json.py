@@ -13,7 +13,7 @@ import msgspec
 import orjson
 from pybase64 import b64encode_as_string as _base64
 
-from processor.kinesis.log_text import page_title, told
+from processor.kinesis.log_text import page_title, redacted
 from processor.kinesis.shards import Shard
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def unpacked(body: bytes, encoding: str) -> bytes:
     if not body or encoding.strip().lower() in {"", "identity"}:
         return body
     if encoding.strip().lower() not in {"gzip", "x-gzip", "deflate"}:
-        raise Unreadable(f"its Content-Encoding is {told(encoding, (), 40)}, which nobody asked for")
+        raise Unreadable(f"its Content-Encoding is {redacted(encoding, (), 40)}, which nobody asked for")
     # 32 and more: gzip or zlib, by what it begins with; some send deflate without either.
     for window in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):
         unpacking = zlib.decompressobj(window)
@@ -164,7 +164,7 @@ def unpacked(body: bytes, encoding: str) -> bytes:
         if not unpacking.eof:
             raise Unreadable("what is compressed in it breaks off, or is far too long")
         return found
-    raise Unreadable(f"it is not {told(encoding, (), 40)}, which it says it is")
+    raise Unreadable(f"it is not {redacted(encoding, (), 40)}, which it says it is")
 
 
 def read_answer(body: bytes, records: int) -> Answer:
@@ -225,7 +225,7 @@ def read_fault(status: int, headers: Mapping[str, str], body: bytes, hidden: Seq
     The code stands in the header `x-amzn-errortype`, with more behind a colon, or in the body, with a namespace
     before #.
     """
-    content_type = told(headers.get("content-type", "").partition(";")[0], (), 60)
+    content_type = redacted(headers.get("content-type", "").partition(";")[0], (), 60)
     try:
         body = unpacked(body, headers.get("content-encoding", ""))
     except Unreadable:
@@ -235,8 +235,8 @@ def read_fault(status: int, headers: Mapping[str, str], body: bytes, hidden: Seq
     except _DECODE_ERRORS:
         said = _Error()
     code = headers.get("x-amzn-errortype") or said.type or said.code or ""
-    code = told(code.partition(":")[0].rpartition("#")[2], hidden, 80)
-    message = told(said.message or said.capital_message or "", hidden) or page_title(body, hidden)
+    code = redacted(code.partition(":")[0].rpartition("#")[2], hidden, 80)
+    message = redacted(said.message or said.capital_message or "", hidden) or page_title(body, hidden)
     return Fault(status, content_type, code, message)
 
 

@@ -1,0 +1,112 @@
+"""One record of a profile is on its way, and its later ones queue behind it."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processor.kinesis.lane import Item
+from processor.kinesis.profile_order import ProfileOrder
+from tests.kinesis.parts import items
+from tests.kinesis.test_writer import export
+
+if TYPE_CHECKING:
+    import random
+
+
+def test_the_first_of_each_profile_goes_and_later_ones_queue() -> None:
+    order = ProfileOrder()
+    first, other, later = items([export(1, 0), export(2, 0), export(1, 1)])
+    assert order.admit([first, other, later], 0) == [first, other]
+    assert list(order) == [later]
+
+
+def test_the_next_of_a_profile_goes_when_the_one_before_is_done() -> None:
+    order = ProfileOrder()
+    all_items = items([export(1, number) for number in range(3)])
+    order.admit(all_items, 0)
+    assert order.done(all_items[:1]) == [(all_items[1], 1)], "with how many queue behind it"
+    assert order.done(all_items[1:2]) == [(all_items[2], 0)]
+    assert order.done(all_items[2:]) == []
+    again = items([export(1, 3)])
+    assert order.admit(again, 0) == again
+
+
+def test_equal_keys_of_two_partitions_are_two_profiles() -> None:
+    order = ProfileOrder()
+    one, other = items([export(1, 0)], 0), items([export(1, 0)], 1)
+    assert order.admit(one, 0) == one
+    assert order.admit(other, 1) == other
+    assert order.done(one) == []
+
+
+def test_what_was_never_on_its_way_cannot_be_done() -> None:
+    order = ProfileOrder()
+    one, another = items([export(1, 0)]), items([export(2, 0)])
+    order.admit(one, 0)
+    with pytest.raises(KeyError):
+        order.done(another)
+
+
+def test_a_partition_that_is_released_leaves_nothing_behind() -> None:
+    order = ProfileOrder()
+    order.admit(items([export(1, 0), export(1, 1)], 3), 3)
+    order.release(3)
+    assert list(order) == []
+    again = items([export(1, 0)], 3)
+    assert order.admit(again, 3) == again
+
+
+def test_a_record_that_is_sent_again_takes_the_turn_of_a_profile_that_has_nothing_on_its_way() -> None:
+    order = ProfileOrder()
+    assert order.go_before([], 0, b"1")
+    (later,) = items([export(1, 1)])
+    assert order.admit([later], 0) == [], "it queues behind what is sent again"
+
+
+def test_a_record_that_is_sent_again_goes_before_a_candidate_of_its_profile_and_all_behind_it() -> None:
+    order = ProfileOrder()
+    candidate, later, other = items([export(1, 1), export(1, 2), export(2, 0)])
+    order.admit([candidate, later, other], 0)
+    assert order.go_before([other, candidate], 0, b"1")
+    (repeated,) = items([export(1, 0)])
+    assert order.done([repeated]) == [(candidate, 1)]
+    assert order.done([candidate]) == [(later, 0)]
+
+
+def test_a_record_is_not_sent_again_while_another_of_its_profile_is_on_its_way() -> None:
+    order = ProfileOrder()
+    on_its_way, later = items([export(1, 1), export(1, 2)])
+    order.admit([on_its_way, later], 0)
+    elsewhere = items([export(1, 1)], 1)
+    assert not order.go_before(elsewhere, 0, b"1")
+    assert order.done([on_its_way]) == [(later, 0)], "nothing has changed"
+
+
+@given(st.lists(st.lists(st.integers(0, 3), max_size=6), max_size=10), st.randoms(use_true_random=False))
+def test_whatever_is_done_when_every_profile_goes_in_order_and_one_by_one(
+    batches: list[list[int]], rng: random.Random
+) -> None:
+    order, numbers = ProfileOrder(), defaultdict[int, int](int)
+    on_its_way, went = deque[Item](), defaultdict[bytes, list[bytes]](list)
+    for batch in [*batches, *([[]] * sum(map(len, batches)))]:
+        exports = []
+        for profile in batch:
+            exports.append(export(profile, numbers[profile]))
+            numbers[profile] += 1
+        on_its_way.extend(order.admit(items(exports), 0))
+        profiles = [item.export.profile for item in on_its_way]
+        assert len(set(profiles)) == len(profiles)
+        if on_its_way:
+            on_its_way.rotate(rng.randrange(len(on_its_way)))
+            item = on_its_way.popleft()
+            went[item.export.profile].append(item.export.data)
+            on_its_way.extend(following for following, _ in order.done([item]))
+    expected = {
+        b"%d" % profile: [export(profile, n).data for n in range(count)] for profile, count in numbers.items()
+    }
+    assert (went, list(order)) == (expected, [])
