@@ -10,11 +10,13 @@ import pytest
 
 from benchmarks.report import RESULTS
 from tests.deploy.test_rules import ALERTS
-from tests.deploy.tools import DEPLOY
+from tests.deploy.tools import DEPLOY, load
+from tests.needs import program
+from tests.night.__main__ import RECORDED
 from tests.night.alerts import quickened
 from tests.night.incidents import INCIDENTS
 from tests.night.ledger import Verdict
-from tests.night.recording import Fired, case_of, written
+from tests.night.recording import Fired, case_of, reproduced, written
 from tests.night.report import PAGE, Night, Row, from_figures, summary, table, with_table
 
 _ROW = Row(
@@ -124,3 +126,12 @@ def test_the_series_behind_an_alert_are_written_ten_times_as_slow() -> None:
         {"exp_labels": {"severity": "warning"}, "exp_annotations": {"summary": "down"}}
     ]
     assert "processor_worker_up" in written([test], "rules.yaml")
+
+
+@pytest.mark.needs("promtool")
+def test_series_on_which_promtool_finds_no_alert_are_left_out() -> None:
+    recorded = load(RECORDED)["tests"][:2]
+    series = recorded[1]["input_series"]
+    quiet = {**recorded[1], "input_series": [{**each, "values": "0"} for each in series]}
+    rules = DEPLOY / "prometheus" / "rules.yaml"
+    assert reproduced([recorded[0], quiet], rules, program("promtool")) == recorded[:1]
