@@ -136,7 +136,9 @@ def test_modules_are_small_and_say_what_they_are(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["replay", "-", "--destination", "deploy/compose/destination.yaml"]], ids=" ".join
+    "arguments",
+    [["--help"], ["replay", "-", "--destination", "deploy/compose/destination.yaml"]],
+    ids=" ".join,
 )
 def test_help_and_a_dry_run_load_neither_kafka_nor_aws(arguments: list[str]) -> None:
     script = (

@@ -133,7 +133,7 @@ class _Work:
                 store = await directory.open(
                     partition,
                     deletions_kept_ms=shape.delete_retention_ms,
-                    forgotten_kept_ms=shape.min_compaction_lag_ms,
+                    purged_kept_ms=shape.min_compaction_lag_ms,
                 )
                 try:
                     each = committed.get(partition)

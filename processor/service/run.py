@@ -213,7 +213,7 @@ async def _connected(
         open_store=partial(
             directory.open,
             deletions_kept_ms=prepared.changelog.delete_retention_ms,
-            forgotten_kept_ms=prepared.changelog.min_compaction_lag_ms,
+            purged_kept_ms=prepared.changelog.min_compaction_lag_ms,
         ),
         disk=Disk(directory.path, lambda: directory.paths),
         state_memory_bytes=lambda: directory.memory_used_bytes,

@@ -114,7 +114,7 @@ class StateDirectory:
         """Where the stores are that are open."""
         return [store.path for store in self._stores]
 
-    async def open(self, partition: int, *, deletions_kept_ms: int, forgotten_kept_ms: int) -> RocksStore:
+    async def open(self, partition: int, *, deletions_kept_ms: int, purged_kept_ms: int) -> RocksStore:
         """The store of a partition, empty where there was none that is of use.
 
         Raises:
@@ -123,7 +123,7 @@ class StateDirectory:
 
         """
         opening = asyncio.get_running_loop().run_in_executor(
-            self._executor, self._open, partition, deletions_kept_ms, forgotten_kept_ms
+            self._executor, self._open, partition, deletions_kept_ms, purged_kept_ms
         )
         try:
             store = await asyncio.shield(opening)
@@ -146,7 +146,7 @@ class StateDirectory:
         own = sum(store.memory_bytes for store in self._stores)
         return own + self._block_cache.get_usage() + self._write_buffers.get_usage()
 
-    def _open(self, partition: int, deletions_kept_ms: int, forgotten_kept_ms: int) -> RocksStore:
+    def _open(self, partition: int, deletions_kept_ms: int, purged_kept_ms: int) -> RocksStore:
         path = self.path / str(partition)
         identity = Identity(*self._identity, partition)
         deadline_s = time.monotonic() + self._settings.lock_wait_ms / 1000
@@ -156,7 +156,7 @@ class StateDirectory:
                     log.warning("throwing a damaged store away", partition=partition)
                     shutil.rmtree(path)
                 path, database = self._checked(path, self._database(path), identity, deletions_kept_ms)
-                return self._store(path, database, forgotten_kept_ms)
+                return self._store(path, database, purged_kept_ms)
             except Exception as error:  # rocksdict raises plain Exception
                 if _is_locked(error):
                     if time.monotonic() < deadline_s:
@@ -174,14 +174,14 @@ class StateDirectory:
                 else:
                     raise state_error(error, path) from error
 
-    def _store(self, path: Path, database: Rdict, forgotten_kept_ms: int) -> RocksStore:
+    def _store(self, path: Path, database: Rdict, purged_kept_ms: int) -> RocksStore:
         return RocksStore(
             database,
             self._executor,
             path,
             cache_bytes=self._hot_bytes,
             unwritten_bytes=self._unwritten_bytes,
-            forgotten_kept_ms=forgotten_kept_ms,
+            purged_kept_ms=purged_kept_ms,
         )
 
     def _checked(

@@ -5,7 +5,7 @@ Profiles are UTF-8, so keys that begin with the byte 0xff are free for what the 
     ff 00                           position, highest source offset, time of the last write (ms): 3 big-endian i64
     ff 01                           whose state this is, as JSON (`Identity`)
     ff 02                           the stream that it was exported to
-    ff 03 <offset: 8> <profile>     left at this source offset, deletion not yet in the changelog
+    ff 03 <offset: 8> <profile>     departed at this source offset, deletion not yet in the changelog
     ff 04 <time ms: 8> <profile>    deletion in the changelog since then, and its record, which stays a while, so that
                                     an older record that a zombie appends late is known to be older
     ff 05                           the source offset before which all was acknowledged: a big-endian i64
@@ -31,7 +31,7 @@ from rocksdict import WriteBatch
 from processor.errors import StateError, StateUnavailable
 from processor.profile.state_record import encode_left, has_left, record_offset
 from processor.state.record_cache import HotRecords
-from processor.state.store import Left
+from processor.state.store import Departed
 from processor.state.store_files import told_too_many
 from processor.state.unwritten import Unwritten
 
@@ -50,14 +50,14 @@ STREAM_KEY: Final = b"\xff\x02"
 DAMAGED: Final = "DAMAGED"
 """A file that has a store thrown away when it is next opened."""
 
-LEFT_PREFIX: Final = b"\xff\x03"
+DEPARTED_PREFIX: Final = b"\xff\x03"
 CONSUMED_KEY: Final = b"\xff\x05"
 CHANGELOG_KEY: Final = b"\xff\x06"
-_FORGOTTEN_PREFIX: Final = b"\xff\x04"
+_PURGED_PREFIX: Final = b"\xff\x04"
 POSITION: Final = struct.Struct(">qqq")
 NUMBER: Final = struct.Struct(">q")
 _KEYED_BYTES: Final = 10
-_PURGED_AT_ONCE: Final = 1000
+_DROPPED_AT_ONCE: Final = 1000
 
 _PASSING: Final = {
     (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), os.strerror(errno.EFBIG)): (
@@ -90,7 +90,7 @@ class RocksStore:
         *,
         cache_bytes: int,
         unwritten_bytes: int,
-        forgotten_kept_ms: int,
+        purged_kept_ms: int,
     ) -> None:
         self.path = path
         self._database = database
@@ -99,10 +99,10 @@ class RocksStore:
         self._unwritten_bytes = unwritten_bytes
         self._hot = HotRecords(cache_bytes)
         self._unwritten = Unwritten()
-        self._forgotten_kept_ms = forgotten_kept_ms
+        self._purged_kept_ms = purged_kept_ms
         self._one_at_a_time = asyncio.Lock()
         self._written_s = time.monotonic()
-        self._may_hold_left = True
+        self._may_hold_departed = True
         stored = database.get(POSITION_KEY)
         self.position, self.highest_offset = POSITION.unpack(stored)[:2] if stored else (0, -1)
         self._written_position = self.position
@@ -157,23 +157,23 @@ class RocksStore:
             self._unwritten.put_key(STREAM_KEY, stream.encode())
         await self._flush_if_due()
 
-    async def left_before(self, offset: int, limit: int) -> list[Left]:
+    async def departed_before(self, offset: int, limit: int) -> list[Departed]:
         """See `Store`."""
         if self._is_broken:
             return []  # they are found by the next to open it
-        found = await self._run(self._left_before, offset, limit) if self._may_hold_left else []
-        return found + self._unwritten.left_before(offset, limit - len(found))
+        found = await self._run(self._departed_before, offset, limit) if self._may_hold_departed else []
+        return found + self._unwritten.departed_before(offset, limit - len(found))
 
-    async def forget(self, left: Sequence[Left], position: int) -> None:
+    async def purge(self, departed: Sequence[Departed], position: int) -> None:
         """See `Store`."""
         now = NUMBER.pack(time.time_ns() // 1_000_000)
         unwritten = self._unwritten
-        for profile, offset in left:
-            if unwritten.left.get(profile) == offset:
-                del unwritten.left[profile]
+        for profile, offset in departed:
+            if unwritten.departed.get(profile) == offset:
+                del unwritten.departed[profile]
             else:
-                unwritten.put_key(LEFT_PREFIX + NUMBER.pack(offset) + profile, None)
-            unwritten.put_key(_FORGOTTEN_PREFIX + now + profile, encode_left(offset))
+                unwritten.put_key(DEPARTED_PREFIX + NUMBER.pack(offset) + profile, None)
+            unwritten.put_key(_PURGED_PREFIX + now + profile, encode_left(offset))
         self.position = position
         await self._flush_if_due()
 
@@ -187,7 +187,7 @@ class RocksStore:
         self._written_position = 0
 
     async def flush(self) -> None:
-        """See `Store`; what has been forgotten for long enough is purged as well."""
+        """See `Store`; records of profiles that were purged long enough ago are dropped as well."""
         async with self._one_at_a_time:
             has_news = self.position != self._written_position or self._unwritten.size_bytes
             if not has_news or self._is_broken:
@@ -197,14 +197,14 @@ class RocksStore:
             self._hot.correct(taken.records)
             self._written_s = time.monotonic()
             self._written_position = self.position
-            self._may_hold_left = self._may_hold_left or bool(taken.left)
+            self._may_hold_departed = self._may_hold_departed or bool(taken.departed)
             now_ms = time.time_ns() // 1_000_000
             taken.put_key(POSITION_KEY, POSITION.pack(self.position, self.highest_offset, now_ms))
             if self.consumed is not None:
                 taken.put_key(CONSUMED_KEY, NUMBER.pack(self.consumed))
             try:
                 await self._in_thread(self._written, taken)
-                purged = await self._in_thread(self._purge, now_ms - self._forgotten_kept_ms)
+                purged = await self._in_thread(self._drop_purged, now_ms - self._purged_kept_ms)
             except StateUnavailable:
                 # The changelog has it all: it is found in memory until this store is opened anew, and restored then.
                 self._unwritten.put_under(taken)
@@ -266,8 +266,8 @@ class RocksStore:
         put = batch.put
         for profile, record in unwritten.records.items():
             put(profile, record)
-        for profile, offset in unwritten.left.items():
-            put(LEFT_PREFIX + NUMBER.pack(offset) + profile, b"")
+        for profile, offset in unwritten.departed.items():
+            put(DEPARTED_PREFIX + NUMBER.pack(offset) + profile, b"")
         for key, value in unwritten.keys.items():
             if value is None:
                 batch.delete(key)
@@ -284,27 +284,27 @@ class RocksStore:
         self._database.delete_range(b"", b"\xff\xff")
         self._database.put(IDENTITY_KEY, identity)
 
-    def _left_before(self, offset: int, limit: int) -> list[Left]:
-        found: list[Left] = []
+    def _departed_before(self, offset: int, limit: int) -> list[Departed]:
+        found: list[Departed] = []
         unwritten = self._unwritten
-        for key in self._keys(LEFT_PREFIX):
-            if key in unwritten.keys:  # forgotten
+        for key in self._keys(DEPARTED_PREFIX):
+            if key in unwritten.keys:  # purged
                 continue
-            profile, left_at = key[_KEYED_BYTES:], NUMBER.unpack(key[2:_KEYED_BYTES])[0]
-            if left_at >= offset or len(found) == limit:
+            profile, departed_at = key[_KEYED_BYTES:], NUMBER.unpack(key[2:_KEYED_BYTES])[0]
+            if departed_at >= offset or len(found) == limit:
                 return found
             record = None if profile in unwritten.records else self._database.get(profile)
-            if record is not None and has_left(record) and record_offset(record) == left_at:
-                found.append(Left(profile, left_at))
+            if record is not None and has_left(record) and record_offset(record) == departed_at:
+                found.append(Departed(profile, departed_at))
             else:  # it came back meanwhile
                 self._database.delete(key)
-        self._may_hold_left = bool(found)
+        self._may_hold_departed = bool(found)
         return found
 
-    def _purge(self, before_ms: int) -> list[bytes]:
+    def _drop_purged(self, before_ms: int) -> list[bytes]:
         purged: list[bytes] = []
-        for key in self._keys(_FORGOTTEN_PREFIX):
-            if len(purged) == _PURGED_AT_ONCE or NUMBER.unpack(key[2:_KEYED_BYTES])[0] >= before_ms:
+        for key in self._keys(_PURGED_PREFIX):
+            if len(purged) == _DROPPED_AT_ONCE or NUMBER.unpack(key[2:_KEYED_BYTES])[0] >= before_ms:
                 break
             profile = key[_KEYED_BYTES:]
             if self._database.get(profile) == self._database.get(key):

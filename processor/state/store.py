@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 
-class Left(NamedTuple):
-    """A profile that left its last segment, and the source offset at which it did."""
+class Departed(NamedTuple):
+    """A profile that departed, that is, left its last segment, and the source offset at which it did."""
 
     profile: bytes
     offset: int
@@ -70,11 +70,11 @@ class Store(Protocol):
     async def flush(self) -> None:
         """Bring to disk what waits for it."""
 
-    async def left_before(self, offset: int, limit: int) -> list[Left]:
-        """Some profiles that left at a source offset below `offset` and are not yet forgotten, oldest first."""
+    async def departed_before(self, offset: int, limit: int) -> list[Departed]:
+        """At most `limit` profiles that departed at a source offset below `offset` and are not purged yet, oldest first."""
 
-    async def forget(self, left: Sequence[Left], position: int) -> None:
-        """The changelog has the deletions of `left`, where they are still the latest."""
+    async def purge(self, departed: Sequence[Departed], position: int) -> None:
+        """Note that the changelog has the deletions of `departed`, up to `position`; one that has changed since stays."""
 
     async def clear(self) -> None:
         """Empty it, as if it were new."""

@@ -16,7 +16,7 @@ from processor.state.rocksdb_store import (
     CHANGELOG_KEY,
     CONSUMED_KEY,
     IDENTITY_KEY,
-    LEFT_PREFIX,
+    DEPARTED_PREFIX,
     NUMBER,
     POSITION,
     POSITION_KEY,
@@ -74,7 +74,10 @@ class Contents:
         for key, record in database.items():
             if not isinstance(key, bytes) or not isinstance(record, bytes) or key.startswith(_OWN_KEYS):
                 continue
-            if has_left(record) and LEFT_PREFIX + NUMBER.pack(record_offset(record)) + key not in database:
+            if (
+                has_left(record)
+                and DEPARTED_PREFIX + NUMBER.pack(record_offset(record)) + key not in database
+            ):
                 continue
             yield key, record
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _RETRY_S: Final = 1.0
-_FORGOTTEN_AT_ONCE: Final = 500
+_PURGED_AT_ONCE: Final = 500
 _NOTED_EVERY_S: Final = 10.0
 """How often it is noted how far the source is consumed where no event changes any state."""
 
@@ -100,8 +100,8 @@ class Checkpoint:
         reached = await self._appended(await self._own_state(profiles), position)
         await self._state.store.apply({}, reached)
 
-    async def forget_left(self, committed_offset: int) -> bool:
-        """Delete profiles that left before `committed_offset`: no replay comes back to them.
+    async def purge_departed(self, committed_offset: int) -> bool:
+        """Delete profiles that departed before `committed_offset`: no replay comes back to them.
 
         Whether some were: there may be more.
 
@@ -110,13 +110,13 @@ class Checkpoint:
 
         """
         store = self._state.store
-        found = await store.left_before(committed_offset, _FORGOTTEN_AT_ONCE)
-        left = [each for each in found if not self._state.holds(each.profile)]
-        if left:
-            deletions = {each.profile: Deletion(each.offset) for each in left}
+        found = await store.departed_before(committed_offset, _PURGED_AT_ONCE)
+        departed = [each for each in found if not self._state.holds(each.profile)]
+        if departed:
+            deletions = {each.profile: Deletion(each.offset) for each in departed}
             position = await self._appended(deletions, store.position)
-            await store.forget(left, position)
-        return bool(left)
+            await store.purge(departed, position)
+        return bool(departed)
 
     async def _appended(self, entries: Mapping[bytes, bytes | Deletion], position: int) -> int:
         """The changelog offset after `entries`, and after what a gap between `position` and them made necessary."""

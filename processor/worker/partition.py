@@ -100,7 +100,7 @@ class Partition:
         """Those of the batches in flight."""
         self._stirred = asyncio.Event()
         self._to_settle = asyncio.Event()
-        self._left_until = 1
+        self._departed_until = 1
         # Profiles may have left before this; those of former lives are looked for once.
         self._idle = asyncio.Event()
         self._idle.set()
@@ -194,7 +194,7 @@ class Partition:
     def committed(self, offset: int) -> None:
         """Kafka has this partition's offset: the records of profiles that left before it have had their use."""
         self.committed_offset = offset
-        if self._left_until:
+        if self._departed_until:
             self._to_settle.set()
 
     def _give_back(self) -> None:
@@ -257,17 +257,17 @@ class Partition:
             self._to_settle.clear()
             while self._in_flight:
                 await self._settle_some()
-            await self._forget_left()
+            await self._purge_departed()
 
-    async def _forget_left(self) -> None:
+    async def _purge_departed(self) -> None:
         committed = self.committed_offset
-        if committed is None or not self._left_until:
+        if committed is None or not self._departed_until:
             return
         self.waits_for = "changelog"
-        if await self._stages.checkpoint.forget_left(committed):
+        if await self._stages.checkpoint.purge_departed(committed):
             self._to_settle.set()
-        elif committed >= self._left_until:
-            self._left_until = 0
+        elif committed >= self._departed_until:
+            self._departed_until = 0
         self.waits_for = None
 
     async def _settle_some(self) -> None:
@@ -301,7 +301,7 @@ class Partition:
         self.next_offset = batch.next_offset
         self.reached_timestamp_ms = batch.timestamp_ms
         if batch.has_left:
-            self._left_until = batch.next_offset
+            self._departed_until = batch.next_offset
         self.held_bytes -= batch.size_bytes
         self._spans.popleft().acknowledged(batch, rejected)
         self._status.acknowledged(batch, rejected)

@@ -34,7 +34,7 @@ async def filled(path: Path) -> Path:
 async def position(path: Path, cluster: str = "c", deletions_kept_ms: int = DAY_MS, **changes: int) -> int:
     directory = directory_at(path, cluster, **changes)
     try:
-        store = await directory.open(0, deletions_kept_ms=deletions_kept_ms, forgotten_kept_ms=0)
+        store = await directory.open(0, deletions_kept_ms=deletions_kept_ms, purged_kept_ms=0)
         found: int = store.position
         assert await store.get_many([b"p"]) == {b"p": RECORD if found else None}
         await store.close()
@@ -97,13 +97,13 @@ async def test_a_store_that_is_opened_again_reads_through_the_cache_that_all_sto
     tmp_path: Path,
 ) -> None:
     directory = directory_at(tmp_path)
-    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
+    store = await directory.open(0, deletions_kept_ms=DAY_MS, purged_kept_ms=0)
     records = {b"p%d" % i: encode_record(StateRecord(i)) for i in range(20_000)}
     await store.apply(records, 7)
     await store.flush()
     store._database.flush()
     await store.close()
-    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
+    store = await directory.open(0, deletions_kept_ms=DAY_MS, purged_kept_ms=0)
     empty = directory.memory_used_bytes
     assert await store.get_many(list(records)) == records
     assert directory.memory_used_bytes > empty + sum(map(len, records.values()))
@@ -150,7 +150,7 @@ async def test_a_store_that_is_open_only_when_nobody_wants_it_any_more_is_closed
     database = directory._database(path)
     close = mock.Mock(side_effect=Exception(failure) if failure else database.close)
     monkeypatch.setattr(directory, "_database", lambda _: mock.Mock(wraps=database, close=close))
-    opening = asyncio.create_task(directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0))
+    opening = asyncio.create_task(directory.open(0, deletions_kept_ms=DAY_MS, purged_kept_ms=0))
     await asyncio.sleep(0)
     opening.cancel()
     await asyncio.wait([opening])

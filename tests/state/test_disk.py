@@ -51,7 +51,7 @@ async def test_a_full_disk_is_told_and_all_that_it_was_given_is_still_known(tmp_
             assert "the disk is full: make room" in store.trouble
             await store.apply({b"profile-000000": member(9_000), b"gone": encode_left(9_001)}, 7_000)
             await store.flush()
-            assert await store.left_before(10_000, 10) == []
+            assert await store.departed_before(10_000, 10) == []
             found = await store.get_many([*many(0, 6_000)])
             assert found == {**many(0, 6_000), b"profile-000000": member(9_000)}
     # With room it is opened again: what it claims to have, it has.
@@ -81,8 +81,8 @@ async def test_a_store_that_cannot_be_opened_for_room_says_so(tmp_path: Path) ->
     directory = directory_at(tmp_path)
     try:
         with files_limited_to(0), pytest.raises(StateUnavailable, match="the disk is full: make room"):
-            await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
-        store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
+            await directory.open(0, deletions_kept_ms=DAY_MS, purged_kept_ms=0)
+        store = await directory.open(0, deletions_kept_ms=DAY_MS, purged_kept_ms=0)
         await store.close()
     finally:
         await asyncio.to_thread(directory.close)
@@ -135,7 +135,7 @@ async def test_it_tells_what_the_open_stores_take_and_what_is_free(tmp_path: Pat
     disk = Disk(directory.path, lambda: directory.paths)
     looking = asyncio.create_task(disk.run())
     try:
-        store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
+        store = await directory.open(0, deletions_kept_ms=DAY_MS, purged_kept_ms=0)
         await store.apply(many(0, 5_000), 5_000)
         await store.flush()
         looking.cancel()

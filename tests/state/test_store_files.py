@@ -135,9 +135,7 @@ async def test_many_stores_leave_the_write_buffers_to_those_that_write(tmp_path:
         partitions=100,
     )
     try:
-        stores = [
-            await directory.open(n, deletions_kept_ms=DAY_MS, forgotten_kept_ms=DAY_MS) for n in range(10)
-        ]
+        stores = [await directory.open(n, deletions_kept_ms=DAY_MS, purged_kept_ms=DAY_MS) for n in range(10)]
         for turn in range(10):
             for store in stores:
                 await store.apply({b"p%d" % turn: record(turn)}, turn + 1)

@@ -164,12 +164,12 @@ def test_profiles_that_left_are_deleted_once_their_offset_is_committed() -> None
         changelog = MemoryChangelog()
         owner = Owner(changelog)
         await owner.keep({b"p": encode_left(4), b"q": encode_left(8)})
-        assert await owner.checkpoint.forget_left(4) is False
-        assert await owner.checkpoint.forget_left(5) is True
+        assert await owner.checkpoint.purge_departed(4) is False
+        assert await owner.checkpoint.purge_departed(5) is True
         last = changelog.records[-1]
         assert (last.key, last.value, last.headers) == (b"p", None, [("offset", b"4")])
         assert owner.store.records == {b"q": encode_left(8)}
-        assert await owner.checkpoint.forget_left(5) is False
+        assert await owner.checkpoint.purge_departed(5) is False
 
     run_in_virtual_time(live())
 
@@ -230,7 +230,7 @@ def test_a_profile_with_a_change_on_its_way_is_not_deleted() -> None:
         owner = Owner(changelog)
         await owner.keep({b"p": encode_left(4)})
         owner.overlay.put({b"p": member(6)})
-        assert await owner.checkpoint.forget_left(5) is False
+        assert await owner.checkpoint.purge_departed(5) is False
         assert len(changelog.records) == 2
 
     run_in_virtual_time(live())
