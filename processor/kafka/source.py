@@ -172,14 +172,14 @@ class Source:
         """Whether a partition is assigned to this member now."""
         return state_of(self._consumer, TopicPartition(self.topic, partition)) is not None
 
-    def hold(self, partitions: Collection[int]) -> None:
-        """Fetch nothing of newly assigned `partitions` until `take_from` says where from."""
+    def pause(self, partitions: Collection[int]) -> None:
+        """Fetch nothing of newly assigned `partitions` until `resume` says where from."""
         for partition in partitions:
             self._committed_before.pop(partition, None)
         self._consumer.pause(*(TopicPartition(self.topic, partition) for partition in partitions))
 
-    def take_from(self, partition: int, offset: int) -> None:
-        """Fetch a partition from `offset` on."""
+    def resume(self, partition: int, offset: int) -> None:
+        """Fetch a partition from `offset` on; nothing happens where it was revoked meanwhile."""
         place = TopicPartition(self.topic, partition)
         try:
             self._consumer.seek(place, offset)
@@ -285,7 +285,7 @@ class Source:
             log.info(
                 "compaction took a partition's last events", partition=partition, since=reach.position, to=end
             )
-            self.take_from(partition, end)
+            self.resume(partition, end)
 
     @property
     def fetched_bytes(self) -> int:
@@ -373,7 +373,7 @@ class Source:
         for place, offset in error.args[0].items():
             begin = (await self.bounds(place.partition)).begin
             self._assignment.deleted(place.partition, offset, begin)
-            self.take_from(place.partition, begin)
+            self.resume(place.partition, begin)
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types

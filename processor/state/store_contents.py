@@ -15,8 +15,8 @@ from processor.state.directory import is_in_use, open_to_look
 from processor.state.rocksdb_store import (
     CHANGELOG_KEY,
     CONSUMED_KEY,
-    IDENTITY_KEY,
     DEPARTED_PREFIX,
+    IDENTITY_KEY,
     NUMBER,
     POSITION,
     POSITION_KEY,

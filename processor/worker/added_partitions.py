@@ -47,8 +47,8 @@ class Growth:
         """The same, and the partition is held there, at the first of those that may not be taken."""
         finishing = self.finishing(partition, records)
         if len(finishing) < len(records):
-            source.take_from(partition, records[len(finishing)].offset)
-            source.hold([partition])
+            source.resume(partition, records[len(finishing)].offset)
+            source.pause([partition])
         return finishing
 
     def stands_at(self, partition: int) -> int | None:

@@ -153,7 +153,7 @@ class Pipeline:
         await check_topics(self.source, self._parts.changelog, self.status)
         if self._is_ending:
             return  # a rebalance met the end: what is not begun is the next owner's, once this member has left
-        self.source.hold(partitions)
+        self.source.pause(partitions)
         known = self._parts.changelog_shape.partitions
         if self.source.partition_count > known:
             self._growth = Growth(self.source.topic, known, self.source.partition_count)
@@ -237,7 +237,7 @@ class Pipeline:
             self.partitions[number] = partition
             self.status.restored(number)
             log.info("partition restored", partition=number, offset=start, changelog_offset=store.position)
-            self.source.take_from(number, start)
+            self.source.resume(number, start)
             self._stirred.set()
             await partition.run()
         except asyncio.CancelledError as error:
@@ -266,7 +266,7 @@ class Pipeline:
             await self._release(asyncio.get_running_loop().time() + patience_ms / 1000, [number])
             if self.source.has(number):
                 self.status.begun_anew(number, disk_trouble.CONDITION)
-                self.source.hold([number])
+                self.source.pause([number])
                 self._begin(number, tasks)
             else:
                 self.status.revoked(number)

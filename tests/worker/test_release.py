@@ -54,10 +54,10 @@ class ScriptedSource:
     async def check_identity(self) -> None:
         """It stays the topic that it is."""
 
-    def hold(self, partitions: Collection[int]) -> None:
+    def pause(self, partitions: Collection[int]) -> None:
         """Nothing comes before it is taken."""
 
-    def take_from(self, partition: int, _: int) -> None:
+    def resume(self, partition: int, _: int) -> None:
         self.taken_from.append(partition)
         self._fresh.append(partition)
 
