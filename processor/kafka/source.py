@@ -67,7 +67,6 @@ class Source:
     def __init__(
         self,
         settings: KafkaSettings,
-        assignment: Assignment,
         heartbeats: Heartbeats,
         *,
         gives_id_back: bool = False,
@@ -97,7 +96,6 @@ class Source:
         self._committed_before: dict[int, int] = {}
         """The group's offsets of partitions that are not begun yet."""
         self._topic_id: str | None = None
-        self._assignment = assignment
         self._heartbeats = heartbeats
         self._static_member = (
             StaticMember(
@@ -106,10 +104,10 @@ class Source:
             if settings.instance_id
             else None
         )
-        self._listener = _Listener(assignment, self._heartbeats)
+        self._listener = _Listener(heartbeats)
 
-    async def start(self) -> None:
-        """Connect and join the group; partitions arrive later, through the assignment.
+    async def start(self, assignment: Assignment) -> None:
+        """Connect and join the group; partitions arrive later, by calls of `assignment`.
 
         May be tried again; `stop` is due even where it failed.
 
@@ -124,6 +122,7 @@ class Source:
             self._static_member.watch(self._consumer)
         self._heartbeats.watch(self._consumer)
         heed_commits(self._consumer)
+        self._listener.attach(assignment)
         self._consumer.subscribe([self.topic], listener=self._listener)
 
     @property
@@ -312,12 +311,12 @@ class Source:
 
     async def stop(self) -> None:
         """Leave the group. Drain and commit first: nothing is revoked on the way out."""
-        self._listener.ended = True
+        self._listener.detach()
         await leave(self._consumer)
 
     async def failed(self) -> None:
-        """Wait for a listener to fail, and raise what it raised; never returns otherwise."""
-        await self._listener.failure
+        """Wait for the assignment to fail in a rebalance, and raise what it raised; never returns otherwise."""
+        await self._listener.failed()
 
     async def poll(self, room: Room) -> Mapping[int, Records]:
         """Whole batches of the partitions that have `room`, as far as it goes; may be empty after a short wait.
@@ -372,28 +371,44 @@ class Source:
         await self.check_identity()
         for place, offset in error.args[0].items():
             begin = (await self.bounds(place.partition)).begin
-            self._assignment.deleted(place.partition, offset, begin)
+            self._listener.deleted(place.partition, offset, begin)
             self.resume(place.partition, begin)
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """Passes assignments on and keeps what goes wrong in them."""
+    """Passes what happens to partitions on to an assignment, while one is attached, and keeps what it raises."""
 
-    def __init__(self, assignment: Assignment, heartbeats: Heartbeats) -> None:
-        self._assignment = assignment
+    def __init__(self, heartbeats: Heartbeats) -> None:
         self._heartbeats = heartbeats
-        self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.ended = False
+        self._assignment: Assignment | None = None
+        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def attach(self, assignment: Assignment) -> None:
+        """Pass on what happens from now on."""
+        self._assignment = assignment
+
+    def detach(self) -> None:
+        """Pass nothing on any more: the member leaves the group."""
+        self._assignment = None
+
+    async def failed(self) -> None:
+        """Wait until a call of the assignment has raised, and raise that."""
+        await self._failure
+
+    def deleted(self, partition: int, first: int, end: int) -> None:
+        """Offsets from `first` to before `end` were deleted before they were read."""
+        if self._assignment is not None:
+            self._assignment.deleted(partition, first, end)
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Called by aiokafka before the group is joined anew."""
-        if not self.ended:
+        if self._assignment is not None:
             await self._pass_on(self._assignment.revoked, revoked)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Called by aiokafka when the group has its new assignment."""
         self._heartbeats.answered()
-        if not self.ended:
+        if self._assignment is not None:
             await self._pass_on(self._assignment.assigned, assigned)
 
     async def _pass_on(
@@ -404,8 +419,8 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001  aiokafka would log it and go on; `failed` raises it
-            if not self.failure.done():
-                self.failure.set_exception(error)
+            if not self._failure.done():
+                self._failure.set_exception(error)
 
 
 async def check_group(settings: KafkaSettings) -> None:

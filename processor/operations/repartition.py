@@ -145,7 +145,7 @@ class _Work:
                     overruled = await restore(changelog, partition, store, bounds.end, lambda _: None)
                     if overruled:
                         checkpoint = Checkpoint(partition, changelog, Overlay(store), Status())
-                        await checkpoint.overrule(overruled, bounds.end)
+                        await checkpoint.reassert(overruled, bounds.end)
                     self._stream = self._stream or store.stream
                     if changelog.identity is not None:
                         store.note(changelog=changelog.identity.topic)

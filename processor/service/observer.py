@@ -148,7 +148,7 @@ class Observer:
         if self.pipeline is None:
             return LimitReport()
         limit = self.pipeline.dead_letter_limit
-        return LimitReport(limit.ratio, limit.is_held, limit.told)
+        return LimitReport(limit.ratio, limit.is_held, limit.notice)
 
     def _disk(self) -> DiskReport | None:
         figures = None if self.pipeline is None else self.pipeline.disk.figures
@@ -180,7 +180,7 @@ class Observer:
     def _partition(self, number: int, pipeline: Pipeline) -> PartitionReport:
         partition = pipeline.partitions[number]
         reach, held = pipeline.reach(number), pipeline.tail.held_back(number)
-        reached = partition.start_offset if partition.next_offset is None else partition.next_offset
+        reached = partition.reached_offset
         lag = None if reach is None else max(reach.end - reached, 0)
         oldest_ms = partition.oldest_timestamp_ms
         if oldest_ms is None and lag:

@@ -28,7 +28,7 @@ from processor.kafka.client_lifecycle import within
 from processor.kafka.dead_letter_topic import prepare_letter_topic
 from processor.kafka.dead_letters import DeadLetters
 from processor.kafka.heartbeats import Heartbeats
-from processor.kafka.source import check_group
+from processor.kafka.source import Source, check_group
 from processor.kafka.source_topic import SourceTopic, look_at_source
 from processor.kafka.topics import open_topics
 from processor.kinesis.connection import check_stream, open_stream
@@ -202,7 +202,7 @@ async def _connected(
     parts = Parts(
         core=Core(plan),
         writer=writer,
-        dead_letters=dead_letters,
+        write_dead_letters=dead_letters.write,
         changelog=changelog,
         changelog_shape=prepared.changelog,
         heartbeats=life.heartbeats,
@@ -219,9 +219,10 @@ async def _connected(
         state_memory_bytes=lambda: directory.memory_used_bytes,
     )
     tracer = await stack.enter_async_context(tracing(settings.kafka.topic, settings.service.traces))
-    pipeline = Pipeline(settings, parts, status, tracer)
+    source = Source(settings.kafka, life.heartbeats, gives_id_back=settings.gives_id_back)
+    pipeline = Pipeline(settings, parts, source, status, tracer)
     stack.push_async_exit(partial(_leave_group, pipeline))
-    await _patiently(patience, pipeline.source.start, "kafka", status)
+    await _patiently(patience, lambda: source.start(pipeline), "kafka", status)
     return pipeline
 
 

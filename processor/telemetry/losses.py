@@ -1,4 +1,4 @@
-"""Events that were never taken, and groups that begin anew: told once, with partition and offsets, and counted."""
+"""Events that were never taken, and groups that begin anew: logged once, with partition and offsets, and counted."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Losses:
     """Of one worker. `elsewhere` is what its group has committed of other topics: offsets by partition, by topic."""
 
     def __init__(self, status: Status, elsewhere: Mapping[str, Mapping[int, int]]) -> None:
-        self._figures = status.figures
+        self._status = status
         self._elsewhere = elsewhere
 
     def deleted(self, partition: int, first: int, end: int) -> None:
         """The source deleted what was not read yet, from `first` to before `end`."""
-        self._figures.lost["deleted"] += end - first
+        self._status.lost("deleted", end - first)
         log.error(
             "events were deleted from the source before they were read: raise its retention",
             partition=partition,
@@ -33,7 +33,7 @@ class Losses:
 
     def passed_by_hand(self, partition: int, first: int, end: int) -> None:
         """The group's offset was set forward while the service was stopped: nothing from `first` to before `end` was taken."""
-        self._figures.lost["passed"] += end - first
+        self._status.lost("passed", end - first)
         log.error(
             "the group's offset was set forward by hand: events were passed over that nobody has taken. To take them, stop "
             "the service and set the offset back: docs/operations.md, Events lost",
@@ -45,10 +45,10 @@ class Losses:
     def begun_anew(self, partition: int, start: int) -> None:
         """The group had no offset of the partition: it begins at `start`, and exports every profile anew."""
         if not self._elsewhere:
-            self._figures.begun_anew["nothing"] += 1
+            self._status.group_began("nothing")
             log.info("the group begins anew", partition=partition, offset=start)
             return
-        self._figures.begun_anew["topic"] += 1
+        self._status.group_began("topic")
         log.warning(
             "the group begins anew on this topic, and has committed offsets of others: where the topic was renamed, exits of "
             "what was exported from the former one will not come",

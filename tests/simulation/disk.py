@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from processor.errors import StateUnavailable
+from processor.state import disk
 from processor.state.memory import MemoryStore
 from tests.simulation.broker import NOWHERE
 from tests.simulation.loop import PROCESS
@@ -21,10 +23,11 @@ _SYNCED = 0.2
 """The share of writes after which the disk has all of them for good."""
 
 
-class NoDisk:
-    """What is looked at of a real one."""
+class NoDisk(disk.Disk):
+    """One that nobody looks at: it has no figures, and takes all."""
 
-    figures = None
+    def __init__(self) -> None:
+        super().__init__(Path("nowhere"), list)
 
     async def run(self) -> None:
         await asyncio.Event().wait()
@@ -37,6 +40,7 @@ class Disk(NoDisk):
     """What one machine keeps of its partitions' stores; `full_until_s` it takes nothing."""
 
     def __init__(self, rng: random.Random) -> None:
+        super().__init__()
         self.full_until_s = 0.0
         self._rng = rng
         self._synced: dict[int, MemoryStore] = {}

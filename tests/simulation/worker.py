@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from processor.errors import KinesisError, KinesisUnavailable
 from processor.kafka.changelog import Changelog
 from processor.kafka.client_lifecycle import within
 from processor.kafka.dead_letters import DeadLetters
 from processor.kafka.heartbeats import Heartbeats
+from processor.kafka.source import Source
 from processor.kafka.topics import ChangelogShape
 from processor.kinesis.writer import Writer
 from processor.service.run import _HOPEFUL, _LEAVE_S, _PATIENT, _Patience, _patiently
@@ -111,7 +112,7 @@ class Worker:
         parts = Parts(
             core=core(),
             writer=writer,
-            dead_letters=dead_letters,
+            write_dead_letters=dead_letters.write,
             changelog=changelog,
             changelog_shape=_SHAPE,
             heartbeats=heartbeats,
@@ -120,13 +121,14 @@ class Worker:
             source_is_compacted=True,
             check_room=lambda _: None,
             open_store=open_store,
-            disk=cast("Any", self.disk),
+            disk=self.disk,
             state_memory_bytes=lambda: 0,
         )
-        pipeline = Pipeline(settings, parts, status)
+        source = Source(kafka, heartbeats)
+        pipeline = Pipeline(settings, parts, source, status)
         self.bounds = Bounds(pipeline, writer, settings)
-        await _patiently(self._patience, pipeline.source.start, "kafka", status)
-        stack.push_async_callback(within, _LEAVE_S, pipeline.source.stop, "the consumer")
+        await _patiently(self._patience, lambda: source.start(pipeline), "kafka", status)
+        stack.push_async_callback(within, _LEAVE_S, source.stop, "the consumer")
         return pipeline
 
 

@@ -68,9 +68,9 @@ def test_else_a_partition_stands_at_the_first_key_that_has_moved_to_it() -> None
 
 def test_it_is_told_what_is_finished_and_what_to_do_then() -> None:
     growth = Growth("events", 2, 3)
-    assert "partitions 0, 1 of this worker are not finished yet" in growth.told([0, 1], {1: (7, 9)})
+    assert "partitions 0, 1 of this worker are not finished yet" in growth.report([0, 1], {1: (7, 9)})
     growth.finishing(1, events(at_home(0, 2)[0], first=7))
-    told = growth.told([0, 1], {0: (4, 4), 1: (7, 9)})
+    told = growth.report([0, 1], {0: (4, 4), 1: (7, 9)})
     assert "partitions 2 to 2 were added to events" in told
     assert "those of this worker are finished" in told
     assert "`processor state repartition`" in told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -31,7 +31,7 @@ class Owner:
         self.store = MemoryStore()
         self.overlay = Overlay(self.store)
         self.status = Status()
-        self.checkpoint = Checkpoint(0, cast("Any", changelog), self.overlay, self.status)
+        self.checkpoint = Checkpoint(0, changelog, self.overlay, self.status)
 
     async def keep(self, changes: dict[bytes, bytes]) -> None:
         self.overlay.put(changes)
@@ -55,7 +55,7 @@ def test_changes_reach_the_changelog_and_then_the_store() -> None:
     run_in_virtual_time(live())
 
 
-def test_a_changelog_that_fails_is_waited_for_and_told() -> None:
+def test_a_changelog_that_fails_is_waited_for_and_reported() -> None:
     async def live() -> None:
         changelog = MemoryChangelog()
         owner = Owner(changelog)
@@ -67,7 +67,7 @@ def test_a_changelog_that_fails_is_waited_for_and_told() -> None:
     run_in_virtual_time(live())
 
 
-def test_what_an_intruder_wrote_is_overruled_even_after_compaction() -> None:
+def test_state_is_reasserted_over_what_an_intruder_wrote_even_after_compaction() -> None:
     async def live() -> None:
         changelog = MemoryChangelog()
         owner = Owner(changelog)
@@ -86,7 +86,7 @@ def test_what_an_intruder_wrote_is_overruled_even_after_compaction() -> None:
     run_in_virtual_time(live())
 
 
-def test_an_intruder_between_the_repairs_is_overruled_too() -> None:
+def test_state_is_reasserted_over_an_intruder_between_the_repairs_too() -> None:
     class Intruded(MemoryChangelog):
         times = 2
 
@@ -212,10 +212,10 @@ def test_how_far_the_source_is_consumed_is_noted_with_changes_and_where_none_com
             await owner.checkpoint.passed(consumed)
         noted = [int(r.value or b"") for r in changelog.records if r.key == CONSUMED_KEY]
         assert noted == [5, 16, 27, 38]
-        await owner.checkpoint.rest(45)
-        await owner.checkpoint.rest(45)
+        await owner.checkpoint.flush(45)
+        await owner.checkpoint.flush(45)
         assert changelog.records[-1].value == b"45"
-        await owner.checkpoint.rest(12)
+        await owner.checkpoint.flush(12)
         await owner.keep({b"p": member(13)})
         assert owner.store.consumed == 45
         return changelog

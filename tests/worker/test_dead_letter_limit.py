@@ -118,7 +118,7 @@ def test_it_is_warned_of_before_it_holds_and_says_what_was() -> None:
             if number < 9:
                 await limit.passed(0, [Passing(11, 12, 12 * number)])
                 ratios.append(limit.ratio)
-                told.append(limit.told)
+                told.append(limit.notice)
             else:
                 with pytest.raises(TimeoutError):
                     async with asyncio.timeout(1):
@@ -193,7 +193,7 @@ def test_once_it_is_lifted_what_the_topic_had_passes_and_what_came_later_counts(
         assert CONDITION in status.conditions
         limit.lift({0: 500, 1: 10})
         assert CONDITION not in status.conditions
-        assert limit.told is None
+        assert limit.notice is None
         assert await passing(limit, 0, backlog) == 100
         assert limit.ratio == 0
         # Another member's partition, which this one was given meanwhile.
@@ -231,7 +231,7 @@ def test_a_partition_that_is_given_up_takes_its_run_with_it() -> None:
     async def world() -> float:
         limit = limit_of(Status(), count=1_000, run=20)
         await limit.passed(0, [Passing(15, 15, 15)])
-        limit.forget(0)
+        limit.released(0)
         await limit.passed(0, [Passing(15, 15, 15)])
         return limit.ratio
 
