@@ -107,7 +107,8 @@ def _any_generation(_: Any) -> Any:
 
 def _one_record_short(restore: Any) -> Any:
     async def mistaken(changelog: Any, partition: int, store: Any, end: int, on_progress: Any) -> set[bytes]:
-        outdated: set[bytes] = await restore(changelog, partition, store, max(end - 1, 0), on_progress)
+        # Behind the last one stands the note of what is consumed.
+        outdated: set[bytes] = await restore(changelog, partition, store, max(end - 2, 0), on_progress)
         if store.position < end:
             await store.apply({}, end)
         return outdated
