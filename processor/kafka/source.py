@@ -127,7 +127,7 @@ class Source:
 
     @property
     def is_expelled(self) -> bool:
-        """Whether the group has gone on without this member: what it held may be another's already."""
+        """Whether the group has gone on without this member: what it owned may be another's already."""
         return self._heartbeats.is_expelled
 
     @property

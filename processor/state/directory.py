@@ -41,12 +41,12 @@ from processor.state.rocksdb_store import (
     POSITION_KEY,
     STREAM_KEY,
     RocksStore,
-    is_damage,
-    state_error,
 )
+from processor.state.store_errors import is_damage, state_error
 from processor.state.store_files import max_open_files
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from processor.settings import StateSettings
@@ -89,10 +89,18 @@ class StateDirectory:
     """
 
     def __init__(
-        self, settings: StateSettings, group: str, topic: str, cluster: str, *, partitions: int
+        self,
+        settings: StateSettings,
+        group: str,
+        topic: str,
+        cluster: str,
+        *,
+        partitions: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path = place_of(settings, group, topic)
         self._settings = settings
+        self._clock = clock
         self._identity = cluster, group, topic
         self._hot_bytes = settings.memory_bytes // 4 // max(partitions, 1)
         self._unwritten_bytes = self._hot_bytes // 2
@@ -128,7 +136,7 @@ class StateDirectory:
         try:
             store = await asyncio.shield(opening)
         except asyncio.CancelledError:
-            # A thread cannot be cancelled: what it opened is closed as any other, its errors told as theirs.
+            # A thread cannot be cancelled: what it opened is closed as any other, its errors are raised as theirs.
             await asyncio.wait([opening])
             if opening.exception() is None:
                 await opening.result().close()
@@ -137,7 +145,7 @@ class StateDirectory:
         return store
 
     def close(self) -> None:
-        """Let go of threads and memory; the stores are closed."""
+        """End the threads and release memory; the stores are closed before."""
         self._executor.shutdown()
 
     @property
@@ -182,6 +190,7 @@ class StateDirectory:
             cache_bytes=self._hot_bytes,
             unwritten_bytes=self._unwritten_bytes,
             purged_kept_ms=purged_kept_ms,
+            clock=self._clock,
         )
 
     def _checked(
@@ -268,7 +277,7 @@ def place_of(settings: StateSettings, group: str, topic: str) -> Path:
 
 
 def _folder(name: str) -> str:
-    """A folder's name for any name; one that file systems find too long is cut, and told from others by its digest."""
+    """A folder's name for any name; one that file systems find too long is cut, and distinguished from others by its digest."""
     # A name of dots alone would lead elsewhere; quote leaves dots as they are.
     folder = f"{quote(name, safe='')}~"
     if len(folder) <= _FOLDER_MAX:

@@ -19,8 +19,6 @@ takes from the end is restored from the changelog.
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
 import struct
 import time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -32,7 +30,7 @@ from processor.errors import StateError, StateUnavailable
 from processor.profile.state_record import encode_left, has_left, record_offset
 from processor.state.record_cache import HotRecords
 from processor.state.store import Departed
-from processor.state.store_files import told_too_many
+from processor.state.store_errors import is_damage, state_error
 from processor.state.unwritten import Unwritten
 
 if TYPE_CHECKING:
@@ -59,20 +57,6 @@ NUMBER: Final = struct.Struct(">q")
 _KEYED_BYTES: Final = 10
 _DROPPED_AT_ONCE: Final = 1000
 
-_PASSING: Final = {
-    (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), os.strerror(errno.EFBIG)): (
-        "the disk is full: make room, and it goes on by itself; what was not kept is restored from the changelog"
-    ),
-    (os.strerror(errno.EROFS),): (
-        "the disk may only be read: make it writable again, and it goes on by itself; what was not kept is restored from "
-        "the changelog"
-    ),
-    (os.strerror(errno.EIO),): (
-        "the disk fails: mend it, or give the service another; without its stores it restores all from the changelog"
-    ),
-}
-"""What the system says of a disk that may be well again, and what to do about it."""
-
 _UNWRITTEN_S: Final = 10.0
 """How long changes wait for the disk while others come: so much of the changelog is read again after a crash."""
 
@@ -91,6 +75,7 @@ class RocksStore:
         cache_bytes: int,
         unwritten_bytes: int,
         purged_kept_ms: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path = path
         self._database = database
@@ -101,7 +86,8 @@ class RocksStore:
         self._unwritten = Unwritten()
         self._purged_kept_ms = purged_kept_ms
         self._one_at_a_time = asyncio.Lock()
-        self._written_s = time.monotonic()
+        self._clock = clock
+        self._written_s = clock()
         self._may_hold_departed = True
         stored = database.get(POSITION_KEY)
         self.position, self.highest_offset = POSITION.unpack(stored)[:2] if stored else (0, -1)
@@ -195,7 +181,7 @@ class RocksStore:
             # Nothing reads the disk now: what is taken is found among the hot records, or there after this.
             taken, self._unwritten = self._unwritten, Unwritten()
             self._hot.correct(taken.records)
-            self._written_s = time.monotonic()
+            self._written_s = self._clock()
             self._written_position = self.position
             self._may_hold_departed = self._may_hold_departed or bool(taken.departed)
             now_ms = time.time_ns() // 1_000_000
@@ -219,11 +205,11 @@ class RocksStore:
             try:
                 await self._run(self._database.close)
             except StateUnavailable as error:
-                # RocksDB says once more what has failed; its files are let go of.
+                # RocksDB says once more what has failed; its files are released.
                 log.info("a store was closed whose disk takes nothing", reason=str(error))
 
     async def _flush_if_due(self) -> None:
-        waited_s = time.monotonic() - self._written_s
+        waited_s = self._clock() - self._written_s
         if self._unwritten.size_bytes > self._unwritten_bytes or waited_s > _UNWRITTEN_S:
             await self.flush()
 
@@ -318,26 +304,3 @@ class RocksStore:
             if not isinstance(key, bytes) or not key.startswith(prefix):
                 return
             yield key
-
-
-def state_error(error: Exception, path: Path) -> StateError:
-    """This package's error for one of RocksDB's, or of the system's, with what to do about it."""
-    text = str(error)
-    for signs, remedy in _PASSING.items():
-        if any(sign in text for sign in signs):
-            return StateUnavailable(f"{path}: {remedy} ({text})")
-    if "Too many open files" in text:
-        return StateError(told_too_many())
-    if "Permission denied" in text:
-        return StateError(f"{path}: it cannot be written: see PROCESSOR_STATE_DIRECTORY ({text})")
-    if is_damage(error):
-        return StateError(
-            f"{path}: it is damaged and will be rebuilt from the changelog at the next start ({text})"
-        )
-    return StateError(f"{path}: the store failed ({text})")
-
-
-def is_damage(error: Exception) -> bool:
-    """Whether the store's files, not its surroundings, are at fault."""
-    text = str(error)
-    return "Corruption" in text or "checksum" in text or "Invalid argument" in text

@@ -64,7 +64,7 @@ class Store(Protocol):
     async def apply(self, changes: Mapping[bytes, bytes], position: int, stream: str | None = None) -> None:
         """Put records, in the order of their source offsets, and note the changelog offset that they reach to.
 
-        `stream` where that is told anew. The disk may have them a little later; what a crash takes is restored.
+        `stream` is what they were exported to, where that is new. The disk may have them a little later; what a crash takes is restored.
         """
 
     async def flush(self) -> None:
@@ -80,4 +80,4 @@ class Store(Protocol):
         """Empty it, as if it were new."""
 
     async def close(self) -> None:
-        """Give up what is held; the store is not used again."""
+        """Release memory and files; the store is not used again."""

@@ -1,6 +1,6 @@
 """The way back up of a partition's state: into the changelog, and from there into the local store.
 
-Appends are acknowledged at offsets that follow each other. A gap tells of an intruder: a member that has lost
+Appends are acknowledged at offsets that follow each other. A gap is a sign of an intruder: a member that has lost
 the partition and does not know it, or an append of a former owner that landed late. What it wrote would win over
 older records when the changelog is compacted, so this owner's state of those profiles is appended again.
 """

@@ -23,7 +23,7 @@ _LOOK_S: Final = 0.5
 class Health:
     """Of one worker: looks every half second, and reports what it finds to `status`.
 
-    A heartbeat may be late by `patience_s`. `growth` returns what is known of partitions that were added to the source;
+    `kafka` is a condition once no heartbeat was answered for `silence_max_s`. `growth` returns what is known of partitions that were added to the source;
     None while none were.
     """
 
@@ -35,7 +35,7 @@ class Health:
         owned: OwnedPartitions,
         status: Status,
         *,
-        patience_s: float,
+        silence_max_s: float,
         growth: Callable[[], Growth | None],
     ) -> None:
         self._source = source
@@ -43,7 +43,7 @@ class Health:
         self._writer = writer
         self._owned = owned
         self._status = status
-        self._patience_s = patience_s
+        self._silence_max_s = silence_max_s
         self._growth = growth
 
     async def run(self) -> None:
@@ -64,7 +64,7 @@ class Health:
 
     def _look_at_kafka(self) -> None:
         silence_s = self._heartbeats.silence_s
-        is_silent = silence_s >= self._patience_s and not self._heartbeats.is_joining
+        is_silent = silence_s >= self._silence_max_s and not self._heartbeats.is_joining
         self._report("kafka", f"no heartbeat was answered for {silence_s:.0f} s" if is_silent else None)
         self._report("instance id", self._source.rival)
         gone = "topic {} does not exist any more: bring it back with its offsets, or start a new group on another"

@@ -65,7 +65,7 @@ class Tail:
         may_have_gaps: bool,
     ) -> None:
         self._topic = settings.topic
-        self._patience_s = settings.transaction_timeout_ms / 1000
+        self._reported_after_s = settings.transaction_timeout_ms / 1000
         self._source = source
         self._partitions = partitions
         self._status = status
@@ -114,7 +114,7 @@ class Tail:
     def _report(self) -> None:
         for number in list(self._partitions):
             held = self.held_back(number)
-            if held is None or held.since_s < self._patience_s:
+            if held is None or held.since_s < self._reported_after_s:
                 self._status.healthy(CONDITION, number)
                 continue
             self._status.unhealthy(CONDITION, self._why(number, held), number)

@@ -134,7 +134,7 @@ class Pipeline:
             parts.writer,
             self._owned,
             status,
-            patience_s=_MISSED_HEARTBEATS * kafka.heartbeat_interval_ms / 1000,
+            silence_max_s=_MISSED_HEARTBEATS * kafka.heartbeat_interval_ms / 1000,
             growth=lambda: self._growth,
         )
         self.tail = Tail(kafka, source, self.partitions, status, may_have_gaps=parts.source_is_compacted)

@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import resource
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from structlog.testing import capture_logs
@@ -17,22 +14,9 @@ from processor.errors import StateError, StateUnavailable
 from processor.profile.state_record import encode_left
 from processor.state import disk as disks
 from processor.state.disk import Disk, DiskFigures, write_probe
-from processor.state.rocksdb_store import state_error
+from processor.state.store_errors import state_error
+from tests.state.full_disk import files_limited_to
 from tests.state.test_stores import DAY_MS, directory_at, member, opened
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@contextmanager
-def files_limited_to(size_bytes: int) -> Iterator[None]:
-    """No file of this process may grow beyond; what the system says then is one of a full disk's ways to say it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def many(first: int, count: int = 2_000) -> dict[bytes, bytes]:
@@ -153,14 +137,14 @@ async def test_it_tells_what_the_open_stores_take_and_what_is_free(tmp_path: Pat
         await asyncio.to_thread(directory.close)
 
 
-def test_little_room_is_told_once_and_again_when_there_was_more() -> None:
+def test_little_room_is_warned_of_once_and_again_when_there_was_more() -> None:
     disk = Disk(Path("/state"), list)
     with capture_logs() as lines:
         for free_bytes in (50, 9, 8, 50, 9):
             disk.figures = DiskFigures(1, free_bytes, 100)
-            disk._tell()
+            disk._warn_if_little()
         disk.figures = None
-        disk._tell()
+        disk._warn_if_little()
     assert [(line["event"], line["free_bytes"]) for line in lines] == [
         ("the disk of the stores is nearly full", 9)
     ] * 2

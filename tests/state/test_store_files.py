@@ -15,7 +15,7 @@ from processor.profile.structs import StateRecord
 from processor.settings import StateSettings
 from processor.state import open_files
 from processor.state.directory import StateDirectory
-from processor.state.rocksdb_store import state_error
+from processor.state.store_errors import state_error
 from processor.state.store_files import check_room, max_open_files
 from tests.state.test_stores import DAY_MS, opened
 

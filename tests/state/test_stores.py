@@ -22,9 +22,10 @@ from processor.state.directory import StateDirectory, figures_of, open_to_look
 from processor.state.memory import MemoryStore
 from processor.state.rocksdb_store import POSITION_KEY, RocksStore
 from processor.state.store import Departed
+from tests.state.full_disk import files_limited_to
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from processor.state.store import Store
 
@@ -35,15 +36,20 @@ def member(offset: int) -> bytes:
     return encode_record(StateRecord(offset, memberships={"one": "2020-05-25T21:24:39Z"}))
 
 
-def directory_at(path: Path, cluster: str = "c", **changes: int) -> StateDirectory:
+def directory_at(
+    path: Path, cluster: str = "c", clock: Callable[[], float] = time.monotonic, /, **changes: int
+) -> StateDirectory:
     values = {"directory": path, "memory_bytes": 16 * 1024 * 1024, **changes}
-    return StateDirectory(StateSettings.model_validate(values), "group", "topic", cluster, partitions=2)
+    settings = StateSettings.model_validate(values)
+    return StateDirectory(settings, "group", "topic", cluster, partitions=2, clock=clock)
 
 
 @asynccontextmanager
-async def opened(path: Path, number: int = 0, *, purged_kept_ms: int = 0) -> AsyncIterator[RocksStore]:
+async def opened(
+    path: Path, number: int = 0, *, purged_kept_ms: int = 0, clock: Callable[[], float] = time.monotonic
+) -> AsyncIterator[RocksStore]:
     """A partition's store on disk; closed again where nothing else was raised."""
-    directory = directory_at(path)
+    directory = directory_at(path, "c", clock)
     try:
         store = await directory.open(number, deletions_kept_ms=DAY_MS, purged_kept_ms=purged_kept_ms)
         yield store
@@ -179,33 +185,27 @@ async def test_after_a_crash_a_store_is_as_it_was_when_it_was_written_last(tmp_p
 
 @pytest.mark.parametrize("is_cancelled", [False, True])
 async def test_a_store_that_could_not_be_written_never_claims_what_it_lost(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_cancelled: bool
+    tmp_path: Path, *, is_cancelled: bool
 ) -> None:
     async with opened(tmp_path) as store:
         await store.apply({b"p": member(1)}, 1)
         await store.flush()
         await store.apply({b"p": member(2)}, 2)
-        monkeypatch.setattr(RocksStore, "_written", disk_is_full)
-        flushing = asyncio.create_task(store.flush())
-        if is_cancelled:
-            await asyncio.sleep(0)
-            flushing.cancel()
-        if is_cancelled:
-            with pytest.raises(asyncio.CancelledError):
+        with files_limited_to(0):
+            flushing = asyncio.create_task(store.flush())
+            if is_cancelled:
+                await asyncio.sleep(0)
+                flushing.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await flushing
+            else:
                 await flushing
-        else:
-            await flushing
-            assert "the disk is full: make room" in (store.trouble or "")
-            # It knows all that it was given until it is closed.
-            assert await store.get_many([b"p"]) == {b"p": member(2)}
-        monkeypatch.undo()
+                assert "the disk is full: make room" in (store.trouble or "")
+                # It knows all that it was given until it is closed.
+                assert await store.get_many([b"p"]) == {b"p": member(2)}
         await store.apply({b"q": member(3)}, 3)
     async with opened(tmp_path) as store:
         assert (store.position, await store.get_many([b"p", b"q"])) == (1, {b"p": member(1), b"q": None})
-
-
-def disk_is_full(*_: object) -> None:
-    raise OSError("No space left on device")
 
 
 async def test_changes_are_written_when_they_are_many(tmp_path: Path) -> None:
@@ -223,14 +223,15 @@ async def test_changes_are_written_when_they_are_many(tmp_path: Path) -> None:
     await asyncio.to_thread(directory.close)
 
 
-async def test_changes_are_written_when_they_have_waited(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with opened(tmp_path) as store:
+async def test_changes_are_written_when_they_have_waited(tmp_path: Path) -> None:
+    now_s = 0.0
+    async with opened(tmp_path, clock=lambda: now_s) as store:
         await store.apply({b"p": member(1)}, 1)
         assert (await asyncio.to_thread(figures_of, store.path)).position == 0
-        now_s = time.monotonic()
-        monkeypatch.setattr(time, "monotonic", lambda: now_s + 11)
+        now_s = 9.0
+        await store.apply({}, 1)
+        assert (await asyncio.to_thread(figures_of, store.path)).position == 0
+        now_s = 11.0
         await store.apply({}, 2)
         assert (await asyncio.to_thread(figures_of, store.path)).position == 2
 
