@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 
 
 class Departures:
-    """Of one partition."""
+    """The departed profiles of one partition, as far as their records are kept."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self._checkpoint = checkpoint
+        # Profiles may have departed before this offset. Those of former lives are looked for once.
         self._until = 1
-        # Profiles may have departed before this; those of former lives are looked for once.
 
     @property
     def may_be_any(self) -> bool:
@@ -22,7 +22,7 @@ class Departures:
         return self._until > 0
 
     def add(self, before_offset: int) -> None:
-        """Profiles departed at source offsets before `before_offset`."""
+        """Note that profiles departed at source offsets before `before_offset`."""
         self._until = before_offset
 
     async def purge(self, committed_offset: int) -> bool:

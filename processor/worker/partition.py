@@ -14,32 +14,25 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 import structlog
 
-from processor.errors import KafkaError, Reason
 from processor.kinesis.ticket import Ticket
 from processor.profile.batch import Batch, Limits, merged_changes, process
-from processor.profile.dead_letter import DeadLetter
 from processor.profile.source_record import RECORD_OVERHEAD_BYTES, size_bytes
 from processor.telemetry.traces import NoTraces
-from processor.waiting.retry import Delays, retried
-from processor.worker.dead_letter_limit import Passing
+from processor.worker.dead_letter_stage import DeadLetterStage, log_failures
 from processor.worker.departures import Departures
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
-    from processor.errors import ProcessorError
     from processor.kinesis.writer import Writer
     from processor.profile.core import Core
     from processor.profile.source_record import Record
-    from processor.profile.unexpected import Failure
     from processor.state.overlay import LookUp, Overlay
     from processor.telemetry.status import Status
     from processor.telemetry.traces import Span, Tracer
     from processor.worker.checkpoint import Checkpoint
     from processor.worker.dead_letter_limit import DeadLetterLimit
-
-    WriteDeadLetters: TypeAlias = Callable[[int, Sequence[DeadLetter]], Awaitable[None]]
-    """Writes dead letters of a partition, in order, and returns once all of them are kept."""
+    from processor.worker.dead_letter_stage import WriteDeadLetters
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +42,6 @@ _RECORDS_AT_ONCE: Final = 300
 _BATCHES_AT_ONCE: Final = 64
 """How many acknowledged batches share one append to the changelog, at most."""
 
-_DEAD_LETTERS_DELAYS: Final = Delays(2.0, 10.0)
 _FLUSH_AFTER_S: Final = 10.0
 """Where nothing is acknowledged for so long, what was waits for the disk no longer."""
 
@@ -69,7 +61,7 @@ class Stages(NamedTuple):
 
 
 class Partition:
-    """An assigned partition, restored, which begins at `start_offset`. `run` it; `drain` it, then `abandon` it, to release it.
+    """An assigned partition, restored, from `start_offset` on. `run` it; to release it, `drain` it, end `run`, and `abandon` it.
 
     `state_bytes_max` bounds the record of a profile's state; `on_room` is called whenever it holds less than before.
     """
@@ -109,6 +101,7 @@ class Partition:
         self._wake = asyncio.Event()
         self._to_settle = asyncio.Event()
         self._departures = Departures(stages.checkpoint)
+        self._dead_letters = DeadLetterStage(number, stages.limit, stages.write_dead_letters, status)
         self._idle = asyncio.Event()
         self._idle.set()
         self._is_released = False
@@ -152,7 +145,7 @@ class Partition:
         return self._idle.is_set()
 
     def pass_to(self, position: int) -> None:
-        """Acknowledge that all before `position` was read and offered; it changes nothing before that is acknowledged.
+        """Note that all before offset `position` was read and offered; once that is acknowledged, it is the next offset.
 
         What was read and not offered is no event: a transaction's marker, what it aborted, what compaction took.
         """
@@ -245,7 +238,7 @@ class Partition:
         batch = process(stages.core, states, records, limits)
         self._status.processed(batch, time.perf_counter() - began_s)
         if batch.failures:
-            _log_failures(batch.failures, self.number)
+            log_failures(self.number, batch.failures)
         self._spans.append(span)
         stages.state.put(batch.changes)
         # More than a batch: at the end of a topic, markers of transactions may stand that are no events.
@@ -289,11 +282,10 @@ class Partition:
             if pair[1].unsettled or len(settled) == _BATCHES_AT_ONCE:
                 break
             settled.append(pair)
-        dead_letters = [each for batch, ticket in settled for each in _dead_letters(batch, ticket)]
         self.waits_for = "dead-letter limit"
-        await self._stages.limit.passed(self.number, [_passing(batch, ticket) for batch, ticket in settled])
+        await self._dead_letters.limited(settled)
         self.waits_for = "dead letters"
-        await self._write_dead_letters(dead_letters)
+        await self._dead_letters.written(settled)
         self.waits_for = "changelog"
         changes = merged_changes([batch for batch, _ in settled])
         if changes:
@@ -316,49 +308,6 @@ class Partition:
         self._spans.popleft().acknowledged(batch, rejected)
         self._status.acknowledged(batch, rejected)
 
-    async def _write_dead_letters(self, dead_letters: Sequence[DeadLetter]) -> None:
-        """Write them, as often as it takes."""
-        if not dead_letters:
-            return
-
-        def report(error: ProcessorError, _: float) -> None:
-            self._status.unhealthy("dead letters", str(error), self.number)
-
-        await retried(
-            lambda: self._stages.write_dead_letters(self.number, dead_letters),
-            errors=(KafkaError,),
-            delays=_DEAD_LETTERS_DELAYS,
-            on_failure=report,
-        )
-        self._status.healthy("dead letters", self.number)
-
     def _note_if_idle(self) -> None:
         if not self._taken and not self._in_flight:
             self._idle.set()
-
-
-def _log_failures(failures: Sequence[Failure], partition: int) -> None:
-    """Log a line for each kind of failure, for a fault that strikes one event strikes many."""
-    offsets: dict[tuple[str, str], list[int]] = {}
-    for failure in failures:
-        offsets.setdefault((failure.error, failure.trace), []).append(failure.offset)
-    for (error, trace), at in offsets.items():
-        log.error(
-            "events failed unexpectedly and become dead letters",
-            partition=partition,
-            offsets=at,
-            error=error,
-            trace=trace,
-        )
-
-
-def _passing(batch: Batch, ticket: Ticket) -> Passing:
-    return Passing(len(batch.letters) + len(ticket.rejections), batch.received, batch.next_offset)
-
-
-def _dead_letters(batch: Batch, ticket: Ticket) -> list[DeadLetter]:
-    rejected = [
-        DeadLetter(batch.exported[r.position], Reason.REJECTED, f"Kinesis: {r.code}")
-        for r in ticket.rejections
-    ]
-    return [*batch.letters, *rejected]

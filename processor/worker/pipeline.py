@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from processor.state.store import Store
     from processor.telemetry.status import Status
     from processor.telemetry.traces import Tracer
-    from processor.worker.partition import Partition, WriteDeadLetters
+    from processor.worker.dead_letter_stage import WriteDeadLetters
+    from processor.worker.partition import Partition
     from processor.worker.state_changelog import StateChangelog
 
 log = structlog.get_logger(__name__)

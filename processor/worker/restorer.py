@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from processor.telemetry.status import Status
     from processor.telemetry.traces import Tracer
     from processor.worker.dead_letter_limit import DeadLetterLimit
-    from processor.worker.partition import WriteDeadLetters
+    from processor.worker.dead_letter_stage import WriteDeadLetters
     from processor.worker.state_changelog import StateChangelog
     from processor.worker.takeover import Takeover
 
