@@ -84,6 +84,10 @@ class ScriptedSource(Source):
         self._events = events
         self._fresh: list[int] = []
 
+    def use(self, events: Records) -> None:
+        """Have these come, of partitions that are resumed from now on."""
+        self._events = events
+
     async def check_identity(self) -> None:
         """It stays the topic that it is."""
 
@@ -92,6 +96,7 @@ class ScriptedSource(Source):
 
     def pause(self, partitions: Collection[int]) -> None:
         self.paused.update(partitions)
+        self._fresh = [number for number in self._fresh if number not in partitions]
 
     def resume(self, partition: int, offset: int) -> None:
         self.paused.discard(partition)
