@@ -7,6 +7,7 @@ import random
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+from processor.errors import StateError
 from processor.kafka.commit_metadata import Committed
 from processor.kafka.heartbeats import Heartbeats
 from processor.kafka.offsets import Bounds, SourceBounds
@@ -15,11 +16,16 @@ from processor.kinesis.writer import Writer
 from processor.settings import load_settings
 from processor.state.memory import MemoryStore
 from processor.state.overlay import Overlay
+from processor.telemetry.losses import Losses
 from processor.telemetry.status import Status
 from processor.waiting.fence import Fence
 from processor.worker.checkpoint import Checkpoint
+from processor.worker.commits import Commits
 from processor.worker.dead_letter_limit import DeadLetterLimit
+from processor.worker.owned_partitions import OwnedPartitions
 from processor.worker.partition import Partition, Stages
+from processor.worker.restorer import Restorer, Shared
+from processor.worker.takeover import Takeover
 from tests.kafka.model import Kept, MemoryChangelog
 from tests.kinesis.model import ScriptedKinesis
 from tests.simulation.workload import core
@@ -36,6 +42,7 @@ if TYPE_CHECKING:
     from processor.profile.core import Core
     from processor.profile.dead_letter import DeadLetter
     from processor.settings import Settings
+    from processor.state.disk import Disk
     from processor.state.store import Store
     from processor.worker.state_changelog import StateChangelog
 
@@ -65,7 +72,7 @@ class ScriptedSource(Source):
     """A member's share of a topic: the events of each partition come once, when it is resumed. No client is made."""
 
     is_expelled = False
-    rival = None
+    rival: str | None = None
     is_there = True
     partition_count = 2
 
@@ -160,7 +167,13 @@ class MemoryChangelogs:
         self._partitions: dict[int, MemoryChangelog] = {}
 
     def of(self, partition: int) -> MemoryChangelog:
-        return self._partitions.setdefault(partition, MemoryChangelog())
+        if partition not in self._partitions:
+            self._partitions[partition] = self.new()
+        return self._partitions[partition]
+
+    def new(self) -> MemoryChangelog:
+        """One partition's."""
+        return MemoryChangelog()
 
     async def check_identity(self) -> None:
         """It stays the topic that it is."""
@@ -239,3 +252,75 @@ class PartitionParts:
 
     def _has_room(self) -> None:
         self.rooms += 1
+
+
+class WorkerParts:
+    """The partitions of a worker, and what they are made of: up to two stores at once, in memory."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        disk: Disk,
+        *,
+        source: ScriptedSource | None = None,
+        drain_timeout_s: float = 2.0,
+    ) -> None:
+        self.status = Status()
+        self.source = source or ScriptedSource()
+        self.writer = writer
+        self.changelogs = MemoryChangelogs()
+        self.stores: dict[int, list[MemoryStore]] = {}
+        """Of each partition, those that were opened."""
+        self.may_open = {0: asyncio.Event(), 1: asyncio.Event()}
+        for each in self.may_open.values():
+            each.set()
+        self.begun = 0
+        """How often a partition was begun."""
+        self._next_store = MemoryStore()
+        limit = DeadLetterLimit(settings_of().service, self.status)
+        takeover = Takeover(
+            self.source,
+            self.changelogs,
+            self.status,
+            Losses(self.status, {}),
+            stream="eu-west-1/exports",
+            offset_reset="earliest",
+        )
+        shared = Shared(
+            writer,
+            DeadLettersInMemory().write,
+            self.changelogs,
+            1 << 20,
+            self._open,
+            disk,
+            limit,
+            on_room=lambda: None,
+            tracer=None,
+        )
+        self.owned = OwnedPartitions(
+            self.source,
+            Restorer(core(), shared, takeover, self.status),
+            Commits(self.source, self.changelogs, self.status, 5.0),
+            limit,
+            self.status,
+            check_room=self._check_room,
+            on_begun=self._note_begun,
+            drain_timeout_s=drain_timeout_s,
+        )
+
+    def use_store(self, store: MemoryStore) -> None:
+        """Have this one be the store that is opened next."""
+        self._next_store = store
+
+    async def _open(self, number: int) -> Store:
+        await self.may_open[number].wait()
+        store, self._next_store = self._next_store, MemoryStore()
+        self.stores.setdefault(number, []).append(store)
+        return store
+
+    def _check_room(self, stores: int) -> None:
+        if stores > len(self.may_open):
+            raise StateError(f"{stores} do not fit")
+
+    def _note_begun(self) -> None:
+        self.begun += 1
