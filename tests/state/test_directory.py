@@ -113,7 +113,7 @@ async def test_a_store_that_is_opened_again_reads_through_the_cache_that_all_sto
     await asyncio.to_thread(directory.close)
 
 
-async def test_damage_that_cannot_be_marked_is_told_with_what_to_do(
+async def test_damage_that_cannot_be_marked_is_reported_with_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     records = {b"p%d" % i: RECORD for i in range(1000)}
@@ -127,7 +127,7 @@ async def test_damage_that_cannot_be_marked_is_told_with_what_to_do(
         monkeypatch.undo()
 
 
-async def test_a_damaged_store_that_cannot_be_thrown_away_is_told_as_every_store_that_cannot_be_opened(
+async def test_a_damaged_store_that_cannot_be_thrown_away_is_reported_as_every_store_that_cannot_be_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (await filled(tmp_path) / DAMAGED).touch()
@@ -164,7 +164,7 @@ async def test_a_store_that_is_open_only_when_nobody_wants_it_any_more_is_closed
     assert await position(tmp_path, lock_wait_ms=0) == 7
 
 
-async def test_a_directory_that_cannot_be_written_is_told_at_the_start(tmp_path: Path) -> None:
+async def test_a_directory_that_cannot_be_written_is_reported_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StateError, match="name a directory that can be written in PROCESSOR_STATE_DIRECTORY"):
         directory_at(tmp_path / "file")

@@ -23,7 +23,7 @@ def many(first: int, count: int = 2_000) -> dict[bytes, bytes]:
     return {b"profile-%06d" % number: member(number) for number in range(first, first + count)}
 
 
-async def test_a_full_disk_is_told_and_all_that_it_was_given_is_still_known(tmp_path: Path) -> None:
+async def test_a_full_disk_is_reported_and_all_that_it_was_given_is_still_known(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         await store.apply(many(0), 2_000)
         await store.flush()
@@ -78,13 +78,13 @@ async def test_a_directory_on_a_full_disk_may_be_waited_for(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO])
-def test_what_may_pass_is_told_as_that_with_what_to_do(number: int) -> None:
+def test_what_may_pass_is_reported_as_that_with_what_to_do(number: int) -> None:
     text = f"IO error: {os.strerror(number)}: While appending to file: /state/0/000007.log: {os.strerror(number)}"
     for error in (Exception(text), OSError(number, os.strerror(number))):
-        told = state_error(error, Path("/state/0"))
-        assert isinstance(told, StateUnavailable)
-        assert str(told).startswith("/state/0: the disk ")
-        assert "the changelog" in str(told)
+        found = state_error(error, Path("/state/0"))
+        assert isinstance(found, StateUnavailable)
+        assert str(found).startswith("/state/0: the disk ")
+        assert "the changelog" in str(found)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ async def test_whether_there_is_room_is_tried_by_one_of_many(
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_it_tells_what_the_open_stores_take_and_what_is_free(tmp_path: Path) -> None:
+async def test_it_reports_what_the_open_stores_take_and_what_is_free(tmp_path: Path) -> None:
     directory = directory_at(tmp_path)
     disk = Disk(directory.path, lambda: directory.paths)
     looking = asyncio.create_task(disk.run())

@@ -155,7 +155,7 @@ async def test_many_stores_leave_the_write_buffers_to_those_that_write(tmp_path:
         "IO error: While open a file for appending: /state/9/000011.log: Too many open files in system",
     ],
 )
-def test_a_store_that_cannot_open_a_file_is_told_with_the_remedy_and_alike_for_all(text: str) -> None:
+def test_a_store_that_cannot_open_a_file_is_reported_with_the_remedy_and_alike_for_all(text: str) -> None:
     told_of = str(state_error(Exception(text), Path("/state/7")))
     assert "LimitNOFILE" in told_of
     assert "/state" not in told_of

@@ -66,14 +66,14 @@ def test_else_a_partition_stands_at_the_first_key_that_has_moved_to_it() -> None
     assert growth.stands_at(1) == 102
 
 
-def test_it_is_told_what_is_finished_and_what_to_do_then() -> None:
+def test_it_is_reported_what_is_finished_and_what_to_do_then() -> None:
     growth = Growth("events", 2, 3)
     assert "partitions 0, 1 of this worker are not finished yet" in growth.report([0, 1], {1: (7, 9)})
     growth.finishing(1, events(at_home(0, 2)[0], first=7))
-    told = growth.report([0, 1], {0: (4, 4), 1: (7, 9)})
-    assert "partitions 2 to 2 were added to events" in told
-    assert "those of this worker are finished" in told
-    assert "`processor state repartition`" in told
+    report = growth.report([0, 1], {0: (4, 4), 1: (7, 9)})
+    assert "partitions 2 to 2 were added to events" in report
+    assert "those of this worker are finished" in report
+    assert "`processor state repartition`" in report
 
 
 def test_what_says_that_a_repartition_is_under_way_is_read_as_it_was_written() -> None:
@@ -118,7 +118,7 @@ def test_events_of_keys_that_have_moved_must_be_taken_first(monkeypatch: pytest.
         looked_at(monkeypatch, logs, 4)
 
 
-def test_producers_with_a_partitioner_of_their_own_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_producers_with_a_partitioner_of_their_own_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = random.Random(1)
     logs = {0: events(), 1: events(), 2: events(*rng.sample(KEYS, 20)), 3: events()}
     with pytest.raises(

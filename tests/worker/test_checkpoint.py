@@ -1,4 +1,4 @@
-"""The way back up: Kinesis, changelog, store; and what a gap in the changelog tells."""
+"""The way back up: Kinesis, changelog, store; and what a gap in the changelog means."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_state_is_reasserted_over_an_intruder_between_the_repairs_too() -> None:
 
 
 class Behind(MemoryChangelog):
-    """An intruder's record of `p` lands behind ours, in one of the ways in which its place does not tell."""
+    """An intruder's record of `p` lands behind ours, in one of the ways in which its place does not show it."""
 
     def __init__(self, way: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A partition tells the writer whether it lags, so that calls fill up; and its checkpoint when there is quiet."""
+"""A partition on its own: what it submits, acknowledges, writes to the dead letters, and flushes when there is quiet."""
 
 from __future__ import annotations
 
