@@ -154,7 +154,7 @@ RESTORE_REMAINING = _gauge(
     "partition",
 )
 INTRUDER_RECORDS = _counter(
-    "state_intruder_records", "Records that a zombie appended to the changelog; the state of their profiles was appended again."
+    "state_intruder_records", "Records that a zombie appended to the changelog, and that were overruled."
 )
 STATE_DISK_BYTES = _gauge("state_disk_bytes", "What the files of the worker's open stores take on disk.")
 STATE_DISK_FREE_BYTES = _gauge(
