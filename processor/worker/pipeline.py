@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from processor.telemetry.losses import Losses
+from processor.telemetry.lost_events import LostEvents
 from processor.worker.added_partitions import Growth
 from processor.worker.commits import Commits
 from processor.worker.dead_letter_limit import DeadLetterLimit, let_through
@@ -84,7 +84,7 @@ class Pipeline:
         self.dead_letter_limit = DeadLetterLimit(settings.service, status)
         self._settings = settings
         self._parts = parts
-        self._losses = Losses(status, parts.committed_elsewhere)
+        self._losses = LostEvents(status, parts.committed_elsewhere)
         self._commits = Commits(source, changelog, status, kafka.commit_interval_ms / 1000)
         self._restorer = Restorer(
             parts.core,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from processor.kafka.source import Source
     from processor.kafka.topic_ids import TopicIdentity
     from processor.state.store import Store
-    from processor.telemetry.losses import Losses
+    from processor.telemetry.lost_events import LostEvents
     from processor.telemetry.status import Status
     from processor.worker.state_changelog import StateChangelog
 
@@ -49,7 +49,7 @@ class Takeover:
         source: Source,
         changelog: StateChangelog,
         status: Status,
-        losses: Losses,
+        losses: LostEvents,
         *,
         stream: str,
         offset_reset: Literal["earliest", "latest"],

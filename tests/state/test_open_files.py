@@ -89,10 +89,8 @@ def test_every_command_raises_it_before_anything_else() -> None:
         "resource.setrlimit(resource.RLIMIT_NOFILE, (100, 200))\n"
         "cli.main()\n"
     )
-    printed = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    ).stdout
-    assert printed.split() == ["200", "200"]
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert told.split() == ["200", "200"]
 
 
 @pytest.fixture
@@ -100,14 +98,14 @@ def in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PROCESSOR_LOG_FORMAT", "console")
 
 
-def test_what_many_partitions_met_alike_is_reported_once(
+def test_what_many_partitions_met_alike_is_told_once(
     in_a_terminal: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert _told([StateError("too many open files") for _ in range(180)]) == 1
     assert capsys.readouterr().err.splitlines() == ["error too many open files"]
 
 
-def test_of_what_differs_by_the_partition_some_is_reported_and_the_rest_counted(
+def test_of_what_differs_by_the_partition_some_is_told_and_the_rest_counted(
     in_a_terminal: None,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -118,7 +116,7 @@ def test_of_what_differs_by_the_partition_some_is_reported_and_the_rest_counted(
     assert len(lines) == 6
 
 
-def test_in_a_json_log_too_some_is_reported_and_the_rest_counted(
+def test_in_a_json_log_too_some_is_told_and_the_rest_counted(
     own_logs: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     begin_logs({})
@@ -131,7 +129,7 @@ def test_in_a_json_log_too_some_is_reported_and_the_rest_counted(
     assert {(line["level"], line["event"], line["exit_code"]) for line in lines} == {("critical", "ended", 1)}
 
 
-def test_every_problem_of_a_configuration_is_reported(
+def test_every_problem_of_a_configuration_is_told(
     in_a_terminal: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     problems = [Problem("environment", None, f"PROCESSOR_{n}", "it is wrong", "Mend it") for n in range(9)]

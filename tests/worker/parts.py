@@ -16,7 +16,7 @@ from processor.kinesis.writer import Writer
 from processor.settings import load_settings
 from processor.state.memory import MemoryStore
 from processor.state.overlay import Overlay
-from processor.telemetry.losses import Losses
+from processor.telemetry.lost_events import LostEvents
 from processor.telemetry.status import Status
 from processor.waiting.fence import Fence
 from processor.worker.checkpoint import Checkpoint
@@ -282,7 +282,7 @@ class WorkerParts:
             self.source,
             self.changelogs,
             self.status,
-            Losses(self.status, {}),
+            LostEvents(self.status, {}),
             stream="eu-west-1/exports",
             offset_reset="earliest",
         )

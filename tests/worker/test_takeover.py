@@ -12,7 +12,7 @@ from processor.errors import KafkaRefused, KafkaUnavailable, StateRefused
 from processor.kafka.changelog import STREAM_KEY
 from processor.kafka.offsets import SourceBounds
 from processor.state.memory import MemoryStore
-from processor.telemetry.losses import Losses
+from processor.telemetry.lost_events import LostEvents
 from processor.telemetry.status import Status
 from processor.worker.takeover import Takeover
 from tests.kafka.model import MemoryChangelog
@@ -57,7 +57,7 @@ class World:
             self.source,
             self.changelogs,
             self.status,
-            Losses(self.status, {}),
+            LostEvents(self.status, {}),
             stream=STREAM,
             offset_reset=offset_reset,
         )

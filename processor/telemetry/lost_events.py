@@ -14,15 +14,18 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-class Losses:
-    """Of one worker. `elsewhere` is what its group has committed of other topics: offsets by partition, by topic."""
+class LostEvents:
+    """Logs and counts what one worker has lost.
+
+    `elsewhere` is what its group has committed of other topics: offsets by partition, by topic.
+    """
 
     def __init__(self, status: Status, elsewhere: Mapping[str, Mapping[int, int]]) -> None:
         self._status = status
         self._elsewhere = elsewhere
 
     def deleted(self, partition: int, first: int, end: int) -> None:
-        """The source deleted what was not read yet, from `first` to before `end`."""
+        """Note that the source deleted events before they were read: those from offset `first` to before `end`."""
         self._status.lost("deleted", end - first)
         log.error(
             "events were deleted from the source before they were read: raise its retention",
@@ -32,7 +35,7 @@ class Losses:
         )
 
     def passed_by_hand(self, partition: int, first: int, end: int) -> None:
-        """The group's offset was set forward while the service was stopped: nothing from `first` to before `end` was taken."""
+        """Note that the group's offset was set forward while the service was stopped: from `first` to before `end` none was taken."""
         self._status.lost("passed", end - first)
         log.error(
             "the group's offset was set forward by hand: events were passed over that nobody has taken. To take them, stop "
@@ -43,7 +46,7 @@ class Losses:
         )
 
     def begun_anew(self, partition: int, start: int) -> None:
-        """The group had no offset of the partition: it begins at `start`, and exports every profile anew."""
+        """Note that the group had no offset of the partition: it begins at `start`, and exports every profile anew."""
         if not self._elsewhere:
             self._status.group_began("nothing")
             log.info("the group begins anew", partition=partition, offset=start)
