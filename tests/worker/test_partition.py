@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from processor.errors import KafkaRefused, KafkaUnavailable
+from processor.profile.state_record import encode_left
 from processor.state.memory import MemoryStore
 from tests.kafka.model import MemoryChangelog
 from tests.profile.test_batch import SECRET, core_that_fails
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from processor.kafka.changelog import Deletion, Span
+    from processor.state.store import Departed
     from processor.worker.partition import Partition
 
 
@@ -172,5 +174,32 @@ def test_dead_letters_are_written_until_the_topic_has_them_and_nothing_behind_th
             assert "dead letters" not in parts.status.conditions
             assert [each.reason for each in parts.dead_letters.written] == ["bad-json"]
             assert (done(partition), parts.rooms) == (2, 1)
+
+    run_in_virtual_time(world())
+
+
+def test_departed_profiles_of_a_former_life_are_purged_at_the_first_commit_and_looked_for_no_more() -> None:
+    looked_for: list[int] = []
+
+    class LookedAt(MemoryStore):
+        async def departed_before(self, offset: int, limit: int) -> list[Departed]:
+            looked_for.append(offset)
+            return await super().departed_before(offset, limit)
+
+    async def world() -> None:
+        store, changelog = LookedAt(), MemoryChangelog()
+        changelog.put({b"p": encode_left(4)})
+        await store.apply({b"p": encode_left(4)}, 1)
+        async with PartitionParts(store=store, changelog=changelog).running() as partition:
+            assert list(store.records) == [b"p"], "a replay may come back to it"
+            partition.committed(5)
+            await asyncio.sleep(1)
+            assert not store.records
+            last = changelog.records[-1]
+            assert (last.key, last.value) == (b"p", None)
+            looks = len(looked_for)
+            partition.committed(6)
+            await asyncio.sleep(1)
+            assert len(looked_for) == looks
 
     run_in_virtual_time(world())
