@@ -71,7 +71,10 @@ class Parts:
 
 
 class Pipeline:
-    """Runs until `stop` is set, then drains. The service makes its parts, and starts `source` with it as the assignment."""
+    """Works on the partitions that are assigned to this worker until it is stopped, then drains.
+
+    The service makes its parts and its source, and starts the source with the pipeline as its assignment.
+    """
 
     def __init__(
         self, settings: Settings, parts: Parts, source: Source, status: Status, tracer: Tracer | None = None
@@ -84,31 +87,28 @@ class Pipeline:
         self.dead_letter_limit = DeadLetterLimit(settings.service, status)
         self._settings = settings
         self._parts = parts
-        self._losses = LostEvents(status, parts.committed_elsewhere)
+        self._lost_events = LostEvents(status, parts.committed_elsewhere)
         self._commits = Commits(source, changelog, status, kafka.commit_interval_ms / 1000)
-        self._restorer = Restorer(
-            parts.core,
-            Shared(
-                parts.writer,
-                parts.write_dead_letters,
-                changelog,
-                parts.changelog_shape.max_message_bytes,
-                parts.open_store,
-                parts.disk,
-                self.dead_letter_limit,
-                on_room=wake.set,
-                tracer=tracer,
-            ),
-            Takeover(
-                source,
-                changelog,
-                status,
-                self._losses,
-                stream=parts.stream,
-                offset_reset=kafka.offset_reset,
-            ),
+        takeover = Takeover(
+            source,
+            changelog,
             status,
+            self._lost_events,
+            stream=parts.stream,
+            offset_reset=kafka.offset_reset,
         )
+        shared = Shared(
+            writer=parts.writer,
+            write_dead_letters=parts.write_dead_letters,
+            changelog=changelog,
+            max_message_bytes=parts.changelog_shape.max_message_bytes,
+            open_store=parts.open_store,
+            disk=parts.disk,
+            limit=self.dead_letter_limit,
+            on_room=wake.set,
+            tracer=tracer,
+        )
+        self._restorer = Restorer(parts.core, shared, takeover, status)
         self._owned = OwnedPartitions(
             source,
             self._restorer,
@@ -220,7 +220,7 @@ class Pipeline:
 
     def deleted(self, partition: int, first: int, end: int) -> None:
         """See `Assignment`."""
-        self._losses.deleted(partition, first, end)
+        self._lost_events.deleted(partition, first, end)
 
     def reach(self, number: int) -> Reach | None:
         """Return how far a partition that is worked on is read, and how far it goes; None where it is not known yet."""

@@ -49,7 +49,7 @@ class Takeover:
         source: Source,
         changelog: StateChangelog,
         status: Status,
-        losses: LostEvents,
+        lost_events: LostEvents,
         *,
         stream: str,
         offset_reset: Literal["earliest", "latest"],
@@ -57,7 +57,7 @@ class Takeover:
         self._source = source
         self._changelog = changelog
         self._status = status
-        self._losses = losses
+        self._lost_events = lost_events
         self._stream = stream
         self._offset_reset: Literal["earliest", "latest"] = offset_reset
 
@@ -92,7 +92,7 @@ class Takeover:
         check_stream(partition, store.stream, self._stream)
         start = await self._start(partition, committed, store)
         if committed is None:
-            self._losses.begun_anew(partition, start)
+            self._lost_events.begun_anew(partition, start)
         if store.stream is None:
             await self._name_stream(partition, store, end, on_progress)
         return start
@@ -132,7 +132,7 @@ class Takeover:
         await store.apply({}, marker.end, self._stream)
 
     async def _start(self, partition: int, committed: Committed | None, store: Store) -> int:
-        source, losses = self._source, self._losses
+        source, lost_events = self._source, self._lost_events
         events = await source.bounds(partition)
         if committed is None:
             start = events.begin if self._offset_reset == "earliest" else events.takeable_end
@@ -141,9 +141,9 @@ class Takeover:
         check_source(partition, committed.offset, events, store.highest_offset)
         passed = passed_by_hand(committed, store.consumed, store.highest_offset)
         if passed is not None:
-            losses.passed_by_hand(partition, *passed)
+            lost_events.passed_by_hand(partition, *passed)
         if committed.offset < events.begin:
-            losses.deleted(partition, committed.offset, events.begin)
+            lost_events.deleted(partition, committed.offset, events.begin)
         return max(committed.offset, events.begin)
 
 
