@@ -17,13 +17,12 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 from weakref import WeakSet
 
 import structlog
 from rocksdict import (
-    AccessType,
     BlockBasedOptions,
     Cache,
     DataBlockIndexType,
@@ -44,6 +43,7 @@ from processor.state.rocksdb_store import (
 )
 from processor.state.store_errors import is_damage, state_error
 from processor.state.store_files import max_open_files
+from processor.state.store_inspection import is_in_use
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,7 +59,6 @@ _ARENA_LEAST_BYTES: Final = 4096
 _THREADS: Final = 2
 _PROBE_BYTES: Final = 4096
 _LOCK_LOOK_AGAIN_S: Final = 0.2
-_ROCKS_LOCK: Final = "LOCK"
 _COLUMN_FAMILY: Final = "default"
 _FOLDER_MAX: Final = 255
 """Bytes of a file's name, on the file systems of Linux."""
@@ -285,58 +284,9 @@ def _folder(name: str) -> str:
     return f"{folder[:_FOLDER_KEPT]}~{hashlib.sha256(name.encode()).hexdigest()}~"
 
 
-def open_to_look(path: Path) -> Rdict:
-    """A store to read, also while a service uses it; what is in its memory alone is not seen."""
-    try:
-        return Rdict(str(path), Options(raw_mode=True), access_type=AccessType.read_only(False))
-    except Exception as error:  # rocksdict raises plain Exception
-        raise state_error(error, path) from error
-
-
-class StoreFigures(NamedTuple):
-    """How far a store is, how many profiles it holds, about, and how large it is on disk."""
-
-    position: int
-    profiles: int
-    size_bytes: int
-
-
-def figures_of(path: Path) -> StoreFigures:
-    """Figures of a store, also while a service uses it.
-
-    Raises:
-        StateError: it cannot be read.
-
-    """
-    database = open_to_look(path)
-    try:
-        stored = database.get(POSITION_KEY)
-        profiles = int(database.property_int_value("rocksdb.estimate-num-keys") or 0)
-    finally:
-        database.close()
-    size_bytes = sum(file.stat().st_size for file in path.iterdir() if file.is_file())
-    return StoreFigures(int.from_bytes(stored[:8], "big", signed=True) if stored else 0, profiles, size_bytes)
-
-
-def is_in_use(path: Path) -> bool:
-    """Whether a process holds the store."""
-    return (path / _ROCKS_LOCK).exists() and _is_held(path)
-
-
 def _is_locked(error: Exception) -> bool:
     text = str(error)
     return "lock" in text.lower() and ("temporarily unavailable" in text or "No locks available" in text)
-
-
-def _is_held(path: Path) -> bool:
-    import fcntl  # noqa: PLC0415  there is none on Windows, where nothing else needs it
-
-    with (path / _ROCKS_LOCK).open("rb+") as lock:
-        try:
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return True
-        return False
 
 
 def _idle_ms(database: Rdict) -> int:

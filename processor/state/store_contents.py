@@ -11,7 +11,6 @@ from rocksdict import Options, Rdict, WriteBatch
 
 from processor.errors import StateRefused
 from processor.profile.state_record import has_left, record_offset
-from processor.state.directory import is_in_use, open_to_look
 from processor.state.rocksdb_store import (
     CHANGELOG_KEY,
     CONSUMED_KEY,
@@ -22,6 +21,7 @@ from processor.state.rocksdb_store import (
     POSITION_KEY,
     STREAM_KEY,
 )
+from processor.state.store_inspection import is_in_use, open_to_look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,8 +15,9 @@ from processor.errors import StateError
 from processor.profile.state_record import encode_record
 from processor.profile.structs import StateRecord
 from processor.settings import StateSettings
-from processor.state.directory import open_to_look, place_of
+from processor.state.directory import place_of
 from processor.state.rocksdb_store import DAMAGED
+from processor.state.store_inspection import open_to_look
 from tests.state.test_stores import DAY_MS, directory_at, opened
 
 if TYPE_CHECKING:

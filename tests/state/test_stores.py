@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from processor.profile.state_record import encode_left, encode_record, has_left
 from processor.profile.structs import StateRecord
 from processor.settings import StateSettings
-from processor.state.directory import StateDirectory, figures_of, open_to_look
+from processor.state.directory import StateDirectory
 from processor.state.memory import MemoryStore
 from processor.state.rocksdb_store import POSITION_KEY, RocksStore
 from processor.state.store import Departed
+from processor.state.store_inspection import figures_of, open_to_look
 from tests.state.full_disk import files_limited_to
 
 if TYPE_CHECKING:
