@@ -62,7 +62,7 @@ class Event(NamedTuple):
     """A record of the source: a tombstone of a profile that nobody knows changes no state, and exports nothing."""
 
     offset: int
-    key: bytes = b"profile"
+    key: bytes | None = b"profile"
     value: bytes | None = None
     timestamp: int = 1_700_000_000_000
     headers: tuple[tuple[str, bytes | None], ...] = ()

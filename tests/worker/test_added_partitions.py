@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING
 
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
@@ -15,6 +15,7 @@ from processor.kafka.offsets import Bounds
 from processor.operations import repartition
 from processor.worker.added_partitions import Growth, partition_of
 from tests.virtual_time import run_in_virtual_time
+from tests.worker.parts import Event, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -24,13 +25,8 @@ if TYPE_CHECKING:
 KEYS = [b"profile-%03d" % number for number in range(200)]
 
 
-class Event(NamedTuple):
-    offset: int
-    key: bytes | None
-
-
 def events(*keys: bytes | None, first: int = 100) -> Sequence[Record]:
-    return cast("Sequence[Record]", [Event(first + at, key) for at, key in enumerate(keys)])
+    return [Event(first + at, key) for at, key in enumerate(keys)]
 
 
 def at_home(partition: int, partitions: int, *, then: int | None = None, of: int = 1) -> list[bytes]:
@@ -98,8 +94,7 @@ def looked_at(monkeypatch: pytest.MonkeyPatch, logs: dict[int, Sequence[Record]]
         yield Reader()
 
     monkeypatch.setattr(repartition, "open_reader", reader)
-    settings = cast("Any", type("Settings", (), {"kafka": type("Kafka", (), {"topic": "events"})}))
-    work = repartition._Work(settings, Repartition(2, now), dict.fromkeys(logs, 100), lambda *_: None)
+    work = repartition._Work(settings_of(), Repartition(2, now), dict.fromkeys(logs, 100), lambda *_: None)
     bounds = {partition: Bounds(0, 100 + len(records)) for partition, records in logs.items()}
     run_in_virtual_time(work.check_events(bounds))
 

@@ -119,7 +119,7 @@ def test_what_comes_of_a_partition_that_has_gone_during_the_poll_is_dropped() ->
 def test_a_partition_is_paused_at_the_first_event_whose_key_has_moved_to_it() -> None:
     async def live() -> None:
         # From 2 to 3 partitions keys move between the former ones, too.
-        stands_at = next(at for at, event in enumerate(EVENTS_OF_MANY) if partition_of(event.key, 2) != 0)
+        stands_at = next(at for at, key in enumerate(KEYS) if partition_of(key, 2) != 0)
         world = World(Growth("events", 2, 3))
         world.source.use(EVENTS_OF_MANY)
         async with world.polling():
@@ -132,8 +132,5 @@ def test_a_partition_is_paused_at_the_first_event_whose_key_has_moved_to_it() ->
     run_in_virtual_time(live())
 
 
-EVENTS_OF_MANY = sorted(
-    (Event(0, b"profile-%d" % number) for number in range(20)),
-    key=lambda event: partition_of(event.key, 2),
-)
-EVENTS_OF_MANY = [event._replace(offset=offset) for offset, event in enumerate(EVENTS_OF_MANY)]
+KEYS = sorted((b"profile-%d" % number for number in range(20)), key=lambda key: partition_of(key, 2))
+EVENTS_OF_MANY = [Event(offset, key) for offset, key in enumerate(KEYS)]
