@@ -149,7 +149,7 @@ def _event(rng: random.Random, profile: int, offset: int) -> ConsumerRecord:
 
 async def _fill(home: Path, profiles: int) -> None:
     directory = _directory(home, profiles)
-    store = await directory.open(0, deletions_kept_ms=_KEPT_MS, forgotten_kept_ms=_KEPT_MS)
+    store = await directory.open(0, deletions_kept_ms=_KEPT_MS, purged_kept_ms=_KEPT_MS)
     await _filled(store, profiles)
     await store.close()
     directory.close()
@@ -170,7 +170,7 @@ async def _filled(store: Store, profiles: int) -> None:
 async def _throughput(home: Path, profiles: int, seconds: float = 10) -> dict[str, float]:
     """Events a second through a partition's stages, with a changelog and a stream that answer at once."""
     settings, directory = _settings("unused:1", home), _directory(home, profiles)
-    store = await directory.open(0, deletions_kept_ms=_KEPT_MS, forgotten_kept_ms=_KEPT_MS)
+    store = await directory.open(0, deletions_kept_ms=_KEPT_MS, purged_kept_ms=_KEPT_MS)
     core = Core(compile_plan(*parse_configuration((_DESTINATION, "destination.yaml"), None, {})))
     overlay, status = Overlay(store), Status()
     writer = Writer(_Endpoint(), settings.kinesis, random.Random(3), Fence(lambda: 0.0, 1.0))
@@ -256,7 +256,7 @@ async def _restore(settings: Settings, records: int) -> dict[str, float]:
         await changelog.append(0, changes)
     end = (await changelog.bounds(0)).end
     directory = StateDirectory(settings.state, "benchmark", "events", "none", partitions=1)
-    store = await directory.open(0, deletions_kept_ms=_KEPT_MS, forgotten_kept_ms=_KEPT_MS)
+    store = await directory.open(0, deletions_kept_ms=_KEPT_MS, purged_kept_ms=_KEPT_MS)
     began_s, began_cpu_s = time.perf_counter(), time.process_time()
     await restore(changelog, 0, store, end, lambda _: None)
     took_s, cpu_s = time.perf_counter() - began_s, time.process_time() - began_cpu_s

@@ -81,7 +81,7 @@ def state(count: int) -> Callable[[], None]:
     home = _new_home()
     settings = StateSettings.model_validate({"directory": home})
     directory = StateDirectory(settings, "benchmark", "events", "none", partitions=1)
-    store = loop.run_until_complete(directory.open(0, deletions_kept_ms=_KEPT_MS, forgotten_kept_ms=_KEPT_MS))
+    store = loop.run_until_complete(directory.open(0, deletions_kept_ms=_KEPT_MS, purged_kept_ms=_KEPT_MS))
     keys, value = _keys(), _record()
     loop.run_until_complete(store.apply(dict.fromkeys(keys, value), 1))
     rng, position = random.Random(1), 1

@@ -71,7 +71,6 @@ class Source:
     def __init__(
         self,
         settings: KafkaSettings,
-        assignment: Assignment,
         heartbeats: Heartbeats,
         *,
         gives_id_back: bool = False,
@@ -100,7 +99,6 @@ class Source:
         self._committed_before: dict[int, int] = {}
         """The group's offsets of partitions that are not begun yet."""
         self._topic_id: str | None = None
-        self._assignment = assignment
         self._heartbeats = heartbeats
         self._joining = Joining(settings.group, heartbeats)
         self._static_member = (
@@ -110,10 +108,10 @@ class Source:
             if settings.instance_id
             else None
         )
-        self._listener = _Listener(assignment, self._heartbeats)
+        self._listener = _Listener(heartbeats)
 
-    async def start(self) -> None:
-        """Connect and join the group; partitions arrive later, through the assignment.
+    async def start(self, assignment: Assignment) -> None:
+        """Connect and join the group; partitions arrive later, by calls of `assignment`.
 
         May be tried again; `stop` is due even where it failed.
 
@@ -129,11 +127,12 @@ class Source:
         self._heartbeats.watch(self._consumer)
         self._joining.watch(self._consumer)
         heed_commits(self._consumer)
+        self._listener.attach(assignment)
         self._consumer.subscribe([self.topic], listener=self._listener)
 
     @property
     def is_expelled(self) -> bool:
-        """Whether the group has gone on without this member: what it held may be another's already."""
+        """Whether the group has gone on without this member: what it owned may be another's already."""
         return self._heartbeats.is_expelled
 
     @property
@@ -182,14 +181,14 @@ class Source:
         """Whether a partition is assigned to this member now."""
         return state_of(self._consumer, TopicPartition(self.topic, partition)) is not None
 
-    def hold(self, partitions: Collection[int]) -> None:
-        """Fetch nothing of newly assigned `partitions` until `take_from` says where from."""
+    def pause(self, partitions: Collection[int]) -> None:
+        """Fetch nothing of newly assigned `partitions` until `resume` says where from."""
         for partition in partitions:
             self._committed_before.pop(partition, None)
         self._consumer.pause(*(TopicPartition(self.topic, partition) for partition in partitions))
 
-    def take_from(self, partition: int, offset: int) -> None:
-        """Fetch a partition from `offset` on."""
+    def resume(self, partition: int, offset: int) -> None:
+        """Fetch a partition from `offset` on; nothing happens where it was revoked meanwhile."""
         place = TopicPartition(self.topic, partition)
         try:
             self._consumer.seek(place, offset)
@@ -295,7 +294,7 @@ class Source:
             log.info(
                 "compaction took a partition's last events", partition=partition, since=reach.position, to=end
             )
-            self.take_from(partition, end)
+            self.resume(partition, end)
 
     @property
     def fetched_bytes(self) -> int:
@@ -322,12 +321,12 @@ class Source:
 
     async def stop(self) -> None:
         """Leave the group. Drain and commit first: nothing is revoked on the way out."""
-        self._listener.ended = True
+        self._listener.detach()
         await leave(self._consumer)
 
     async def failed(self) -> None:
-        """Wait for a listener to fail, and raise what it raised; never returns otherwise."""
-        await self._listener.failure
+        """Wait for the assignment to fail in a rebalance, and raise what it raised; never returns otherwise."""
+        await self._listener.failed()
 
     async def poll(self, room: Room) -> Mapping[int, Records]:
         """Whole batches of the partitions that have `room`, as far as it goes; may be empty after a short wait.
@@ -382,28 +381,44 @@ class Source:
         await self.check_identity()
         for place, offset in error.args[0].items():
             begin = (await self.bounds(place.partition)).begin
-            self._assignment.deleted(place.partition, offset, begin)
-            self.take_from(place.partition, begin)
+            self._listener.deleted(place.partition, offset, begin)
+            self.resume(place.partition, begin)
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """Passes assignments on and keeps what goes wrong in them."""
+    """Passes what happens to partitions on to an assignment, while one is attached, and keeps what it raises."""
 
-    def __init__(self, assignment: Assignment, heartbeats: Heartbeats) -> None:
-        self._assignment = assignment
+    def __init__(self, heartbeats: Heartbeats) -> None:
         self._heartbeats = heartbeats
-        self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.ended = False
+        self._assignment: Assignment | None = None
+        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def attach(self, assignment: Assignment) -> None:
+        """Pass on what happens from now on."""
+        self._assignment = assignment
+
+    def detach(self) -> None:
+        """Pass nothing on any more: the member leaves the group."""
+        self._assignment = None
+
+    async def failed(self) -> None:
+        """Wait until a call of the assignment has raised, and raise that."""
+        await self._failure
+
+    def deleted(self, partition: int, first: int, end: int) -> None:
+        """Offsets from `first` to before `end` were deleted before they were read."""
+        if self._assignment is not None:
+            self._assignment.deleted(partition, first, end)
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Called by aiokafka before the group is joined anew."""
-        if not self.ended:
+        if self._assignment is not None:
             await self._pass_on(self._assignment.revoked, revoked)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Called by aiokafka when the group has its new assignment."""
         self._heartbeats.answered()
-        if not self.ended:
+        if self._assignment is not None:
             await self._pass_on(self._assignment.assigned, assigned)
 
     async def _pass_on(
@@ -414,8 +429,8 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001  aiokafka would log it and go on; `failed` raises it
-            if not self.failure.done():
-                self.failure.set_exception(error)
+            if not self._failure.done():
+                self._failure.set_exception(error)
 
 
 async def check_group(settings: KafkaSettings) -> None:

@@ -133,7 +133,7 @@ class _Work:
                 store = await directory.open(
                     partition,
                     deletions_kept_ms=shape.delete_retention_ms,
-                    forgotten_kept_ms=shape.min_compaction_lag_ms,
+                    purged_kept_ms=shape.min_compaction_lag_ms,
                 )
                 try:
                     each = committed.get(partition)
@@ -142,10 +142,10 @@ class _Work:
                     if not is_of_use(partition, each, store, changelog.identity, bounds):
                         await store.clear()
                     check_changelog(partition, each, bounds, store.position)
-                    overruled = await restore(changelog, partition, store, bounds.end, lambda _: None)
-                    if overruled:
+                    outdated = await restore(changelog, partition, store, bounds.end, lambda _: None)
+                    if outdated:
                         checkpoint = Checkpoint(partition, changelog, Overlay(store), Status())
-                        await checkpoint.overrule(overruled, bounds.end)
+                        await checkpoint.reassert(outdated, bounds.end)
                     self._stream = self._stream or store.stream
                     if changelog.identity is not None:
                         store.note(changelog=changelog.identity.topic)

@@ -14,7 +14,8 @@ from processor.errors import StateRefused
 from processor.kafka.changelog import OFFSET_HEADER, OWN_KEYS, Changelog
 from processor.kafka.topics import open_topics
 from processor.profile.state_record import decode_record, record_offset
-from processor.state.directory import figures_of, is_in_use, open_to_look, place_of
+from processor.state.directory import place_of
+from processor.state.store_inspection import figures_of, is_in_use, open_to_look
 from processor.waiting.fence import Fence
 
 if TYPE_CHECKING:

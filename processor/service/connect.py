@@ -12,6 +12,7 @@ from processor.kafka.changelog import Changelog
 from processor.kafka.dead_letter_topic import prepare_dead_letter_topic
 from processor.kafka.dead_letters import DeadLetters
 from processor.kafka.heartbeats import Heartbeats
+from processor.kafka.source import Source
 from processor.kafka.source_topic import SourceTopic, look_at_source
 from processor.kafka.topics import open_topics
 from processor.profile.core import Core
@@ -86,7 +87,7 @@ async def connected_pipeline(
     parts = Parts(
         core=Core(plan),
         writer=writer,
-        dead_letters=dead_letters,
+        write_dead_letters=dead_letters.write,
         changelog=changelog,
         changelog_shape=topics.changelog,
         heartbeats=membership.heartbeats,
@@ -97,15 +98,16 @@ async def connected_pipeline(
         open_store=partial(
             directory.open,
             deletions_kept_ms=topics.changelog.delete_retention_ms,
-            forgotten_kept_ms=topics.changelog.min_compaction_lag_ms,
+            purged_kept_ms=topics.changelog.min_compaction_lag_ms,
         ),
         disk=Disk(directory.path, lambda: directory.paths),
         state_memory_bytes=lambda: directory.memory_used_bytes,
     )
     tracer = await stack.enter_async_context(tracing(settings.kafka.topic, settings.service.traces))
-    pipeline = Pipeline(settings, parts, status, tracer)
-    leave_group_at_exit(stack, pipeline.source)
-    await attempts.connected("kafka", pipeline.source.start)
+    source = Source(settings.kafka, membership.heartbeats, gives_id_back=settings.gives_id_back)
+    pipeline = Pipeline(settings, parts, source, status, tracer)
+    leave_group_at_exit(stack, source)
+    await attempts.connected("kafka", lambda: source.start(pipeline))
     return pipeline
 
 

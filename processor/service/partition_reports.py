@@ -26,7 +26,7 @@ def partition_reports(observed: Observed) -> list[PartitionReport]:
 def _worked_on(number: int, pipeline: Pipeline) -> PartitionReport:
     partition = pipeline.partitions[number]
     reach, held = pipeline.reach(number), pipeline.tail.held_back(number)
-    reached = partition.start_offset if partition.next_offset is None else partition.next_offset
+    reached = partition.reached_offset
     lag = None if reach is None else max(reach.end - reached, 0)
     oldest_ms = partition.oldest_timestamp_ms
     if oldest_ms is None and lag:

@@ -60,7 +60,7 @@ async def follow_changes(
         # A large file takes long to be read, and heartbeats must not wait for it.
         plan, problems = await asyncio.to_thread(plan_after, observer.plan, files)
         if plan is None:
-            status.figures.reloads["refused"] += 1
+            status.reloaded("refused")
             log_refused(problems, observer)
             continue
         use(plan.destination.connection)
@@ -69,7 +69,7 @@ async def follow_changes(
             pipeline.follow(Core(plan))
             pipeline.let_through()
         observer.take(plan)
-        status.figures.reloads["taken"] += 1
+        status.reloaded("taken")
         log.info(
             "the configuration is taken again",
             segments=len(plan.destination.segments),

@@ -121,7 +121,7 @@ def _limit(observed: Observed) -> LimitReport:
     if observed.pipeline is None:
         return LimitReport()
     limit = observed.pipeline.dead_letter_limit
-    return LimitReport(limit.ratio, limit.is_held, limit.told)
+    return LimitReport(limit.ratio, limit.is_held, limit.notice)
 
 
 def _disk(observed: Observed) -> DiskReport | None:

@@ -17,13 +17,12 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 from weakref import WeakSet
 
 import structlog
 from rocksdict import (
-    AccessType,
     BlockBasedOptions,
     Cache,
     DataBlockIndexType,
@@ -41,12 +40,13 @@ from processor.state.rocksdb_store import (
     POSITION_KEY,
     STREAM_KEY,
     RocksStore,
-    is_damage,
-    state_error,
 )
+from processor.state.store_errors import is_damage, state_error
 from processor.state.store_files import max_open_files
+from processor.state.store_inspection import is_in_use
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from processor.settings import StateSettings
@@ -59,7 +59,6 @@ _ARENA_LEAST_BYTES: Final = 4096
 _THREADS: Final = 2
 _PROBE_BYTES: Final = 4096
 _LOCK_LOOK_AGAIN_S: Final = 0.2
-_ROCKS_LOCK: Final = "LOCK"
 _COLUMN_FAMILY: Final = "default"
 _FOLDER_MAX: Final = 255
 """Bytes of a file's name, on the file systems of Linux."""
@@ -90,10 +89,18 @@ class StateDirectory:
     """
 
     def __init__(
-        self, settings: StateSettings, group: str, topic: str, cluster: str, *, partitions: int
+        self,
+        settings: StateSettings,
+        group: str,
+        topic: str,
+        cluster: str,
+        *,
+        partitions: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path = place_of(settings, group, topic)
         self._settings = settings
+        self._clock = clock
         self._identity = cluster, group, topic
         self._hot_bytes = settings.memory_bytes // 4 // max(partitions, 1)
         self._unwritten_bytes = self._hot_bytes // 2
@@ -115,7 +122,7 @@ class StateDirectory:
         """Where the stores are that are open."""
         return [store.path for store in self._stores]
 
-    async def open(self, partition: int, *, deletions_kept_ms: int, forgotten_kept_ms: int) -> RocksStore:
+    async def open(self, partition: int, *, deletions_kept_ms: int, purged_kept_ms: int) -> RocksStore:
         """The store of a partition, empty where there was none that is of use.
 
         Raises:
@@ -124,12 +131,12 @@ class StateDirectory:
 
         """
         opening = asyncio.get_running_loop().run_in_executor(
-            self._executor, self._open, partition, deletions_kept_ms, forgotten_kept_ms
+            self._executor, self._open, partition, deletions_kept_ms, purged_kept_ms
         )
         try:
             store = await asyncio.shield(opening)
         except asyncio.CancelledError:
-            # A thread cannot be cancelled: what it opened is closed as any other, its errors told as theirs.
+            # A thread cannot be cancelled: what it opened is closed as any other, its errors are raised as theirs.
             await asyncio.wait([opening])
             if opening.exception() is None:
                 await opening.result().close()
@@ -138,7 +145,7 @@ class StateDirectory:
         return store
 
     def close(self) -> None:
-        """Let go of threads and memory; the stores are closed."""
+        """End the threads and release memory; the stores are closed before."""
         self._executor.shutdown()
 
     @property
@@ -147,7 +154,7 @@ class StateDirectory:
         own = sum(store.memory_bytes for store in self._stores)
         return own + self._block_cache.get_usage() + self._write_buffers.get_usage()
 
-    def _open(self, partition: int, deletions_kept_ms: int, forgotten_kept_ms: int) -> RocksStore:
+    def _open(self, partition: int, deletions_kept_ms: int, purged_kept_ms: int) -> RocksStore:
         path = self.path / str(partition)
         identity = Identity(*self._identity, partition)
         deadline_s = time.monotonic() + self._settings.lock_wait_ms / 1000
@@ -157,7 +164,7 @@ class StateDirectory:
                     log.warning("throwing a damaged store away", partition=partition)
                     shutil.rmtree(path)
                 path, database = self._checked(path, self._database(path), identity, deletions_kept_ms)
-                return self._store(path, database, forgotten_kept_ms)
+                return self._store(path, database, purged_kept_ms)
             except Exception as error:  # rocksdict raises plain Exception
                 if _is_locked(error):
                     if time.monotonic() < deadline_s:
@@ -175,14 +182,15 @@ class StateDirectory:
                 else:
                     raise state_error(error, path) from error
 
-    def _store(self, path: Path, database: Rdict, forgotten_kept_ms: int) -> RocksStore:
+    def _store(self, path: Path, database: Rdict, purged_kept_ms: int) -> RocksStore:
         return RocksStore(
             database,
             self._executor,
             path,
             cache_bytes=self._hot_bytes,
             unwritten_bytes=self._unwritten_bytes,
-            forgotten_kept_ms=forgotten_kept_ms,
+            purged_kept_ms=purged_kept_ms,
+            clock=self._clock,
         )
 
     def _checked(
@@ -274,7 +282,7 @@ def place_of(settings: StateSettings, group: str, topic: str) -> Path:
 
 
 def _folder(name: str) -> str:
-    """A folder's name for any name; one that file systems find too long is cut, and told from others by its digest."""
+    """A folder's name for any name; one that file systems find too long is cut, and distinguished from others by its digest."""
     # A name of dots alone would lead elsewhere; quote leaves dots as they are.
     folder = f"{quote(name, safe='')}~"
     if len(folder) <= _FOLDER_MAX:
@@ -282,58 +290,9 @@ def _folder(name: str) -> str:
     return f"{folder[:_FOLDER_KEPT]}~{hashlib.sha256(name.encode()).hexdigest()}~"
 
 
-def open_to_look(path: Path) -> Rdict:
-    """A store to read, also while a service uses it; what is in its memory alone is not seen."""
-    try:
-        return Rdict(str(path), Options(raw_mode=True), access_type=AccessType.read_only(False))
-    except Exception as error:  # rocksdict raises plain Exception
-        raise state_error(error, path) from error
-
-
-class StoreFigures(NamedTuple):
-    """How far a store is, how many profiles it holds, about, and how large it is on disk."""
-
-    position: int
-    profiles: int
-    size_bytes: int
-
-
-def figures_of(path: Path) -> StoreFigures:
-    """Figures of a store, also while a service uses it.
-
-    Raises:
-        StateError: it cannot be read.
-
-    """
-    database = open_to_look(path)
-    try:
-        stored = database.get(POSITION_KEY)
-        profiles = int(database.property_int_value("rocksdb.estimate-num-keys") or 0)
-    finally:
-        database.close()
-    size_bytes = sum(file.stat().st_size for file in path.iterdir() if file.is_file())
-    return StoreFigures(int.from_bytes(stored[:8], "big", signed=True) if stored else 0, profiles, size_bytes)
-
-
-def is_in_use(path: Path) -> bool:
-    """Whether a process holds the store."""
-    return (path / _ROCKS_LOCK).exists() and _is_held(path)
-
-
 def _is_locked(error: Exception) -> bool:
     text = str(error)
     return "lock" in text.lower() and ("temporarily unavailable" in text or "No locks available" in text)
-
-
-def _is_held(path: Path) -> bool:
-    import fcntl  # noqa: PLC0415  there is none on Windows, where nothing else needs it
-
-    with (path / _ROCKS_LOCK).open("rb+") as lock:
-        try:
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return True
-        return False
 
 
 def _idle_ms(database: Rdict) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
-from processor.state.rocksdb_store import state_error
+from processor.state.store_errors import state_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,7 +23,7 @@ MAY_BE_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.E
 
 _LOOK_S: Final = 10.0
 _LITTLE: Final = 0.1
-"""Of a disk, what is little to be free: it is told."""
+"""The share of a disk below which what is free is little, and a warning is logged."""
 _ROOM_BYTES: Final = 2 * 1024 * 1024
 """What must fit on a disk that was full before a store is tried on it: some of its writes, and RocksDB's own files."""
 _ASKED_AGAIN_S: Final = 1.0
@@ -42,7 +42,7 @@ class Disk:
 
     def __init__(self, path: Path, stores: Callable[[], Iterable[Path]]) -> None:
         self.figures: DiskFigures | None = None
-        """As of the last look; None before the first, and where the system does not tell."""
+        """As of the last look; None before the first, and where the system does not say."""
         self._path = path
         self._stores = stores
         self._is_little = False
@@ -53,7 +53,7 @@ class Disk:
         """Look now and then, until cancelled."""
         while True:
             self.figures = await asyncio.to_thread(_looked_at, self._path, list(self._stores()))
-            self._tell()
+            self._warn_if_little()
             await asyncio.sleep(_LOOK_S)
 
     async def check(self) -> None:
@@ -73,7 +73,7 @@ class Disk:
                 raise state_error(error, self._path) from error
             self._tried_s = time.monotonic()
 
-    def _tell(self) -> None:
+    def _warn_if_little(self) -> None:
         figures = self.figures
         is_little = figures is not None and figures.free_bytes < _LITTLE * figures.size_bytes
         if is_little and not self._is_little and figures is not None:

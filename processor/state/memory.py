@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from processor.profile.state_record import has_left, record_offset
-from processor.state.store import Left
+from processor.state.store import Departed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ class MemoryStore:
         self.changelog: str | None = None
         self.consumed: int | None = None
         self.trouble: str | None = None
-        self._left: dict[bytes, int] = {}
+        self._departed: dict[bytes, int] = {}
 
     def note(self, *, changelog: str | None = None, consumed: int | None = None) -> None:
         """See `Store`."""
@@ -42,33 +42,37 @@ class MemoryStore:
         """See `Store`."""
         for profile, record in changes.items():
             self.records[profile] = record
-            self._left.pop(profile, None)
+            self._departed.pop(profile, None)
             offset = record_offset(record)
             self.highest_offset = max(self.highest_offset, offset)
             if has_left(record):
-                self._left[profile] = offset
+                self._departed[profile] = offset
         self.position = position
         self.stream = stream or self.stream
 
     async def flush(self) -> None:
         """See `Store`."""
 
-    async def left_before(self, offset: int, limit: int) -> list[Left]:
+    async def departed_before(self, offset: int, limit: int) -> list[Departed]:
         """See `Store`."""
-        found = [Left(profile, left_at) for profile, left_at in self._left.items() if left_at < offset]
+        found = [
+            Departed(profile, departed_at)
+            for profile, departed_at in self._departed.items()
+            if departed_at < offset
+        ]
         return found[:limit]
 
-    async def forget(self, left: Sequence[Left], position: int) -> None:
+    async def purge(self, departed: Sequence[Departed], position: int) -> None:
         """See `Store`."""
-        for profile, offset in left:
-            if self._left.get(profile) == offset:
-                del self._left[profile], self.records[profile]
+        for profile, offset in departed:
+            if self._departed.get(profile) == offset:
+                del self._departed[profile], self.records[profile]
         self.position = position
 
     async def clear(self) -> None:
         """See `Store`."""
         self.records.clear()
-        self._left.clear()
+        self._departed.clear()
         self.position, self.highest_offset, self.stream = 0, -1, None
         self.changelog = self.consumed = None
 

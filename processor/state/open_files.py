@@ -16,7 +16,7 @@ def raise_limit() -> None:
     wanted = _MOST if hard == resource.RLIM_INFINITY else min(hard, _MOST)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return
-    # Where it is refused the limit stays; what does not fit is told when it is known.
+    # Where it is refused the limit stays; what does not fit is reported when it is known.
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 

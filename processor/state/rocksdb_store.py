@@ -5,7 +5,7 @@ Profiles are UTF-8, so keys that begin with the byte 0xff are free for what the 
     ff 00                           position, highest source offset, time of the last write (ms): 3 big-endian i64
     ff 01                           whose state this is, as JSON (`Identity`)
     ff 02                           the stream that it was exported to
-    ff 03 <offset: 8> <profile>     left at this source offset, deletion not yet in the changelog
+    ff 03 <offset: 8> <profile>     departed at this source offset, deletion not yet in the changelog
     ff 04 <time ms: 8> <profile>    deletion in the changelog since then, and its record, which stays a while, so that
                                     an older record that a zombie appends late is known to be older
     ff 05                           the source offset before which all was acknowledged: a big-endian i64
@@ -19,8 +19,6 @@ takes from the end is restored from the changelog.
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
 import struct
 import time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -31,8 +29,8 @@ from rocksdict import WriteBatch
 from processor.errors import StateError, StateUnavailable
 from processor.profile.state_record import encode_left, has_left, record_offset
 from processor.state.record_cache import HotRecords
-from processor.state.store import Left
-from processor.state.store_files import told_too_many
+from processor.state.store import Departed
+from processor.state.store_errors import is_damage, state_error
 from processor.state.unwritten import Unwritten
 
 if TYPE_CHECKING:
@@ -50,28 +48,14 @@ STREAM_KEY: Final = b"\xff\x02"
 DAMAGED: Final = "DAMAGED"
 """A file that has a store thrown away when it is next opened."""
 
-LEFT_PREFIX: Final = b"\xff\x03"
+DEPARTED_PREFIX: Final = b"\xff\x03"
 CONSUMED_KEY: Final = b"\xff\x05"
 CHANGELOG_KEY: Final = b"\xff\x06"
-_FORGOTTEN_PREFIX: Final = b"\xff\x04"
+_PURGED_PREFIX: Final = b"\xff\x04"
 POSITION: Final = struct.Struct(">qqq")
 NUMBER: Final = struct.Struct(">q")
 _KEYED_BYTES: Final = 10
-_PURGED_AT_ONCE: Final = 1000
-
-_PASSING: Final = {
-    (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), os.strerror(errno.EFBIG)): (
-        "the disk is full: make room, and it goes on by itself; what was not kept is restored from the changelog"
-    ),
-    (os.strerror(errno.EROFS),): (
-        "the disk may only be read: make it writable again, and it goes on by itself; what was not kept is restored from "
-        "the changelog"
-    ),
-    (os.strerror(errno.EIO),): (
-        "the disk fails: mend it, or give the service another; without its stores it restores all from the changelog"
-    ),
-}
-"""What the system says of a disk that may be well again, and what to do about it."""
+_DROPPED_AT_ONCE: Final = 1000
 
 _UNWRITTEN_S: Final = 10.0
 """How long changes wait for the disk while others come: so much of the changelog is read again after a crash."""
@@ -90,7 +74,8 @@ class RocksStore:
         *,
         cache_bytes: int,
         unwritten_bytes: int,
-        forgotten_kept_ms: int,
+        purged_kept_ms: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path = path
         self._database = database
@@ -99,10 +84,11 @@ class RocksStore:
         self._unwritten_bytes = unwritten_bytes
         self._hot = HotRecords(cache_bytes)
         self._unwritten = Unwritten()
-        self._forgotten_kept_ms = forgotten_kept_ms
+        self._purged_kept_ms = purged_kept_ms
         self._one_at_a_time = asyncio.Lock()
-        self._written_s = time.monotonic()
-        self._may_hold_left = True
+        self._clock = clock
+        self._written_s = clock()
+        self._may_hold_departed = True
         stored = database.get(POSITION_KEY)
         self.position, self.highest_offset = POSITION.unpack(stored)[:2] if stored else (0, -1)
         self._written_position = self.position
@@ -157,23 +143,23 @@ class RocksStore:
             self._unwritten.put_key(STREAM_KEY, stream.encode())
         await self._flush_if_due()
 
-    async def left_before(self, offset: int, limit: int) -> list[Left]:
+    async def departed_before(self, offset: int, limit: int) -> list[Departed]:
         """See `Store`."""
         if self._is_broken:
             return []  # they are found by the next to open it
-        found = await self._run(self._left_before, offset, limit) if self._may_hold_left else []
-        return found + self._unwritten.left_before(offset, limit - len(found))
+        found = await self._run(self._departed_before, offset, limit) if self._may_hold_departed else []
+        return found + self._unwritten.departed_before(offset, limit - len(found))
 
-    async def forget(self, left: Sequence[Left], position: int) -> None:
+    async def purge(self, departed: Sequence[Departed], position: int) -> None:
         """See `Store`."""
         now = NUMBER.pack(time.time_ns() // 1_000_000)
         unwritten = self._unwritten
-        for profile, offset in left:
-            if unwritten.left.get(profile) == offset:
-                del unwritten.left[profile]
+        for profile, offset in departed:
+            if unwritten.departed.get(profile) == offset:
+                del unwritten.departed[profile]
             else:
-                unwritten.put_key(LEFT_PREFIX + NUMBER.pack(offset) + profile, None)
-            unwritten.put_key(_FORGOTTEN_PREFIX + now + profile, encode_left(offset))
+                unwritten.put_key(DEPARTED_PREFIX + NUMBER.pack(offset) + profile, None)
+            unwritten.put_key(_PURGED_PREFIX + now + profile, encode_left(offset))
         self.position = position
         await self._flush_if_due()
 
@@ -187,7 +173,7 @@ class RocksStore:
         self._written_position = 0
 
     async def flush(self) -> None:
-        """See `Store`; what has been forgotten for long enough is purged as well."""
+        """See `Store`; records of profiles that were purged long enough ago are dropped as well."""
         async with self._one_at_a_time:
             has_news = self.position != self._written_position or self._unwritten.size_bytes
             if not has_news or self._is_broken:
@@ -195,16 +181,16 @@ class RocksStore:
             # Nothing reads the disk now: what is taken is found among the hot records, or there after this.
             taken, self._unwritten = self._unwritten, Unwritten()
             self._hot.correct(taken.records)
-            self._written_s = time.monotonic()
+            self._written_s = self._clock()
             self._written_position = self.position
-            self._may_hold_left = self._may_hold_left or bool(taken.left)
+            self._may_hold_departed = self._may_hold_departed or bool(taken.departed)
             now_ms = time.time_ns() // 1_000_000
             taken.put_key(POSITION_KEY, POSITION.pack(self.position, self.highest_offset, now_ms))
             if self.consumed is not None:
                 taken.put_key(CONSUMED_KEY, NUMBER.pack(self.consumed))
             try:
                 await self._in_thread(self._written, taken)
-                purged = await self._in_thread(self._purge, now_ms - self._forgotten_kept_ms)
+                purged = await self._in_thread(self._drop_purged, now_ms - self._purged_kept_ms)
             except StateUnavailable:
                 # The changelog has it all: it is found in memory until this store is opened anew, and restored then.
                 self._unwritten.put_under(taken)
@@ -219,11 +205,11 @@ class RocksStore:
             try:
                 await self._run(self._database.close)
             except StateUnavailable as error:
-                # RocksDB says once more what has failed; its files are let go of.
+                # RocksDB says once more what has failed; its files are released.
                 log.info("a store was closed whose disk takes nothing", reason=str(error))
 
     async def _flush_if_due(self) -> None:
-        waited_s = time.monotonic() - self._written_s
+        waited_s = self._clock() - self._written_s
         if self._unwritten.size_bytes > self._unwritten_bytes or waited_s > _UNWRITTEN_S:
             await self.flush()
 
@@ -266,8 +252,8 @@ class RocksStore:
         put = batch.put
         for profile, record in unwritten.records.items():
             put(profile, record)
-        for profile, offset in unwritten.left.items():
-            put(LEFT_PREFIX + NUMBER.pack(offset) + profile, b"")
+        for profile, offset in unwritten.departed.items():
+            put(DEPARTED_PREFIX + NUMBER.pack(offset) + profile, b"")
         for key, value in unwritten.keys.items():
             if value is None:
                 batch.delete(key)
@@ -284,27 +270,27 @@ class RocksStore:
         self._database.delete_range(b"", b"\xff\xff")
         self._database.put(IDENTITY_KEY, identity)
 
-    def _left_before(self, offset: int, limit: int) -> list[Left]:
-        found: list[Left] = []
+    def _departed_before(self, offset: int, limit: int) -> list[Departed]:
+        found: list[Departed] = []
         unwritten = self._unwritten
-        for key in self._keys(LEFT_PREFIX):
-            if key in unwritten.keys:  # forgotten
+        for key in self._keys(DEPARTED_PREFIX):
+            if key in unwritten.keys:  # purged
                 continue
-            profile, left_at = key[_KEYED_BYTES:], NUMBER.unpack(key[2:_KEYED_BYTES])[0]
-            if left_at >= offset or len(found) == limit:
+            profile, departed_at = key[_KEYED_BYTES:], NUMBER.unpack(key[2:_KEYED_BYTES])[0]
+            if departed_at >= offset or len(found) == limit:
                 return found
             record = None if profile in unwritten.records else self._database.get(profile)
-            if record is not None and has_left(record) and record_offset(record) == left_at:
-                found.append(Left(profile, left_at))
+            if record is not None and has_left(record) and record_offset(record) == departed_at:
+                found.append(Departed(profile, departed_at))
             else:  # it came back meanwhile
                 self._database.delete(key)
-        self._may_hold_left = bool(found)
+        self._may_hold_departed = bool(found)
         return found
 
-    def _purge(self, before_ms: int) -> list[bytes]:
+    def _drop_purged(self, before_ms: int) -> list[bytes]:
         purged: list[bytes] = []
-        for key in self._keys(_FORGOTTEN_PREFIX):
-            if len(purged) == _PURGED_AT_ONCE or NUMBER.unpack(key[2:_KEYED_BYTES])[0] >= before_ms:
+        for key in self._keys(_PURGED_PREFIX):
+            if len(purged) == _DROPPED_AT_ONCE or NUMBER.unpack(key[2:_KEYED_BYTES])[0] >= before_ms:
                 break
             profile = key[_KEYED_BYTES:]
             if self._database.get(profile) == self._database.get(key):
@@ -318,26 +304,3 @@ class RocksStore:
             if not isinstance(key, bytes) or not key.startswith(prefix):
                 return
             yield key
-
-
-def state_error(error: Exception, path: Path) -> StateError:
-    """This package's error for one of RocksDB's, or of the system's, with what to do about it."""
-    text = str(error)
-    for signs, remedy in _PASSING.items():
-        if any(sign in text for sign in signs):
-            return StateUnavailable(f"{path}: {remedy} ({text})")
-    if "Too many open files" in text:
-        return StateError(told_too_many())
-    if "Permission denied" in text:
-        return StateError(f"{path}: it cannot be written: see PROCESSOR_STATE_DIRECTORY ({text})")
-    if is_damage(error):
-        return StateError(
-            f"{path}: it is damaged and will be rebuilt from the changelog at the next start ({text})"
-        )
-    return StateError(f"{path}: the store failed ({text})")
-
-
-def is_damage(error: Exception) -> bool:
-    """Whether the store's files, not its surroundings, are at fault."""
-    text = str(error)
-    return "Corruption" in text or "checksum" in text or "Invalid argument" in text

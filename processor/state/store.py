@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 
-class Left(NamedTuple):
-    """A profile that left its last segment, and the source offset at which it did."""
+class Departed(NamedTuple):
+    """A profile that departed, that is, left its last segment, and the source offset at which it did."""
 
     profile: bytes
     offset: int
@@ -64,20 +64,20 @@ class Store(Protocol):
     async def apply(self, changes: Mapping[bytes, bytes], position: int, stream: str | None = None) -> None:
         """Put records, in the order of their source offsets, and note the changelog offset that they reach to.
 
-        `stream` where that is told anew. The disk may have them a little later; what a crash takes is restored.
+        `stream` is what they were exported to, where that is new. The disk may have them a little later; what a crash takes is restored.
         """
 
     async def flush(self) -> None:
         """Bring to disk what waits for it."""
 
-    async def left_before(self, offset: int, limit: int) -> list[Left]:
-        """Some profiles that left at a source offset below `offset` and are not yet forgotten, oldest first."""
+    async def departed_before(self, offset: int, limit: int) -> list[Departed]:
+        """At most `limit` profiles that departed at a source offset below `offset` and are not purged yet, oldest first."""
 
-    async def forget(self, left: Sequence[Left], position: int) -> None:
-        """The changelog has the deletions of `left`, where they are still the latest."""
+    async def purge(self, departed: Sequence[Departed], position: int) -> None:
+        """Note that the changelog has the deletions of `departed`, up to `position`; one that has changed since stays."""
 
     async def clear(self) -> None:
         """Empty it, as if it were new."""
 
     async def close(self) -> None:
-        """Give up what is held; the store is not used again."""
+        """Release memory and files; the store is not used again."""

@@ -11,17 +11,17 @@ from rocksdict import Options, Rdict, WriteBatch
 
 from processor.errors import StateRefused
 from processor.profile.state_record import has_left, record_offset
-from processor.state.directory import is_in_use, open_to_look
 from processor.state.rocksdb_store import (
     CHANGELOG_KEY,
     CONSUMED_KEY,
+    DEPARTED_PREFIX,
     IDENTITY_KEY,
-    LEFT_PREFIX,
     NUMBER,
     POSITION,
     POSITION_KEY,
     STREAM_KEY,
 )
+from processor.state.store_inspection import is_in_use, open_to_look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +74,10 @@ class Contents:
         for key, record in database.items():
             if not isinstance(key, bytes) or not isinstance(record, bytes) or key.startswith(_OWN_KEYS):
                 continue
-            if has_left(record) and LEFT_PREFIX + NUMBER.pack(record_offset(record)) + key not in database:
+            if (
+                has_left(record)
+                and DEPARTED_PREFIX + NUMBER.pack(record_offset(record)) + key not in database
+            ):
                 continue
             yield key, record
 

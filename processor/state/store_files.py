@@ -33,7 +33,7 @@ def max_open_files(stores: int) -> int:
 
 
 def check_room(stores: int) -> None:
-    """See that so many stores can be open at once; tell where they may come to want more than there is.
+    """See that so many stores can be open at once; log a warning where they may come to want more than there is.
 
     Raises:
         StateError: they cannot.
@@ -56,6 +56,6 @@ def check_room(stores: int) -> None:
         )
 
 
-def told_too_many() -> str:
-    """What to say where a store could not open a file for the process's limit."""
+def why_too_many_are_open() -> str:
+    """Return why a store could not open a file, where that is the process's limit, and what to do about it."""
     return f"too many open files, of {open_files.limit():,} that this process may have: {open_files.remedy()}"

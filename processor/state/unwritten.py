@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING
 
 from processor.profile.state_record import has_left, record_offset
 from processor.state.record_cache import ENTRY_OVERHEAD_BYTES
-from processor.state.store import Left
+from processor.state.store import Departed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
 class Unwritten:
-    """The latest change of each profile, and which of them left; and `keys` of the store's own, None to delete."""
+    """The latest change of each profile, and which of them departed; and `keys` of the store's own, None to delete."""
 
     def __init__(self) -> None:
         self.records: dict[bytes, bytes] = {}
-        self.left: dict[bytes, int] = {}
+        self.departed: dict[bytes, int] = {}
         self.keys: dict[bytes, bytes | None] = {}
         self.size_bytes = 0
 
     def put(self, changes: Mapping[bytes, bytes]) -> int:
         """Take changes, in the order of their source offsets; the last one's, -1 where there is none."""
-        records, left = self.records, self.left
+        records, departed = self.records, self.departed
         record = b""
         grown_bytes = 0
         for profile, record in changes.items():
@@ -38,9 +38,9 @@ class Unwritten:
                 grown_bytes += len(record) - len(before)
             records[profile] = record
             if has_left(record):
-                left[profile] = record_offset(record)
-            elif left:
-                left.pop(profile, None)
+                departed[profile] = record_offset(record)
+            elif departed:
+                departed.pop(profile, None)
         self.size_bytes += grown_bytes
         return record_offset(record) if changes else -1
 
@@ -52,7 +52,10 @@ class Unwritten:
     def put_under(self, older: Unwritten) -> None:
         """Take what was to be written and was not, as far as nothing newer is here."""
         self.records = {**older.records, **self.records}
-        self.left = {**{p: at for p, at in older.left.items() if p not in self.records}, **self.left}
+        self.departed = {
+            **{p: at for p, at in older.departed.items() if p not in self.records},
+            **self.departed,
+        }
         self.keys = {**older.keys, **self.keys}
         self.size_bytes += older.size_bytes
 
@@ -68,12 +71,16 @@ class Unwritten:
                 found[profile] = record
         return unknown
 
-    def left_before(self, offset: int, limit: int) -> list[Left]:
-        """Profiles that left at a source offset below `offset`, oldest first."""
-        found = [Left(profile, left_at) for profile, left_at in self.left.items() if left_at < offset]
-        found.sort(key=_left_at)
+    def departed_before(self, offset: int, limit: int) -> list[Departed]:
+        """Profiles that departed at a source offset below `offset`, oldest first."""
+        found = [
+            Departed(profile, departed_at)
+            for profile, departed_at in self.departed.items()
+            if departed_at < offset
+        ]
+        found.sort(key=_departed_at)
         return found[:limit]
 
 
-def _left_at(left: Left) -> int:
-    return left.offset
+def _departed_at(each: Departed) -> int:
+    return each.offset

@@ -21,12 +21,12 @@ class LostEvents:
     """
 
     def __init__(self, status: Status, elsewhere: Mapping[str, Mapping[int, int]]) -> None:
-        self._figures = status.figures
+        self._status = status
         self._elsewhere = elsewhere
 
     def deleted(self, partition: int, first: int, end: int) -> None:
         """Note that the source deleted events before they were read: those from offset `first` to before `end`."""
-        self._figures.lost["deleted"] += end - first
+        self._status.lost("deleted", end - first)
         log.error(
             "events were deleted from the source before they were read: raise its retention",
             partition=partition,
@@ -36,7 +36,7 @@ class LostEvents:
 
     def passed_by_hand(self, partition: int, first: int, end: int) -> None:
         """Note that the group's offset was set forward while the service was stopped: from `first` to before `end` none was taken."""
-        self._figures.lost["passed"] += end - first
+        self._status.lost("passed", end - first)
         log.error(
             "the group's offset was set forward by hand: events were passed over that nobody has taken. To take them, stop "
             "the service and set the offset back: docs/operations.md, Events lost",
@@ -48,10 +48,10 @@ class LostEvents:
     def begun_anew(self, partition: int, start: int) -> None:
         """Note that the group had no offset of the partition: it begins at `start`, and exports every profile anew."""
         if not self._elsewhere:
-            self._figures.begun_anew["nothing"] += 1
+            self._status.group_began("nothing")
             log.info("the group begins anew", partition=partition, offset=start)
             return
-        self._figures.begun_anew["topic"] += 1
+        self._status.group_began("topic")
         log.warning(
             "the group begins anew on this topic, and has committed offsets of others: where the topic was renamed, exits of "
             "what was exported from the former one will not come",

@@ -66,7 +66,7 @@ class Durations:
 
 
 class Status:
-    """One worker's figures and its health.
+    """One worker's figures and its health; whoever has something to report calls the verb for it, and nobody writes figures.
 
     `conditions` maps what is not as it should be (`starting`, `kafka`, `kinesis`, …) to a sentence; the worker
     is ready when there is none.
@@ -106,8 +106,8 @@ class Status:
         if what not in self.conditions:
             self.figures.conditions_begun[what] += 1
             self._begun_at_s[what] = self._clock()
-            tell = log.info if what in EXPECTED else log.warning
-            tell("unready", condition=what, reason=why, **{STATE_CHANGED: True})
+            report = log.info if what in EXPECTED else log.warning
+            report("unready", condition=what, reason=why, **{STATE_CHANGED: True})
         elif what not in EXPECTED and gist(why) != gist(self.conditions[what]):
             log.warning("unready", condition=what, reason=why)
         self.conditions[what] = why
@@ -133,14 +133,20 @@ class Status:
         event = (event or "recovered") if self.conditions else "ready"
         log.info(event, condition=what, after_s=round(after_s, 1))
 
-    def ails(self, what: str, partition: int) -> bool:
+    def has(self, what: str, partition: int) -> bool:
         """Whether a partition has this condition."""
         return partition in self._causes.get(what, {})
 
-    def begun_anew(self, partition: int, what: str) -> None:
-        """A partition that this worker keeps is let go of for `what`, which lasts; what else was wrong with it is not."""
+    def released_for(self, what: str, partition: int) -> None:
+        """A partition that this worker keeps is released for `what`, which lasts; whatever else was wrong with it is over."""
         for other in [name for name, causes in self._causes.items() if partition in causes and name != what]:
             self.healthy(other, partition)
+
+    def rebalanced(self) -> None:
+        """The group has a new assignment, and this worker its part in it."""
+        self.figures.rebalances += 1
+        self.healthy("starting")
+        self.healthy("rebalancing")
 
     def assigned(self, partition: int) -> None:
         """A partition is this worker's; its state is to be restored."""
@@ -181,6 +187,30 @@ class Status:
         self.figures.in_flight -= records
         self._occupy()
 
+    def lost(self, how: Literal["deleted", "passed"], events: int) -> None:
+        """Events were never taken: the source deleted them, or the group's offset was set past them by hand."""
+        self.figures.lost[how] += events
+
+    def group_began(self, beside: Literal["nothing", "topic"]) -> None:
+        """A partition was begun without an offset of the group, which has committed none, or those of another topic."""
+        self.figures.begun_anew[beside] += 1
+
+    def intruded(self, records: int) -> None:
+        """An intruder has appended records to the changelog."""
+        self.figures.intruder_records += records
+
+    def kept(self, took_s: float) -> None:
+        """Changes of state were appended to the changelog and put into the store."""
+        self.durations.changelog.observe(took_s)
+
+    def committed(self, took_s: float) -> None:
+        """Offsets were committed."""
+        self.durations.commit.observe(took_s)
+
+    def reloaded(self, outcome: Literal["taken", "refused"]) -> None:
+        """Changed configuration files were taken, or refused."""
+        self.figures.reloads[outcome] += 1
+
     def held_back(self) -> None:
         """All buffers are full: nothing more is taken until some of it is acknowledged."""
         self._occupy("backpressured")
@@ -197,8 +227,8 @@ class Status:
         figures.exported += len(batch.exports) - rejected
         figures.unchanged += batch.unchanged
         figures.skipped += batch.skipped
-        for letter in batch.letters:
-            figures.dead_lettered[letter.reason.value] += 1
+        for dead_letter in batch.letters:
+            figures.dead_lettered[dead_letter.reason.value] += 1
         if rejected:
             figures.dead_lettered["rejected"] += rejected
         for removal in batch.removed:

@@ -44,19 +44,19 @@ class Growth:
         return records
 
     def held_back(self, partition: int, records: Sequence[Record], source: Source) -> Sequence[Record]:
-        """The same, and the partition is held there, at the first of those that may not be taken."""
+        """Return the same, and pause the partition at the first of those that may not be taken."""
         finishing = self.finishing(partition, records)
         if len(finishing) < len(records):
-            source.take_from(partition, records[len(finishing)].offset)
-            source.hold([partition])
+            source.resume(partition, records[len(finishing)].offset)
+            source.pause([partition])
         return finishing
 
     def stands_at(self, partition: int) -> int | None:
         """The offset at which a partition is not taken any further; None where it is."""
         return self._stands_at.get(partition)
 
-    def told(self, owned: Collection[int], ends: Mapping[int, tuple[int, int]]) -> str:
-        """What to do, as a sentence; `ends` has, of what is `owned`, the offsets that are reached and to be reached."""
+    def report(self, owned: Collection[int], ends: Mapping[int, tuple[int, int]]) -> str:
+        """Return what to do, as a sentence; `ends` has, of what is `owned`, the offsets that are reached and to be reached."""
         unfinished = [
             partition
             for partition in sorted(owned)

@@ -1,6 +1,6 @@
 """The way back up of a partition's state: into the changelog, and from there into the local store.
 
-Appends are acknowledged at offsets that follow each other. A gap tells of an intruder: a member that has lost
+Appends are acknowledged at offsets that follow each other. A gap is a sign of an intruder: a member that has lost
 the partition and does not know it, or an append of a former owner that landed late. What it wrote would win over
 older records when the changelog is compacted, so this owner's state of those profiles is appended again.
 """
@@ -18,18 +18,22 @@ import structlog
 
 from processor.errors import KafkaError, StateRefused
 from processor.kafka.changelog import CONSUMED_KEY, OWN_KEYS, RESTORED_BY, Deletion
+from processor.waiting.retry import Delays, retried
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping
 
-    from processor.kafka.changelog import Changelog
+    from processor.errors import ProcessorError
     from processor.state.overlay import Overlay
     from processor.telemetry.status import Status
+    from processor.worker.state_changelog import StateChangelog
 
 log = structlog.get_logger(__name__)
 
-_RETRY_S: Final = 1.0
-_FORGOTTEN_AT_ONCE: Final = 500
+CONDITION: Final = "changelog"
+
+_DELAYS: Final = Delays(1.0, 1.0)
+_PURGED_AT_ONCE: Final = 500
 _NOTED_EVERY_S: Final = 10.0
 """How often it is noted how far the source is consumed where no event changes any state."""
 
@@ -39,7 +43,7 @@ _Result = TypeVar("_Result")
 class Checkpoint:
     """Of one partition; its methods are called one at a time."""
 
-    def __init__(self, partition: int, changelog: Changelog, state: Overlay, status: Status) -> None:
+    def __init__(self, partition: int, changelog: StateChangelog, state: Overlay, status: Status) -> None:
         self._partition = partition
         self._changelog = changelog
         self._state = state
@@ -47,7 +51,9 @@ class Checkpoint:
         self._noted_s = -math.inf
 
     async def keep(self, changes: Mapping[bytes, bytes], consumed: int) -> None:
-        """Changes whose exports Kinesis has: to the changelog, then to the store; all before `consumed` is acknowledged.
+        """Append changes whose exports Kinesis has to the changelog, then put them into the store.
+
+        All of the source before offset `consumed` is acknowledged thereby, which is noted with them.
 
         Raises:
             StateError: the store cannot be written.
@@ -64,10 +70,10 @@ class Checkpoint:
         await self._state.acknowledge(changes, position)
         store.note(consumed=consumed)
         self._noted_s = asyncio.get_running_loop().time()
-        self._status.durations.changelog.observe(time.perf_counter() - began_s)
+        self._status.kept(time.perf_counter() - began_s)
 
     async def passed(self, consumed: int) -> None:
-        """All before `consumed` is acknowledged, and changed no state: that is noted now and then.
+        """Note, every 10 s, that all of the source before offset `consumed` is acknowledged and changed no state.
 
         Raises:
             StateError: see `keep`.
@@ -76,8 +82,10 @@ class Checkpoint:
         if asyncio.get_running_loop().time() - self._noted_s > _NOTED_EVERY_S:
             await self.keep({}, consumed)
 
-    async def rest(self, consumed: int | None = None) -> None:
-        """Nothing is to be kept at present; all before `consumed` is acknowledged.
+    async def flush(self, consumed: int | None = None) -> None:
+        """Note that all of the source before offset `consumed` is acknowledged, and bring the store to disk.
+
+        For when nothing comes: else both would wait for the next changes.
 
         Raises:
             StateError: see `keep`.
@@ -88,7 +96,7 @@ class Checkpoint:
             await self.keep({}, consumed)
         await store.flush()
 
-    async def overrule(self, profiles: Collection[bytes], position: int) -> None:
+    async def reassert(self, profiles: Collection[bytes], position: int) -> None:
         """Append the state of `profiles` again, of which a restore up to `position` found older records behind it.
 
         Raises:
@@ -96,34 +104,34 @@ class Checkpoint:
 
         """
         log.warning("an intruder appended to the changelog", partition=self._partition, records=len(profiles))
-        self._status.figures.intruder_records += len(profiles)
+        self._status.intruded(len(profiles))
         reached = await self._appended(await self._own_state(profiles), position)
         await self._state.store.apply({}, reached)
 
-    async def forget_left(self, committed_offset: int) -> bool:
-        """Delete profiles that left before `committed_offset`: no replay comes back to them.
+    async def purge_departed(self, committed_offset: int) -> bool:
+        """Delete some profiles that departed before `committed_offset`: no replay comes back to them.
 
-        Whether some were: there may be more.
+        Returns whether there were any; there may be more then.
 
         Raises:
             StateError: the store cannot be read or written.
 
         """
         store = self._state.store
-        found = await store.left_before(committed_offset, _FORGOTTEN_AT_ONCE)
-        left = [each for each in found if not self._state.holds(each.profile)]
-        if left:
-            deletions = {each.profile: Deletion(each.offset) for each in left}
+        found = await store.departed_before(committed_offset, _PURGED_AT_ONCE)
+        departed = [each for each in found if not self._state.holds(each.profile)]
+        if departed:
+            deletions = {each.profile: Deletion(each.offset) for each in departed}
             position = await self._appended(deletions, store.position)
-            await store.forget(left, position)
-        return bool(left)
+            await store.purge(departed, position)
+        return bool(departed)
 
     async def _appended(self, entries: Mapping[bytes, bytes | Deletion], position: int) -> int:
         """The changelog offset after `entries`, and after what a gap between `position` and them made necessary."""
         again = entries
         while True:
             foreign: set[bytes] = set()
-            for span in await self._patiently(partial(self._changelog.append, self._partition, again)):
+            for span in await self._retried(partial(self._changelog.append, self._partition, again)):
                 if span.first < position:
                     raise StateRefused(
                         f"partition {self._partition}: the changelog took an append at offset {span.first}, though all before "
@@ -131,7 +139,7 @@ class Checkpoint:
                         f"topic, and have {RESTORED_BY}"
                     )
                 if span.first != position:
-                    foreign |= await self._patiently(partial(self._intruder_profiles, position, span.first))
+                    foreign |= await self._retried(partial(self._intruder_profiles, position, span.first))
                 position = span.end
             if not foreign:
                 return position
@@ -142,26 +150,21 @@ class Checkpoint:
 
     async def _intruder_profiles(self, start: int, end: int) -> set[bytes]:
         log.warning("an intruder appended to the changelog", partition=self._partition, records=end - start)
-        self._status.figures.intruder_records += end - start
+        self._status.intruded(end - start)
         found: set[bytes] = set()
         async with aclosing(self._changelog.read(self._partition, start, end)) as batches:
             async for records in batches:
                 found.update(r.key for r in records if r.key and not r.key.startswith(OWN_KEYS))
         return found
 
-    async def _patiently(self, action: Callable[[], Awaitable[_Result]]) -> _Result:
-        while True:
-            try:
-                result = await action()
-            except KafkaError as error:
-                self._status.unhealthy("changelog", str(error), self._partition)
-                log.warning(
-                    "the changelog failed, trying again", partition=self._partition, reason=str(error)
-                )
-                await asyncio.sleep(_RETRY_S)
-            else:
-                self._status.healthy("changelog", self._partition)
-                return result
+    async def _retried(self, action: Callable[[], Awaitable[_Result]]) -> _Result:
+        result = await retried(action, errors=(KafkaError,), delays=_DELAYS, on_failure=self._failed)
+        self._status.healthy(CONDITION, self._partition)
+        return result
+
+    def _failed(self, error: ProcessorError, _: float) -> None:
+        self._status.unhealthy(CONDITION, str(error), self._partition)
+        log.warning("the changelog failed, trying again", partition=self._partition, reason=str(error))
 
     async def _own_state(self, profiles: Collection[bytes]) -> dict[bytes, bytes | Deletion]:
         store, names = self._state.store, list(profiles)

@@ -1,6 +1,6 @@
-"""Whether a partition's store, changelog, committed offset and source can all be telling the truth.
+"""Whether a partition's store, changelog, committed offset and source can all be true.
 
-What they must not do is lie: a fresh state beside committed offsets would export `realized` again for everyone,
+They must not lie: a fresh state beside committed offsets would export `realized` again for everyone,
 and lose every exit.
 """
 
@@ -36,13 +36,13 @@ def check_identity(
         return False
     relied_on = None if mark is None else mark.changelog
     if relied_on is None and store_changelog not in {None, changelog.topic}:
-        told = f"the local store is of topic {store_changelog}"
+        contradiction = f"the local store is of topic {store_changelog}"
     elif changelog.is_another(relied_on):
-        told = f"the committed offset relies on topic {relied_on and relied_on.topic}"
+        contradiction = f"the committed offset relies on topic {relied_on and relied_on.topic}"
     else:
         return relied_on == changelog and store_changelog != changelog.topic
     raise StateRefused(
-        f"partition {partition}: {told}, and the changelog is {changelog.topic}: it was deleted and made anew. {_LOST}"
+        f"partition {partition}: {contradiction}, and the changelog is {changelog.topic}: it was deleted and made anew. {_LOST}"
     )
 
 

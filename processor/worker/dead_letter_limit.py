@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import structlog
 
 from processor.errors import KafkaError
+from processor.waiting.retry import Delays, retried
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    from processor.errors import ProcessorError
     from processor.settings import ServiceSettings
     from processor.telemetry.status import Status
 
@@ -25,7 +27,7 @@ NEAR: Final = 0.5
 """From which part of the limit on it is warned of."""
 _FAR: Final = 0.25
 """Below which part it is far again."""
-_RETRY_S: Final = 1.0
+_DELAYS: Final = Delays(1.0, 1.0)
 _PARTS: Final = 32
 _PART_S: Final = 1.0
 """Counts that are smaller than a part of the window, and younger, are kept as one."""
@@ -39,7 +41,7 @@ _WAY_ON: Final = (
 class Passing(NamedTuple):
     """A batch on its way: the offsets of its events that are dead letters, of how many, and the offset after it."""
 
-    letters: Sequence[int]
+    dead_letters: Sequence[int]
     received: int
     next_offset: int
 
@@ -49,7 +51,7 @@ class _Counted:
     """Of consecutive batches of a worker."""
 
     since_s: float
-    letters: int
+    dead_letters: int
     processed: int
 
 
@@ -70,12 +72,12 @@ class DeadLetterLimit:
         self._last = self._max_count / self._max_share if self._max_share else float("inf")
         self._status = status
         self._counts: deque[_Counted] = deque()
-        self._letters = 0
+        self._dead_letters = 0
         self._processed = 0
         self._runs: dict[int, int] = {}
         """Of each partition: how many events in a row were bad, up to now."""
         self._let_through_to: dict[int, int] = {}
-        """Of each partition: up to which offset letters do not count."""
+        """Of each partition: up to which offset dead letters do not count."""
         self._let_through: dict[int, int] = {}
         """How many were let through for that."""
         self._is_near = False
@@ -84,7 +86,7 @@ class DeadLetterLimit:
         self._lifted.set()
 
     async def passed(self, partition: int, batches: Sequence[Passing]) -> None:
-        """Count consecutive batches of a partition, and wait where their letters may not be written."""
+        """Count consecutive batches of a partition, and wait where their dead letters may not be written."""
         if not self._max_count:
             return
         for batch in batches:
@@ -92,7 +94,7 @@ class DeadLetterLimit:
             if counted is not None:
                 self._count(partition, counted)
                 self._look(partition)
-        if self.is_held and any(batch.letters for batch in batches):
+        if self.is_held and any(batch.dead_letters for batch in batches):
             await self._lifted.wait()
             for batch in batches:
                 # They were counted before it was lifted, and are let through now.
@@ -104,7 +106,7 @@ class DeadLetterLimit:
         self._let_through = dict.fromkeys(to, 0)
         self._counts.clear()
         self._runs.clear()
-        self._letters = self._processed = 0
+        self._dead_letters = self._processed = 0
         self._is_near = False
         self._why = None
         log.info("dead letters of what the topic has by now are let through, once", partitions=len(to))
@@ -112,8 +114,8 @@ class DeadLetterLimit:
             self._lifted.set()
             self._status.healthy(CONDITION)
 
-    def forget(self, partition: int) -> None:
-        """A partition was given up; what of it is not committed will be counted anew, by whoever reads it."""
+    def released(self, partition: int) -> None:
+        """Drop the run of a partition that was given up: what is not committed is counted anew by whoever reads it."""
         self._runs.pop(partition, None)
 
     @property
@@ -130,15 +132,15 @@ class DeadLetterLimit:
         return min(max(self._counted_ratio, run_ratio), 1.0)
 
     @property
-    def told(self) -> str | None:
+    def notice(self) -> str | None:
         """What an operator should know of it now, as a sentence; None where there is nothing."""
         return self._why or (self._near() if self._is_near else None)
 
     @property
     def _counted_ratio(self) -> float:
-        if not self._max_count or self._letters <= NEAR * self._max_share * self._processed:
+        if not self._max_count or self._dead_letters <= NEAR * self._max_share * self._processed:
             return 0.0
-        return self._letters / self._max_count
+        return self._dead_letters / self._max_count
 
     @property
     def _longest_run(self) -> int:
@@ -149,8 +151,8 @@ class DeadLetterLimit:
         to = self._let_through_to.get(partition)
         if to is None:
             return batch
-        later = [offset for offset in batch.letters if offset >= to]
-        self._let_through[partition] += len(batch.letters) - len(later)
+        later = [offset for offset in batch.dead_letters if offset >= to]
+        self._let_through[partition] += len(batch.dead_letters) - len(later)
         if batch.next_offset >= to:
             self._end_letting_through(partition)
         if batch.next_offset <= to:
@@ -158,37 +160,37 @@ class DeadLetterLimit:
         return Passing(later, min(batch.received, batch.next_offset - to), batch.next_offset)
 
     def _end_letting_through(self, partition: int) -> None:
-        offset, letters = self._let_through_to.pop(partition), self._let_through.pop(partition)
-        if letters:
+        offset, dead_letters = self._let_through_to.pop(partition), self._let_through.pop(partition)
+        if dead_letters:
             log.info(
                 "what was let through is done, dead letters count again",
                 partition=partition,
                 offset=offset,
-                letters=letters,
+                letters=dead_letters,
             )
 
     def _count(self, partition: int, batch: Passing) -> None:
         # Where in a batch its bad events stand is not looked at: a run is of batches that have nothing else.
-        letters = len(batch.letters)
-        is_run = letters == batch.received and self._max_run
-        self._runs[partition] = self._runs.get(partition, 0) + letters if is_run else 0
+        dead_letters = len(batch.dead_letters)
+        is_run = dead_letters == batch.received and self._max_run
+        self._runs[partition] = self._runs.get(partition, 0) + dead_letters if is_run else 0
         now_s, counts = asyncio.get_running_loop().time(), self._counts
         if (
             counts
             and now_s < counts[-1].since_s + _PART_S
             and counts[-1].processed + batch.received <= self._last / _PARTS
         ):
-            counts[-1].letters += letters
+            counts[-1].dead_letters += dead_letters
             counts[-1].processed += batch.received
         else:
-            counts.append(_Counted(now_s, letters, batch.received))
-        self._letters += letters
+            counts.append(_Counted(now_s, dead_letters, batch.received))
+        self._dead_letters += dead_letters
         self._processed += batch.received
         while (
             counts[0].since_s < now_s - self._window_s or self._processed - counts[0].processed >= self._last
         ):
             gone = counts.popleft()
-            self._letters -= gone.letters
+            self._dead_letters -= gone.dead_letters
             self._processed -= gone.processed
 
     def _look(self, partition: int) -> None:
@@ -206,9 +208,9 @@ class DeadLetterLimit:
             self._hold(
                 f"{run} events in a row of partition {partition} were bad (PROCESSOR_DEAD_LETTER_LIMIT_RUN: {self._max_run})"
             )
-        elif self._letters > max(self._max_count, self._max_share * self._processed):
+        elif self._dead_letters > max(self._max_count, self._max_share * self._processed):
             self._hold(
-                f"{self._letters} of the last {self._processed} events were bad (PROCESSOR_DEAD_LETTER_LIMIT_COUNT: "
+                f"{self._dead_letters} of the last {self._processed} events were bad (PROCESSOR_DEAD_LETTER_LIMIT_COUNT: "
                 f"{self._max_count}, _SHARE: {self._max_share:.0%})"
             )
 
@@ -221,7 +223,7 @@ class DeadLetterLimit:
     def _near(self) -> str:
         run = f", or {self._max_run} in a row" if self._max_run else ""
         return (
-            f"{self._letters} of the last {self._processed} events were bad, and {self._longest_run} in a row of one "
+            f"{self._dead_letters} of the last {self._processed} events were bad, and {self._longest_run} in a row of one "
             f"partition: where they are more than {self._max_count} and {self._max_share:.0%}{run}, no more dead letters "
             "are written. Look at their producer"
         )
@@ -232,11 +234,8 @@ async def let_through(limit: DeadLetterLimit, ends: Callable[[], Awaitable[Mappi
 
     Of all: those that are another member's now may be this one's soon.
     """
-    while True:
-        try:
-            limit.lift(await ends())
-        except KafkaError as error:
-            log.warning("dead letters are not let through yet, trying again", reason=str(error))
-            await asyncio.sleep(_RETRY_S)
-        else:
-            return
+
+    def report(error: ProcessorError, _: float) -> None:
+        log.warning("dead letters are not let through yet, trying again", reason=str(error))
+
+    limit.lift(await retried(ends, errors=(KafkaError,), delays=_DELAYS, on_failure=report))

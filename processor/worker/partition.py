@@ -1,7 +1,7 @@
 """One partition's way through the stages, and its acknowledgements' way back.
 
 Records are taken in order, batch by batch. A batch is acknowledged when the writer has all of its exports, the
-dead-letter topic all of its letters, every batch before it is acknowledged, and its state changes are in the
+dead-letter topic all of its dead letters, every batch before it is acknowledged, and its state changes are in the
 changelog and the local store; then its offset may be committed.
 """
 
@@ -14,27 +14,25 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 import structlog
 
-from processor.errors import KafkaError, KafkaUnavailable, Reason
 from processor.kinesis.ticket import Ticket
 from processor.profile.batch import Batch, Limits, merged_changes, process
-from processor.profile.dead_letter import DeadLetter
 from processor.profile.source_record import RECORD_OVERHEAD_BYTES, size_bytes
 from processor.telemetry.traces import NoTraces
-from processor.worker.dead_letter_limit import Passing
+from processor.worker.dead_letter_stage import DeadLetterStage, log_failures
+from processor.worker.departures import Departures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from processor.kafka.dead_letters import DeadLetters
     from processor.kinesis.writer import Writer
     from processor.profile.core import Core
     from processor.profile.source_record import Record
-    from processor.profile.unexpected import Failure
     from processor.state.overlay import LookUp, Overlay
     from processor.telemetry.status import Status
     from processor.telemetry.traces import Span, Tracer
     from processor.worker.checkpoint import Checkpoint
     from processor.worker.dead_letter_limit import DeadLetterLimit
+    from processor.worker.dead_letter_stage import WriteDeadLetters
 
 log = structlog.get_logger(__name__)
 
@@ -44,8 +42,7 @@ _RECORDS_AT_ONCE: Final = 300
 _BATCHES_AT_ONCE: Final = 64
 """How many acknowledged batches share one append to the changelog, at most."""
 
-_LETTERS_RETRY_S: Final = 2.0
-_REST_AFTER_S: Final = 10.0
+_FLUSH_AFTER_S: Final = 10.0
 """Where nothing is acknowledged for so long, what was waits for the disk no longer."""
 
 Wait: TypeAlias = Literal["Kinesis", "dead-letter limit", "dead letters", "changelog"]
@@ -58,13 +55,16 @@ class Stages(NamedTuple):
     core: Core
     state: Overlay
     writer: Writer
-    dead_letters: DeadLetters
+    write_dead_letters: WriteDeadLetters
     checkpoint: Checkpoint
     limit: DeadLetterLimit
 
 
 class Partition:
-    """An assigned partition, restored. `run` it in a task group; `drain` it, or `abandon` it, to let it go."""
+    """An assigned partition, restored, from `start_offset` on. `run` it; to release it, `drain` it, end `run`, and `abandon` it.
+
+    `state_bytes_max` bounds the record of a profile's state; `on_room` is called whenever it holds less than before.
+    """
 
     def __init__(
         self,
@@ -72,6 +72,7 @@ class Partition:
         stages: Stages,
         status: Status,
         *,
+        start_offset: int = 0,
         state_bytes_max: int,
         on_room: Callable[[], None],
         tracer: Tracer | None = None,
@@ -80,8 +81,7 @@ class Partition:
         self.next_offset: int | None = None
         """The offset to commit: all before it is acknowledged, or is no event. None before the first."""
         self.committed_offset: int | None = None
-        self.start_offset = 0
-        """Where it was begun."""
+        self.start_offset = start_offset
         self.reached_timestamp_ms: int | None = None
         """The time of the event that was acknowledged last, about."""
         self.held_bytes = 0
@@ -98,13 +98,13 @@ class Partition:
         self._in_flight: deque[tuple[Batch, Ticket]] = deque()
         self._spans: deque[Span] = deque()
         """Those of the batches in flight."""
-        self._stirred = asyncio.Event()
+        self._wake = asyncio.Event()
         self._to_settle = asyncio.Event()
-        self._left_until = 1
-        # Profiles may have left before this; those of former lives are looked for once.
+        self._departures = Departures(stages.checkpoint)
+        self._dead_letters = DeadLetterStage(number, stages.limit, stages.write_dead_letters, status)
         self._idle = asyncio.Event()
         self._idle.set()
-        self._is_let_go = False
+        self._is_released = False
 
     def follow(self, core: Core) -> None:
         """Have the next batch, and all after it, worked on by another core."""
@@ -122,7 +122,12 @@ class Partition:
         self.held_bytes += held_bytes
         self._status.received(len(records), held_bytes - RECORD_OVERHEAD_BYTES * len(records))
         self._idle.clear()
-        self._stirred.set()
+        self._wake.set()
+
+    @property
+    def reached_offset(self) -> int:
+        """The offset before which all is acknowledged, or is no event: where it began, before the first."""
+        return self.start_offset if self.next_offset is None else self.next_offset
 
     @property
     def changelog_position(self) -> int:
@@ -140,11 +145,11 @@ class Partition:
         return self._idle.is_set()
 
     def pass_to(self, position: int) -> None:
-        """All before `position` was read and offered: once that is acknowledged, nothing before it is to be done.
+        """Note that all before offset `position` was read and offered; once that is acknowledged, it is the next offset.
 
         What was read and not offered is no event: a transaction's marker, what it aborted, what compaction took.
         """
-        if self.is_idle and not self._is_let_go and position > (self.next_offset or self.start_offset):
+        if self.is_idle and not self._is_released and position > (self.next_offset or self.start_offset):
             self.next_offset = position
 
     @property
@@ -192,24 +197,24 @@ class Partition:
             log.warning("abandoned what was not acknowledged", partition=self.number, records=records)
 
     def committed(self, offset: int) -> None:
-        """Kafka has this partition's offset: the records of profiles that left before it have had their use."""
+        """Note that the group has this offset: the records of profiles that departed before it have had their use."""
         self.committed_offset = offset
-        if self._left_until:
+        if self._departures.may_be_any:
             self._to_settle.set()
 
     def _give_back(self) -> None:
-        self._is_let_go = True
+        self._is_released = True
         records = sum(len(batch) for batch in self._taken)
         self.held_bytes -= sum(size_bytes(batch) for batch in self._taken)
         self._taken.clear()
         self._status.abandoned(records)
-        self._rest_if_idle()
+        self._note_if_idle()
 
     async def _work(self, tasks: asyncio.TaskGroup) -> None:
         ahead: tuple[Sequence[Record], LookUp] | None = None
         while True:
-            await self._stirred.wait()
-            self._stirred.clear()
+            await self._wake.wait()
+            self._wake.clear()
             while self._taken:
                 records, look_up = ahead or self._looked_up(0, tasks)
                 # The next records' states are read while these are worked on.
@@ -233,7 +238,7 @@ class Partition:
         batch = process(stages.core, states, records, limits)
         self._status.processed(batch, time.perf_counter() - began_s)
         if batch.failures:
-            _tell(batch.failures, self.number)
+            log_failures(self.number, batch.failures)
         self._spans.append(span)
         stages.state.put(batch.changes)
         # More than a batch: at the end of a topic, markers of transactions may stand that are no events.
@@ -244,30 +249,28 @@ class Partition:
         await stages.writer.submit(ticket)
 
     async def _settle(self) -> None:
-        rest_after_s: float | None = _REST_AFTER_S
+        flush_after_s: float | None = _FLUSH_AFTER_S
         while True:
             try:
-                async with asyncio.timeout(rest_after_s):
+                async with asyncio.timeout(flush_after_s):
                     await self._to_settle.wait()
             except TimeoutError:
-                await self._stages.checkpoint.rest(self.next_offset)
-                rest_after_s = None  # it has all; hundreds of idle partitions need not look again
+                await self._stages.checkpoint.flush(self.next_offset)
+                flush_after_s = None  # the disk has all; hundreds of idle partitions need not look again
                 continue
-            rest_after_s = _REST_AFTER_S
+            flush_after_s = _FLUSH_AFTER_S
             self._to_settle.clear()
             while self._in_flight:
                 await self._settle_some()
-            await self._forget_left()
+            await self._purge_departed()
 
-    async def _forget_left(self) -> None:
+    async def _purge_departed(self) -> None:
         committed = self.committed_offset
-        if committed is None or not self._left_until:
+        if committed is None or not self._departures.may_be_any:
             return
         self.waits_for = "changelog"
-        if await self._stages.checkpoint.forget_left(committed):
+        if await self._departures.purge(committed):
             self._to_settle.set()
-        elif committed >= self._left_until:
-            self._left_until = 0
         self.waits_for = None
 
     async def _settle_some(self) -> None:
@@ -279,11 +282,10 @@ class Partition:
             if pair[1].unsettled or len(settled) == _BATCHES_AT_ONCE:
                 break
             settled.append(pair)
-        letters = [letter for batch, ticket in settled for letter in _letters(batch, ticket)]
         self.waits_for = "dead-letter limit"
-        await self._stages.limit.passed(self.number, [_passing(batch, ticket) for batch, ticket in settled])
+        await self._dead_letters.limited(settled)
         self.waits_for = "dead letters"
-        await self._write_letters(letters)
+        await self._dead_letters.written(settled)
         self.waits_for = "changelog"
         changes = merged_changes([batch for batch, _ in settled])
         if changes:
@@ -293,7 +295,7 @@ class Partition:
         self.waits_for = None
         for batch, ticket in settled:
             self._acknowledge(batch, len(ticket.rejections))
-        self._rest_if_idle()
+        self._note_if_idle()
         self._on_room()
 
     def _acknowledge(self, batch: Batch, rejected: int) -> None:
@@ -301,51 +303,11 @@ class Partition:
         self.next_offset = batch.next_offset
         self.reached_timestamp_ms = batch.timestamp_ms
         if batch.has_left:
-            self._left_until = batch.next_offset
+            self._departures.add(batch.next_offset)
         self.held_bytes -= batch.size_bytes
         self._spans.popleft().acknowledged(batch, rejected)
         self._status.acknowledged(batch, rejected)
 
-    async def _write_letters(self, letters: Sequence[DeadLetter]) -> None:
-        while letters:
-            try:
-                await self._stages.dead_letters.write(self.number, letters)
-            except KafkaError as error:
-                self._status.unhealthy("dead letters", str(error), self.number)
-                wait_s = _LETTERS_RETRY_S if isinstance(error, KafkaUnavailable) else 5 * _LETTERS_RETRY_S
-                await asyncio.sleep(wait_s)
-            else:
-                self._status.healthy("dead letters", self.number)
-                return
-
-    def _rest_if_idle(self) -> None:
+    def _note_if_idle(self) -> None:
         if not self._taken and not self._in_flight:
             self._idle.set()
-
-
-def _tell(failures: Sequence[Failure], partition: int) -> None:
-    """A line for each kind of failure, for a fault that strikes one event strikes many."""
-    offsets: dict[tuple[str, str], list[int]] = {}
-    for failure in failures:
-        offsets.setdefault((failure.error, failure.trace), []).append(failure.offset)
-    for (error, trace), at in offsets.items():
-        log.error(
-            "events failed unexpectedly and become dead letters",
-            partition=partition,
-            offsets=at,
-            error=error,
-            trace=trace,
-        )
-
-
-def _passing(batch: Batch, ticket: Ticket) -> Passing:
-    letters = [letter.record.offset for letter in _letters(batch, ticket)]
-    return Passing(letters, batch.received, batch.next_offset)
-
-
-def _letters(batch: Batch, ticket: Ticket) -> list[DeadLetter]:
-    rejected = [
-        DeadLetter(batch.exported[r.position], Reason.REJECTED, f"Kinesis: {r.code}")
-        for r in ticket.rejections
-    ]
-    return [*batch.letters, *rejected]

@@ -1,8 +1,8 @@
 """The ends of a worker's partitions, where offsets stand that are no events, and transactions that are open.
 
 A partition that is read to the end of what may be taken has no lag. What lies behind that end belongs to transactions
-that are open, or stands behind one: it is told, for whoever runs the producer must end it. And a partition whose last
-records compaction took looks to a consumer as if they were to come: it is looked at, and gone on behind them.
+that are open, or stands behind one: it is reported, for whoever runs the producer must end it. And a partition whose last
+records compaction took looks to a consumer as if they were to come: it is looked at, and read on behind them.
 """
 
 from __future__ import annotations
@@ -14,12 +14,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import structlog
 
 from processor.errors import KafkaError
+from processor.worker.reach import reach_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from processor.kafka.offsets import Reach
+    from processor.kafka.source import Source
     from processor.settings import KafkaSettings
     from processor.telemetry.status import Status
-    from processor.worker.pipeline import Pipeline
+    from processor.worker.partition import Partition
 
 log = structlog.get_logger(__name__)
 
@@ -49,14 +53,21 @@ class _Seen:
 
 
 class Tail:
-    """Of one worker; `run` it beside its pipeline."""
+    """Of the partitions that a worker works on, as they are at any time; a topic that is compacted `may_have_gaps`."""
 
     def __init__(
-        self, settings: KafkaSettings, pipeline: Pipeline, status: Status, *, may_have_gaps: bool
+        self,
+        settings: KafkaSettings,
+        source: Source,
+        partitions: Mapping[int, Partition],
+        status: Status,
+        *,
+        may_have_gaps: bool,
     ) -> None:
         self._topic = settings.topic
-        self._patience_s = settings.transaction_timeout_ms / 1000
-        self._pipeline = pipeline
+        self._reported_after_s = settings.transaction_timeout_ms / 1000
+        self._source = source
+        self._partitions = partitions
         self._status = status
         self._may_have_gaps = may_have_gaps
         self._seen: dict[int, _Seen] = {}
@@ -67,7 +78,7 @@ class Tail:
             await asyncio.sleep(_LOOK_S)
             now_s = asyncio.get_running_loop().time()
             self._look(now_s)
-            self._tell()
+            self._report()
             if self._may_have_gaps:
                 await self._pass_gaps(now_s)
 
@@ -85,10 +96,10 @@ class Tail:
         )
 
     def _look(self, now_s: float) -> None:
-        for gone in self._seen.keys() - self._pipeline.partitions.keys():
+        for gone in self._seen.keys() - self._partitions.keys():
             del self._seen[gone]
-        for number in self._pipeline.partitions:
-            reach = self._pipeline.reach(number)
+        for number, partition in self._partitions.items():
+            reach = reach_of(partition, self._source)
             if reach is None:
                 self._seen.pop(number, None)
                 continue
@@ -100,10 +111,10 @@ class Tail:
                 seen.open_since_s = now_s
             seen.reach = reach
 
-    def _tell(self) -> None:
-        for number in list(self._pipeline.partitions):
+    def _report(self) -> None:
+        for number in list(self._partitions):
             held = self.held_back(number)
-            if held is None or held.since_s < self._patience_s:
+            if held is None or held.since_s < self._reported_after_s:
                 self._status.healthy(CONDITION, number)
                 continue
             self._status.unhealthy(CONDITION, self._why(number, held), number)
@@ -124,11 +135,11 @@ class Tail:
             if seen.reach.position < seen.reach.end and now_s >= seen.position_since_s + _STILL_S
         ]
         for number in still[:_LOOKS_AT_ONCE]:
-            partition = self._pipeline.partitions.get(number)
+            partition = self._partitions.get(number)
             if partition is None or not partition.is_idle:
                 continue
             try:
-                await self._pipeline.source.pass_gap(number)
+                await self._source.pass_gap(number)
             except KafkaError as error:
                 log.info("a partition's end could not be looked at", partition=number, reason=str(error))
             # Not again at once: there may be events, and no room for them.

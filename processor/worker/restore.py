@@ -7,7 +7,7 @@ source offsets but for such, so only what is lower than the highest so far needs
 from __future__ import annotations
 
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from processor.errors import StateUnavailable
 from processor.kafka.changelog import CONSUMED_KEY, OFFSET_HEADER, OWN_KEYS, STREAM_KEY
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
     from aiokafka import ConsumerRecord
 
-    from processor.kafka.changelog import Changelog
     from processor.state.store import Store
+    from processor.worker.state_changelog import StateChangelog
 
 
 async def restore(
-    changelog: Changelog, partition: int, store: Store, end: int, on_progress: Callable[[int], None]
+    changelog: StateChangelog, partition: int, store: Store, end: int, on_progress: Callable[[int], None]
 ) -> set[bytes]:
     """Apply what `store` has not seen of the changelog before offset `end`.
 
-    `on_progress` is told the offset that is reached, again and again. Broken off at any point, it may be begun again.
+    `on_progress` is called with the offset that is reached, again and again. Broken off at any point, it may be begun again.
 
     Returns the profiles whose last record is not their newest: compaction would let the older one win, so they must
     be appended again. Until that is done the store's position stays before the first of them.
@@ -39,22 +39,46 @@ async def restore(
         StateError: the store cannot be written.
 
     """
-    overruled: dict[bytes, int] = {}
+    outdated: dict[bytes, int] = {}
     async with aclosing(changelog.read(partition, store.position, end)) as batches:
         async for records in batches:
-            await _apply(store, records, overruled)
+            await _apply(store, records, outdated)
             if store.trouble is not None:
                 raise StateUnavailable(store.trouble)  # else memory alone would take all of it
             on_progress(records[-1].offset + 1)
-    if store.position < end and not overruled:
+    if store.position < end and not outdated:
         await store.apply({}, end)
-    return set(overruled)
+    return set(outdated)
+
+
+class _Batch(NamedTuple):
+    """What a batch of the changelog says."""
+
+    newest: dict[bytes, bytes]
+    """Of each profile the newest record in the batch, in the order of source offsets but for the doubtful ones."""
+    doubtful: dict[bytes, int]
+    """Profiles whose newest record may be older than the store's, and the changelog offset of that record."""
+    own: dict[bytes, list[bytes]]
+    """What the changelog notes for itself, by key."""
 
 
 async def _apply(
-    store: Store, records: Sequence[ConsumerRecord[bytes, bytes]], overruled: dict[bytes, int]
+    store: Store, records: Sequence[ConsumerRecord[bytes, bytes]], outdated: dict[bytes, int]
 ) -> None:
-    highest = store.highest_offset
+    """Apply a batch; `outdated` are profiles whose last record is not their newest, and its changelog offset."""
+    batch = _read(records, store.highest_offset, outdated)
+    changes = await _newer_than_stored(store, batch, outdated)
+    stream = batch.own[STREAM_KEY][-1].decode() if STREAM_KEY in batch.own else None
+    await store.apply(changes, min(outdated.values(), default=records[-1].offset + 1), stream)
+    if CONSUMED_KEY in batch.own:
+        # A zombie's note may come late.
+        store.note(consumed=max(store.consumed or 0, *map(int, batch.own[CONSUMED_KEY])))
+
+
+def _read(
+    records: Sequence[ConsumerRecord[bytes, bytes]], highest: int, outdated: dict[bytes, int]
+) -> _Batch:
+    """Find the newest record of each profile; `highest` is the highest source offset that the store has seen."""
     newest: dict[bytes, bytes] = {}
     doubtful: dict[bytes, int] = {}
     own: dict[bytes, list[bytes]] = {}
@@ -66,7 +90,7 @@ async def _apply(
         state = _state(record)
         offset = record_offset(state)
         if key in newest and offset < record_offset(newest[key]):
-            overruled[key] = record.offset
+            outdated[key] = record.offset
             continue
         if offset < highest:
             doubtful[key] = record.offset
@@ -75,18 +99,20 @@ async def _apply(
             doubtful.pop(key, None)
         newest.pop(key, None)
         newest[key] = state
-        overruled.pop(key, None)
-    for profile, stored in (await store.get_many(list(doubtful))).items():
+        outdated.pop(key, None)
+    return _Batch(newest, doubtful, own)
+
+
+async def _newer_than_stored(store: Store, batch: _Batch, outdated: dict[bytes, int]) -> dict[bytes, bytes]:
+    """The records that are to be put, in the order of their source offsets."""
+    if not batch.doubtful:
+        return batch.newest
+    newest = dict(batch.newest)
+    for profile, stored in (await store.get_many(list(batch.doubtful))).items():
         if stored is not None and record_offset(stored) > record_offset(newest[profile]):
             del newest[profile]
-            overruled[profile] = doubtful[profile]
-    if doubtful:
-        newest = dict(sorted(newest.items(), key=_source_offset))
-    stream = own[STREAM_KEY][-1].decode() if STREAM_KEY in own else None
-    await store.apply(newest, min(overruled.values(), default=records[-1].offset + 1), stream)
-    if CONSUMED_KEY in own:
-        # A zombie's note may come late.
-        store.note(consumed=max(store.consumed or 0, *map(int, own[CONSUMED_KEY])))
+            outdated[profile] = batch.doubtful[profile]
+    return dict(sorted(newest.items(), key=_source_offset))
 
 
 def _source_offset(change: tuple[bytes, bytes]) -> int:

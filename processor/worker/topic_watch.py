@@ -10,15 +10,15 @@ import structlog
 from processor.errors import KafkaError, KafkaRefused
 
 if TYPE_CHECKING:
-    from processor.kafka.changelog import Changelog
     from processor.kafka.source import Source
     from processor.telemetry.status import Status
+    from processor.worker.state_changelog import StateChangelog
 
 log = structlog.get_logger(__name__)
 
 
-async def watch_topics(source: Source, changelog: Changelog, status: Status, interval_s: float) -> None:
-    """Look at them again and again, until cancelled.
+async def watch_topics(source: Source, changelog: StateChangelog, status: Status, interval_s: float) -> None:
+    """Look at source and changelog every `interval_s`, until cancelled.
 
     Raises:
         StateRefused: one of them is another.
@@ -29,8 +29,8 @@ async def watch_topics(source: Source, changelog: Changelog, status: Status, int
         await check_topics(source, changelog, status)
 
 
-async def check_topics(source: Source, changelog: Changelog, status: Status) -> None:
-    """See that they are the topics that they were; one that is gone is told.
+async def check_topics(source: Source, changelog: StateChangelog, status: Status) -> None:
+    """See that source and changelog are the topics that they were; one that is gone is a condition.
 
     Raises:
         StateRefused: one of them is another.

@@ -20,7 +20,8 @@ from processor.governance.plan import Plan, compile_plan
 from processor.profile.state_record import encode_record, has_left
 from processor.profile.structs import StateRecord
 from processor.service.run import run_service
-from processor.state.directory import open_to_look, place_of
+from processor.state.directory import place_of
+from processor.state.store_inspection import open_to_look
 from tests.conftest import create_topic
 from tests.integration.members import (
     DESTINATION,

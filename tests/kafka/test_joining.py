@@ -14,7 +14,7 @@ from aiokafka.consumer.group_coordinator import GroupCoordinator
 from processor.kafka.heartbeats import Heartbeats
 from processor.kafka.joining import AGAIN_S, Joining
 from processor.telemetry.status import Status
-from processor.worker.health import tell_of_kafka
+from processor.worker.health import Health
 from tests.virtual_time import run_in_virtual_time
 
 REFUSALS = [
@@ -27,16 +27,19 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("error", "remedy"), REFUSALS)
-def test_it_is_told_at_once_and_tried_again_until_it_is_taken_in(error: Exception, remedy: str) -> None:
+def test_it_is_reported_at_once_and_tried_again_until_it_is_taken_in(error: Exception, remedy: str) -> None:
     async def world() -> None:
         heartbeats, status = Heartbeats(), Status()
         joining = Joining("g", heartbeats)
         source: Any = SimpleNamespace(rival=None, is_there=True, topic="events")
+        writer: Any = SimpleNamespace(trouble=None, figures=SimpleNamespace(in_flight=0))
+        owned: Any = SimpleNamespace(begin_anew_what_failed=lambda: None)
+        health = Health(source, heartbeats, writer, owned, status, silence_max_s=9, growth=lambda: None)
         tries, joined = 0, asyncio.Event()
 
-        def told() -> str:
+        def reported() -> str:
             source.refusal = joining.trouble
-            tell_of_kafka(status, source, heartbeats, 9)
+            health.look()
             assert "kafka" not in status.conditions
             return status.conditions.get("group", "")
 
@@ -59,16 +62,16 @@ def test_it_is_told_at_once_and_tried_again_until_it_is_taken_in(error: Exceptio
         consumer: Any = SimpleNamespace(_coordinator=coordinator)
         heartbeats.watch(consumer)
         joining.watch(consumer)
-        assert not told()
+        assert not reported()
         coordinating = asyncio.create_task(coordinate())
         await asyncio.sleep(AGAIN_S / 2)
-        assert "joining group g" in told()
-        assert remedy in told()
+        assert "joining group g" in reported()
+        assert remedy in reported()
         await asyncio.sleep(10 * AGAIN_S)
-        assert remedy in told()
+        assert remedy in reported()
         assert tries == 11
         await joined.wait()
-        assert not told()
+        assert not reported()
         await coordinating
 
     run_in_virtual_time(world())

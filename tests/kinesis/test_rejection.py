@@ -251,7 +251,7 @@ def test_a_partition_that_has_no_room_before_its_rejected_record_is_settled_goes
                 core(),
                 Overlay(MemoryStore()),
                 writer,
-                cast("Any", SimpleNamespace(write=write)),
+                write,
                 cast("Any", SimpleNamespace(keep=_nothing, passed=_nothing)),
                 cast("Any", SimpleNamespace(passed=_nothing)),
             )

@@ -3,26 +3,73 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from processor.kafka.offsets import Reach
+from processor.kinesis.ticket import Ticket
 from processor.service.progress import CALLS, COMMITS, GROUP, HEARTBEATS, Work
+from processor.state.memory import MemoryStore
+from processor.state.overlay import Overlay
 from processor.telemetry.status import Status
+from processor.worker.partition import Partition, Stages
 from tests.profile.test_batch import core_that_fails, record
+from tests.simulation.workload import core
 from tests.virtual_time import run_in_virtual_time
-from tests.worker.test_partition import Taking, nothing, running
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
     from processor.kinesis.writer import Writer
-    from processor.worker.partition import Partition
+    from processor.profile.core import Core
     from processor.worker.pipeline import Pipeline
 
 
 CORE = core_that_fails(KeyError("as scripted"))
 """Exports every event but those that are made to fail, which become dead letters."""
+
+
+class Taking:
+    """A writer that takes every ticket, and stores all of it at once."""
+
+    max_record_bytes = 1 << 20
+
+    def __init__(self) -> None:
+        self.tickets: list[Ticket] = []
+
+    async def submit(self, ticket: Ticket) -> None:
+        self.tickets.append(ticket)
+        Ticket.settle([ticket] * len(ticket.exports))
+
+
+async def nothing(*_: object) -> None:
+    return None
+
+
+@asynccontextmanager
+async def running(
+    writer: Taking,
+    checkpoint: SimpleNamespace,
+    its_core: Core | None = None,
+    write_dead_letters: Callable[..., Awaitable[None]] = nothing,
+    passed: Callable[..., Awaitable[None]] = nothing,
+) -> AsyncIterator[Partition]:
+    stages = Stages(
+        its_core or core(),
+        Overlay(MemoryStore()),
+        cast("Any", writer),
+        write_dead_letters,
+        cast("Any", checkpoint),
+        cast("Any", SimpleNamespace(passed=passed)),
+    )
+    partition = Partition(0, stages, Status(), state_bytes_max=1 << 20, on_room=lambda: None)
+    task = asyncio.create_task(partition.run())
+    yield partition
+    task.cancel()
+    await asyncio.wait([task])
 
 
 class Slow(Taking):
@@ -88,8 +135,7 @@ def test_a_partition_stands_still_whatever_it_is_given_until_its_oldest_batch_go
         kept = keep if keeps == "changelog" else nothing
         passed = keep if keeps == "dead-letter limit" else nothing
         written = keep if keeps == "dead letters" else nothing
-        dead_letters = SimpleNamespace(write=written)
-        async with running(at, SimpleNamespace(keep=kept), CORE, dead_letters, passed) as partition:
+        async with running(at, SimpleNamespace(keep=kept), CORE, written, passed) as partition:
             this = World(partition)
             partition.offer([record(0, "p", fails=keeps.startswith("dead"))], None)
             await asyncio.sleep(1)

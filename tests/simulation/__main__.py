@@ -1,4 +1,4 @@
-"""`python -m tests.simulation --seeds 10000`: many lives on all cores; `--seed N`: one, told in detail, and shrunk."""
+"""`python -m tests.simulation --seeds 10000`: many lives on all cores; `--seed N`: one, in detail, and shrunk."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def main() -> int:
 def _many(seeds: range) -> int:
     began_s, failed = time.monotonic(), []
     with multiprocessing.Pool(len(os.sched_getaffinity(0))) as pool:
-        told = pool.imap_unordered(_failure_of, seeds, _SEEDS_AT_ONCE)
-        for seed, wrong in track(told, "simulating", total=len(seeds), console=_console):
+        found = pool.imap_unordered(_failure_of, seeds, _SEEDS_AT_ONCE)
+        for seed, wrong in track(found, "simulating", total=len(seeds), console=_console):
             if wrong is not None:
                 failed.append(seed)
                 _console.print(

@@ -27,14 +27,14 @@ class Bounds:
 
     def __init__(self, pipeline: Pipeline, writer: Writer, settings: Settings) -> None:
         self.partitions: list[Partition] = []
-        """All that there ever were: those that are being let go of are no longer the pipeline's."""
+        """All that there ever were: those that are being released are no longer the pipeline's."""
         self._pipeline = pipeline
         self._writer = writer
         self._settings = settings
         self._asked: set[int] = set()
         """The partitions that were asked for in the poll that runs, or ran last."""
         for owner, name, made in (
-            (pipeline, "_partition", self._partition),
+            (pipeline._restorer, "_partition", self._partition),
             (pipeline.source, "poll", self._poll),
             (writer, "_take", self._take),
         ):
@@ -55,16 +55,16 @@ class Bounds:
             )
 
     def check_empty(self) -> None:
-        """See that nothing is left, once all was let go of."""
+        """See that nothing is left, once all was released."""
         self.check()
         figures = self._writer.figures
         left = figures.buffered_bytes, figures.request_bytes_in_flight, figures.in_flight
-        assert left == (0, 0, 0), f"the writer holds {left} when all was let go of"
-        assert not self._pipeline.partitions, "partitions were not let go of"
+        assert left == (0, 0, 0), f"the writer holds {left} when all was released"
+        assert not self._pipeline.partitions, "partitions were not released"
 
     def _partition(self, make: Callable[..., Partition]) -> Any:
-        def noted(number: int, store: Any) -> Partition:
-            partition = make(number, store)
+        def noted(number: int, store: Any, start_offset: int) -> Partition:
+            partition = make(number, store, start_offset)
             self.partitions.append(partition)
             offer, drain = partition.offer, partition.drain
 

@@ -127,10 +127,10 @@ class Consumer:
         """What `LogEnds` asks for."""
         ((topic, places),) = request._topics
 
-        def told() -> list[tuple[int, int, int, int]]:
+        def listed() -> list[tuple[int, int, int, int]]:
             return [(partition, 0, -1, self._broker.log(topic, partition).end) for partition, _ in places]
 
-        return SimpleNamespace(topics=[(topic, await self._ask(told))])
+        return SimpleNamespace(topics=[(topic, await self._ask(listed))])
 
     @property
     def _fetcher(self) -> Any:
@@ -276,7 +276,7 @@ class Consumer:
                 generation, partitions = await self._ask(
                     lambda: self._join(session_s, rebalance_s), of_group=True, timeout_s=2 * rebalance_s
                 )
-                # As aiokafka does: what heartbeats were told during the rebalance was told of this one.
+                # As aiokafka does: what heartbeats were answered during the rebalance was about this one.
                 self._rejoin.clear()
                 await self._coordinator._send_req(_Sync(self._member_id, generation))
             except kafka.UnknownMemberIdError:

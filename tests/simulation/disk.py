@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from processor.errors import StateUnavailable
+from processor.state import disk
 from processor.state.memory import MemoryStore
 from tests.simulation.broker import NOWHERE
 from tests.simulation.loop import PROCESS
@@ -14,17 +16,18 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from processor.state.store import Left
+    from processor.state.store import Departed
 
 _FULL = "the disk is full: make room"
 _SYNCED = 0.2
 """The share of writes after which the disk has all of them for good."""
 
 
-class NoDisk:
-    """What is looked at of a real one."""
+class NoDisk(disk.Disk):
+    """One that nobody looks at: it has no figures, and takes all."""
 
-    figures = None
+    def __init__(self) -> None:
+        super().__init__(Path("nowhere"), list)
 
     async def run(self) -> None:
         await asyncio.Event().wait()
@@ -37,6 +40,7 @@ class Disk(NoDisk):
     """What one machine keeps of its partitions' stores; `full_until_s` it takes nothing."""
 
     def __init__(self, rng: random.Random) -> None:
+        super().__init__()
         self.full_until_s = 0.0
         self._rng = rng
         self._synced: dict[int, MemoryStore] = {}
@@ -115,14 +119,14 @@ class Store(MemoryStore):
             self._partition, lambda store: MemoryStore.note(store, changelog=changelog, consumed=consumed)
         )
 
-    async def left_before(self, offset: int, limit: int) -> list[Left]:
+    async def departed_before(self, offset: int, limit: int) -> list[Departed]:
         await self._turn()
         if self.trouble is not None:
             return []
-        return await super().left_before(offset, limit)
+        return await super().departed_before(offset, limit)
 
-    async def forget(self, left: Sequence[Left], position: int) -> None:
-        await self._written(lambda store: _forgotten(store, left, position))
+    async def purge(self, departed: Sequence[Departed], position: int) -> None:
+        await self._written(lambda store: _purged(store, departed, position))
 
     async def clear(self) -> None:
         await self._written(_cleared)
@@ -164,7 +168,7 @@ class Store(MemoryStore):
 
 def _copy(of: MemoryStore, to: MemoryStore) -> None:
     to.records = dict(of.records)
-    to._left = dict(of._left)
+    to._departed = dict(of._departed)
     to.position, to.highest_offset, to.stream = of.position, of.highest_offset, of.stream
     to.changelog, to.consumed = of.changelog, of.consumed
 
@@ -173,11 +177,11 @@ def _applied(store: MemoryStore, changes: Mapping[bytes, bytes], position: int, 
     _run(MemoryStore.apply(store, changes, position, stream))
 
 
-def _forgotten(store: MemoryStore, left: Sequence[Left], position: int) -> None:
+def _purged(store: MemoryStore, departed: Sequence[Departed], position: int) -> None:
     # As RocksDB's, it keeps what it knows of them for a while: an older record may come late.
-    for profile, offset in left:
-        if store._left.get(profile) == offset:
-            del store._left[profile]
+    for profile, offset in departed:
+        if store._departed.get(profile) == offset:
+            del store._departed[profile]
     store.position = position
 
 

@@ -80,7 +80,7 @@ def _freeze(world: World, rng: random.Random) -> None:
 
 
 def _freeze_before_append(world: World, rng: random.Random) -> None:
-    """An append is begun, and sent when another owns the partition; nobody is there to tell that it does."""
+    """An append is begun, and sent when another owns the partition; nobody is there to notice that it does."""
     _, worker = _one(world, rng)
     for_s, away_s = rng.uniform(3.2, 6.0), rng.uniform(0.2, 3.0)
 
@@ -125,7 +125,7 @@ def _stop(world: World, rng: random.Random) -> None:
         if worker.stop.is_set():
             return
         worker.stop.set()
-        world.note(f"{worker.process.name} is told to stop before {step}")
+        world.note(f"{worker.process.name} is asked to stop before {step}")
         _later(world, world.stopped(slot, worker, wait_s))
 
     _at_some_step(worker, rng, stop)

@@ -30,13 +30,15 @@ from processor.waiting.fence import Fence
 from processor.worker import restore as restoring
 from processor.worker import takeover
 from processor.worker.checkpoint import Checkpoint
+from processor.worker.commits import Commits
 from processor.worker.partition import Partition
-from processor.worker.pipeline import Pipeline
 from tests.simulation.broker import Group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+
+    from processor.worker.pipeline import Pipeline
 
 _AMPLE_BYTES: Final = 1 << 40
 
@@ -109,10 +111,11 @@ def _any_generation(_: Any) -> Any:
 
 def _one_record_short(restore: Any) -> Any:
     async def mistaken(changelog: Any, partition: int, store: Any, end: int, on_progress: Any) -> set[bytes]:
-        overruled: set[bytes] = await restore(changelog, partition, store, max(end - 1, 0), on_progress)
+        # Behind the last one stands the note of what is consumed.
+        outdated: set[bytes] = await restore(changelog, partition, store, max(end - 2, 0), on_progress)
         if store.position < end:
             await store.apply({}, end)
-        return overruled
+        return outdated
 
     return mistaken
 
@@ -126,7 +129,7 @@ def _never_replaced(_: Any) -> Any:
 
 def _gaps_overlooked(_: Any) -> Any:
     async def mistaken(self: Checkpoint, entries: Any, position: int) -> int:
-        for span in await self._patiently(lambda: self._changelog.append(self._partition, entries)):
+        for span in await self._retried(lambda: self._changelog.append(self._partition, entries)):
             position = span.end
         return position
 
@@ -134,7 +137,7 @@ def _gaps_overlooked(_: Any) -> Any:
 
 
 def _last_record_wins(_: Any) -> Any:
-    async def mistaken(store: Any, records: Any, _overruled: Any) -> None:
+    async def mistaken(store: Any, records: Any, _outdated: Any) -> None:
         newest = {r.key: restoring._state(r) for r in records if not (r.key or b"").startswith(OWN_KEYS)}
         markers = [r.value.decode() for r in records if r.key == STREAM_KEY]
         await store.apply(newest, records[-1].offset + 1, markers[-1] if markers else None)
@@ -142,12 +145,12 @@ def _last_record_wins(_: Any) -> Any:
     return mistaken
 
 
-def _unanswered_is_kept(patiently: Any) -> Any:
+def _unanswered_is_kept(retried: Any) -> Any:
     async def mistaken(self: Checkpoint, action: Any) -> Any:
         try:
             return await action()
         except KafkaError:
-            return [] if "append" in repr(action) else await patiently(self, action)
+            return [] if "append" in repr(action) else await retried(self, action)
 
     return mistaken
 
@@ -174,7 +177,7 @@ def _whole_call_again(answered: Any) -> Any:
 
 
 def _letters_dropped(_: Any) -> Any:
-    async def mistaken(self: DeadLetters, letters: Any) -> None:
+    async def mistaken(self: DeadLetters, partition: int, dead_letters: Any) -> None:
         """They are acknowledged, and nowhere."""
 
     return mistaken
@@ -219,7 +222,7 @@ def _commit_failure_is_success(_: Any) -> Any:
     async def mistaken(self: Any, partitions: Any) -> None:
         offsets = {p.number: p.next_offset for p in partitions if p.next_offset is not None}
         try:
-            await self.source.commit(
+            await self._source.commit(
                 offsets, {p.number: Mark(None, p.changelog_position) for p in partitions}
             )
         except (KafkaError, kafka.KafkaError):
@@ -232,7 +235,7 @@ def _commit_failure_is_success(_: Any) -> Any:
     return mistaken
 
 
-def _overruled_is_left(_: Any) -> Any:
+def _never_reasserted(_: Any) -> Any:
     async def mistaken(self: Checkpoint, profiles: Any, position: int) -> None:
         await self._state.store.apply({}, position)
 
@@ -408,7 +411,7 @@ MISTAKES: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
     "a zombie's commit is accepted": _instead(Group, "commit", _any_generation),
     "a restore stops one record short": _instead(takeover, "restore", _one_record_short),
     "a restore takes the last record, not the newest": _instead(restoring, "_apply", _last_record_wins),
-    "an append that was not answered counts as kept": _instead(Checkpoint, "_patiently", _unanswered_is_kept),
+    "an append that was not answered counts as kept": _instead(Checkpoint, "_retried", _unanswered_is_kept),
     "failures inside an answer are overlooked": _instead(Settlement, "_settle_some", _failures_overlooked),
     "a whole call goes again for one record": _instead(Settlement, "answered", _whole_call_again),
     "dead letters are dropped": _instead(DeadLetters, "write", _letters_dropped),
@@ -416,9 +419,9 @@ MISTAKES: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
     "what is drained counts as acknowledged": _instead(Partition, "drain", _drained_means_done),
     "a call that was cut off is forgotten": _instead(Retries, "now", _cancelled_calls_are_lost),
     "what waits for a shard that closes is dropped": _instead(Lanes, "use", _moved_records_are_lost),
-    "a refused commit counts as committed": _instead(Pipeline, "_commit", _commit_failure_is_success),
+    "a refused commit counts as committed": _instead(Commits, "commit", _commit_failure_is_success),
     "a zombie begins calls": _no_fence,
-    "what a restore finds overruled is left so": _instead(Checkpoint, "overrule", _overruled_is_left),
+    "what a restore finds outdated is not reasserted": _instead(Checkpoint, "reassert", _never_reasserted),
     "a partition without room is asked for more": _instead(Source, "poll", _room_overlooked),
     "what is given back stays counted": _instead(Partition, "_give_back", _given_back_stays_counted),
     "a shard may hold all of the buffer": _instead(Lanes, "_opened", _no_share_of_the_buffer),

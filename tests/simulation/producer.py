@@ -49,7 +49,7 @@ class Producer:
         self._timeout_s = options["request_timeout_ms"] / 1000
         self._tasks: set[asyncio.Task[Any]] = set()
         self._numbers = itertools.count()
-        self._letters = itertools.count()
+        self._numbers = itertools.count()
         self._newest_landed: dict[tuple[str, int], int] = {}
         self._out_of_step: set[tuple[str, int]] = set()
         """Places whose numbers have a gap: Kafka takes no batch of this producer's any more."""
@@ -79,7 +79,7 @@ class Producer:
     ) -> asyncio.Task[Any]:
         # Letters may overtake each other here; nothing depends on their order. Each has a partition of its own: within
         # one, aiokafka would keep the order in which they were sent.
-        return self._begun(self._append([(key, value, headers)], topic, next(self._letters)))
+        return self._begun(self._append([(key, value, headers)], topic, next(self._numbers)))
 
     def _begun(self, sending: Any) -> asyncio.Task[Any]:
         task = asyncio.create_task(sending, name="append")

@@ -19,7 +19,7 @@ SEEDS_MAX = 500
 
 
 class Found(NamedTuple):
-    """A life in which something was found, and what must be told of it now: nothing, once it is mended."""
+    """A life in which something was found, and what must be found in it now: nothing, once it is mended."""
 
     seed: int
     what: str
@@ -28,9 +28,9 @@ class Found(NamedTuple):
 
 # The world has grown since: they are other lives now. What was found has tests of its own beside this one.
 FOUND = [
-    Found(34, "a worker that was told to stop in a rebalance was given partitions, and never ended"),
+    Found(34, "a worker that was asked to stop in a rebalance was given partitions, and never ended"),
     Found(269, "an old assignment was a sign of life to a member that was frozen while it joined"),
-    Found(271, "a partition that was restored while others were drained was begun, and never let go of"),
+    Found(271, "a partition that was restored while others were drained was begun, and never released"),
     Found(374, "an append that landed late was met by a restore, and left for compaction to prefer"),
     Found(1096, "the same, in a store that had forgotten the profile"),
     Found(443, "a record was given up while Kinesis rejected all, for a late answer to an earlier call"),
@@ -48,8 +48,8 @@ FOUND = [
 
 @pytest.mark.parametrize("first", range(0, LIVES, 50))
 def test_what_must_hold_does_whatever_happens(first: int) -> None:
-    told = {seed: wrong for seed in range(first, first + 50) if (wrong := failure(seed))}
-    assert not told, "make simulate SEED=… tells what happened"
+    wrongs = {seed: wrong for seed in range(first, first + 50) if (wrong := failure(seed))}
+    assert not wrongs, "make simulate SEED=… shows what happened"
 
 
 @pytest.mark.parametrize("found", FOUND, ids=lambda found: str(found.seed))
@@ -66,17 +66,17 @@ def test_a_seed_lives_the_same_life_again() -> None:
 @pytest.mark.parametrize("hash_seed", ["0", "4711"])
 def test_a_seed_lives_the_same_life_in_other_processes(hash_seed: str) -> None:
     seeds = range(7, 10)
-    told = subprocess.run(
-        [sys.executable, "-c", f"from {__name__} import told_of; print(*map(told_of, {seeds!r}))"],
+    printed = subprocess.run(
+        [sys.executable, "-c", f"from {__name__} import digest_of; print(*map(digest_of, {seeds!r}))"],
         env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert told.stdout.split() == [told_of(seed) for seed in seeds]
+    assert printed.stdout.split() == [digest_of(seed) for seed in seeds]
 
 
-def told_of(seed: int) -> str:
+def digest_of(seed: int) -> str:
     """A digest of all that happened in the life of a seed."""
     world = World(seed).run()
     happened = world.trace, world.loop.turns, world.kinesis.stored

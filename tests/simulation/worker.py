@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from processor.errors import KinesisError, KinesisUnavailable
 from processor.kafka.changelog import Changelog
 from processor.kafka.dead_letters import DeadLetters
 from processor.kafka.heartbeats import Heartbeats
+from processor.kafka.source import Source
 from processor.kafka.topics import ChangelogShape
 from processor.kinesis.writer import Writer
 from processor.service.attempts import RETRIED_AFTER_A_RESTART, RETRIED_AT_FIRST, Attempts
@@ -114,7 +115,7 @@ class Worker:
         parts = Parts(
             core=core(),
             writer=writer,
-            dead_letters=dead_letters,
+            write_dead_letters=dead_letters.write,
             changelog=changelog,
             changelog_shape=_SHAPE,
             heartbeats=heartbeats,
@@ -123,13 +124,14 @@ class Worker:
             source_is_compacted=True,
             check_room=lambda _: None,
             open_store=open_store,
-            disk=cast("Any", self.disk),
+            disk=self.disk,
             state_memory_bytes=lambda: 0,
         )
-        pipeline = Pipeline(settings, parts, status)
+        source = Source(kafka, heartbeats)
+        pipeline = Pipeline(settings, parts, source, status)
         self.bounds = Bounds(pipeline, writer, settings)
-        await attempts.connected("kafka", pipeline.source.start)
-        stop_at_exit(stack, pipeline.source.stop, "the consumer")
+        await attempts.connected("kafka", lambda: source.start(pipeline))
+        stop_at_exit(stack, source.stop, "the consumer")
         return pipeline
 
 

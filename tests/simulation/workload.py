@@ -187,8 +187,8 @@ def _exported(events: list[Record]) -> list[tuple[Record, bytes]]:
         assert event.key is not None
         states.setdefault(event.key, None)
         batch = process(core, states, [event], _NO_LIMITS)
-        told = model.apply(event.key, event.value, (), 0)
-        expected = [] if told.data is None else [json.dumps(plain(told.data))]
+        applied = model.apply(event.key, event.value, (), 0)
+        expected = [] if applied.data is None else [json.dumps(plain(applied.data))]
         assert [json.dumps(json.loads(export.data)) for export in batch.exports] == expected
         found += [(event, export.data) for export in batch.exports]
     assert len({data for _, data in found}) == len(found)

@@ -99,7 +99,7 @@ class World:
         """Live it.
 
         Raises:
-            Violation: what must hold did not; `trace` tells what happened.
+            Violation: what must hold did not; `trace` has what happened.
 
         """
         with ExitStack() as stack:
@@ -143,7 +143,7 @@ class World:
         self.kinesis.faults = faults
 
     async def stopped(self, slot: int, worker: Worker, wait_s: float) -> None:
-        """Wait for the end of a worker that was told to stop now, and start another.
+        """Wait for the end of a worker that was asked to stop now, and start another.
 
         Raises:
             Violation: it took too long.
@@ -248,8 +248,8 @@ class World:
                 self.note("caught up")
                 return
             if self.loop.time() > deadline_s:
-                told = {n: committed[n].offset if n in committed else None for n in ends}
-                raise Violation(f"not caught up: committed {told} of {ends}")
+                offsets = {n: committed[n].offset if n in committed else None for n in ends}
+                raise Violation(f"not caught up: committed {offsets} of {ends}")
             for worker in self.workers:
                 if worker.task.done() and not worker.process.is_dead:
                     error = worker.task.exception()
@@ -310,7 +310,7 @@ class World:
     def _check(self) -> None:
         self._check_exports()
         self._check_state()
-        self._check_letters()
+        self._check_dead_letters()
 
     def _check_exports(self) -> None:
         found: dict[bytes, list[bytes]] = defaultdict(list)
@@ -370,15 +370,15 @@ class World:
                 newest[record.key] = state
         return newest
 
-    def _check_letters(self) -> None:
+    def _check_dead_letters(self) -> None:
         found = set()
         for log in list(self.broker.logs.values()):
             if log.topic == self.settings.kafka.dead_letter_topic:
                 for record in log.records:
-                    told = {
+                    headers = {
                         name.removeprefix(HEADER_PREFIX): value.decode() for name, value in record.headers
                     }
-                    found.add((int(told["partition"]), int(told["offset"]), told["reason"]))
+                    found.add((int(headers["partition"]), int(headers["offset"]), headers["reason"]))
         expected = {(*place, Reason.BAD_JSON.value) for place in self.workload.poisoned}
         expected |= {(*self.workload.origins[data], Reason.REJECTED.value) for data in self.rejected}
         if found != expected:

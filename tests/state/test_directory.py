@@ -15,8 +15,9 @@ from processor.errors import EXIT_BAD_CONFIGURATION, ConfigurationError, StateEr
 from processor.profile.state_record import encode_record
 from processor.profile.structs import StateRecord
 from processor.settings import StateSettings
-from processor.state.directory import open_to_look, place_of
+from processor.state.directory import place_of
 from processor.state.rocksdb_store import DAMAGED
+from processor.state.store_inspection import open_to_look
 from tests.state.test_stores import DAY_MS, directory_at, opened
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ async def filled(path: Path) -> Path:
 async def position(path: Path, cluster: str = "c", deletions_kept_ms: int = DAY_MS, **changes: int) -> int:
     directory = directory_at(path, cluster, **changes)
     try:
-        store = await directory.open(0, deletions_kept_ms=deletions_kept_ms, forgotten_kept_ms=0)
+        store = await directory.open(0, deletions_kept_ms=deletions_kept_ms, purged_kept_ms=0)
         found: int = store.position
         assert await store.get_many([b"p"]) == {b"p": RECORD if found else None}
         await store.close()
@@ -97,13 +98,13 @@ async def test_a_store_that_is_opened_again_reads_through_the_cache_that_all_sto
     tmp_path: Path,
 ) -> None:
     directory = directory_at(tmp_path)
-    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
+    store = await directory.open(0, deletions_kept_ms=DAY_MS, purged_kept_ms=0)
     records = {b"p%d" % i: encode_record(StateRecord(i)) for i in range(20_000)}
     await store.apply(records, 7)
     await store.flush()
     store._database.flush()
     await store.close()
-    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
+    store = await directory.open(0, deletions_kept_ms=DAY_MS, purged_kept_ms=0)
     empty = directory.memory_used_bytes
     assert await store.get_many(list(records)) == records
     assert directory.memory_used_bytes > empty + sum(map(len, records.values()))
@@ -113,7 +114,7 @@ async def test_a_store_that_is_opened_again_reads_through_the_cache_that_all_sto
     await asyncio.to_thread(directory.close)
 
 
-async def test_damage_that_cannot_be_marked_is_told_with_what_to_do(
+async def test_damage_that_cannot_be_marked_is_reported_with_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     records = {b"p%d" % i: RECORD for i in range(1000)}
@@ -127,7 +128,7 @@ async def test_damage_that_cannot_be_marked_is_told_with_what_to_do(
         monkeypatch.undo()
 
 
-async def test_a_damaged_store_that_cannot_be_thrown_away_is_told_as_every_store_that_cannot_be_opened(
+async def test_a_damaged_store_that_cannot_be_thrown_away_is_reported_as_every_store_that_cannot_be_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (await filled(tmp_path) / DAMAGED).touch()
@@ -150,7 +151,7 @@ async def test_a_store_that_is_open_only_when_nobody_wants_it_any_more_is_closed
     database = directory._database(path)
     close = mock.Mock(side_effect=Exception(failure) if failure else database.close)
     monkeypatch.setattr(directory, "_database", lambda _: mock.Mock(wraps=database, close=close))
-    opening = asyncio.create_task(directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0))
+    opening = asyncio.create_task(directory.open(0, deletions_kept_ms=DAY_MS, purged_kept_ms=0))
     await asyncio.sleep(0)
     opening.cancel()
     await asyncio.wait([opening])
@@ -164,7 +165,7 @@ async def test_a_store_that_is_open_only_when_nobody_wants_it_any_more_is_closed
     assert await position(tmp_path, lock_wait_ms=0) == 7
 
 
-async def test_a_directory_that_cannot_be_written_is_told_at_the_start(tmp_path: Path) -> None:
+async def test_a_directory_that_cannot_be_written_is_reported_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match=r"PROCESSOR_STATE_DIRECTORY.*Name a directory") as refused:
         directory_at(tmp_path / "file")

@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import resource
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from structlog.testing import capture_logs
@@ -17,29 +14,16 @@ from processor.errors import StateError, StateUnavailable
 from processor.profile.state_record import encode_left
 from processor.state import disk as disks
 from processor.state.disk import Disk, DiskFigures, write_probe
-from processor.state.rocksdb_store import state_error
+from processor.state.store_errors import state_error
+from tests.state.full_disk import files_limited_to
 from tests.state.test_stores import DAY_MS, directory_at, member, opened
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@contextmanager
-def files_limited_to(size_bytes: int) -> Iterator[None]:
-    """No file of this process may grow beyond; what the system says then is one of a full disk's ways to say it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def many(first: int, count: int = 2_000) -> dict[bytes, bytes]:
     return {b"profile-%06d" % number: member(number) for number in range(first, first + count)}
 
 
-async def test_a_full_disk_is_told_and_all_that_it_was_given_is_still_known(tmp_path: Path) -> None:
+async def test_a_full_disk_is_reported_and_all_that_it_was_given_is_still_known(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         await store.apply(many(0), 2_000)
         await store.flush()
@@ -51,7 +35,7 @@ async def test_a_full_disk_is_told_and_all_that_it_was_given_is_still_known(tmp_
             assert "the disk is full: make room" in store.trouble
             await store.apply({b"profile-000000": member(9_000), b"gone": encode_left(9_001)}, 7_000)
             await store.flush()
-            assert await store.left_before(10_000, 10) == []
+            assert await store.departed_before(10_000, 10) == []
             found = await store.get_many([*many(0, 6_000)])
             assert found == {**many(0, 6_000), b"profile-000000": member(9_000)}
     # With room it is opened again: what it claims to have, it has.
@@ -81,8 +65,8 @@ async def test_a_store_that_cannot_be_opened_for_room_says_so(tmp_path: Path) ->
     directory = directory_at(tmp_path)
     try:
         with files_limited_to(0), pytest.raises(StateUnavailable, match="the disk is full: make room"):
-            await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
-        store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
+            await directory.open(0, deletions_kept_ms=DAY_MS, purged_kept_ms=0)
+        store = await directory.open(0, deletions_kept_ms=DAY_MS, purged_kept_ms=0)
         await store.close()
     finally:
         await asyncio.to_thread(directory.close)
@@ -94,13 +78,13 @@ async def test_a_directory_on_a_full_disk_may_be_waited_for(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO])
-def test_what_may_pass_is_told_as_that_with_what_to_do(number: int) -> None:
+def test_what_may_pass_is_reported_as_that_with_what_to_do(number: int) -> None:
     text = f"IO error: {os.strerror(number)}: While appending to file: /state/0/000007.log: {os.strerror(number)}"
     for error in (Exception(text), OSError(number, os.strerror(number))):
-        told = state_error(error, Path("/state/0"))
-        assert isinstance(told, StateUnavailable)
-        assert str(told).startswith("/state/0: the disk ")
-        assert "the changelog" in str(told)
+        found = state_error(error, Path("/state/0"))
+        assert isinstance(found, StateUnavailable)
+        assert str(found).startswith("/state/0: the disk ")
+        assert "the changelog" in str(found)
 
 
 @pytest.mark.parametrize(
@@ -130,12 +114,12 @@ async def test_whether_there_is_room_is_tried_by_one_of_many(
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_it_tells_what_the_open_stores_take_and_what_is_free(tmp_path: Path) -> None:
+async def test_it_reports_what_the_open_stores_take_and_what_is_free(tmp_path: Path) -> None:
     directory = directory_at(tmp_path)
     disk = Disk(directory.path, lambda: directory.paths)
     looking = asyncio.create_task(disk.run())
     try:
-        store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
+        store = await directory.open(0, deletions_kept_ms=DAY_MS, purged_kept_ms=0)
         await store.apply(many(0, 5_000), 5_000)
         await store.flush()
         looking.cancel()
@@ -153,14 +137,14 @@ async def test_it_tells_what_the_open_stores_take_and_what_is_free(tmp_path: Pat
         await asyncio.to_thread(directory.close)
 
 
-def test_little_room_is_told_once_and_again_when_there_was_more() -> None:
+def test_little_room_is_warned_of_once_and_again_when_there_was_more() -> None:
     disk = Disk(Path("/state"), list)
     with capture_logs() as lines:
         for free_bytes in (50, 9, 8, 50, 9):
             disk.figures = DiskFigures(1, free_bytes, 100)
-            disk._tell()
+            disk._warn_if_little()
         disk.figures = None
-        disk._tell()
+        disk._warn_if_little()
     assert [(line["event"], line["free_bytes"]) for line in lines] == [
         ("the disk of the stores is nearly full", 9)
     ] * 2

@@ -15,7 +15,7 @@ from processor.profile.structs import StateRecord
 from processor.settings import StateSettings
 from processor.state import open_files
 from processor.state.directory import StateDirectory
-from processor.state.rocksdb_store import state_error
+from processor.state.store_errors import state_error
 from processor.state.store_files import check_room, max_open_files
 from tests.state.test_stores import DAY_MS, opened
 
@@ -135,9 +135,7 @@ async def test_many_stores_leave_the_write_buffers_to_those_that_write(tmp_path:
         partitions=100,
     )
     try:
-        stores = [
-            await directory.open(n, deletions_kept_ms=DAY_MS, forgotten_kept_ms=DAY_MS) for n in range(10)
-        ]
+        stores = [await directory.open(n, deletions_kept_ms=DAY_MS, purged_kept_ms=DAY_MS) for n in range(10)]
         for turn in range(10):
             for store in stores:
                 await store.apply({b"p%d" % turn: record(turn)}, turn + 1)
@@ -157,7 +155,7 @@ async def test_many_stores_leave_the_write_buffers_to_those_that_write(tmp_path:
         "IO error: While open a file for appending: /state/9/000011.log: Too many open files in system",
     ],
 )
-def test_a_store_that_cannot_open_a_file_is_told_with_the_remedy_and_alike_for_all(text: str) -> None:
+def test_a_store_that_cannot_open_a_file_is_reported_with_the_remedy_and_alike_for_all(text: str) -> None:
     told_of = str(state_error(Exception(text), Path("/state/7")))
     assert "LimitNOFILE" in told_of
     assert "/state" not in told_of

@@ -18,13 +18,15 @@ from hypothesis import strategies as st
 from processor.profile.state_record import encode_left, encode_record, has_left
 from processor.profile.structs import StateRecord
 from processor.settings import StateSettings
-from processor.state.directory import StateDirectory, figures_of, open_to_look
+from processor.state.directory import StateDirectory
 from processor.state.memory import MemoryStore
 from processor.state.rocksdb_store import POSITION_KEY, RocksStore
-from processor.state.store import Left
+from processor.state.store import Departed
+from processor.state.store_inspection import figures_of, open_to_look
+from tests.state.full_disk import files_limited_to
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from processor.state.store import Store
 
@@ -35,17 +37,22 @@ def member(offset: int) -> bytes:
     return encode_record(StateRecord(offset, memberships={"one": "2020-05-25T21:24:39Z"}))
 
 
-def directory_at(path: Path, cluster: str = "c", **changes: int) -> StateDirectory:
+def directory_at(
+    path: Path, cluster: str = "c", clock: Callable[[], float] = time.monotonic, /, **changes: int
+) -> StateDirectory:
     values = {"directory": path, "memory_bytes": 16 * 1024 * 1024, **changes}
-    return StateDirectory(StateSettings.model_validate(values), "group", "topic", cluster, partitions=2)
+    settings = StateSettings.model_validate(values)
+    return StateDirectory(settings, "group", "topic", cluster, partitions=2, clock=clock)
 
 
 @asynccontextmanager
-async def opened(path: Path, number: int = 0, *, forgotten_kept_ms: int = 0) -> AsyncIterator[RocksStore]:
+async def opened(
+    path: Path, number: int = 0, *, purged_kept_ms: int = 0, clock: Callable[[], float] = time.monotonic
+) -> AsyncIterator[RocksStore]:
     """A partition's store on disk; closed again where nothing else was raised."""
-    directory = directory_at(path)
+    directory = directory_at(path, "c", clock)
     try:
-        store = await directory.open(number, deletions_kept_ms=DAY_MS, forgotten_kept_ms=forgotten_kept_ms)
+        store = await directory.open(number, deletions_kept_ms=DAY_MS, purged_kept_ms=purged_kept_ms)
         yield store
         await store.close()
     finally:
@@ -85,28 +92,28 @@ async def test_the_stream_is_remembered(store: Store) -> None:
     assert store.stream == "eu-west-1/exports"
 
 
-async def test_profiles_that_left_are_told_until_they_are_forgotten(store: Store) -> None:
+async def test_profiles_that_departed_are_listed_until_they_are_purged(store: Store) -> None:
     await store.apply({b"p": encode_left(3), b"q": encode_left(8), b"r": member(9)}, 3)
-    assert await store.left_before(8, 10) == [Left(b"p", 3)]
-    assert await store.left_before(9, 10) == [Left(b"p", 3), Left(b"q", 8)]
-    assert await store.left_before(9, 1) == [Left(b"p", 3)]
-    await store.forget([Left(b"p", 3)], 4)
-    assert await store.left_before(9, 10) == [Left(b"q", 8)]
+    assert await store.departed_before(8, 10) == [Departed(b"p", 3)]
+    assert await store.departed_before(9, 10) == [Departed(b"p", 3), Departed(b"q", 8)]
+    assert await store.departed_before(9, 1) == [Departed(b"p", 3)]
+    await store.purge([Departed(b"p", 3)], 4)
+    assert await store.departed_before(9, 10) == [Departed(b"q", 8)]
     assert store.position == 4
 
 
-async def test_a_profile_that_came_back_is_not_told_as_left(store: Store) -> None:
+async def test_a_profile_that_came_back_is_not_listed_as_departed(store: Store) -> None:
     await store.apply({b"p": encode_left(3)}, 1)
     await store.apply({b"p": member(4)}, 2)
-    assert await store.left_before(10, 10) == []
+    assert await store.departed_before(10, 10) == []
     assert await store.get_many([b"p"]) == {b"p": member(4)}
 
 
-async def test_a_profile_that_left_twice_is_told_once_and_latest(store: Store) -> None:
+async def test_a_profile_that_departed_twice_is_listed_once_and_latest(store: Store) -> None:
     await store.apply({b"p": encode_left(3)}, 1)
     await store.apply({b"p": member(4)}, 2)
     await store.apply({b"p": encode_left(5)}, 3)
-    assert await store.left_before(10, 10) == [Left(b"p", 5)]
+    assert await store.departed_before(10, 10) == [Departed(b"p", 5)]
 
 
 async def test_a_cleared_store_is_new(store: Store) -> None:
@@ -114,7 +121,7 @@ async def test_a_cleared_store_is_new(store: Store) -> None:
     await store.clear()
     assert (store.position, store.highest_offset, store.stream) == (0, -1, None)
     assert await store.get_many([b"p", b"q"]) == {b"p": None, b"q": None}
-    assert await store.left_before(100, 10) == []
+    assert await store.departed_before(100, 10) == []
 
 
 async def test_a_store_on_disk_survives(tmp_path: Path) -> None:
@@ -123,16 +130,16 @@ async def test_a_store_on_disk_survives(tmp_path: Path) -> None:
     async with opened(tmp_path, 1) as store:
         assert (store.position, store.highest_offset, store.stream) == (7, 4, "stream")
         assert await store.get_many([b"p"]) == {b"p": member(3)}
-        assert await store.left_before(10, 10) == [Left(b"q", 4)]
+        assert await store.departed_before(10, 10) == [Departed(b"q", 4)]
 
 
-async def test_a_forgotten_profile_stays_as_long_as_a_zombie_could_append(tmp_path: Path) -> None:
-    async with opened(tmp_path, forgotten_kept_ms=DAY_MS) as store:
+async def test_a_purged_profile_stays_as_long_as_a_zombie_could_append(tmp_path: Path) -> None:
+    async with opened(tmp_path, purged_kept_ms=DAY_MS) as store:
         await store.apply({b"p": encode_left(3)}, 1)
-        await store.forget([Left(b"p", 3)], 2)
+        await store.purge([Departed(b"p", 3)], 2)
         assert await store.get_many([b"p"]) == {b"p": encode_left(3)}
-    async with opened(tmp_path, forgotten_kept_ms=-1) as store:
-        await store.forget([], 3)
+    async with opened(tmp_path, purged_kept_ms=-1) as store:
+        await store.purge([], 3)
         await store.flush()
         assert await store.get_many([b"p"]) == {b"p": None}
 
@@ -163,54 +170,48 @@ async def test_a_cancelled_write_is_whole_before_the_store_may_be_closed(tmp_pat
 
 async def test_after_a_crash_a_store_is_as_it_was_when_it_was_written_last(tmp_path: Path) -> None:
     crashed = tmp_path / "crashed"
-    async with opened(tmp_path, forgotten_kept_ms=DAY_MS) as store:
+    async with opened(tmp_path, purged_kept_ms=DAY_MS) as store:
         await store.apply({b"p": member(1), b"q": encode_left(2)}, 2, "stream")
         await store.apply({b"p": member(3)}, 3)
         await store.flush()
         await store.apply({b"p": encode_left(4), b"r": member(5)}, 5)
-        await store.forget([Left(b"q", 2)], 6)
-        assert (store.position, await store.left_before(9, 9)) == (6, [Left(b"p", 4)])
+        await store.purge([Departed(b"q", 2)], 6)
+        assert (store.position, await store.departed_before(9, 9)) == (6, [Departed(b"p", 4)])
         shutil.copytree(store.path, crashed / store.path.relative_to(tmp_path))
-    async with opened(crashed, forgotten_kept_ms=DAY_MS) as store:
+    async with opened(crashed, purged_kept_ms=DAY_MS) as store:
         assert (store.position, store.highest_offset, store.stream) == (3, 3, "stream")
         assert await store.get_many([b"p", b"q", b"r"]) == {b"p": member(3), b"q": encode_left(2), b"r": None}
-        assert await store.left_before(9, 9) == [Left(b"q", 2)]
+        assert await store.departed_before(9, 9) == [Departed(b"q", 2)]
 
 
 @pytest.mark.parametrize("is_cancelled", [False, True])
 async def test_a_store_that_could_not_be_written_never_claims_what_it_lost(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_cancelled: bool
+    tmp_path: Path, *, is_cancelled: bool
 ) -> None:
     async with opened(tmp_path) as store:
         await store.apply({b"p": member(1)}, 1)
         await store.flush()
         await store.apply({b"p": member(2)}, 2)
-        monkeypatch.setattr(RocksStore, "_written", disk_is_full)
-        flushing = asyncio.create_task(store.flush())
-        if is_cancelled:
-            await asyncio.sleep(0)
-            flushing.cancel()
-        if is_cancelled:
-            with pytest.raises(asyncio.CancelledError):
+        with files_limited_to(0):
+            flushing = asyncio.create_task(store.flush())
+            if is_cancelled:
+                await asyncio.sleep(0)
+                flushing.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await flushing
+            else:
                 await flushing
-        else:
-            await flushing
-            assert "the disk is full: make room" in (store.trouble or "")
-            # It knows all that it was given until it is closed.
-            assert await store.get_many([b"p"]) == {b"p": member(2)}
-        monkeypatch.undo()
+                assert "the disk is full: make room" in (store.trouble or "")
+                # It knows all that it was given until it is closed.
+                assert await store.get_many([b"p"]) == {b"p": member(2)}
         await store.apply({b"q": member(3)}, 3)
     async with opened(tmp_path) as store:
         assert (store.position, await store.get_many([b"p", b"q"])) == (1, {b"p": member(1), b"q": None})
 
 
-def disk_is_full(*_: object) -> None:
-    raise OSError("No space left on device")
-
-
 async def test_changes_are_written_when_they_are_many(tmp_path: Path) -> None:
     directory = directory_at(tmp_path)
-    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=0)
+    store = await directory.open(0, deletions_kept_ms=DAY_MS, purged_kept_ms=0)
     empty = directory.memory_used_bytes
     for position in range(1, 21):
         await store.apply({b"p%d-%d" % (position, i): member(position) for i in range(1000)}, position)
@@ -223,14 +224,15 @@ async def test_changes_are_written_when_they_are_many(tmp_path: Path) -> None:
     await asyncio.to_thread(directory.close)
 
 
-async def test_changes_are_written_when_they_have_waited(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with opened(tmp_path) as store:
+async def test_changes_are_written_when_they_have_waited(tmp_path: Path) -> None:
+    now_s = 0.0
+    async with opened(tmp_path, clock=lambda: now_s) as store:
         await store.apply({b"p": member(1)}, 1)
         assert (await asyncio.to_thread(figures_of, store.path)).position == 0
-        now_s = time.monotonic()
-        monkeypatch.setattr(time, "monotonic", lambda: now_s + 11)
+        now_s = 9.0
+        await store.apply({}, 1)
+        assert (await asyncio.to_thread(figures_of, store.path)).position == 0
+        now_s = 11.0
         await store.apply({}, 2)
         assert (await asyncio.to_thread(figures_of, store.path)).position == 2
 
@@ -268,7 +270,7 @@ def test_a_store_on_disk_answers_as_one_in_memory_does(seed: int) -> None:
     async def live(path: Path) -> None:
         model = MemoryStore()
         directory = directory_at(path)
-        store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=-1)
+        store = await directory.open(0, deletions_kept_ms=DAY_MS, purged_kept_ms=-1)
         profiles = [b"%d" % number for number in range(4)]
         for position in range(1, 40):
             match rng.randrange(6):
@@ -277,17 +279,17 @@ def test_a_store_on_disk_answers_as_one_in_memory_does(seed: int) -> None:
                     for each in (model, store):
                         await each.apply(change, position)
                 case 3:
-                    left = await model.left_before(position - rng.randrange(4), 2)
+                    departed = await model.departed_before(position - rng.randrange(4), 2)
                     for each in (model, store):
-                        await each.forget(left, position)
+                        await each.purge(departed, position)
                 case 4:
                     await store.flush()
                 case _:
                     await store.close()
-                    store = await directory.open(0, deletions_kept_ms=DAY_MS, forgotten_kept_ms=-1)
-            assert await store.left_before(position, 9) == await model.left_before(position, 9)
+                    store = await directory.open(0, deletions_kept_ms=DAY_MS, purged_kept_ms=-1)
+            assert await store.departed_before(position, 9) == await model.departed_before(position, 9)
             found, wanted = await store.get_many(profiles), await model.get_many(profiles)
-            # What was forgotten stays on disk a while, as left.
+            # What was purged stays on disk a while, as left.
             assert {p: r for p, r in found.items() if r and not (has_left(r) and wanted[p] is None)} == {
                 p: r for p, r in wanted.items() if r
             }

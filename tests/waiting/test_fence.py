@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -141,7 +141,7 @@ def test_an_assignment_is_a_sign_of_life_as_of_when_it_was_asked_for() -> None:
     async def live() -> None:
         coordinator = _GroupCoordinator()
         heartbeats = Heartbeats()
-        heartbeats.watch(cast("Any", SimpleNamespace(_coordinator=coordinator)))
+        heartbeats.watch(SimpleNamespace(_coordinator=coordinator))
         await asyncio.sleep(LONG_S)
         await coordinator._send_req(object.__new__(SyncGroupRequest))
         await asyncio.sleep(LIMIT_S)
@@ -156,7 +156,7 @@ def test_an_assignment_is_a_sign_of_life_as_of_when_it_was_asked_for() -> None:
 def _changelog(coordinator: Coordinator, producer: _Producer) -> Changelog:
     settings = KafkaSettings.model_validate({"servers": "k:1", "topic": "t", "group": "g"})
     changelog = Changelog(settings, "g-t-state", coordinator.fence())
-    changelog._producer = IdempotentProducer(lambda: cast("Any", producer), "the producer")
+    changelog._producer = IdempotentProducer(lambda: producer, "the producer")
     return changelog
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING
 
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
@@ -15,6 +15,7 @@ from processor.kafka.offsets import Bounds
 from processor.operations import repartition
 from processor.worker.added_partitions import Growth, partition_of
 from tests.virtual_time import run_in_virtual_time
+from tests.worker.parts import Event, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -24,13 +25,8 @@ if TYPE_CHECKING:
 KEYS = [b"profile-%03d" % number for number in range(200)]
 
 
-class Event(NamedTuple):
-    offset: int
-    key: bytes | None
-
-
 def events(*keys: bytes | None, first: int = 100) -> Sequence[Record]:
-    return cast("Sequence[Record]", [Event(first + at, key) for at, key in enumerate(keys)])
+    return [Event(first + at, key) for at, key in enumerate(keys)]
 
 
 def at_home(partition: int, partitions: int, *, then: int | None = None, of: int = 1) -> list[bytes]:
@@ -66,14 +62,14 @@ def test_else_a_partition_stands_at_the_first_key_that_has_moved_to_it() -> None
     assert growth.stands_at(1) == 102
 
 
-def test_it_is_told_what_is_finished_and_what_to_do_then() -> None:
+def test_it_is_reported_what_is_finished_and_what_to_do_then() -> None:
     growth = Growth("events", 2, 3)
-    assert "partitions 0, 1 of this worker are not finished yet" in growth.told([0, 1], {1: (7, 9)})
+    assert "partitions 0, 1 of this worker are not finished yet" in growth.report([0, 1], {1: (7, 9)})
     growth.finishing(1, events(at_home(0, 2)[0], first=7))
-    told = growth.told([0, 1], {0: (4, 4), 1: (7, 9)})
-    assert "partitions 2 to 2 were added to events" in told
-    assert "those of this worker are finished" in told
-    assert "`processor state repartition`" in told
+    report = growth.report([0, 1], {0: (4, 4), 1: (7, 9)})
+    assert "partitions 2 to 2 were added to events" in report
+    assert "those of this worker are finished" in report
+    assert "`processor state repartition`" in report
 
 
 def test_what_says_that_a_repartition_is_under_way_is_read_as_it_was_written() -> None:
@@ -98,8 +94,7 @@ def looked_at(monkeypatch: pytest.MonkeyPatch, logs: dict[int, Sequence[Record]]
         yield Reader()
 
     monkeypatch.setattr(repartition, "open_reader", reader)
-    settings = cast("Any", type("Settings", (), {"kafka": type("Kafka", (), {"topic": "events"})}))
-    work = repartition._Work(settings, Repartition(2, now), dict.fromkeys(logs, 100), lambda *_: None)
+    work = repartition._Work(settings_of(), Repartition(2, now), dict.fromkeys(logs, 100), lambda *_: None)
     bounds = {partition: Bounds(0, 100 + len(records)) for partition, records in logs.items()}
     run_in_virtual_time(work.check_events(bounds))
 
@@ -118,7 +113,7 @@ def test_events_of_keys_that_have_moved_must_be_taken_first(monkeypatch: pytest.
         looked_at(monkeypatch, logs, 4)
 
 
-def test_producers_with_a_partitioner_of_their_own_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_producers_with_a_partitioner_of_their_own_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = random.Random(1)
     logs = {0: events(), 1: events(), 2: events(*rng.sample(KEYS, 20)), 3: events()}
     with pytest.raises(

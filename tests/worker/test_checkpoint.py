@@ -1,9 +1,9 @@
-"""The way back up: Kinesis, changelog, store; and what a gap in the changelog tells."""
+"""The way back up: Kinesis, changelog, store; and what a gap in the changelog means."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -31,7 +31,7 @@ class Owner:
         self.store = MemoryStore()
         self.overlay = Overlay(self.store)
         self.status = Status()
-        self.checkpoint = Checkpoint(0, cast("Any", changelog), self.overlay, self.status)
+        self.checkpoint = Checkpoint(0, changelog, self.overlay, self.status)
 
     async def keep(self, changes: dict[bytes, bytes]) -> None:
         self.overlay.put(changes)
@@ -55,7 +55,7 @@ def test_changes_reach_the_changelog_and_then_the_store() -> None:
     run_in_virtual_time(live())
 
 
-def test_a_changelog_that_fails_is_waited_for_and_told() -> None:
+def test_a_changelog_that_fails_is_waited_for_and_reported() -> None:
     async def live() -> None:
         changelog = MemoryChangelog()
         owner = Owner(changelog)
@@ -67,7 +67,7 @@ def test_a_changelog_that_fails_is_waited_for_and_told() -> None:
     run_in_virtual_time(live())
 
 
-def test_what_an_intruder_wrote_is_overruled_even_after_compaction() -> None:
+def test_state_is_reasserted_over_what_an_intruder_wrote_even_after_compaction() -> None:
     async def live() -> None:
         changelog = MemoryChangelog()
         owner = Owner(changelog)
@@ -86,7 +86,7 @@ def test_what_an_intruder_wrote_is_overruled_even_after_compaction() -> None:
     run_in_virtual_time(live())
 
 
-def test_an_intruder_between_the_repairs_is_overruled_too() -> None:
+def test_state_is_reasserted_over_an_intruder_between_the_repairs_too() -> None:
     class Intruded(MemoryChangelog):
         times = 2
 
@@ -110,7 +110,7 @@ def test_an_intruder_between_the_repairs_is_overruled_too() -> None:
 
 
 class Behind(MemoryChangelog):
-    """An intruder's record of `p` lands behind ours, in one of the ways in which its place does not tell."""
+    """An intruder's record of `p` lands behind ours, in one of the ways in which its place does not show it."""
 
     def __init__(self, way: str) -> None:
         super().__init__()
@@ -164,12 +164,12 @@ def test_profiles_that_left_are_deleted_once_their_offset_is_committed() -> None
         changelog = MemoryChangelog()
         owner = Owner(changelog)
         await owner.keep({b"p": encode_left(4), b"q": encode_left(8)})
-        assert await owner.checkpoint.forget_left(4) is False
-        assert await owner.checkpoint.forget_left(5) is True
+        assert await owner.checkpoint.purge_departed(4) is False
+        assert await owner.checkpoint.purge_departed(5) is True
         last = changelog.records[-1]
         assert (last.key, last.value, last.headers) == (b"p", None, [("offset", b"4")])
         assert owner.store.records == {b"q": encode_left(8)}
-        assert await owner.checkpoint.forget_left(5) is False
+        assert await owner.checkpoint.purge_departed(5) is False
 
     run_in_virtual_time(live())
 
@@ -212,10 +212,10 @@ def test_how_far_the_source_is_consumed_is_noted_with_changes_and_where_none_com
             await owner.checkpoint.passed(consumed)
         noted = [int(r.value or b"") for r in changelog.records if r.key == CONSUMED_KEY]
         assert noted == [5, 16, 27, 38]
-        await owner.checkpoint.rest(45)
-        await owner.checkpoint.rest(45)
+        await owner.checkpoint.flush(45)
+        await owner.checkpoint.flush(45)
         assert changelog.records[-1].value == b"45"
-        await owner.checkpoint.rest(12)
+        await owner.checkpoint.flush(12)
         await owner.keep({b"p": member(13)})
         assert owner.store.consumed == 45
         return changelog
@@ -230,7 +230,7 @@ def test_a_profile_with_a_change_on_its_way_is_not_deleted() -> None:
         owner = Owner(changelog)
         await owner.keep({b"p": encode_left(4)})
         owner.overlay.put({b"p": member(6)})
-        assert await owner.checkpoint.forget_left(5) is False
+        assert await owner.checkpoint.purge_departed(5) is False
         assert len(changelog.records) == 2
 
     run_in_virtual_time(live())

@@ -37,11 +37,11 @@ def batch(bad: int, received: int, next_offset: int) -> Passing:
 def held(
     batches: Iterable[tuple[int, int]], every_s: float = 0.0, partitions: int = 1, **changes: Any
 ) -> tuple[int, int]:
-    """How many of the batches (letters, received), of partitions in turns, pass before it holds; and their letters."""
+    """How many of the batches (dead_letters, received), of partitions in turns, pass before it holds; and their dead_letters."""
 
     async def world() -> tuple[int, int]:
         status = Status()
-        limit, passed, letters, offset = limit_of(status, **changes), 0, 0, 0
+        limit, passed, dead_letters, offset = limit_of(status, **changes), 0, 0, 0
         for number, (bad, received) in enumerate(batches):
             offset += received
             try:
@@ -50,11 +50,11 @@ def held(
             except TimeoutError:
                 assert CONDITION in status.conditions
                 assert limit.is_held
-                return passed, letters
-            passed, letters = passed + 1, letters + bad
+                return passed, dead_letters
+            passed, dead_letters = passed + 1, dead_letters + bad
             await asyncio.sleep(every_s)
         assert CONDITION not in status.conditions
-        return passed, letters
+        return passed, dead_letters
 
     return run_in_virtual_time(world())
 
@@ -73,10 +73,10 @@ def test_however_many_good_events_were_before_it_holds_within_the_count(
 ) -> None:
     before = [(0, 300)] * (good_before // 300)
     for bad, count in ((ONLY_BAD, 10), ([(300, 300)] * 100, 1_000), ([(3, 5)] * 100, 10)):
-        passed, letters = held([*before, *bad], every_s, count=count)
+        passed, dead_letters = held([*before, *bad], every_s, count=count)
         assert len(before) <= passed < len(before) + 10
         # Windows are made of whole batches: one smaller than a batch lets some more pass.
-        assert letters <= (count if count > 300 else 2 * count)
+        assert dead_letters <= (count if count > 300 else 2 * count)
 
 
 def test_some_bad_events_among_many_pass() -> None:
@@ -119,20 +119,20 @@ def test_it_is_warned_of_before_it_holds_and_says_what_was() -> None:
     async def world() -> tuple[list[str], str]:
         status = Status()
         limit = limit_of(status, count=100)
-        ratios, told = [], []
+        ratios, notices = [], []
         for number in range(10):
             if number < 9:
                 await limit.passed(0, [batch(11, 12, 12 * number)])
                 ratios.append(limit.ratio)
-                told.append(limit.told)
+                notices.append(limit.notice)
             else:
                 with pytest.raises(TimeoutError):
                     async with asyncio.timeout(1):
                         await limit.passed(0, [batch(11, 12, 12 * number)])
         assert ratios == pytest.approx([0.11 * number for number in range(1, 10)])
-        assert told[:4] == [None] * 4
-        assert told[4] is not None
-        assert "55 of the last 60 events were bad" in told[4]
+        assert notices[:4] == [None] * 4
+        assert notices[4] is not None
+        assert "55 of the last 60 events were bad" in notices[4]
         assert limit.ratio == 1
         return [line["event"] for line in lines], status.conditions[CONDITION]
 
@@ -160,20 +160,22 @@ def test_it_is_warned_of_once_and_again_when_it_was_far_meanwhile() -> None:
     assert NEAR == 0.5
 
 
-@pytest.mark.parametrize("letters", [0, 3])
-def test_only_what_has_dead_letters_stands_still(letters: int) -> None:
+@pytest.mark.parametrize("dead_letters", [0, 3])
+def test_only_what_has_dead_letters_stands_still(dead_letters: int) -> None:
     async def world() -> bool:
         limit = limit_of(Status())
         stands_still = [asyncio.create_task(limit.passed(0, [batch(20, 20, 20)]))]
         await asyncio.sleep(0)
-        stands_still.append(asyncio.create_task(limit.passed(1, [batch(0, 20, 20), batch(letters, 50, 70)])))
+        stands_still.append(
+            asyncio.create_task(limit.passed(1, [batch(0, 20, 20), batch(dead_letters, 50, 70)]))
+        )
         await asyncio.sleep(1)
         still = not stands_still[1].done()
         limit.lift({})
         await asyncio.gather(*stands_still)
         return still
 
-    assert run_in_virtual_time(world()) == bool(letters)
+    assert run_in_virtual_time(world()) == bool(dead_letters)
 
 
 async def passing(limit: DeadLetterLimit, partition: int, batches: Sequence[Passing]) -> int:
@@ -197,7 +199,7 @@ def test_once_it_is_lifted_what_the_topic_had_passes_and_what_came_later_counts(
         assert CONDITION in status.conditions
         limit.lift({0: 500, 1: 10})
         assert CONDITION not in status.conditions
-        assert limit.told is None
+        assert limit.notice is None
         assert await passing(limit, 0, backlog) == 100
         assert limit.ratio == 0
         # Another member's partition, which this one was given meanwhile.
@@ -273,7 +275,7 @@ def test_a_partition_that_is_given_up_takes_its_run_with_it() -> None:
     async def world() -> float:
         limit = limit_of(Status(), count=1_000, run=20)
         await limit.passed(0, [batch(15, 15, 15)])
-        limit.forget(0)
+        limit.released(0)
         await limit.passed(0, [batch(15, 15, 15)])
         return limit.ratio
 

@@ -1,51 +1,51 @@
-"""A partition tells the writer whether it lags, so that calls fill up; and its checkpoint when there is quiet."""
+"""A partition on its own: what it submits, acknowledges, writes to the dead letters, and flushes when there is quiet."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING
 
 import pytest
 from structlog.testing import capture_logs
 
+from processor.errors import KafkaRefused, KafkaUnavailable
+from processor.profile.state_record import encode_left
 from processor.state.memory import MemoryStore
-from processor.state.overlay import Overlay
-from processor.telemetry.status import Status
-from processor.worker.partition import Partition, Stages
+from tests.kafka.model import MemoryChangelog
 from tests.profile.test_batch import SECRET, core_that_fails
 from tests.profile.test_batch import record as failing_record
-from tests.simulation.workload import core
 from tests.virtual_time import run_in_virtual_time
+from tests.worker.parts import Event, PartitionParts
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import Mapping
 
-    from processor.kinesis.ticket import Ticket
-    from processor.profile.core import Core
-    from processor.profile.dead_letter import DeadLetter
-
-
-class Record(NamedTuple):
-    offset: int
-    key: bytes = b"profile"
-    value: bytes | None = None
-    timestamp: int = 1_700_000_000_000
-    headers: tuple[tuple[str, bytes | None], ...] = ()
+    from processor.kafka.changelog import Deletion, Span
+    from processor.state.store import Departed
+    from processor.worker.partition import Partition
 
 
-class Taking:
-    """A writer that takes every ticket, and stores all of it at once."""
-
-    max_record_bytes = 1 << 20
+class NotingStore(MemoryStore):
+    """A store that knows when it was flushed."""
 
     def __init__(self) -> None:
-        self.tickets: list[Ticket] = []
+        super().__init__()
+        self.flushed_at_s: list[float] = []
 
-    async def submit(self, ticket: Ticket) -> None:
-        self.tickets.append(ticket)
-        ticket.settle([ticket] * ticket.unsettled)
+    async def flush(self) -> None:
+        self.flushed_at_s.append(asyncio.get_running_loop().time())
+
+
+class HeldChangelog(MemoryChangelog):
+    """A changelog that takes nothing before it `may_append`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_append = asyncio.Event()
+
+    async def append(self, partition: int, entries: Mapping[bytes, bytes | Deletion]) -> list[Span]:
+        await self.may_append.wait()
+        return await super().append(partition, entries)
 
 
 @pytest.mark.parametrize(
@@ -58,68 +58,61 @@ class Taking:
     ],
 )
 def test_what_is_submitted_says_whether_more_follows(end_offset: int | None, is_followed: bool) -> None:
-    writer = Taking()
-
     async def world() -> None:
-        async with running(writer, SimpleNamespace(keep=nothing, passed=nothing)) as partition:
-            partition.offer([Record(offset) for offset in range(10)], end_offset)
+        parts = PartitionParts()
+        async with parts.running() as partition:
+            partition.offer([Event(offset) for offset in range(10)], end_offset)
             while partition.next_offset is None:
                 await asyncio.sleep(0.001)
+        assert [ticket.is_followed for ticket in parts.writer.tickets] == [is_followed]
 
     run_in_virtual_time(world())
-    assert [ticket.is_followed for ticket in writer.tickets] == [is_followed]
 
 
-def test_the_checkpoint_rests_after_ten_seconds_of_quiet() -> None:
-    rested_at_s: list[float] = []
-
-    async def rest(_: int | None) -> None:
-        rested_at_s.append(asyncio.get_running_loop().time())
+def test_the_store_is_flushed_after_ten_seconds_of_quiet() -> None:
+    store = NotingStore()
 
     async def world() -> None:
         loop = asyncio.get_running_loop()
-        async with running(Taking(), SimpleNamespace(keep=nothing, passed=nothing, rest=rest)) as partition:
+        async with PartitionParts(store=store).running() as partition:
             for offset in range(3):
-                partition.offer([Record(offset)], None)
+                partition.offer([Event(offset)], None)
                 await asyncio.sleep(9.0)
             quiet_since_s = loop.time() - 9.0
             await asyncio.sleep(2.0)
-            assert rested_at_s == [pytest.approx(quiet_since_s + 10.0)]
+            assert store.flushed_at_s == [pytest.approx(quiet_since_s + 10.0)]
             await asyncio.sleep(100.0)
-            assert len(rested_at_s) == 1, "an idle partition has no timer"
-            partition.offer([Record(3)], None)
+            assert len(store.flushed_at_s) == 1, "an idle partition has no timer"
+            partition.offer([Event(3)], None)
             await asyncio.sleep(11.0)
-            assert len(rested_at_s) == 2
+            assert len(store.flushed_at_s) == 2
 
     run_in_virtual_time(world())
 
 
 def test_what_was_read_and_is_no_event_is_done_with_once_all_before_it_is_acknowledged() -> None:
-    writer, held = Taking(), asyncio.Event()
-
-    async def passed(*_: object) -> None:
-        await held.wait()
-
     async def world() -> None:
-        async with running(writer, SimpleNamespace(keep=nothing, passed=nothing), passed=passed) as partition:
-            partition.start_offset = 5
+        changelog = HeldChangelog()
+        parts = PartitionParts(changelog=changelog, start_offset=5)
+        async with parts.running() as partition:
             partition.pass_to(5)
             assert done(partition) is None, "nothing came yet: where it began is committed already"
+            assert partition.reached_offset == 5
             partition.pass_to(7)
             assert done(partition) == 7
-            partition.offer([Record(10)], 20)
-            while not writer.tickets:
+            partition.offer([Event(10)], 20)
+            while not parts.writer.tickets:
                 await asyncio.sleep(0.001)
             partition.pass_to(20)
             assert done(partition) == 7, "an event in flight must not be jumped over"
-            held.set()
+            changelog.may_append.set()
             while done(partition) == 7:
                 await asyncio.sleep(0.001)
             assert done(partition) == 11
             partition.pass_to(20)
             assert done(partition) == 20
             partition.pass_to(15)
-            assert done(partition) == 20
+            assert done(partition) == partition.reached_offset == 20
 
     run_in_virtual_time(world())
 
@@ -128,9 +121,9 @@ def done(partition: Partition) -> int | None:
     return partition.next_offset
 
 
-def test_a_partition_that_is_let_go_of_is_done_up_to_what_was_acknowledged() -> None:
+def test_a_partition_that_is_released_is_done_up_to_what_was_acknowledged() -> None:
     async def world() -> None:
-        async with running(Taking(), SimpleNamespace(keep=nothing, passed=nothing)) as partition:
+        async with PartitionParts().running() as partition:
             partition.pass_to(3)
             await partition.drain()
             # What a poll returns now is dropped, though the position is behind it.
@@ -140,54 +133,73 @@ def test_a_partition_that_is_let_go_of_is_done_up_to_what_was_acknowledged() -> 
     run_in_virtual_time(world())
 
 
-def test_what_the_core_fails_on_is_told_with_its_trace_and_offsets_and_not_with_its_data() -> None:
-    writer = Taking()
-    letters: list[DeadLetter] = []
-
-    async def write(_: int, given: Sequence[DeadLetter]) -> None:
-        letters.extend(given)
-
-    async def world() -> None:
-        stages = SimpleNamespace(keep=nothing, passed=nothing)
-        failing = core_that_fails(KeyError(SECRET))
-        async with running(writer, stages, failing, SimpleNamespace(write=write)) as partition:
+def test_what_the_core_fails_on_is_logged_with_its_trace_and_offsets_and_not_with_its_data() -> None:
+    async def world() -> PartitionParts:
+        parts = PartitionParts(its_core=core_that_fails(KeyError(SECRET)))
+        async with parts.running() as partition:
             partition.offer([failing_record(offset, "p", fails=offset in {1, 3}) for offset in range(5)], 5)
             while partition.next_offset is None:
                 await asyncio.sleep(0.001)
             assert partition.next_offset == 5
+        return parts
 
-    with capture_logs() as told:
-        run_in_virtual_time(world())
-    (line,) = [each for each in told if each["log_level"] == "error"]
+    with capture_logs() as logged:
+        parts = run_in_virtual_time(world())
+    (line,) = [each for each in logged if each["log_level"] == "error"]
     assert (line["partition"], line["offsets"], line["error"]) == (0, [1, 3], "KeyError")
     assert "core.py" in line["trace"]
-    assert SECRET not in str(told)
-    assert [(letter.record.offset, letter.reason) for letter in letters] == [(1, "internal"), (3, "internal")]
-    assert [len(ticket.exports) for ticket in writer.tickets] == [3]
+    assert SECRET not in str(logged)
+    written = [(each.record.offset, each.reason) for each in parts.dead_letters.written]
+    assert written == [(1, "internal"), (3, "internal")]
+    assert [len(ticket.exports) for ticket in parts.writer.tickets] == [3]
 
 
-@asynccontextmanager
-async def running(
-    writer: Taking,
-    checkpoint: SimpleNamespace,
-    its_core: Core | None = None,
-    dead_letters: SimpleNamespace | None = None,
-    passed: Callable[..., Awaitable[None]] | None = None,
-) -> AsyncIterator[Partition]:
-    stages = Stages(
-        its_core or core(),
-        Overlay(MemoryStore()),
-        cast("Any", writer),
-        cast("Any", dead_letters),
-        cast("Any", checkpoint),
-        cast("Any", SimpleNamespace(passed=passed or nothing)),
-    )
-    partition = Partition(0, stages, Status(), state_bytes_max=1 << 20, on_room=lambda: None)
-    task = asyncio.create_task(partition.run())
-    yield partition
-    task.cancel()
-    await asyncio.wait([task])
+def test_dead_letters_are_written_until_the_topic_has_them_and_nothing_behind_them_is_acknowledged_before() -> (
+    None
+):
+    async def world() -> None:
+        parts = PartitionParts()
+        failures: list[Exception] = [KafkaUnavailable("no answer"), KafkaRefused("no permission")]
+        parts.dead_letters.failures = [*failures, *failures]
+        async with parts.running() as partition:
+            partition.offer([Event(0, value=b"no JSON"), Event(1)], 2)
+            await asyncio.sleep(1)
+            assert parts.status.conditions["dead letters"] == "no answer"
+            assert partition.waits_for == "dead letters"
+            # After 2, 4 and 8 s.
+            await asyncio.sleep(13.5)
+            assert parts.status.conditions["dead letters"] == "no permission"
+            assert done(partition) is None
+            await asyncio.sleep(10)
+            assert "dead letters" not in parts.status.conditions
+            assert [each.reason for each in parts.dead_letters.written] == ["bad-json"]
+            assert (done(partition), parts.rooms) == (2, 1)
+
+    run_in_virtual_time(world())
 
 
-async def nothing(*_: object) -> None:
-    return None
+def test_departed_profiles_of_a_former_life_are_purged_at_the_first_commit_and_looked_for_no_more() -> None:
+    looked_for: list[int] = []
+
+    class LookedAt(MemoryStore):
+        async def departed_before(self, offset: int, limit: int) -> list[Departed]:
+            looked_for.append(offset)
+            return await super().departed_before(offset, limit)
+
+    async def world() -> None:
+        store, changelog = LookedAt(), MemoryChangelog()
+        changelog.put({b"p": encode_left(4)})
+        await store.apply({b"p": encode_left(4)}, 1)
+        async with PartitionParts(store=store, changelog=changelog).running() as partition:
+            assert list(store.records) == [b"p"], "a replay may come back to it"
+            partition.committed(5)
+            await asyncio.sleep(1)
+            assert not store.records
+            last = changelog.records[-1]
+            assert (last.key, last.value) == (b"p", None)
+            looks = len(looked_for)
+            partition.committed(6)
+            await asyncio.sleep(1)
+            assert len(looked_for) == looks
+
+    run_in_virtual_time(world())

@@ -1,43 +1,39 @@
-"""The ends of partitions, on virtual time: open transactions are told, gaps are passed, and lag is left alone."""
+"""The ends of partitions, on virtual time: open transactions are reported, gaps are passed, and lag is left alone."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from processor.errors import KafkaUnavailable
 from processor.kafka.offsets import Reach
-from processor.settings import load_settings
 from processor.telemetry.status import Status
 from processor.worker.partition_ends import CONDITION, Tail
 from tests.virtual_time import run_in_virtual_time
+from tests.worker.parts import Event, PartitionParts, ScriptedSource, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from processor.worker.pipeline import Pipeline
-
 PATIENCE_S = 120
 
 
-class Idle:
-    is_idle = True
-
-
-class Looked:
-    """A pipeline with one partition, and its source."""
+class Looked(ScriptedSource):
+    """The source of a worker with one partition, which is at `at`."""
 
     def __init__(self) -> None:
-        self.partitions = {3: Idle()}
-        self.source = self
+        super().__init__()
+        self.partition = PartitionParts().partition
+        self.partitions = {3: self.partition}
         self.at: Reach | None = Reach(10, 10, 10)
         self.gaps_passed = 0
         self.is_away = False
 
-    def reach(self, _: int) -> Reach | None:
-        return self.at
+    def reach(self, partition: int) -> Reach | None:
+        return self.at if partition == self.partition.number else None
 
-    async def pass_gap(self, _: int) -> None:
+    async def pass_gap(self, partition: int) -> None:
+        assert partition == 3
         self.gaps_passed += 1
         if self.is_away:
             raise KafkaUnavailable("away")
@@ -45,17 +41,10 @@ class Looked:
 
 def living(story: Callable[[Looked, Tail, Status], Awaitable[None]], *, may_have_gaps: bool = True) -> None:
     async def world() -> None:
-        settings = load_settings(
-            {
-                "PROCESSOR_KAFKA_SERVERS": "scripted:9092",
-                "PROCESSOR_KAFKA_TOPIC": "events",
-                "PROCESSOR_KAFKA_GROUP": "group",
-                "PROCESSOR_KAFKA_TRANSACTION_TIMEOUT_MS": str(1000 * PATIENCE_S),
-            }
-        )
+        settings = settings_of(kafka_transaction_timeout_ms=1000 * PATIENCE_S)
         looked, status = Looked(), Status()
         status.healthy("starting")
-        tail = Tail(settings.kafka, cast("Pipeline", looked), status, may_have_gaps=may_have_gaps)
+        tail = Tail(settings.kafka, looked, looked.partitions, status, may_have_gaps=may_have_gaps)
         running = asyncio.create_task(tail.run())
         try:
             await story(looked, tail, status)
@@ -66,7 +55,7 @@ def living(story: Callable[[Looked, Tail, Status], Awaitable[None]], *, may_have
     run_in_virtual_time(world())
 
 
-def test_a_transaction_is_told_at_once_and_is_a_condition_once_it_lasts() -> None:
+def test_a_transaction_is_reported_at_once_and_is_a_condition_once_it_lasts() -> None:
     async def story(looked: Looked, tail: Tail, status: Status) -> None:
         looked.at = Reach(10, 10, 25)
         await asyncio.sleep(5)
@@ -137,7 +126,8 @@ def test_one_that_moves_or_is_busy_or_is_at_its_end_is_not_looked_at() -> None:
         looked.at = Reach(100, 100, 100)
         await asyncio.sleep(20)
         looked.at = Reach(100, 200, 200)
-        looked.partitions[3].is_idle = False
+        looked.partition.offer([Event(100)], None)
+        assert not looked.partition.is_idle
         await asyncio.sleep(20)
         looked.at = None
         await asyncio.sleep(20)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,21 +20,21 @@ def member(offset: int) -> bytes:
     return encode_record(StateRecord(offset, memberships={"one": "t"}))
 
 
-def restored(changelog: Any, *breaks: int) -> MemoryStore:
+def restored(changelog: MemoryChangelog, *breaks: int) -> MemoryStore:
     """A store after restores that stop at `breaks`, and then at the end."""
-    return restored_and_overruled(changelog, *breaks)[0]
+    return restored_and_outdated(changelog, *breaks)[0]
 
 
-def restored_and_overruled(changelog: Any, *breaks: int) -> tuple[MemoryStore, set[bytes]]:
-    store, overruled = MemoryStore(), set[bytes]()
+def restored_and_outdated(changelog: MemoryChangelog, *breaks: int) -> tuple[MemoryStore, set[bytes]]:
+    store, outdated = MemoryStore(), set[bytes]()
 
     async def run() -> None:
-        nonlocal overruled
+        nonlocal outdated
         for end in (*breaks, len(changelog.records)):
-            overruled = await restore(changelog, 0, store, end, lambda _: None)
+            outdated = await restore(changelog, 0, store, end, lambda _: None)
 
     run_in_virtual_time(run())
-    return store, overruled
+    return store, outdated
 
 
 def test_an_empty_changelog_restores_nothing() -> None:
@@ -54,8 +52,8 @@ def test_a_record_that_a_zombie_appended_late_does_not_win() -> None:
     changelog = MemoryChangelog()
     changelog.put({b"p": member(7)})
     changelog.put({b"p": member(5)})
-    store, overruled = restored_and_overruled(changelog)
-    assert (store.records, overruled) == ({b"p": member(7)}, {b"p"})
+    store, outdated = restored_and_outdated(changelog)
+    assert (store.records, outdated) == ({b"p": member(7)}, {b"p"})
 
 
 def test_a_deletion_does_not_win_over_a_later_event() -> None:
@@ -108,12 +106,12 @@ def test_in_any_order_and_with_any_interruption_the_highest_offset_wins(
         profile: member(offset) if kinds[profile, offset] == "member" else encode_left(offset)
         for profile, offset in highest.items()
     }
-    store, overruled = restored_and_overruled(changelog, *stops)
+    store, outdated = restored_and_outdated(changelog, *stops)
     assert store.records == expected
     last = {profile: offset for profile, offset, _ in entries}
-    assert overruled == {profile for profile, offset in last.items() if offset < highest[profile]}
-    if overruled:
-        late = [at for at, (profile, _, _) in enumerate(entries) if profile in overruled]
+    assert outdated == {profile for profile, offset in last.items() if offset < highest[profile]}
+    if outdated:
+        late = [at for at, (profile, _, _) in enumerate(entries) if profile in outdated]
         assert late[0] <= store.position < len(entries), (
             "a crash before they are appended again finds them again"
         )

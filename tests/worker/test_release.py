@@ -3,122 +3,55 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from contextlib import asynccontextmanager
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
-from unittest import mock
+from typing import TYPE_CHECKING
 
 import pytest
 
 from processor.errors import StateError, StateUnavailable
 from processor.kafka.changelog import STREAM_KEY, Deletion
-from processor.kafka.commit_metadata import Committed
-from processor.kafka.offsets import Bounds, SourceBounds
-from processor.kinesis.figures import WriterFigures
-from processor.profile.core import Core
+from processor.kafka.topics import ChangelogShape
+from processor.kinesis.writer import Writer
 from processor.profile.state_record import encode_left
-from processor.settings import load_settings
 from processor.state.memory import MemoryStore
 from processor.telemetry.status import Status
+from processor.waiting.fence import Fence
 from processor.worker.disk_trouble import CONDITION as DISK
 from processor.worker.pipeline import Parts, Pipeline
 from tests.kafka.model import MemoryChangelog
+from tests.kinesis.model import Faults, ScriptedKinesis
 from tests.simulation.disk import NoDisk
-from tests.simulation.workload import plan, workload
+from tests.simulation.workload import core, workload
 from tests.virtual_time import run_in_virtual_time
+from tests.worker.parts import Answered, DeadLettersInMemory, MemoryChangelogs, ScriptedSource, settings_of
 from tests.worker.test_restore import member, restored
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping
+    from collections.abc import AsyncIterator
 
-    from processor.kafka.poll_room import Room
+    from processor.state.store import Store
 
 DRAIN_S, SHUTDOWN_S = 2.0, 5.0
 STREAM = "eu-west-1/exports"
 
 
-class ScriptedSource:
-    """A member's share of the topic: the events of each partition come once, when it is taken from."""
-
-    is_expelled = False
-    rival = None
-    refusal = None
-    is_there = True
-    partition_count = 2
-
-    def __init__(self) -> None:
-        self.taken_from: list[int] = []
-        self.committed_offsets: dict[int, int] = {}
-        self.taken_away: set[int] = set()
-        self._fresh: list[int] = []
-
-    async def check_identity(self) -> None:
-        """It stays the topic that it is."""
-
-    def hold(self, partitions: Collection[int]) -> None:
-        """Nothing comes before it is taken."""
-
-    def take_from(self, partition: int, _: int) -> None:
-        self.taken_from.append(partition)
-        self._fresh.append(partition)
-
-    def reach(self, _: int) -> None:
-        """Not known."""
-
-    async def committed(self, partition: int) -> Committed | None:
-        offset = self.committed_offsets.get(partition)
-        return None if offset is None else Committed(offset, is_start=True)
-
-    async def commit_start(self, partition: int, offset: int) -> None:
-        self.committed_offsets[partition] = offset
-
-    async def bounds(self, _: int) -> SourceBounds:
-        return SourceBounds(0, 1000, 1000)
-
-    async def poll(self, room: Room) -> Mapping[int, Any]:
-        await asyncio.sleep(0.1)
-        events = workload(0).events[:20]
-        fresh = [number for number in self._fresh if number in room.shares]
-        self._fresh = [number for number in self._fresh if number not in fresh]
-        return dict.fromkeys(fresh, events)
-
-    async def commit(self, offsets: Mapping[int, int], _: Mapping[int, Any]) -> bool:
-        self.committed_offsets.update(offsets)
-        return True
-
-    async def failed(self) -> None:
-        await asyncio.Event().wait()
-
-    async def follow_ends(self, _: Any) -> None:
-        """They are not asked for."""
-
-    def has(self, partition: int) -> bool:
-        return partition not in self.taken_away
+def answering(faults: Faults) -> Writer:
+    """The writer to a stream with such faults."""
+    rng = random.Random(0)
+    kinesis = ScriptedKinesis(rng, faults=faults)
+    kinesis.check_order = False  # both partitions have the same events
+    return Writer(kinesis, settings_of().kinesis, rng, Fence(lambda: 0.0, 1.0))
 
 
-class BlackHole:
+def black_hole() -> Writer:
     """A writer whose exports are never answered."""
-
-    max_record_bytes = 1 << 20
-    trouble = None
-    figures = WriterFigures()
-
-    async def run(self) -> None:
-        await asyncio.Event().wait()
-
-    async def submit(self, _: Any) -> None:
-        """Taken, and never settled."""
-
-    async def abandon(self, *_: Any) -> None:
-        """Forgotten."""
+    return answering(Faults(black_hole=True))
 
 
-class Taking(BlackHole):
-    """A writer whose exports are all stored, a second later."""
-
-    async def submit(self, ticket: Any) -> None:
-        await asyncio.sleep(1)
-        ticket.settle([ticket] * ticket.unsettled)
+def taking() -> Writer:
+    """A writer whose exports are all stored, a little later."""
+    return answering(Faults(latency_ms=(100, 100)))
 
 
 class FullDisk(NoDisk):
@@ -134,42 +67,37 @@ class FullDisk(NoDisk):
 class World:
     """A pipeline that runs, with a partition 0 that does not drain."""
 
-    def __init__(self, writer: BlackHole | None = None) -> None:
-        self.source = ScriptedSource()
+    def __init__(self, writer: Writer | None = None) -> None:
+        self.source = ScriptedSource(workload(0).events[:20])
         self.disk = FullDisk()
         self.stores: dict[int, list[MemoryStore]] = {}
-        self.changelogs: dict[int, MemoryChangelog] = {}
+        self.changelogs = MemoryChangelogs()
         self.status = Status()
         self.stop = asyncio.Event()
         self.may_open = {0: asyncio.Event(), 1: asyncio.Event()}
         self.may_open[0].set()
         self.room = 2
-        settings = load_settings(
-            {
-                "PROCESSOR_KAFKA_SERVERS": "scripted:9092",
-                "PROCESSOR_KAFKA_TOPIC": "events",
-                "PROCESSOR_KAFKA_GROUP": "group",
-                "PROCESSOR_KAFKA_DRAIN_TIMEOUT_MS": str(int(1000 * DRAIN_S)),
-                "PROCESSOR_SHUTDOWN_TIMEOUT_MS": str(int(1000 * SHUTDOWN_S)),
-            }
+        settings = settings_of(
+            kafka_drain_timeout_ms=int(1000 * DRAIN_S), shutdown_timeout_ms=int(1000 * SHUTDOWN_S)
         )
         parts = Parts(
-            core=Core(plan()),
-            writer=cast("Any", writer or BlackHole()),
-            dead_letters=cast("Any", SimpleNamespace(write=mock.AsyncMock())),
-            changelog=cast("Any", self),
-            changelog_shape=cast("Any", SimpleNamespace(partitions=2, max_message_bytes=1 << 20)),
-            heartbeats=cast("Any", SimpleNamespace(silence_s=0.0)),
+            core=core(),
+            writer=writer or black_hole(),
+            write_dead_letters=DeadLettersInMemory().write,
+            changelog=self.changelogs,
+            changelog_shape=ChangelogShape(
+                partitions=2, max_message_bytes=1 << 20, delete_retention_ms=0, min_compaction_lag_ms=0
+            ),
+            heartbeats=Answered(),
             stream=STREAM,
             committed_elsewhere={},
             source_is_compacted=False,
             check_room=self._check_room,
             open_store=self._open,
-            disk=cast("Any", self.disk),
+            disk=self.disk,
             state_memory_bytes=lambda: 0,
         )
-        with mock.patch("processor.worker.pipeline.Source", return_value=self.source):
-            self.pipeline = Pipeline(settings, parts, self.status)
+        self.pipeline = Pipeline(settings, parts, self.source, self.status)
 
     @asynccontextmanager
     async def busy(self) -> AsyncIterator[asyncio.Task[None]]:
@@ -192,32 +120,13 @@ class World:
         if stores > self.room:
             raise StateError(f"{stores} do not fit")
 
-    async def _open(self, number: int) -> Any:
+    async def _open(self, number: int) -> Store:
         await self.may_open[number].wait()
         self.stores.setdefault(number, []).append(MemoryStore())
         return self.stores[number][-1]
 
-    # The changelog's partitions.
 
-    identity = None
-
-    async def check_identity(self) -> None:
-        """It stays the topic that it is."""
-
-    def _of(self, number: int) -> MemoryChangelog:
-        return self.changelogs.setdefault(number, MemoryChangelog())
-
-    async def append(self, number: int, entries: Any) -> Any:
-        return await self._of(number).append(number, entries)
-
-    async def bounds(self, number: int) -> Bounds:
-        return await self._of(number).bounds(number)
-
-    def read(self, number: int, start: int, end: int) -> Any:
-        return self._of(number).read(number, start, end)
-
-
-def test_a_worker_that_is_told_to_stop_while_the_group_rebalances_takes_nothing_more() -> None:
+def test_a_worker_that_is_stopped_while_the_group_rebalances_takes_nothing_more() -> None:
     async def live() -> None:
         world = World()
         async with world.busy():
@@ -226,12 +135,12 @@ def test_a_worker_that_is_told_to_stop_while_the_group_rebalances_takes_nothing_
             world.may_open[1].set()
             await world.pipeline.assigned([1])
             await asyncio.sleep(SHUTDOWN_S)
-            assert world.source.taken_from == [0]
+            assert world.source.resumed == [0]
 
     run_in_virtual_time(live())
 
 
-def test_a_worker_that_is_told_to_stop_while_partitions_are_let_go_of_ends() -> None:
+def test_a_worker_that_is_stopped_while_partitions_are_released_ends() -> None:
     async def live() -> None:
         world = World()
         async with world.busy() as running:
@@ -254,7 +163,7 @@ def test_a_partition_whose_restore_would_end_while_others_drain_is_not_begun() -
             await asyncio.sleep(DRAIN_S / 2)
             world.may_open[1].set()
             await revoking
-            assert world.source.taken_from == [0]
+            assert world.source.resumed == [0]
             assert not world.pipeline.partitions
             assert world.status.partitions == set()
 
@@ -279,10 +188,12 @@ def test_more_partitions_than_can_be_open_at_once_wait_for_a_share_that_can_be()
 
 
 @pytest.mark.parametrize("newest", [member(7), Deletion(7)], ids=["a state", "a deletion"])
-def test_an_older_append_that_landed_late_does_not_outlive_the_restore_that_meets_it(newest: Any) -> None:
+def test_an_older_append_that_landed_late_does_not_outlive_the_restore_that_meets_it(
+    newest: bytes | Deletion,
+) -> None:
     async def live() -> MemoryChangelog:
         world = World()
-        changelog = world._of(0)
+        changelog = world.changelogs.of(0)
         changelog.put({STREAM_KEY: STREAM.encode(), b"p": newest})
         changelog.put({b"p": member(5)})
         world.source.committed_offsets[0] = 8
@@ -305,7 +216,7 @@ def trouble_with(world: World, number: int) -> None:
 
 def test_a_partition_whose_disk_is_full_ends_in_order_and_is_begun_anew_once_there_is_room() -> None:
     async def live() -> None:
-        world = World(Taking())
+        world = World(taking())
         world.may_open[1].set()
         async with world.busy():
             trouble_with(world, 0)
@@ -321,7 +232,7 @@ def test_a_partition_whose_disk_is_full_ends_in_order_and_is_begun_anew_once_the
             await asyncio.sleep(6)
             assert world.status.is_ready
             assert sorted(world.pipeline.partitions) == [0, 1]
-            assert world.source.taken_from.count(0) == 2
+            assert world.source.resumed.count(0) == 2
             old, new = world.stores[0]
             assert new.records
             assert new.trouble is None
@@ -340,7 +251,7 @@ def test_where_nothing_can_drain_it_is_given_up_after_the_drain_s_time_and_begun
             await asyncio.sleep(DRAIN_S + 5)
             assert len(world.stores[0]) == 2
             assert world.status.figures.abandoned == 20
-            assert world.source.taken_from.count(0) == 2
+            assert world.source.resumed.count(0) == 2
 
     run_in_virtual_time(live())
 
@@ -369,7 +280,7 @@ def test_a_rebalance_that_meets_a_full_disk_takes_what_it_takes(*, keeps: bool) 
 
 def test_the_end_does_not_wait_for_room_on_the_disk() -> None:
     async def live() -> None:
-        world = World(Taking())
+        world = World(taking())
         async with world.busy() as running:
             trouble_with(world, 0)
             await asyncio.sleep(10)
@@ -382,8 +293,8 @@ def test_the_end_does_not_wait_for_room_on_the_disk() -> None:
 
 def test_a_restore_onto_a_full_disk_is_broken_off_and_begun_anew() -> None:
     async def live() -> None:
-        world = World(Taking())
-        world._of(1).put({STREAM_KEY: STREAM.encode(), b"p": member(5)})
+        world = World(taking())
+        world.changelogs.of(1).put({STREAM_KEY: STREAM.encode(), b"p": member(5)})
         world.source.committed_offsets[1] = 8
         async with world.busy():
             world.may_open[1].set()
@@ -393,7 +304,7 @@ def test_a_restore_onto_a_full_disk_is_broken_off_and_begun_anew() -> None:
             await asyncio.sleep(20)
             assert "the disk is full" in world.status.conditions[DISK]
             assert len(world.stores[1]) == 1
-            assert 1 not in world.source.taken_from
+            assert 1 not in world.source.resumed
             world.disk.is_full = False
             await asyncio.sleep(6)
             assert world.status.is_ready

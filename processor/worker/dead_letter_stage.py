@@ -1,0 +1,93 @@
+"""The dead letters of one partition: held back by the limit where they are too many, then written until the topic has them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import structlog
+
+from processor.errors import KafkaError, Reason
+from processor.profile.dead_letter import DeadLetter
+from processor.waiting.retry import Delays, retried
+from processor.worker.dead_letter_limit import Passing
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from processor.errors import ProcessorError
+    from processor.kinesis.ticket import Ticket
+    from processor.profile.batch import Batch
+    from processor.profile.unexpected import Failure
+    from processor.telemetry.status import Status
+    from processor.worker.dead_letter_limit import DeadLetterLimit
+
+    Settled: TypeAlias = Sequence[tuple[Batch, Ticket]]
+    """Consecutive batches, each with the ticket of its exports, of which none is on its way any more."""
+    WriteDeadLetters: TypeAlias = Callable[[int, Sequence[DeadLetter]], Awaitable[None]]
+    """Writes dead letters of a partition, in order, and returns once all of them are kept."""
+
+log = structlog.get_logger(__name__)
+
+CONDITION: Final = "dead letters"
+
+_DELAYS: Final = Delays(2.0, 10.0)
+
+
+class DeadLetterStage:
+    """Of one partition: what its batches pass once their exports are settled."""
+
+    def __init__(
+        self, partition: int, limit: DeadLetterLimit, write: WriteDeadLetters, status: Status
+    ) -> None:
+        self._partition = partition
+        self._limit = limit
+        self._write = write
+        self._status = status
+
+    async def limited(self, settled: Settled) -> None:
+        """Count the batches, and wait where their dead letters may not be written."""
+        await self._limit.passed(self._partition, [_passing(batch, ticket) for batch, ticket in settled])
+
+    async def written(self, settled: Settled) -> None:
+        """Write the dead letters of the batches, in order, as often as it takes."""
+        dead_letters = [each for batch, ticket in settled for each in _dead_letters(batch, ticket)]
+        if not dead_letters:
+            return
+        await retried(
+            lambda: self._write(self._partition, dead_letters),
+            errors=(KafkaError,),
+            delays=_DELAYS,
+            on_failure=self._failed,
+        )
+        self._status.healthy(CONDITION, self._partition)
+
+    def _failed(self, error: ProcessorError, _: float) -> None:
+        self._status.unhealthy(CONDITION, str(error), self._partition)
+
+
+def log_failures(partition: int, failures: Sequence[Failure]) -> None:
+    """Log events that the core failed on, a line for each kind of failure: a fault that strikes one event strikes many."""
+    offsets: dict[tuple[str, str], list[int]] = {}
+    for failure in failures:
+        offsets.setdefault((failure.error, failure.trace), []).append(failure.offset)
+    for (error, trace), at in offsets.items():
+        log.error(
+            "events failed unexpectedly and become dead letters",
+            partition=partition,
+            offsets=at,
+            error=error,
+            trace=trace,
+        )
+
+
+def _passing(batch: Batch, ticket: Ticket) -> Passing:
+    offsets = [each.record.offset for each in _dead_letters(batch, ticket)]
+    return Passing(offsets, batch.received, batch.next_offset)
+
+
+def _dead_letters(batch: Batch, ticket: Ticket) -> list[DeadLetter]:
+    rejected = [
+        DeadLetter(batch.exported[r.position], Reason.REJECTED, f"Kinesis: {r.code}")
+        for r in ticket.rejections
+    ]
+    return [*batch.letters, *rejected]
