@@ -93,7 +93,7 @@ class Lane:
         self.shard_id = shard_id
         self.limiter = Limiter(now_s, _UNLIMITED_SCALE if shard_id == ANY_SHARD else 1.0)
         self.ready: deque[Item] = deque()
-        """What may go in the next call."""
+        """What may go in the next call, in order. `Lanes`, which gives lanes their turns, adds to it."""
         self.held_bytes = 0
         """Of all items of the lane: ready, in flight, queued behind others of their profile, or to be sent again."""
         self.is_closed = False
