@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
@@ -86,6 +87,13 @@ def modules_of(*packages: str) -> list[str]:
 
 def test_every_folder_has_its_place_in_the_order() -> None:
     assert {layer_of(name) for name in MODULES} - {None} == set(LAYERS)
+
+
+def test_the_page_draws_the_folders_in_that_order() -> None:
+    page = (ROOT.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    tree = page.partition("## The tree")[2].partition("## ")[0]
+    drawn = re.findall(r"^\| `processor/(\w+)(?:/|\.py)` \|", tree, re.MULTILINE)
+    assert drawn == list(LAYERS)
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -20,7 +20,7 @@ from processor.operations.text_table import plain, show
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from processor.kafka.dead_letter_reader import Letter
+    from processor.kafka.dead_letter_reader import DeadLetterRecord
 
 dead_letter_app = typer.Typer(
     no_args_is_help=True,
@@ -43,7 +43,7 @@ def dead_letters_list(
 
     settings = settings_or_refuse().kafka
     counts: Counter[str] = Counter()
-    newest: list[Letter] = []
+    newest: list[DeadLetterRecord] = []
 
     async def collect() -> None:
         async with aclosing(read_dead_letters(settings, _of(reason))) as dead_letters:
@@ -127,15 +127,15 @@ def dead_letters_replay(
         )
 
 
-def _of(reason: Reason | None) -> Callable[[Letter], bool]:
+def _of(reason: Reason | None) -> Callable[[DeadLetterRecord], bool]:
     return lambda found: reason is None or found.reason == reason.value
 
 
-def _source(each: Letter) -> str:
+def _source(each: DeadLetterRecord) -> str:
     return f"{each.source_topic} {each.source_partition}:{each.source_offset}"
 
 
-def _time(each: Letter) -> str:
+def _time(each: DeadLetterRecord) -> str:
     try:
         return datetime.fromtimestamp(each.timestamp_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     except (ValueError, OverflowError, OSError):

@@ -29,7 +29,7 @@ _STILL_LOOKS: Final = 5
 _RECORDS_AT_ONCE: Final = 2_000
 
 
-class Letter(NamedTuple):
+class DeadLetterRecord(NamedTuple):
     """A dead letter: where it is, the event as it came, and what its headers say of it."""
 
     partition: int
@@ -146,7 +146,7 @@ async def open_reader(settings: KafkaSettings) -> AsyncIterator[TopicReader]:
         yield TopicReader(consumer, settings)
 
 
-def letter(record: Record, partition: int) -> Letter | None:
+def dead_letter_in(record: Record, partition: int) -> DeadLetterRecord | None:
     """The dead letter in a record of a partition; None where it is not one of ours."""
     described = {
         name.removeprefix(HEADER_PREFIX): (value or b"").decode(errors="replace")
@@ -154,7 +154,7 @@ def letter(record: Record, partition: int) -> Letter | None:
         if name.startswith(HEADER_PREFIX)
     }
     try:
-        return Letter(
+        return DeadLetterRecord(
             partition=partition,
             offset=record.offset,
             key=record.key,

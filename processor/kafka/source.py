@@ -24,9 +24,9 @@ from processor.kafka.client_lifecycle import connected, unbroken
 from processor.kafka.commit_metadata import START, committed_as
 from processor.kafka.consumer_state import end_of_gap, high_watermarks, state_of
 from processor.kafka.fetched_batches import fetched_bytes, taking, unpack_whole_batches
-from processor.kafka.joining import Joining
 from processor.kafka.log_ends import LogEnds
 from processor.kafka.offsets import Reach, SourceBounds
+from processor.kafka.refused_join import RefusedJoin
 from processor.kafka.static_member import StaticMember
 from processor.kafka.topic_ids import topic_id
 
@@ -100,7 +100,7 @@ class Source:
         """The group's offsets of partitions that are not begun yet."""
         self._topic_id: str | None = None
         self._heartbeats = heartbeats
-        self._joining = Joining(settings.group, heartbeats)
+        self._joining = RefusedJoin(settings.group, heartbeats)
         self._static_member = (
             StaticMember(
                 settings.instance_id, settings.heartbeat_interval_ms / 1000, gives_id_back=gives_id_back

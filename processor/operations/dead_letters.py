@@ -19,7 +19,7 @@ from aiokafka import errors as kafka
 
 from processor.kafka.client import client_options, errors_mapped
 from processor.kafka.client_lifecycle import connected
-from processor.kafka.dead_letter_reader import Letter, TopicReader, letter, open_reader
+from processor.kafka.dead_letter_reader import DeadLetterRecord, TopicReader, dead_letter_in, open_reader
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
@@ -47,12 +47,12 @@ class Outcome:
     sent: int = 0
     appended_again: int = 0
     """Newer events that were appended behind a dead letter."""
-    skipped: list[tuple[Letter, str]] = field(default_factory=list)
+    skipped: list[tuple[DeadLetterRecord, str]] = field(default_factory=list)
 
 
 async def read_dead_letters(
-    settings: KafkaSettings, wanted: Callable[[Letter], bool]
-) -> AsyncGenerator[Letter, None]:
+    settings: KafkaSettings, wanted: Callable[[DeadLetterRecord], bool]
+) -> AsyncGenerator[DeadLetterRecord, None]:
     """Yield all dead letters there are now that are `wanted`, partition by partition.
 
     Raises:
@@ -64,12 +64,12 @@ async def read_dead_letters(
         for partition, bounds in (await reader.bounds(topic)).items():
             async with aclosing(reader.read(topic, partition, *bounds)) as records:
                 async for record in records:
-                    found = letter(record, partition)
+                    found = dead_letter_in(record, partition)
                     if found is not None and wanted(found):
                         yield found
 
 
-async def read_dead_letter(settings: KafkaSettings, partition: int, offset: int) -> Letter | None:
+async def read_dead_letter(settings: KafkaSettings, partition: int, offset: int) -> DeadLetterRecord | None:
     """Return the dead letter at an offset of a partition of its topic; None where there is none.
 
     Raises:
@@ -83,12 +83,12 @@ async def read_dead_letter(settings: KafkaSettings, partition: int, offset: int)
             return None
         async with aclosing(reader.read(topic, partition, offset, offset + 1)) as records:
             async for record in records:
-                return letter(record, partition)
+                return dead_letter_in(record, partition)
     return None
 
 
 async def replay(
-    settings: KafkaSettings, wanted: Callable[[Letter], bool], *, dry_run: bool = False
+    settings: KafkaSettings, wanted: Callable[[DeadLetterRecord], bool], *, dry_run: bool = False
 ) -> Outcome:
     """Send the dead letters that are `wanted` to the source topic again, at least once; with `dry_run`, send none.
 
@@ -97,7 +97,7 @@ async def replay(
 
     """
     outcome = Outcome()
-    by_partition: dict[int, dict[bytes, Letter]] = defaultdict(dict)
+    by_partition: dict[int, dict[bytes, DeadLetterRecord]] = defaultdict(dict)
     async with aclosing(read_dead_letters(settings, wanted)) as dead_letters:
         async for each in dead_letters:
             why = _unfit(each, settings.topic)
@@ -127,7 +127,7 @@ class _Replay:
         self._producer = producer
         self._outcome = outcome
 
-    async def run(self, dead_letters: dict[bytes, Letter], *, dry_run: bool) -> None:
+    async def run(self, dead_letters: dict[bytes, DeadLetterRecord], *, dry_run: bool) -> None:
         begin, end = (await self._reader.bounds(self._topic)).get(self._partition, (0, 0))
         first = min(each.source_offset for each in dead_letters.values()) + 1
         later = await self._newest(dead_letters, max(first, begin), end)
@@ -168,7 +168,7 @@ class _Replay:
             self._outcome.appended_again += len(sent_at)
             looked_until = end
 
-    async def _event(self, each: Letter, begin: int) -> Event | None:
+    async def _event(self, each: DeadLetterRecord, begin: int) -> Event | None:
         """Return the event of a dead letter; where that is not whole, from the source, None if it is not there any more."""
         if not each.left_out:
             return Event(each.key or b"", each.value, each.headers, each.timestamp_ms)
@@ -215,11 +215,11 @@ class _Replay:
                 at[event.key] = kept.offset
         return at
 
-    def _skip(self, each: Letter, why: str) -> None:
+    def _skip(self, each: DeadLetterRecord, why: str) -> None:
         self._outcome.skipped.append((each, why))
 
 
-def _unfit(each: Letter, topic: str) -> str | None:
+def _unfit(each: DeadLetterRecord, topic: str) -> str | None:
     if _KEY in each.left_out.replace(",", "").split():
         return f"{each.left_out} left out: append the event by hand, from {each.source_topic}"
     if not each.key:

@@ -23,16 +23,16 @@ class Batch:
     """What became of some consecutive records of a partition.
 
     `exports` and `exported` run side by side: each export and the record that caused it. `changes` holds the
-    latest state record of each profile that changed. Each of `failures` has its letter. `next_offset` is what to commit once all is acknowledged,
+    latest state record of each profile that changed. Each of `failures` has its dead letter. `next_offset` is what to commit once all is acknowledged,
     `timestamp_ms` the time of the first record.
     """
 
     __slots__ = (
         "changes",
+        "dead_letters",
         "exported",
         "exports",
         "failures",
-        "letters",
         "next_offset",
         "received",
         "removed",
@@ -48,7 +48,7 @@ class Batch:
         self.timestamp_ms = timestamp_ms
         self.exports: list[Export] = []
         self.exported: list[Record] = []
-        self.letters: list[DeadLetter] = []
+        self.dead_letters: list[DeadLetter] = []
         self.failures: list[Failure] = []
         self.changes: dict[bytes, bytes] = {}
         self.removed: list[Removal] = []
@@ -57,7 +57,7 @@ class Batch:
     @property
     def unchanged(self) -> int:
         """Records that changed nothing the destination may see."""
-        return self.received - self.skipped - len(self.exports) - len(self.letters)
+        return self.received - self.skipped - len(self.exports) - len(self.dead_letters)
 
     @property
     def has_left(self) -> bool:
@@ -67,9 +67,9 @@ class Batch:
     def refuse(self, record: Record, error: Exception) -> None:
         """Give up an event: its own fault where that is what `error` says, the processor's otherwise."""
         if isinstance(error, InvalidEvent):
-            self.letters.append(DeadLetter(record, error.reason, error.detail))
+            self.dead_letters.append(DeadLetter(record, error.reason, error.detail))
             return
-        self.letters.append(DeadLetter(record, Reason.INTERNAL, described(error)))
+        self.dead_letters.append(DeadLetter(record, Reason.INTERNAL, described(error)))
         self.failures.append(Failure(record.offset, type(error).__name__, trace_of(error)))
 
 
@@ -109,7 +109,12 @@ def process(
 
     """
     batch = Batch(records[-1].offset + 1, len(records), size_bytes(records), records[0].timestamp)
-    changes, letters, exports, exported = batch.changes, batch.letters, batch.exports, batch.exported
+    changes, dead_letters, exports, exported = (
+        batch.changes,
+        batch.dead_letters,
+        batch.exports,
+        batch.exported,
+    )
     export_bytes_max, state_bytes_max = limits.export_bytes, limits.state_bytes
     for record in records:
         key = record.key
@@ -130,13 +135,13 @@ def process(
             batch.refuse(record, error)
             continue
         if export_bytes > export_bytes_max:
-            letters.append(_too_large(record, "export", export_bytes, "stream", export_bytes_max))
+            dead_letters.append(_too_large(record, "export", export_bytes, "stream", export_bytes_max))
             continue
         new_state = transition.state
         if new_state is not None and key is not None:
             state_bytes = len(new_state) + len(key)
             if state_bytes > state_bytes_max:
-                letters.append(_too_large(record, "state", state_bytes, "changelog", state_bytes_max))
+                dead_letters.append(_too_large(record, "state", state_bytes, "changelog", state_bytes_max))
                 continue
             # Changes stand in the order of their offsets, which a restore relies on.
             changes.pop(key, None)

@@ -227,7 +227,7 @@ class Status:
         figures.exported += len(batch.exports) - rejected
         figures.unchanged += batch.unchanged
         figures.skipped += batch.skipped
-        for dead_letter in batch.letters:
+        for dead_letter in batch.dead_letters:
             figures.dead_lettered[dead_letter.reason.value] += 1
         if rejected:
             figures.dead_lettered["rejected"] += rejected

@@ -76,7 +76,7 @@ class _BatchSpan:
                 "processor.exported": len(batch.exports) - rejected,
                 "processor.unchanged": batch.unchanged,
                 "processor.skipped": batch.skipped,
-                "processor.dead_lettered": len(batch.letters) + rejected,
+                "processor.dead_lettered": len(batch.dead_letters) + rejected,
             }
         )
         self._span.end()

@@ -90,4 +90,4 @@ def _dead_letters(batch: Batch, ticket: Ticket) -> list[DeadLetter]:
         DeadLetter(batch.exported[r.position], Reason.REJECTED, f"Kinesis: {r.code}")
         for r in ticket.rejections
     ]
-    return [*batch.letters, *rejected]
+    return [*batch.dead_letters, *rejected]

@@ -18,7 +18,7 @@ from processor import __version__
 from processor.__main__ import main
 from processor.cli import dead_letters
 from processor.cli.app import app
-from processor.kafka.dead_letter_reader import letter
+from processor.kafka.dead_letter_reader import dead_letter_in
 from processor.kafka.dead_letters import HEADER_PREFIX
 from processor.operations.replay import replay
 from tests.profile.test_batch import SECRET, Record, core_that_fails, record
@@ -319,7 +319,7 @@ def test_a_dead_letter_is_shown_whatever_its_time(timestamp_ms: int) -> None:
         "error": b"e",
     }
     kept = Record(0, b"p", b"v", tuple((HEADER_PREFIX + name, value) for name, value in headers.items()))
-    found = letter(kept, 0)
+    found = dead_letter_in(kept, 0)
     assert found is not None
     assert dead_letters._time(found)
 

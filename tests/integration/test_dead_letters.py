@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from processor.embedded import EmbeddedKinesis
-    from processor.kafka.dead_letter_reader import Letter
+    from processor.kafka.dead_letter_reader import DeadLetterRecord
     from processor.settings import Settings
 
 pytestmark = pytest.mark.integration
@@ -45,7 +45,7 @@ def good(key: str) -> dict[str, Any]:
     return {**vector("seed-example")["events"][0], "key": key}
 
 
-def every(_: Letter) -> bool:
+def every(_: DeadLetterRecord) -> bool:
     return True
 
 

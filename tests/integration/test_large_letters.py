@@ -29,7 +29,7 @@ from tests.kinesis.served import served
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from processor.kafka.dead_letter_reader import Letter
+    from processor.kafka.dead_letter_reader import DeadLetterRecord
     from processor.profile.source_record import Record
     from processor.settings import Settings
 
@@ -223,7 +223,7 @@ async def test_a_smaller_topic_is_told_with_the_remedy_before_and_at_the_start(
 
 
 def of_key(key: bytes) -> Any:
-    def wanted(letter: Letter) -> bool:
+    def wanted(letter: DeadLetterRecord) -> bool:
         return letter.key == key
 
     return wanted

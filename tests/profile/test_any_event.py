@@ -177,11 +177,11 @@ def taken(core: Core, parts: list[tuple[Any, ...]], states: dict[bytes, bytes | 
     batch_of = [Record(first + number, *part) for number, part in enumerate(parts)]
     batch = process(core, {key: states.get(key) for key, *_ in parts if key is not None}, batch_of, LIMITS)
     assert batch.failures == []
-    assert len(batch.exports) + len(batch.letters) + batch.skipped + batch.unchanged == len(batch_of)
+    assert len(batch.exports) + len(batch.dead_letters) + batch.skipped + batch.unchanged == len(batch_of)
     for export in batch.exports:
         assert b"\n" not in export.data
         assert 1 <= len(export.partition_key) <= 256
-    for letter in batch.letters:
+    for letter in batch.dead_letters:
         assert isinstance(letter.detail, str)
         assert letter.detail
         assert letter.reason in {
@@ -246,7 +246,7 @@ def test_nesting_is_taken_as_anything_else_is(
     other = value.replace(b"1.50", b"15e-1").replace(b"7.50", b"75e-1").replace(b":", b" : ", 1)
     states: dict[bytes, bytes | None] = {}
     batch = taken(core, [(b"p", value, (), 0), (b"p", other, (), 0)], states, 0)
-    told = [letter.reason.value for letter in batch.letters]
+    told = [letter.reason.value for letter in batch.dead_letters]
     if reasons is None:
         assert told == []
         assert len(batch.exports) <= 1
@@ -263,6 +263,6 @@ def test_beyond_what_can_be_read_an_event_is_no_json(place: str, levels: int) ->
     batch = taken(
         CORES[0], [(b"p", value, (), 0), (b"q", PLACES["unmapped"].replace("%s", "1").encode(), (), 0)], {}, 0
     )
-    reasons = {letter.reason.value for letter in batch.letters}
+    reasons = {letter.reason.value for letter in batch.dead_letters}
     assert reasons <= (set() if levels < LEVELS_ALWAYS_READ else {"bad-json"})
     assert "q" in {export.partition_key for export in batch.exports}

@@ -82,12 +82,12 @@ def test_an_event_that_the_core_fails_on_is_its_own_dead_letter(error: Exception
     records = [record(offset, f"p{offset % 2}", fails=offset in {1, 4, 5}) for offset in range(8)]
     batch = process(core_that_fails(error), {b"p0": None, b"p1": None}, records, NO_LIMITS)
     assert exported(batch) == [(offset, offset) for offset in (0, 2, 3, 6, 7)]
-    assert [(letter.record.offset, letter.reason) for letter in batch.letters] == [
+    assert [(letter.record.offset, letter.reason) for letter in batch.dead_letters] == [
         (offset, Reason.INTERNAL) for offset in (1, 4, 5)
     ]
     assert [failure.offset for failure in batch.failures] == [1, 4, 5]
     assert batch.unchanged == 0
-    for letter, failure in zip(batch.letters, batch.failures, strict=True):
+    for letter, failure in zip(batch.dead_letters, batch.failures, strict=True):
         assert type(error).__name__ in letter.detail
         assert failure.error == type(error).__name__
         assert "verdict" in failure.trace
@@ -130,5 +130,5 @@ def test_a_batch_has_room_for_every_event(
     states: dict[bytes, bytes | None] = {each.key: None for each in records if each.key is not None}
     batch = process(Core(Plan(destination, governance)), states, records, NO_LIMITS)
     assert batch.failures == []
-    assert len(batch.exports) + len(batch.letters) + batch.skipped + batch.unchanged == len(records)
+    assert len(batch.exports) + len(batch.dead_letters) + batch.skipped + batch.unchanged == len(records)
     assert batch.unchanged >= 0

@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 AGAIN_S: Final = 2.0
 
 
-class Joining:
+class RefusedJoin:
     """Of one member of `group`; its `heartbeats` tell when the coordinator has answered it again."""
 
     def __init__(self, group: str, heartbeats: Heartbeats) -> None:

@@ -12,7 +12,7 @@ from aiokafka import errors as kafka
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 
 from processor.kafka.heartbeats import Heartbeats
-from processor.kafka.joining import AGAIN_S, Joining
+from processor.kafka.refused_join import AGAIN_S, RefusedJoin
 from processor.telemetry.status import Status
 from processor.worker.health import Health
 from tests.virtual_time import run_in_virtual_time
@@ -30,7 +30,7 @@ REFUSALS = [
 def test_it_is_reported_at_once_and_tried_again_until_it_is_taken_in(error: Exception, remedy: str) -> None:
     async def world() -> None:
         heartbeats, status = Heartbeats(), Status()
-        joining = Joining("g", heartbeats)
+        joining = RefusedJoin("g", heartbeats)
         source: Any = SimpleNamespace(rival=None, is_there=True, topic="events")
         writer: Any = SimpleNamespace(trouble=None, figures=SimpleNamespace(in_flight=0))
         owned: Any = SimpleNamespace(begin_anew_what_failed=lambda: None)
@@ -81,7 +81,7 @@ def test_a_member_that_ends_meanwhile_is_not_waited_for() -> None:
     async def world() -> float:
         loop = asyncio.get_running_loop()
         coordinator: Any = SimpleNamespace(_closing=loop.create_future())
-        Joining("g", Heartbeats()).watch(SimpleNamespace(_coordinator=coordinator))
+        RefusedJoin("g", Heartbeats()).watch(SimpleNamespace(_coordinator=coordinator))
         loop.call_later(AGAIN_S / 4, coordinator._closing.set_result, None)
         await coordinator._push_error_to_user(kafka.InconsistentGroupProtocolError())
         return loop.time()
