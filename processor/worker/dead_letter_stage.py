@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import structlog
 
-from processor.errors import KafkaError, Reason
+from processor.errors import KafkaError, KafkaUnavailable, Reason
 from processor.profile.dead_letter import DeadLetter
 from processor.waiting.retry import Delays, retried
 from processor.worker.dead_letter_limit import Passing
@@ -30,7 +31,9 @@ log = structlog.get_logger(__name__)
 
 CONDITION: Final = "dead letters"
 
-_DELAYS: Final = Delays(2.0, 10.0)
+_UNAVAILABLE_DELAYS: Final = Delays(2.0, 2.0)
+_REFUSED_DELAYS: Final = Delays(10.0, 10.0)
+"""Where Kafka refuses, a person must mend something first: it is asked less often."""
 
 
 class DeadLetterStage:
@@ -53,12 +56,14 @@ class DeadLetterStage:
         dead_letters = [each for batch, ticket in settled for each in _dead_letters(batch, ticket)]
         if not dead_letters:
             return
-        await retried(
-            lambda: self._write(self._partition, dead_letters),
-            errors=(KafkaError,),
-            delays=_DELAYS,
+        available = partial(
+            retried,
+            partial(self._write, self._partition, dead_letters),
+            errors=(KafkaUnavailable,),
+            delays=_UNAVAILABLE_DELAYS,
             on_failure=self._failed,
         )
+        await retried(available, errors=(KafkaError,), delays=_REFUSED_DELAYS, on_failure=self._failed)
         self._status.healthy(CONDITION, self._partition)
 
     def _failed(self, error: ProcessorError, _: float) -> None:

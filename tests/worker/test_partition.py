@@ -166,8 +166,12 @@ def test_dead_letters_are_written_until_the_topic_has_them_and_nothing_behind_th
             await asyncio.sleep(1)
             assert parts.status.conditions["dead letters"] == "no answer"
             assert partition.waits_for == "dead letters"
-            # After 2, 4 and 8 s.
-            await asyncio.sleep(13.5)
+            # 2 s after no answer, 10 s after a refusal.
+            await asyncio.sleep(1.5)
+            assert parts.status.conditions["dead letters"] == "no permission"
+            await asyncio.sleep(10)
+            assert parts.status.conditions["dead letters"] == "no answer"
+            await asyncio.sleep(2)
             assert parts.status.conditions["dead letters"] == "no permission"
             assert done(partition) is None
             await asyncio.sleep(10)
