@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 KEPT = {"retention.ms": "-1"}
 """Of topics whose events bear times that are years ago: by its default, Kafka would delete them within minutes."""
-pytest_plugins = ["pytester", "tests.needs"]
+pytest_plugins = ["pytester", "tests.support.needs"]
+pytest.register_assert_rewrite("tests.support")
 
 hypothesis.settings.register_profile("default", max_examples=100, deadline=None)
 hypothesis.settings.register_profile("ci", max_examples=500, deadline=None, print_blob=True)
@@ -116,7 +117,7 @@ MAY_BLOCK = {
     "logging/__init__.py": {"emit"},
     "processor/telemetry/logs.py": {"write_line"},
     # The service makes its state directory in a thread; tests make theirs before anything runs.
-    "tests/state/test_stores.py": {"directory_at"},
+    "tests/support/stores.py": {"directory_at"},
     # Hypothesis looks at the lines that ran.
     "hypothesis/internal/scrutineer.py": {"should_trace_file"},
 }

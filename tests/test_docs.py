@@ -13,7 +13,7 @@ from processor.reference.commands import commands
 from processor.settings import GROUPS, PREFIX, SECRETS, variables
 from processor.telemetry.metrics import BATCH_EVENTS_SIZE, METRICS
 from processor.worker.partition import _RECORDS_AT_ONCE
-from tests.deploy.test_rules import ALERTS, RECORDED, anchors, exposed
+from tests.support.rules import ALERTS, RECORDED, anchors, exposed
 
 ROOT: Final = Path(__file__).parents[1]
 PAGES: Final = [

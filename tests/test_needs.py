@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests import needs
+from tests.support import needs
 
 ROOT = Path(__file__).parents[1]
 TESTS = """
 import pytest
-from tests.needs import program
+from tests.support.needs import program
 
 @pytest.fixture(autouse=True)
 def around():
@@ -35,11 +35,11 @@ def test_that_needs_nothing():
 """
 INI = """
 [pytest]
-markers = needs(*programs): see tests/needs.py
+markers = needs(*programs): see tests/support/needs.py
 asyncio_default_fixture_loop_scope = function
 """
 UNMARKED = """
-from tests.needs import program
+from tests.support.needs import program
 
 def test_unmarked():
     program("sh")
@@ -49,7 +49,7 @@ def test_unmarked():
 def ran(pytester: pytest.Pytester, text: str) -> pytest.RunResult:
     pytester.makepyfile(text)
     pytester.makeini(INI)
-    return pytester.runpytest_inprocess("-p", "tests.needs", "-p", "no:cacheprovider", "-s")
+    return pytester.runpytest_inprocess("-p", "tests.support.needs", "-p", "no:cacheprovider", "-s")
 
 
 @pytest.fixture

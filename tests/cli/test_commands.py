@@ -21,7 +21,8 @@ from processor.cli.app import app
 from processor.kafka.dead_letter_reader import dead_letter_in
 from processor.kafka.dead_letters import HEADER_PREFIX
 from processor.operations.replay import replay
-from tests.profile.test_batch import SECRET, Record, core_that_fails, record
+from tests.support.cli_files import ENVIRON, GOVERNANCE
+from tests.support.failing_core import SECRET, Record, core_that_fails, record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,12 +38,6 @@ marketingActions: [exportToThirdParty]
 segments: [{id: one}, {id: two}]
 attributes: [person.email, loyalty]
 """
-GOVERNANCE = """\
-labels:
-  fields: {loyalty: [C2]}
-policies:
-  - {name: Third parties, status: ENABLED, marketingActionRefs: [exportToThirdParty], deny: {label: C2}}
-"""
 EVENT = {
     "key": "p1",
     "timestamp": 0,
@@ -53,11 +48,6 @@ EVENT = {
             "ups": {"one": {"status": "realized", "lastQualificationTime": "2020-05-25T21:24:39Z"}}
         },
     },
-}
-ENVIRON = {
-    "PROCESSOR_KAFKA_SERVERS": "127.0.0.1:1",
-    "PROCESSOR_KAFKA_TOPIC": "profiles",
-    "PROCESSOR_KAFKA_GROUP": "exports",
 }
 
 

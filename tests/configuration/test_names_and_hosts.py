@@ -17,7 +17,7 @@ from processor.kafka.client import client_options
 from processor.settings import GROUPS, SECRETS, Settings, StateSettings, load_settings, variables
 from processor.settings.servers import host_and_port
 from processor.state.directory import place_of
-from tests.configuration.test_settings import NEEDED
+from tests.support.settings_environ import NEEDED
 
 if TYPE_CHECKING:
     from pathlib import Path

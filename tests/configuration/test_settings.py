@@ -8,15 +8,10 @@ import pytest
 
 from processor.errors import ConfigurationError
 from processor.settings import GROUPS, load_settings, variables
+from tests.support.settings_environ import NEEDED
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-NEEDED = {
-    "PROCESSOR_KAFKA_SERVERS": "a:9092, b:9092",
-    "PROCESSOR_KAFKA_TOPIC": "profiles",
-    "PROCESSOR_KAFKA_GROUP": "exports",
-}
 
 
 def members(environ: dict[str, str]) -> list[str]:

@@ -12,8 +12,8 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.deploy.tools import DEPLOY, ROOT
-from tests.needs import program
+from tests.support.deploy_files import DEPLOY, ROOT
+from tests.support.needs import program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

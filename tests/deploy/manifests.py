@@ -7,8 +7,8 @@ import subprocess
 from typing import TYPE_CHECKING, Any, Final
 
 from processor.settings import SECRETS
-from tests.deploy.tools import DEPLOY, load_all
-from tests.needs import program
+from tests.support.deploy_files import DEPLOY, load_all
+from tests.support.needs import program
 
 if TYPE_CHECKING:
     from pathlib import Path

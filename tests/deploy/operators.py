@@ -6,7 +6,7 @@ import json
 import subprocess
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.needs import NODE_MODULES, program
+from tests.support.needs import NODE_MODULES, program
 
 if TYPE_CHECKING:
     from pathlib import Path

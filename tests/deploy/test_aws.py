@@ -18,10 +18,10 @@ import pytest
 from aiohttp import web
 from botocore import xform_name
 
-from tests.deploy.test_procedures import commands
-from tests.deploy.tools import DEPLOY, load
-from tests.integration.world import plan_for, produce, running, settings_for, stored_when, until, vector
-from tests.needs import program
+from tests.support.deploy_files import DEPLOY, load
+from tests.support.needs import program
+from tests.support.pages import commands
+from tests.support.world import plan_for, produce, running, settings_for, stored_when, until, vector
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -22,10 +22,10 @@ from processor.embedded.server import free_ports
 from processor.governance.plan import compile_plan
 from processor.settings import load_settings
 from tests.deploy.dockerfile import environment, stages
-from tests.deploy.test_dockerfile import locked
-from tests.deploy.tools import DEPLOY, ROOT, load
-from tests.integration.world import running, settings_for, stored_when, until
-from tests.needs import program
+from tests.support.deploy_files import DEPLOY, ROOT, load
+from tests.support.lock_files import locked
+from tests.support.needs import program
+from tests.support.world import running, settings_for, stored_when, until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,20 +16,11 @@ from packaging.requirements import Requirement
 import processor
 from processor.settings import load_settings
 from tests.deploy.dockerfile import environment, stages
-from tests.deploy.tools import DEPLOY, ROOT
+from tests.support.deploy_files import DEPLOY, ROOT
+from tests.support.lock_files import locked
 
 DOCKERFILE: Final = DEPLOY / "Dockerfile"
 LINUX: Final = {"sys_platform": "linux", "platform_system": "Linux", "implementation_name": "cpython"}
-
-
-def locked(path: Path) -> dict[str, set[str]]:
-    """Each package's versions and hashes."""
-    found: dict[str, set[str]] = {}
-    for block in re.split(r"\n(?=\S)", path.read_text()):
-        name = re.match(r"([a-z0-9._-]+)==([^ ]+)", block)
-        if name:
-            found.setdefault(name[1], set()).update({name[2], *re.findall(r"sha256:[0-9a-f]{64}", block)})
-    return found
 
 
 def test_hadolint_has_nothing_to_say() -> None:

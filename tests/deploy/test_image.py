@@ -14,9 +14,9 @@ import pytest
 
 from processor.embedded.server import free_ports
 from tests.deploy.image import PURE, USER, Image
-from tests.deploy.tools import ROOT
-from tests.integration.test_process import destination_file
-from tests.integration.world import committed, produce, stored_when, vector
+from tests.support.deploy_files import ROOT
+from tests.support.process import destination_file
+from tests.support.world import committed, produce, stored_when, vector
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -28,8 +28,8 @@ from tests.deploy.manifests import (
     workload,
 )
 from tests.deploy.operators import check_operators_objects
-from tests.deploy.test_procedures import commands
-from tests.deploy.tools import DEPLOY
+from tests.support.deploy_files import DEPLOY
+from tests.support.pages import commands
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,12 +19,12 @@ from processor.demo import producer
 from processor.demo.workload import DESTINATION, GOVERNANCE
 from processor.embedded.server import free_ports
 from processor.telemetry.metrics import TARGET_LABELS
-from tests.deploy.prometheus import Prometheus, start_prometheus
-from tests.deploy.test_rules import ALERTS, RECORDED, RULES, exposed, names_in
-from tests.deploy.tools import DEPLOY, ROOT, load
-from tests.integration.test_process import environ, processor
-from tests.integration.world import settings_for
-from tests.needs import program
+from tests.support.deploy_files import DEPLOY, ROOT, load
+from tests.support.needs import program
+from tests.support.process import environ, processor
+from tests.support.prometheus import Prometheus, start_prometheus
+from tests.support.rules import ALERTS, RECORDED, RULES, exposed, names_in
+from tests.support.world import settings_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -26,9 +26,9 @@ from tests.deploy.manifests import (
     the,
 )
 from tests.deploy.operators import check_operators_objects
-from tests.deploy.test_procedures import DOCS, commands
-from tests.deploy.test_rules import ALERTS, ALL, anchors
-from tests.deploy.tools import DEPLOY, ROOT, load
+from tests.support.deploy_files import DEPLOY, ROOT, load
+from tests.support.pages import DOCS, commands
+from tests.support.rules import ALERTS, ALL, anchors
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ import pytest
 
 from processor.embedded.server import free_ports
 from tests.deploy.manifests import OVERLAYS, container, rendered, the
-from tests.integration.test_process import destination_file, environ, processor, url_of
-from tests.integration.world import vector
+from tests.support.process import destination_file, environ, processor, url_of
+from tests.support.world import vector
 
 if TYPE_CHECKING:
     from pathlib import Path

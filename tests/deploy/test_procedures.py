@@ -16,8 +16,8 @@ from processor.operations.repartition import repartition
 from processor.service.run import run_service
 from tests.conftest import create_topic
 from tests.deploy import kafka_tools
-from tests.deploy.tools import ROOT
-from tests.integration.world import (
+from tests.support.pages import commands
+from tests.support.world import (
     committed,
     plan_for,
     produce,
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from processor.settings import Settings
     from processor.telemetry.status import Status
 
-DOCS: Final = (ROOT / "docs" / "deploy.md").read_text()
 TOPIC: Final = "profile-changes"
 GROUP: Final = "loyalty-exports"
 PASSWORD: Final = "pass-41"
@@ -90,15 +89,6 @@ def grants(broker: EmbeddedKafka, tmp_path_factory: pytest.TempPathFactory) -> N
         names = {each.in_place_of_the_page_s(given) for each in (OFFSETS, PARTITIONS, ANEW)}
         resources = " ".join(f"{option} {name}" for name in sorted(names))
         asyncio.run(kafka_tools.run(on(broker, line.replace(f"{option} {given}", resources)), home))
-
-
-def commands(section: str, tool: str) -> list[str]:
-    """The lines of a section that run a tool."""
-    text = re.split(r"^##+ ", DOCS, flags=re.MULTILINE)
-    (found,) = [part for part in text if part.startswith(section + "\n")]
-    lines = re.findall(rf"^\$ ({re.escape(tool)} .*)$", found, flags=re.MULTILINE)
-    assert lines, f"{section} has no {tool}"
-    return lines
 
 
 def on(broker: EmbeddedKafka, line: str) -> str:

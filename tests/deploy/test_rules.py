@@ -5,49 +5,22 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pytest
 import yaml
 
-from processor.telemetry.metrics import METRICS, TARGET_LABELS
-from tests.deploy.tools import DEPLOY, ROOT, load
-from tests.needs import program
+from processor.telemetry.metrics import TARGET_LABELS
+from tests.support.deploy_files import DEPLOY, ROOT, load
+from tests.support.needs import program
+from tests.support.rules import ALERTS, ALL, RECORDED, RULES, anchors, exposed, names_in
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-RULES: Final = DEPLOY / "prometheus" / "rules.yaml"
 TESTS: Final = DEPLOY / "prometheus" / "rules.test.yaml"
 SEEN: Final = Path(__file__).with_name("recorded.test.yaml")
 """What a night recorded: series on which alerts did fire."""
-ALL: Final[list[dict[str, Any]]] = [rule for group in load(RULES)["groups"] for rule in group["rules"]]
-ALERTS: Final = {rule["alert"]: rule for rule in ALL if "alert" in rule}
 KEPT: Final = {"namespace", "job", *TARGET_LABELS}
 ONE: Final = {"group": "one", "topic": "changes", "stream": "exports"}
 ANOTHER: Final = {"group": "another", "topic": "changes", "stream": "more-exports"}
-RECORDED: Final = {rule["record"] for rule in ALL if "record" in rule}
-
-
-def names_in(query: str) -> set[str]:
-    """The metrics that a query reads."""
-    return set(re.findall(r"\bprocessor[_:][a-z0-9_:]+", re.sub(r'"[^"]*"', "", query)))
-
-
-def exposed() -> set[str]:
-    found = {metric.exposed_name for metric in METRICS.values()}
-    return found | {
-        f"{metric.name}_{part}"
-        for metric in METRICS.values()
-        if metric.kind == "histogram"
-        for part in ("bucket", "sum", "count")
-    }
-
-
-def anchors(text: str) -> set[str]:
-    """The headings' anchors, as GitHub makes them."""
-    headings: Iterable[str] = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
-    return {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.needs("promtool")

@@ -7,8 +7,8 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import processor
-from tests.deploy.test_dockerfile import locked
-from tests.deploy.tools import DEPLOY, ROOT
+from tests.support.deploy_files import DEPLOY, ROOT
+from tests.support.lock_files import locked
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.members import (
+from tests.support.assignments import assignments
+from tests.support.group import PROFILES, caught_up
+from tests.support.members import (
     Member,
     Producer,
     changes,
@@ -17,24 +18,13 @@ from tests.integration.members import (
     first_occurrences,
     member_environ,
 )
-from tests.integration.test_members import PROFILES, caught_up
-from tests.kinesis.model import ScriptedKinesis
-from tests.kinesis.served import served
+from tests.support.scripted_kinesis import ScriptedKinesis
+from tests.support.served_kinesis import served
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
-
-ASSIGNED = "partitions assigned"
-
-
-def assignments(member: Member) -> list[list[int]]:
-    """What a member was given, time after time; not the empty ones."""
-    lines: list[dict[str, Any]] = [
-        json.loads(line) for line in member.log.read_text().splitlines() if ASSIGNED in line
-    ]
-    return [line["partitions"] for line in lines if line["partitions"]]
 
 
 async def shared(*members: Member) -> None:

@@ -15,7 +15,7 @@ from processor.embedded import start_kafka
 from processor.embedded.server import ServerProcess
 from processor.errors import EmbeddedServerError
 from tests.conftest import create_topic
-from tests.integration.world import produce, read_topic, vector
+from tests.support.world import produce, read_topic, vector
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,9 +23,9 @@ from processor.governance.document import (
 )
 from processor.governance.fingerprint import fingerprint
 from processor.governance.plan import compile_plan
-from tests.profile.test_against_naive_model import CoreWithState
-from tests.profile.test_changed_plans import other_plans
-from tests.strategies import Given, destinations, events, governances
+from tests.support.changed_plans import other_plans
+from tests.support.core_with_state import CoreWithState
+from tests.support.strategies import Given, destinations, events, governances
 
 DESTINATION = Destination(
     "Kinesis",

@@ -13,9 +13,9 @@ import trustme
 
 from processor.embedded.server import free_ports
 from processor.web.probe import trouble
-from tests.integration.test_process import destination_file, environ, processor
-from tests.integration.world import vector
-from tests.web.test_access import basic
+from tests.support.http_login import basic
+from tests.support.process import destination_file, environ, processor
+from tests.support.world import vector
 
 if TYPE_CHECKING:
     from pathlib import Path

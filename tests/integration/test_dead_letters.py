@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 from processor.errors import KafkaRefused
 from processor.operations import dead_letters
 from processor.worker.dead_letter_limit import CONDITION
-from tests.integration.world import (
+from tests.support.world import (
     committed,
     plan_for,
     produce,

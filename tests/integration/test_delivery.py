@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration.world import (
+from tests.support.world import (
     committed,
     plan_for,
     produce,

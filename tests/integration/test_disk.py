@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 import aiohttp
 import pytest
 
-from tests.integration.members import (
+from tests.support.group import caught_up
+from tests.support.members import (
     Member,
     Producer,
     changes,
@@ -20,12 +21,11 @@ from tests.integration.members import (
     member_environ,
     repeats,
 )
-from tests.integration.test_members import caught_up
-from tests.integration.test_observation import ready, scraped, url_of
-from tests.kinesis.model import ScriptedKinesis
-from tests.kinesis.served import served
-from tests.small_disk import fill, small_disk
-from tests.telemetry.scrape import sums
+from tests.support.observation import ready, scraped, url_of
+from tests.support.scrape import sums
+from tests.support.scripted_kinesis import ScriptedKinesis
+from tests.support.served_kinesis import served
+from tests.support.small_disk import fill, small_disk
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

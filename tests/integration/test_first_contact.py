@@ -6,12 +6,10 @@ import asyncio
 import random
 import sys
 import uuid
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.protocol.metadata import MetadataRequest
 
 from processor.embedded import start_kafka
@@ -19,11 +17,12 @@ from processor.errors import KafkaRefused, StateRefused
 from processor.service.run import run_service
 from processor.telemetry.status import Status
 from tests.conftest import create_topic
-from tests.integration.members import member_environ
-from tests.integration.test_faults import case, changes
-from tests.integration.world import plan_for, produce, running, settings_for, until
-from tests.kinesis.model import ScriptedKinesis
-from tests.kinesis.served import served
+from tests.support.members import member_environ
+from tests.support.numbered_changes import case, changes
+from tests.support.scripted_kinesis import ScriptedKinesis
+from tests.support.served_kinesis import served
+from tests.support.topics import administered, delete, described, refusals
+from tests.support.world import plan_for, produce, running, settings_for, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -31,10 +30,6 @@ if TYPE_CHECKING:
 
     from processor.governance.plan import Plan
     from processor.settings import Settings
-
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
-
-INTERNAL = {"__consumer_offsets", "__transaction_state", "__share_group_state"}
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +52,11 @@ def servers(request: pytest.FixtureRequest) -> str:
     return found
 
 
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+
+INTERNAL = {"__consumer_offsets", "__transaction_state", "__share_group_state"}
+
+
 @pytest.fixture
 async def scripted() -> AsyncIterator[tuple[ScriptedKinesis, str]]:
     kinesis = ScriptedKinesis(random.Random(3))
@@ -74,16 +74,6 @@ def name() -> str:
     return f"events-{uuid.uuid4().hex[:8]}"
 
 
-@asynccontextmanager
-async def administered(servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
-    await admin.start()
-    try:
-        yield admin
-    finally:
-        await admin.close()
-
-
 async def topics(servers: str) -> set[str]:
     async with administered(servers) as admin:
         return set(await admin.list_topics()) - INTERNAL
@@ -95,29 +85,6 @@ async def looked_at_by_another(servers: str, topic: str) -> None:
         await admin._send_request(MetadataRequest([topic]))
         while topic not in await admin.list_topics():
             await asyncio.sleep(0.02)
-
-
-async def delete(servers: str, topic: str) -> None:
-    async with administered(servers) as admin:
-        await admin.delete_topics([topic])
-        while topic in await admin.list_topics():
-            await asyncio.sleep(0.02)
-
-
-async def described(servers: str, topic: str) -> tuple[int, dict[str, str]]:
-    async with administered(servers) as admin:
-        ((_, _, _, _, entries),) = (
-            await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
-        )[0].resources
-        (shape,) = await admin.describe_topics([topic])
-        return len(shape["partitions"]), {entry[0]: entry[1] for entry in entries}
-
-
-def refusals(failure: BaseException) -> list[str]:
-    if isinstance(failure, BaseExceptionGroup):
-        return [told for each in failure.exceptions for told in refusals(each)]
-    assert isinstance(failure, StateRefused), repr(failure)
-    return [str(failure)]
 
 
 async def refused(settings: Settings, plan: Plan) -> str:

@@ -20,13 +20,13 @@ from processor.operations.repartition import repartition
 from processor.service.run import run_service
 from processor.telemetry.status import Status
 from tests.conftest import create_topic
-from tests.integration.members import Producer, changes, expected, first_occurrences, member_environ, repeats
-from tests.integration.test_inspection import run
-from tests.integration.test_members import caught_up
-from tests.integration.test_state import plan_for, process_all, refusal
-from tests.integration.world import running, settings_for, until
-from tests.kinesis.model import ScriptedKinesis
-from tests.kinesis.served import served
+from tests.support.command import run
+from tests.support.group import caught_up
+from tests.support.members import Producer, changes, expected, first_occurrences, member_environ, repeats
+from tests.support.scripted_kinesis import ScriptedKinesis
+from tests.support.served_kinesis import served
+from tests.support.state_topics import plan_for, process_all, refusal
+from tests.support.world import running, settings_for, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

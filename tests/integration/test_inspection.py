@@ -9,23 +9,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.members import Member, Producer, changes, expected, member_environ
-from tests.integration.test_members import caught_up
-from tests.integration.test_process import processor
-from tests.kinesis.model import ScriptedKinesis
-from tests.kinesis.served import served
+from tests.support.command import run
+from tests.support.group import caught_up
+from tests.support.members import Member, Producer, changes, expected, member_environ
+from tests.support.scripted_kinesis import ScriptedKinesis
+from tests.support.served_kinesis import served
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
-
-
-async def run(environ: Mapping[str, str], *arguments: str) -> tuple[int, str]:
-    async with processor(*arguments, environ=environ) as (child, lines):
-        code = await child.wait()
-    return code, "".join(lines)
 
 
 async def test_state_is_shown_counted_and_rebuilt(kafka: str, topic: str, tmp_path: Path) -> None:

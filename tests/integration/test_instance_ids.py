@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.deploy.test_static_members import ASSIGNED, assignments
-from tests.integration.members import (
+from tests.support.assignments import ASSIGNED, assignments
+from tests.support.group import PROFILES, caught_up
+from tests.support.members import (
     Member,
     Producer,
     changes,
@@ -20,9 +21,8 @@ from tests.integration.members import (
     first_occurrences,
     member_environ,
 )
-from tests.integration.test_members import PROFILES, caught_up
-from tests.kinesis.model import ScriptedKinesis
-from tests.kinesis.served import served
+from tests.support.scripted_kinesis import ScriptedKinesis
+from tests.support.served_kinesis import served
 
 if TYPE_CHECKING:
     from pathlib import Path

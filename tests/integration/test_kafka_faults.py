@@ -17,14 +17,14 @@ from processor.embedded import start_kafka
 from processor.errors import KafkaRefused
 from processor.service.run import run_service
 from tests.conftest import KEPT
-from tests.integration.members import Member, Producer, expected, first_occurrences, member_environ
-from tests.integration.members import changes as random_changes
-from tests.integration.test_faults import case, changes, numbers
-from tests.integration.test_faults import expected as expected_numbers
-from tests.integration.test_members import caught_up
-from tests.integration.world import plan_for, produce, running, settings_for, until
-from tests.kinesis.model import ScriptedKinesis
-from tests.kinesis.served import served
+from tests.support.group import caught_up
+from tests.support.members import Member, Producer, expected, first_occurrences, member_environ
+from tests.support.members import changes as random_changes
+from tests.support.numbered_changes import case, changes, numbers
+from tests.support.numbered_changes import expected as expected_numbers
+from tests.support.scripted_kinesis import ScriptedKinesis
+from tests.support.served_kinesis import served
+from tests.support.world import plan_for, produce, running, settings_for, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -19,12 +19,12 @@ from processor.errors import Reason
 from processor.kafka.dead_letters import DeadLetters
 from processor.operations import dead_letters
 from processor.profile.dead_letter import DeadLetter
-from tests.integration.members import Producer, changes, expected, first_occurrences
-from tests.integration.test_members import caught_up
-from tests.integration.test_state import create_changelog, plan_for
-from tests.integration.world import Read, committed, read_topic, running, settings_for, until
-from tests.kinesis.model import ScriptedKinesis
-from tests.kinesis.served import served
+from tests.support.group import caught_up
+from tests.support.members import Producer, changes, expected, first_occurrences
+from tests.support.scripted_kinesis import ScriptedKinesis
+from tests.support.served_kinesis import served
+from tests.support.state_topics import create_changelog, plan_for
+from tests.support.world import Read, committed, read_topic, running, settings_for, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence

@@ -17,13 +17,13 @@ from structlog.testing import capture_logs
 
 from tests.conftest import create_topic
 from tests.deploy import kafka_tools
-from tests.deploy.tools import ROOT
-from tests.integration.members import Producer, changes, expected, first_occurrences, repeats
-from tests.integration.test_members import caught_up
-from tests.integration.test_state import plan_for, process_all
-from tests.integration.world import running, settings_for, until
-from tests.kinesis.model import Faults, ScriptedKinesis
-from tests.kinesis.served import served
+from tests.support.deploy_files import ROOT
+from tests.support.group import caught_up
+from tests.support.members import Producer, changes, expected, first_occurrences, repeats
+from tests.support.scripted_kinesis import Faults, ScriptedKinesis
+from tests.support.served_kinesis import served
+from tests.support.state_topics import plan_for, process_all
+from tests.support.world import running, settings_for, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence

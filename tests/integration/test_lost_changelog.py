@@ -13,20 +13,14 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from processor.operations.restore_changelog import restore_changelog
 from processor.service.run import run_service
 from processor.telemetry.status import Status
-from tests.integration.members import Producer, changes, expected, first_occurrences, member_environ, repeats
-from tests.integration.test_first_contact import delete, refusals
-from tests.integration.test_inspection import run
-from tests.integration.test_members import caught_up
-from tests.integration.test_state import (
-    create_changelog,
-    plan_for,
-    process_all,
-    refusal,
-    stored_state,
-)
-from tests.integration.world import running, settings_for, until
-from tests.kinesis.model import ScriptedKinesis
-from tests.kinesis.served import served
+from tests.support.command import run
+from tests.support.group import caught_up
+from tests.support.members import Producer, changes, expected, first_occurrences, member_environ, repeats
+from tests.support.scripted_kinesis import ScriptedKinesis
+from tests.support.served_kinesis import served
+from tests.support.state_topics import create_changelog, plan_for, process_all, refusal, stored_state
+from tests.support.topics import delete, refusals
+from tests.support.world import running, settings_for, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.members import (
+from tests.support.group import PROFILES, caught_up
+from tests.support.members import (
     Member,
     Producer,
     changes,
@@ -18,18 +19,12 @@ from tests.integration.members import (
     member_environ,
     repeats,
 )
-from tests.kinesis.model import Faults, ScriptedKinesis
-from tests.kinesis.served import served
+from tests.support.scripted_kinesis import Faults, ScriptedKinesis
+from tests.support.served_kinesis import served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
-
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
-
-PROFILES = 60
-IN_FLIGHT = 400
-"""More than what a member has taken and not acknowledged when it ends, at the rate of these tests."""
 
 
 @pytest.fixture
@@ -40,10 +35,10 @@ async def kinesis() -> AsyncIterator[tuple[ScriptedKinesis, str]]:
         yield scripted, url
 
 
-async def caught_up(kinesis: ScriptedKinesis, wanted: dict[str, list[str]]) -> None:
-    count = sum(map(len, wanted.values()))
-    while sum(map(len, first_occurrences(kinesis).values())) < count:
-        await asyncio.sleep(0.05)
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+
+IN_FLIGHT = 400
+"""More than what a member has taken and not acknowledged when it ends, at the rate of these tests."""
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import re
 import signal
 from socket import gethostname
 from typing import TYPE_CHECKING, Any
@@ -13,10 +12,11 @@ import aiohttp
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
-from tests.integration.members import Member, Producer, changes, member_environ
-from tests.kinesis.model import Faults, ScriptedKinesis
-from tests.kinesis.served import served
-from tests.telemetry.scrape import parsed, sums, unaccounted
+from tests.support.members import Member, Producer, changes, member_environ
+from tests.support.observation import ready, scraped, url_of
+from tests.support.scrape import sums, unaccounted
+from tests.support.scripted_kinesis import Faults, ScriptedKinesis
+from tests.support.served_kinesis import served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,31 +30,6 @@ async def kinesis() -> AsyncIterator[tuple[ScriptedKinesis, str]]:
     scripted = ScriptedKinesis(random.Random(5), faults=Faults(throttled=0.05, unavailable=0.02))
     async with served(scripted) as url:
         yield scripted, url
-
-
-async def url_of(member: Member) -> str:
-    while True:
-        for line in member.log.read_text().splitlines():
-            found = re.search(r"http://127\.0\.0\.1:\d+", line)
-            if found and "serving" in line:
-                return found[0]
-        await asyncio.sleep(0.02)
-
-
-async def scraped(http: aiohttp.ClientSession, url: str) -> dict[Any, float]:
-    async with http.get(f"{url}/metrics") as answer:
-        return parsed(await answer.text())
-
-
-async def ready(http: aiohttp.ClientSession, url: str) -> dict[str, Any]:
-    """The answer of /readyz once it is 200."""
-    while True:
-        async with http.get(f"{url}/readyz") as answer:
-            told: dict[str, Any] = await answer.json()
-            assert answer.status == (200 if told["ready"] else 503)
-            if told["ready"]:
-                return told
-        await asyncio.sleep(0.05)
 
 
 async def member_names(servers: str, group: str) -> set[str]:

@@ -10,7 +10,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from structlog.testing import capture_logs
 
-from tests.integration.world import (
+from tests.support.failing_core import FailingPlan
+from tests.support.odd_header import Name
+from tests.support.world import (
     committed,
     plan_for,
     produce,
@@ -21,8 +23,6 @@ from tests.integration.world import (
     until,
     vector,
 )
-from tests.kafka.test_odd_headers import Name
-from tests.profile.test_batch import FailingPlan
 
 if TYPE_CHECKING:
     from processor.embedded import EmbeddedKinesis

@@ -11,8 +11,8 @@ import aiohttp
 import pytest
 
 from tests.conftest import create_topic
-from tests.integration.test_process import destination_file, environ, processor, url_of
-from tests.integration.world import vector
+from tests.support.process import destination_file, environ, processor, url_of
+from tests.support.world import vector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

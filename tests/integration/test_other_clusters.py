@@ -10,15 +10,15 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from processor.embedded import start_cluster, start_kafka
 from tests.conftest import KEPT, create_topic
-from tests.integration.members import Member, Producer, expected, first_occurrences, member_environ
-from tests.integration.members import changes as random_changes
-from tests.integration.test_faults import case, changes, numbers
-from tests.integration.test_faults import expected as expected_numbers
-from tests.integration.test_first_contact import described
-from tests.integration.test_members import caught_up
-from tests.integration.world import committed, plan_for, produce, running, settings_for, until
-from tests.kinesis.model import ScriptedKinesis
-from tests.kinesis.served import served
+from tests.support.group import caught_up
+from tests.support.members import Member, Producer, expected, first_occurrences, member_environ
+from tests.support.members import changes as random_changes
+from tests.support.numbered_changes import case, changes, numbers
+from tests.support.numbered_changes import expected as expected_numbers
+from tests.support.scripted_kinesis import ScriptedKinesis
+from tests.support.served_kinesis import served
+from tests.support.topics import described
+from tests.support.world import committed, plan_for, produce, running, settings_for, until
 
 if TYPE_CHECKING:
     from pathlib import Path

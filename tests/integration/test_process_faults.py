@@ -16,7 +16,8 @@ import pytest
 from processor.embedded import start_kafka
 from processor.state.rocksdb_store import RocksStore
 from tests.conftest import create_topic
-from tests.integration.members import (
+from tests.support.group import caught_up
+from tests.support.members import (
     Member,
     Producer,
     expected,
@@ -24,15 +25,14 @@ from tests.integration.members import (
     member_environ,
     repeats,
 )
-from tests.integration.members import changes as random_changes
-from tests.integration.test_faults import case, changes, numbers
-from tests.integration.test_faults import expected as expected_numbers
-from tests.integration.test_members import caught_up
-from tests.integration.test_observation import ready, scraped, url_of
-from tests.integration.world import plan_for, produce, running, settings_for, until
-from tests.kinesis.model import Faults, ScriptedKinesis
-from tests.kinesis.served import served
-from tests.telemetry.scrape import sums
+from tests.support.members import changes as random_changes
+from tests.support.numbered_changes import case, changes, numbers
+from tests.support.numbered_changes import expected as expected_numbers
+from tests.support.observation import ready, scraped, url_of
+from tests.support.scrape import sums
+from tests.support.scripted_kinesis import Faults, ScriptedKinesis
+from tests.support.served_kinesis import served
+from tests.support.world import plan_for, produce, running, settings_for, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

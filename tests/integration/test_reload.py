@@ -17,11 +17,11 @@ from processor.configuration.plan import plan_of
 from processor.service.reload import Changes
 from processor.service.run import run_service
 from processor.telemetry.status import Status
-from tests.integration.members import DESTINATION, Member, Producer, member_environ
-from tests.integration.test_observation import ready, url_of
-from tests.integration.world import settings_for, until
-from tests.kinesis.model import ScriptedKinesis
-from tests.kinesis.served import served
+from tests.support.members import DESTINATION, Member, Producer, member_environ
+from tests.support.observation import ready, url_of
+from tests.support.scripted_kinesis import ScriptedKinesis
+from tests.support.served_kinesis import served
+from tests.support.world import settings_for, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
-from tests.integration.members import DESTINATION, Member, Producer, member_environ
-from tests.integration.test_observation import ready, url_of
-from tests.kinesis.model import Faults, ScriptedKinesis
-from tests.kinesis.served import served
+from tests.support.members import DESTINATION, Member, Producer, member_environ
+from tests.support.observation import ready, url_of
+from tests.support.scripted_kinesis import Faults, ScriptedKinesis
+from tests.support.served_kinesis import served
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -21,10 +21,10 @@ from processor.errors import KafkaRefused, KafkaUnavailable
 from processor.kafka.topics import open_topics
 from processor.service.run import run_service
 from tests.conftest import create_topic
-from tests.integration.test_faults import case, changes, expected, numbers
-from tests.integration.world import plan_for, produce, running, settings_for, until
-from tests.kinesis.model import ScriptedKinesis
-from tests.kinesis.served import served
+from tests.support.numbered_changes import case, changes, expected, numbers
+from tests.support.scripted_kinesis import ScriptedKinesis
+from tests.support.served_kinesis import served
+from tests.support.world import plan_for, produce, running, settings_for, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,21 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from processor.configuration import parse_configuration
 from processor.embedded import start_kafka
 from processor.errors import StateRefused
-from processor.governance.plan import Plan, compile_plan
-from processor.profile.state_record import encode_record, has_left
+from processor.profile.state_record import encode_record
 from processor.profile.structs import StateRecord
 from processor.service.run import run_service
-from processor.state.directory import place_of
-from processor.state.store_inspection import open_to_look
 from tests.conftest import create_topic
-from tests.integration.members import (
-    DESTINATION,
+from tests.support.group import caught_up
+from tests.support.members import (
     Member,
     Producer,
     changes,
@@ -33,18 +29,16 @@ from tests.integration.members import (
     member_environ,
     repeats,
 )
-from tests.integration.test_members import caught_up
-from tests.integration.world import committed, read_topic, running, settings_for, until
-from tests.kinesis.model import ScriptedKinesis
-from tests.kinesis.served import served
+from tests.support.scripted_kinesis import ScriptedKinesis
+from tests.support.served_kinesis import served
+from tests.support.state_topics import create_changelog, plan_for, process_all, refusal, stored_state
+from tests.support.world import read_topic, running, settings_for, until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from processor.settings import Settings
-
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
 
 @pytest.fixture
@@ -54,67 +48,13 @@ async def kinesis() -> AsyncIterator[tuple[ScriptedKinesis, str]]:
         yield scripted, url
 
 
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+
+
 @pytest.fixture
 def own_kafka() -> Iterator[Any]:
     with start_kafka({"log.cleaner.backoff.ms": "200"}) as broker:
         yield broker
-
-
-def plan_for(url: str, stream: str = "exports") -> Plan:
-    connection = {
-        "region": "eu-west-1",
-        "accessKeyId": "test",
-        "secretKey": "test",
-        "connectionUrl": url,
-    }
-    text = json.dumps({**DESTINATION, "stream": stream, "connection": connection})
-    return compile_plan(*parse_configuration((text, "destination.yaml"), None, {}))
-
-
-async def process_all(settings: Settings, plan: Plan, producer: Producer, kinesis: ScriptedKinesis) -> None:
-    """Run until all that was produced is exported and committed."""
-    topic, servers = settings.kafka.topic, settings.kafka.servers[0]
-    async with running(settings, plan):
-        await caught_up(kinesis, expected(producer.events))
-        while await committed(servers, settings.kafka.group, topic) < len(producer.events):
-            await asyncio.sleep(0.05)
-
-
-def stored_state(settings: Settings) -> dict[bytes, bytes]:
-    """The records of all local stores, less those of profiles that left."""
-    found: dict[bytes, bytes] = {}
-    for path in place_of(settings.state, settings.kafka.group, settings.kafka.topic).iterdir():
-        database = open_to_look(path)
-        for key, record in database.items():
-            assert isinstance(key, bytes)
-            if not key.startswith(b"\xff") and not has_left(record):
-                found[key] = record
-        database.close()
-    return found
-
-
-async def refusal(service: Coroutine[object, object, object]) -> str:
-    """What a service that refuses to go on says, of one partition or of several."""
-    try:
-        await service
-    except StateRefused as error:
-        return str(error)
-    except ExceptionGroup as failure:
-        others = failure.split(StateRefused)[1]
-        assert others is None, others
-        return repr(failure.split(StateRefused)[0])
-    raise AssertionError("it went on")
-
-
-async def create_changelog(settings: Settings, partitions: int, configuration: Mapping[str, str]) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka.servers[0])
-    await admin.start()
-    try:
-        new = NewTopic(settings.changelog_topic, partitions, 1, topic_configs=dict(configuration))
-        answer = await admin.create_topics([new])
-        assert [code for _, code, *_ in answer.topic_errors] == [0], answer
-    finally:
-        await admin.close()
 
 
 @pytest.mark.parametrize("keeps_its_disk", [True, False])

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.integration.test_faults import case, changes
-from tests.integration.world import committed, plan_for, produce, running, settings_for, until
-from tests.kinesis.model import ScriptedKinesis
-from tests.kinesis.served import served
+from tests.support.numbered_changes import case, changes
+from tests.support.scripted_kinesis import ScriptedKinesis
+from tests.support.served_kinesis import served
+from tests.support.world import committed, plan_for, produce, running, settings_for, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

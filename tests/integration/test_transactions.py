@@ -17,8 +17,9 @@ from processor.embedded import start_kafka
 from processor.operations import dead_letters
 from processor.settings import load_settings
 from tests.deploy import kafka_tools
-from tests.deploy.tools import ROOT
-from tests.integration.members import (
+from tests.support.deploy_files import ROOT
+from tests.support.group import caught_up
+from tests.support.members import (
     Member,
     changes,
     expected,
@@ -26,12 +27,11 @@ from tests.integration.members import (
     member_environ,
     repeats,
 )
-from tests.integration.test_members import caught_up
-from tests.integration.test_observation import ready, scraped, url_of
-from tests.integration.world import committed
-from tests.kinesis.model import ScriptedKinesis
-from tests.kinesis.served import served
-from tests.telemetry.scrape import sums
+from tests.support.observation import ready, scraped, url_of
+from tests.support.scrape import sums
+from tests.support.scripted_kinesis import ScriptedKinesis
+from tests.support.served_kinesis import served
+from tests.support.world import committed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence

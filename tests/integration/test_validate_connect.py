@@ -15,13 +15,13 @@ from processor.operations.connection_checks import Check, connection_checks
 from processor.operations.restore_changelog import restore_changelog
 from processor.service.run import run_service
 from processor.telemetry.status import Status
-from tests.integration.members import Producer, changes, member_environ
-from tests.integration.test_first_contact import delete
-from tests.integration.test_inspection import run
-from tests.integration.test_state import create_changelog, plan_for, process_all, refusal
-from tests.integration.world import running, settings_for, until
-from tests.kinesis.model import Faults, ScriptedKinesis
-from tests.kinesis.served import served
+from tests.support.command import run
+from tests.support.members import Producer, changes, member_environ
+from tests.support.scripted_kinesis import Faults, ScriptedKinesis
+from tests.support.served_kinesis import served
+from tests.support.state_topics import create_changelog, plan_for, process_all, refusal
+from tests.support.topics import delete
+from tests.support.world import running, settings_for, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -18,7 +18,7 @@ from aiokafka.producer.sender import Sender
 
 from processor.kafka.client_close import heed_commits, leave
 from processor.kafka.client_lifecycle import within
-from tests.virtual_time import run_in_virtual_time
+from tests.support.virtual_time import run_in_virtual_time
 
 
 class Connections:

@@ -9,7 +9,7 @@ import pytest
 
 from processor.errors import KafkaUnavailable
 from processor.kafka.consumer_pool import Readers
-from tests.virtual_time import run_in_virtual_time
+from tests.support.virtual_time import run_in_virtual_time
 
 
 class Consumer:

@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from processor.errors import KafkaRefused, KafkaUnavailable
 from processor.kafka.idempotent_producer import IdempotentProducer
-from tests.integration.world import read_topic
+from tests.support.world import read_topic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

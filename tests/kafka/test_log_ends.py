@@ -13,7 +13,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.offset import OffsetRequest
 
 from processor.kafka.log_ends import LogEnds
-from tests.virtual_time import run_in_virtual_time
+from tests.support.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:
     from aiokafka import TopicPartition

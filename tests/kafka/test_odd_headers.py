@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.kafka.fetched_batches import unpack_whole_batches
+from tests.support.odd_header import Name
 
 NAMES = [
     (b"\xff", r"\xff"),
@@ -20,22 +21,6 @@ NAMES = [
     ("ü".encode(), "ü"),
     (b"", ""),
 ]
-
-
-class Name(str):
-    """A header's name as some producers write it: any bytes."""
-
-    __slots__ = ("raw",)
-    raw: bytes
-
-    @classmethod
-    def of(cls, raw: bytes) -> Name:
-        name = cls()
-        name.raw = raw
-        return name
-
-    def encode(self, *_: str) -> bytes:
-        return self.raw
 
 
 def taken(headers: list[tuple[bytes, bytes | None]], compression: int) -> list[Any]:

@@ -15,7 +15,7 @@ from processor.kafka.heartbeats import Heartbeats
 from processor.kafka.refused_join import AGAIN_S, RefusedJoin
 from processor.telemetry.status import Status
 from processor.worker.health import Health
-from tests.virtual_time import run_in_virtual_time
+from tests.support.virtual_time import run_in_virtual_time
 
 REFUSALS = [
     (kafka.InconsistentGroupProtocolError(), "none of this service"),

@@ -21,7 +21,7 @@ from processor.kinesis.settlement import Settlement
 from processor.kinesis.stream_watch import StreamWatch
 from processor.kinesis.ticket import Ticket
 from processor.settings import KinesisSettings
-from tests.kinesis.model import ScriptedKinesis
+from tests.support.scripted_kinesis import ScriptedKinesis
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from processor.configuration import parse_configuration
 from processor.embedded.server import ServerProcess, free_ports
 from processor.kinesis.connection import Stream, open_stream
 from processor.settings import KinesisSettings
-from tests.needs import NODE_MODULES, program
+from tests.support.needs import NODE_MODULES, program
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

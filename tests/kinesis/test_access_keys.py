@@ -13,8 +13,8 @@ from processor.errors import KinesisRefused
 from processor.governance.destination import Connection
 from processor.kinesis import access_keys
 from tests.kinesis.servers import REGION, opened
-from tests.kinesis.test_connection import GOOD, endpoint, http, request
-from tests.kinesis.test_writer import export
+from tests.support.kinesis_connection import GOOD, endpoint, http, request
+from tests.support.kinesis_writer import export
 
 if TYPE_CHECKING:
     import asyncio

@@ -16,10 +16,10 @@ from processor.kinesis.shards import ShardMap
 from processor.kinesis.ticket import Ticket
 from processor.kinesis.writer import Writer
 from processor.waiting.fence import Fence
-from tests.kinesis.model import ScriptedKinesis
-from tests.kinesis.served import served
 from tests.kinesis.servers import client, opened, start_kinesis_local
-from tests.kinesis.test_writer import assert_balanced, export, numbers_by_profile, settings
+from tests.support.kinesis_writer import assert_balanced, export, numbers_by_profile, settings
+from tests.support.scripted_kinesis import ScriptedKinesis
+from tests.support.served_kinesis import served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -10,10 +10,10 @@ import pytest
 
 from processor.kinesis.shards import Shard, ShardMap
 from processor.kinesis.ticket import Ticket
-from tests.kinesis.model import HASH_KEYS
 from tests.kinesis.parts import Parts
-from tests.kinesis.test_writer import export
-from tests.virtual_time import run_in_virtual_time
+from tests.support.kinesis_writer import export
+from tests.support.scripted_kinesis import HASH_KEYS
+from tests.support.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,9 +12,9 @@ from processor.kinesis.lane import Item
 from processor.kinesis.lanes import Lanes
 from processor.kinesis.shards import Shard, ShardMap
 from processor.kinesis.ticket import Ticket
-from tests.kinesis.model import HASH_KEYS, Faults, ScriptedKinesis
-from tests.kinesis.test_writer import MIB, assert_balanced, export, numbers_by_profile, writing
-from tests.virtual_time import run_in_virtual_time
+from tests.support.kinesis_writer import MIB, assert_balanced, export, numbers_by_profile, writing
+from tests.support.scripted_kinesis import HASH_KEYS, Faults, ScriptedKinesis
+from tests.support.virtual_time import run_in_virtual_time
 
 KIB = 1024
 _AT_ONCE = 3

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from processor.kinesis.call import call_of_each
 from processor.kinesis.ticket import Ticket
-from tests.kinesis.model import Faults, ScriptedKinesis
 from tests.kinesis.parts import Parts
-from tests.kinesis.test_writer import export
-from tests.virtual_time import run_in_virtual_time
+from tests.support.kinesis_writer import export
+from tests.support.scripted_kinesis import Faults, ScriptedKinesis
+from tests.support.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

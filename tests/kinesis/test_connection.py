@@ -26,49 +26,13 @@ from processor.errors import (
 )
 from processor.profile.structs import Export
 from tests.kinesis.servers import opened
-from tests.kinesis.test_writer import export
+from tests.support.kinesis_connection import GOOD, endpoint, http, request
+from tests.support.kinesis_writer import export
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator
 
     from processor.kinesis.connection import Stream
-
-GOOD = {"FailedRecordCount": 0, "Records": [{"SequenceNumber": "1", "ShardId": "shardId-000000000000"}]}
-
-
-def http(status: int, tree: object, headers: str = "") -> bytes:
-    body = tree if isinstance(tree, bytes) else json.dumps(tree).encode()
-    return (
-        f"HTTP/1.1 {status} X\r\nContent-Type: application/x-amz-json-1.1\r\n{headers}"
-        f"Content-Length: {len(body)}\r\n\r\n".encode()
-        + body
-    )
-
-
-async def request(reader: asyncio.StreamReader) -> tuple[str, bytes]:
-    """The head and the body of one request."""
-    head = (await reader.readuntil(b"\r\n\r\n")).decode()
-    length = re.search(r"(?i)\r\ncontent-length: *(\d+)", head)
-    return head, await reader.readexactly(int(length[1]) if length else 0)
-
-
-@asynccontextmanager
-async def endpoint(
-    answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
-) -> AsyncIterator[str]:
-    """A server that treats each connection as `answer` does; its URL."""
-
-    async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await answer(reader, writer)
-        except asyncio.IncompleteReadError:
-            return
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(connection, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
 async def test_a_certificate_that_is_not_trusted_is_a_refusal_and_says_where_its_ca_is_named() -> None:

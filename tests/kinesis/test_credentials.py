@@ -15,8 +15,8 @@ from botocore.tokens import SSOTokenProvider
 from processor.embedded.server import free_ports
 from processor.errors import KinesisError, KinesisRefused, KinesisUnavailable
 from tests.kinesis.servers import opened
-from tests.kinesis.test_connection import GOOD, endpoint, http, request
-from tests.kinesis.test_writer import export
+from tests.support.kinesis_connection import GOOD, endpoint, http, request
+from tests.support.kinesis_writer import export
 
 if TYPE_CHECKING:
     import asyncio

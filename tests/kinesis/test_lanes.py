@@ -10,9 +10,9 @@ from processor.kinesis.lane import Lane
 from processor.kinesis.lanes import Lanes
 from processor.kinesis.shards import Shard, ShardMap
 from processor.kinesis.ticket import Ticket
-from tests.kinesis.model import HASH_KEYS
 from tests.kinesis.parts import items_of
-from tests.kinesis.test_writer import export
+from tests.support.kinesis_writer import export
+from tests.support.scripted_kinesis import HASH_KEYS
 
 MIB = 1024 * 1024
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from processor.kinesis.lane import Item
 from processor.kinesis.profile_order import ProfileOrder
 from tests.kinesis.parts import items
-from tests.kinesis.test_writer import export
+from tests.support.kinesis_writer import export
 
 if TYPE_CHECKING:
     import random

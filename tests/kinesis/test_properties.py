@@ -16,9 +16,9 @@ from structlog.testing import capture_logs
 
 from processor.kinesis.connection import RECORD_BYTES_DEFAULT
 from processor.kinesis.ticket import Ticket
-from tests.kinesis.model import Faults, ScriptedKinesis
-from tests.kinesis.test_writer import assert_balanced, export, numbers_by_profile, writing
-from tests.virtual_time import run_in_virtual_time
+from tests.support.kinesis_writer import assert_balanced, export, numbers_by_profile, writing
+from tests.support.scripted_kinesis import Faults, ScriptedKinesis
+from tests.support.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence

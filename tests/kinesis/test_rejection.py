@@ -20,10 +20,10 @@ from processor.state.memory import MemoryStore
 from processor.state.overlay import Overlay
 from processor.telemetry.status import Status
 from processor.worker.partition import Partition, Stages
-from tests.kinesis.model import Faults, ScriptedKinesis
-from tests.kinesis.test_writer import assert_balanced, export, numbers_by_profile, writing
 from tests.simulation.workload import core, workload
-from tests.virtual_time import run_in_virtual_time
+from tests.support.kinesis_writer import assert_balanced, export, numbers_by_profile, writing
+from tests.support.scripted_kinesis import Faults, ScriptedKinesis
+from tests.support.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

@@ -8,8 +8,8 @@ from structlog.testing import capture_logs
 
 from processor.kinesis.ticket import Ticket
 from tests.kinesis.parts import Parts, items
-from tests.kinesis.test_writer import export
-from tests.virtual_time import run_in_virtual_time
+from tests.support.kinesis_writer import export
+from tests.support.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable

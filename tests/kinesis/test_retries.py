@@ -12,8 +12,8 @@ from processor.kinesis.backoff import Backoff
 from processor.kinesis.ticket import Ticket
 from processor.settings import KinesisSettings
 from tests.kinesis.parts import Parts
-from tests.kinesis.test_writer import export
-from tests.virtual_time import run_in_virtual_time
+from tests.support.kinesis_writer import export
+from tests.support.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:
     from processor.kinesis.call import Call

@@ -11,8 +11,8 @@ from processor.kinesis.kinesis_json import Answer, Result
 from processor.kinesis.settlement import THROTTLED
 from processor.kinesis.ticket import Rejection, Ticket
 from tests.kinesis.parts import Parts
-from tests.kinesis.test_writer import export
-from tests.virtual_time import run_in_virtual_time
+from tests.support.kinesis_writer import export
+from tests.support.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from processor.kinesis.ticket import Rejection, Ticket
-from tests.kinesis.test_writer import export
-from tests.virtual_time import run_in_virtual_time
+from tests.support.kinesis_writer import export
+from tests.support.virtual_time import run_in_virtual_time
 
 
 async def is_settled(ticket: Ticket) -> bool:

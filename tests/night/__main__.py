@@ -26,11 +26,11 @@ from rich.console import Console
 
 from benchmarks import report
 from benchmarks.options import add_keep
-from tests.deploy.tools import DEPLOY
 from tests.night.incidents import INCIDENTS
 from tests.night.recording import reproduced, written
 from tests.night.report import PAGE, Night, Row, summary, table, with_table
 from tests.night.stage import NightError, set_up
+from tests.support.deploy_files import DEPLOY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,9 +8,9 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.deploy.prometheus import Prometheus, start_prometheus
-from tests.deploy.tools import DEPLOY
 from tests.night.recording import Fired, case_of
+from tests.support.deploy_files import DEPLOY
+from tests.support.prometheus import Prometheus, start_prometheus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

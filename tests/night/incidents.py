@@ -9,8 +9,8 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tests.kinesis.model import Faults
-from tests.small_disk import fill
+from tests.support.scripted_kinesis import Faults
+from tests.support.small_disk import fill
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

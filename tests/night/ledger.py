@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.integration.members import plain
+from tests.support.members import plain
 
 if TYPE_CHECKING:
-    from tests.naive_model import NaiveModel
+    from tests.support.naive_model import NaiveModel
 
 
 class Place(NamedTuple):

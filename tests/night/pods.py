@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import aiohttp
 
-from tests.integration.members import Member
+from tests.support.members import Member
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import yaml
 
-from tests.deploy.test_rules import names_in
-from tests.deploy.tools import DEPLOY, load
+from tests.support.deploy_files import DEPLOY, load
+from tests.support.rules import names_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from tests.deploy.prometheus import Prometheus
+    from tests.support.prometheus import Prometheus
 
 STEP_S: Final = 1
 _BEFORE_S: Final = 240

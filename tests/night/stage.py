@@ -15,15 +15,15 @@ from processor.embedded import start_cluster
 from processor.embedded.server import free_ports
 from processor.settings.topic_names import dead_letter_topic_of
 from tests.conftest import KEPT
-from tests.integration.members import DESTINATION, member_environ
-from tests.kinesis.model import ScriptedKinesis
-from tests.kinesis.served import served
-from tests.naive_model import NaiveModel
 from tests.night.alerts import Alerts, start_alerts
 from tests.night.ledger import Ledger
 from tests.night.pods import Pod
 from tests.night.traffic import Auditor, Producer, letters
-from tests.small_disk import small_disk
+from tests.support.members import DESTINATION, member_environ
+from tests.support.naive_model import NaiveModel
+from tests.support.scripted_kinesis import ScriptedKinesis
+from tests.support.served_kinesis import served
+from tests.support.small_disk import small_disk
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -7,9 +7,9 @@ import json
 import pytest
 
 from processor.configuration import parse_configuration
-from tests.integration.members import DESTINATION, plain
-from tests.naive_model import NaiveModel
 from tests.night.ledger import Ledger, Place, Verdict
+from tests.support.members import DESTINATION, plain
+from tests.support.naive_model import NaiveModel
 
 _CLEAN = Verdict(0, 0, 0, 0, 0)
 

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from benchmarks.report import RESULTS
-from tests.deploy.test_rules import ALERTS
-from tests.deploy.tools import DEPLOY, load
-from tests.needs import program
 from tests.night.__main__ import RECORDED
 from tests.night.alerts import quickened
 from tests.night.incidents import INCIDENTS
 from tests.night.ledger import Verdict
 from tests.night.recording import Fired, case_of, reproduced, written
 from tests.night.report import PAGE, Night, Row, from_figures, summary, table, with_table
+from tests.support.deploy_files import DEPLOY, load
+from tests.support.needs import program
+from tests.support.rules import ALERTS
 
 _ROW = Row(
     at_s=61.4,

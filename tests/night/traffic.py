@@ -9,8 +9,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from processor.kafka.dead_letters import HEADER_PREFIX
-from tests.integration.members import changes
 from tests.night.ledger import Place
+from tests.support.members import changes
 
 if TYPE_CHECKING:
     import random

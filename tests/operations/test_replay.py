@@ -10,7 +10,7 @@ import pytest
 
 from processor.errors import ConfigurationError
 from processor.operations.replay import replay
-from tests.profile.test_batch import core_that_fails
+from tests.support.failing_core import core_that_fails
 
 CORE = core_that_fails(KeyError("never"))
 ABSENT = object()

@@ -22,7 +22,7 @@ from processor.operations.size_table import size_table
 from processor.operations.sizing import Load, load_constants, size
 from processor.operations.text_table import plain, show
 from processor.operations.validate import plan_table
-from tests.cli.test_commands import ENVIRON, GOVERNANCE
+from tests.support.cli_files import ENVIRON, GOVERNANCE
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,10 +14,10 @@ from processor.errors import InvalidEvent
 from processor.governance.plan import compile_plan
 from processor.profile.core import Core
 from processor.profile.state_record import record_offset
-from tests.naive_model import NaiveModel
-from tests.profile.test_against_naive_model import CoreWithState, assert_same
-from tests.profile.test_changed_plans import assert_same_state, given_event, other_plans, plan
-from tests.strategies import AROUND_UNTIL_MS, Given, destinations, events, governances
+from tests.support.changed_plans import assert_same_state, given_event, other_plans, plan
+from tests.support.core_with_state import CoreWithState, assert_same
+from tests.support.naive_model import NaiveModel
+from tests.support.strategies import AROUND_UNTIL_MS, Given, destinations, events, governances
 
 if TYPE_CHECKING:
     from processor.governance.destination import Destination

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 
 from processor.errors import InvalidStateRecord, Reason
-from processor.governance.destination import Connection, Destination, Segment
-from processor.governance.document import Governance
-from processor.governance.plan import Plan, Verdict
+from processor.governance.plan import Plan
 from processor.profile.batch import Batch, Limits, process
 from processor.profile.core import Core
-from tests.strategies import Given, destinations, governances, streams
+from tests.support.failing_core import SECRET, Record, core_that_fails, record
+from tests.support.strategies import Given, destinations, governances, streams
+
+if TYPE_CHECKING:
+    from processor.governance.destination import Destination
+    from processor.governance.document import Governance
 
 NO_LIMITS = Limits(1 << 30, 1 << 30)
-SECRET = "Zq7wSECRET"
-ONE_SEGMENT = Destination("d", Connection("eu-west-1"), "s", (), (Segment("ups", "s1"),), ("a",))
 FAILURES = [
     TypeError(SECRET),
     RecursionError(SECRET),
@@ -32,41 +33,6 @@ FAILURES = [
     StopIteration(SECRET),
     type("OddError", (Exception,), {"__str__": lambda _: 1 / 0})(),
 ]
-
-
-class Record(NamedTuple):
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes | None], ...] = ()
-    timestamp: int = 0
-
-
-class FailingPlan(Plan):
-    """Fails on every event that is labelled FAIL."""
-
-    error: Exception = TypeError()
-
-    def verdict(self, labels: frozenset[str]) -> Verdict:
-        if "FAIL" in labels:
-            try:
-                json.loads(SECRET)
-            except json.JSONDecodeError as cause:
-                raise self.error.with_traceback(None) from cause
-        return super().verdict(labels)
-
-
-def core_that_fails(error: Exception) -> Core:
-    plan = FailingPlan(ONE_SEGMENT, Governance())
-    plan.error = error
-    return Core(plan)
-
-
-def record(offset: int, key: str, *, fails: bool = False) -> Record:
-    entry = {"status": "realized", "lastQualificationTime": "2020-05-25T21:24:39Z"}
-    value = {"a": [offset, SECRET], "segmentMembership": {"ups": {"s1": entry}}}
-    headers = (("duleLabels", b"FAIL"),) if fails else ()
-    return Record(offset, key.encode(), json.dumps(value).encode(), headers)
 
 
 def exported(batch: Batch) -> list[tuple[int, int]]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -15,37 +13,13 @@ from processor.governance.destination import Connection, Destination, Segment
 from processor.governance.document import Governance
 from processor.governance.plan import compile_plan
 from processor.profile.core import Core
-from processor.profile.state_record import decode_record, has_left, segment_key
-from tests.naive_model import NaiveModel
-from tests.profile.test_against_naive_model import CoreWithState, assert_same
-from tests.strategies import SEGMENTS, Given, destinations, events, governances
+from processor.profile.state_record import decode_record, has_left
+from tests.support.changed_plans import Plan, assert_same_state, given_event, other_plans, plan
+from tests.support.core_with_state import CoreWithState, assert_same
+from tests.support.naive_model import NaiveModel
+from tests.support.strategies import SEGMENTS, Given, destinations, events, governances
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-Plan = tuple[Destination, Governance]
 Phases = list[tuple[Plan, list[Given]]]
-
-
-@st.composite
-def other_plans(draw: st.DrawFn, former: Plan) -> Plan:
-    """Mostly a small change, as people make them: something is mapped, or no longer, or governed otherwise."""
-    destination, governance = former
-    fresh = draw(destinations())
-    change = draw(st.sampled_from(["segments", "attributes", "fewer", "actions", "governance", "all"]))
-    if change == "segments":
-        return replace(destination, segments=fresh.segments), governance
-    if change == "attributes":
-        return replace(destination, attributes=fresh.attributes), governance
-    if change == "fewer":
-        kept = draw(st.integers(0, len(destination.attributes)))
-        fewer = destination.segments[: draw(st.integers(1, len(destination.segments)))]
-        return replace(destination, attributes=destination.attributes[:kept], segments=fewer), governance
-    if change == "actions":
-        return replace(destination, marketing_actions=fresh.marketing_actions), governance
-    if change == "governance":
-        return destination, draw(governances())
-    return fresh, draw(governances())
 
 
 @st.composite
@@ -83,19 +57,6 @@ def follow(phases: Phases) -> Counter[str]:
     return met
 
 
-def assert_same_state(event: Given, model: NaiveModel, core: CoreWithState) -> None:
-    key = event.key or b""
-    kept, state = model.exported.get(key), core.states.get(key)
-    if kept is None:
-        # What is in no mapped segment has no state: its record, if any, is one that is forgotten.
-        assert state is None or has_left(state), event
-        return
-    assert state is not None
-    assert not has_left(state)
-    keys = {segment_key(Segment(*place)): time for place, time in kept.times.items()}
-    assert decode_record(state).memberships == keys, event
-
-
 @given(lives())
 def test_core_and_naive_model_agree_over_changes_of_the_plan(phases: Phases) -> None:
     follow(phases)
@@ -112,20 +73,6 @@ def test_random_changes_meet_profiles_that_leave_in_silence_and_some_that_do_not
     meet()
     assert met["left in silence"] > 2, met
     assert met["unchanged"] > 5, met
-
-
-ENTRY = {"status": "realized", "lastQualificationTime": "2020-05-25T21:24:39Z"}
-
-
-def given_event(**attributes: object) -> Given:
-    membership = {namespace: {id_: ENTRY} for namespace, id_ in (("ups", "s1"), ("crm", "s1"))}
-    value = {**attributes, "segmentMembership": membership}
-    return Given(b"p1", json.dumps(value).encode(), (), 0)
-
-
-def plan(segments: Sequence[tuple[str, str]], *attributes: str) -> Destination:
-    mapped = tuple(Segment(*segment) for segment in segments)
-    return Destination("d", Connection("eu-west-1"), "s", (), mapped, attributes)
 
 
 def test_an_attribute_that_is_not_mapped_any_more_is_no_change() -> None:

@@ -15,8 +15,8 @@ from processor.governance.document import Governance, HasLabel, Policy
 from processor.governance.plan import compile_plan
 from processor.profile.core import Core
 from processor.profile.state_record import decode_record
-from tests.profile.test_against_naive_model import CoreWithState
-from tests.strategies import Given, destinations, governances, streams
+from tests.support.core_with_state import CoreWithState
+from tests.support.strategies import Given, destinations, governances, streams
 
 MARKER = "Zq7wMARKER"
 SECRET = HasLabel("SECRET")

@@ -22,7 +22,7 @@ from processor.errors import (
 from processor.service.attempts import RETRIED_AFTER_A_RESTART, RETRIED_AT_FIRST, Attempts
 from processor.settings import load_settings
 from processor.telemetry.status import Status
-from tests.virtual_time import run_in_virtual_time
+from tests.support.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping, Sequence

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from processor.service.background import failure_of, in_background
-from tests.virtual_time import run_in_virtual_time
+from tests.support.virtual_time import run_in_virtual_time
 
 
 def test_work_goes_on_beside_the_body_and_ends_with_it() -> None:

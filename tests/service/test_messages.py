@@ -24,8 +24,8 @@ from processor.service.messages import (
 )
 from processor.telemetry.exposition import Sample
 from processor.telemetry.report import Observation
-from tests.telemetry.reports import report
-from tests.virtual_time import run_in_virtual_time
+from tests.support.reports import report
+from tests.support.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,8 +19,8 @@ from processor.telemetry import metrics
 from processor.telemetry.exposition import exposition
 from processor.telemetry.status import Status
 from processor.waiting.fence import Fence
-from tests.telemetry.scrape import parsed, unaccounted
-from tests.virtual_time import run_in_virtual_time
+from tests.support.scrape import parsed, unaccounted
+from tests.support.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:
     from processor.governance.destination import Connection

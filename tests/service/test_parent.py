@@ -20,7 +20,7 @@ from processor.service.messages import (
 )
 from processor.service.parent import Parent
 from processor.telemetry.report import Observation
-from tests.telemetry.reports import report
+from tests.support.reports import report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

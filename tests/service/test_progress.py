@@ -16,9 +16,9 @@ from processor.state.memory import MemoryStore
 from processor.state.overlay import Overlay
 from processor.telemetry.status import Status
 from processor.worker.partition import Partition, Stages
-from tests.profile.test_batch import core_that_fails, record
 from tests.simulation.workload import core
-from tests.virtual_time import run_in_virtual_time
+from tests.support.failing_core import core_that_fails, record
+from tests.support.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -10,7 +10,7 @@ import pytest
 from processor.errors import KafkaRefused, WorkerStalled
 from processor.service.background import in_background
 from processor.service.run import _unless_stopped, _watched
-from tests.virtual_time import run_in_virtual_time
+from tests.support.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

@@ -10,7 +10,7 @@ import pytest
 from processor.errors import KafkaUnavailable, KinesisUnavailable, WorkerStalled
 from processor.service.watchdog import CONDITION, Fresh, Watchdog
 from processor.telemetry.status import EXPECTED, Status
-from tests.virtual_time import run_in_virtual_time
+from tests.support.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

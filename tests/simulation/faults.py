@@ -6,8 +6,8 @@ import asyncio
 import random
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tests.kinesis.model import Faults
 from tests.simulation.broker import NOWHERE
+from tests.support.scripted_kinesis import Faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tests.virtual_time import Stuck
+from tests.support.virtual_time import Stuck
 
 if TYPE_CHECKING:
     import random

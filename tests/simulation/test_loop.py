@@ -11,7 +11,7 @@ import pytest
 from tests.simulation.faults import Fault
 from tests.simulation.loop import Process, Simulation
 from tests.simulation.world import World
-from tests.virtual_time import Stuck
+from tests.support.virtual_time import Stuck
 
 if TYPE_CHECKING:
     from collections.abc import Callable

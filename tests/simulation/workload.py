@@ -17,8 +17,8 @@ from processor.governance.plan import Plan, compile_plan
 from processor.profile.batch import Limits, process
 from processor.profile.core import Core
 from processor.profile.state_record import has_left
-from tests.integration.members import DESTINATION, changes, plain
-from tests.naive_model import NaiveModel
+from tests.support.members import DESTINATION, changes, plain
+from tests.support.naive_model import NaiveModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,7 +20,6 @@ from processor.kafka.changelog import OFFSET_HEADER, OWN_KEYS
 from processor.kafka.dead_letters import HEADER_PREFIX
 from processor.profile.state_record import encode_left, has_left, record_offset
 from processor.settings import load_settings
-from tests.kinesis.model import Faults, ScriptedKinesis
 from tests.simulation.broker import Broker
 from tests.simulation.consumer import Consumer
 from tests.simulation.disk import Disk
@@ -29,6 +28,7 @@ from tests.simulation.loop import Simulation
 from tests.simulation.producer import Producer
 from tests.simulation.worker import Worker
 from tests.simulation.workload import EVENTS, PARTITIONS, end_after, is_marked, workload
+from tests.support.scripted_kinesis import Faults, ScriptedKinesis
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,7 @@ from processor.settings import StateSettings
 from processor.state.directory import place_of
 from processor.state.rocksdb_store import DAMAGED
 from processor.state.store_inspection import open_to_look
-from tests.state.test_stores import DAY_MS, directory_at, opened
+from tests.support.stores import DAY_MS, directory_at, opened
 
 if TYPE_CHECKING:
     from pathlib import Path

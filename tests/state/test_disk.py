@@ -16,7 +16,7 @@ from processor.state import disk as disks
 from processor.state.disk import Disk, DiskFigures, write_probe
 from processor.state.store_errors import state_error
 from tests.state.full_disk import files_limited_to
-from tests.state.test_stores import DAY_MS, directory_at, member, opened
+from tests.support.stores import DAY_MS, directory_at, member, opened
 
 
 def many(first: int, count: int = 2_000) -> dict[bytes, bytes]:

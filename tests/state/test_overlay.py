@@ -14,7 +14,7 @@ from processor.profile.structs import StateRecord
 from processor.state.memory import MemoryStore
 from processor.state.overlay import Overlay
 from processor.state.record_cache import ENTRY_OVERHEAD_BYTES, HotRecords
-from tests.virtual_time import run_in_virtual_time
+from tests.support.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,7 +17,7 @@ from processor.state import open_files
 from processor.state.directory import StateDirectory
 from processor.state.store_errors import state_error
 from processor.state.store_files import check_room, max_open_files
-from tests.state.test_stores import DAY_MS, opened
+from tests.support.stores import DAY_MS, opened
 
 if TYPE_CHECKING:
     from rocksdict import Options

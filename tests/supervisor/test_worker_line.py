@@ -21,7 +21,7 @@ from processor.service.messages import (
 )
 from processor.supervisor.worker_line import WorkerLine
 from processor.telemetry.report import Observation
-from tests.telemetry.reports import report
+from tests.support.reports import report
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -7,7 +7,7 @@ import pytest
 from processor.telemetry.histogram import AGE_S, Histogram, quantile
 from processor.telemetry.recent_counts import RecentCounts
 from processor.telemetry.report import PartitionReport, lag_of
-from tests.telemetry.reports import report
+from tests.support.reports import report
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from processor.telemetry import metrics
 from processor.telemetry.exposition import Sheet, exposition
 from processor.telemetry.histogram import Histogram
 from processor.telemetry.metrics import METRICS, Metric
-from tests.telemetry.scrape import parsed
+from tests.support.scrape import parsed
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
 BASE_UNITS = ("seconds", "bytes")

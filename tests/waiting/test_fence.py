@@ -19,9 +19,9 @@ from processor.kinesis.ticket import Ticket
 from processor.kinesis.writer import Writer
 from processor.settings import KafkaSettings, KinesisSettings
 from processor.waiting.fence import Fence
-from tests.kinesis.model import ScriptedKinesis
-from tests.kinesis.test_writer import export
-from tests.virtual_time import run_in_virtual_time
+from tests.support.kinesis_writer import export
+from tests.support.scripted_kinesis import ScriptedKinesis
+from tests.support.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable

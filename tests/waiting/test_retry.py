@@ -10,7 +10,7 @@ import pytest
 
 from processor.errors import KafkaRefused, KafkaUnavailable, ProcessorError, StateUnavailable
 from processor.waiting.retry import Delays, retried
-from tests.virtual_time import run_in_virtual_time
+from tests.support.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,10 +15,10 @@ from playwright.async_api import async_playwright
 from processor.demo.workload import DESTINATION, GOVERNANCE, events
 from processor.embedded import start_kafka
 from tests.conftest import create_topic
-from tests.integration.members import Member, member_environ
-from tests.integration.test_observation import ready, url_of
-from tests.kinesis.model import Faults, ScriptedKinesis
-from tests.kinesis.served import served
+from tests.support.members import Member, member_environ
+from tests.support.observation import ready, url_of
+from tests.support.scripted_kinesis import Faults, ScriptedKinesis
+from tests.support.served_kinesis import served
 
 PLACE = Path(__file__).parents[2] / "docs" / "status-page.png"
 

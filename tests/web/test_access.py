@@ -13,6 +13,7 @@ from processor.errors import ConfigurationError
 from processor.settings import ServiceSettings, load_settings
 from processor.telemetry.report import Fleet
 from processor.web.server import serve
+from tests.support.http_login import basic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -43,10 +44,6 @@ async def served(**settings: Any) -> AsyncIterator[tuple[aiohttp.ClientSession, 
     loaded = ServiceSettings.model_validate({"http_port": 0, **settings})
     async with serve(loaded, ask) as url, aiohttp.ClientSession() as http:
         yield http, url
-
-
-def basic(user: str, password: str) -> str:
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 async def asked(http: aiohttp.ClientSession, url: str, authorization: str | None) -> tuple[int, list[str]]:

@@ -12,11 +12,12 @@ import aiohttp
 import pytest
 from playwright.async_api import async_playwright
 
-from tests.integration.members import Member, Producer, changes, member_environ
-from tests.integration.test_observation import ready, url_of
-from tests.kinesis.model import Faults, ScriptedKinesis
-from tests.kinesis.served import served
-from tests.needs import program
+from tests.support.browser import shows
+from tests.support.members import Member, Producer, changes, member_environ
+from tests.support.needs import program
+from tests.support.observation import ready, url_of
+from tests.support.scripted_kinesis import Faults, ScriptedKinesis
+from tests.support.served_kinesis import served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -60,12 +61,6 @@ async def opened(browser: Browser, url: str, problems: list[str], **how: Any) ->
     )
     await page.goto(url)
     return page
-
-
-async def shows(page: Page, selector: str, text: str) -> None:
-    # The page's own policy forbids what a browser would evaluate for a wait of its own.
-    while text not in await page.inner_text(selector):
-        await asyncio.sleep(0.05)
 
 
 async def test_the_page_shows_a_running_service_live_and_an_outage_with_its_reason(

@@ -22,9 +22,9 @@ from processor.telemetry.report import (
     ShardReport,
 )
 from processor.web.server import Intervals, serve
-from tests.needs import program
-from tests.telemetry.reports import FLOW, report
-from tests.web.test_page import shows
+from tests.support.browser import shows
+from tests.support.needs import program
+from tests.support.reports import FLOW, report
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -27,8 +27,8 @@ from processor.worker.partition import Partition, Stages
 from processor.worker.restorer import Restorer, Shared
 from processor.worker.takeover import Takeover
 from tests.kafka.model import Kept, MemoryChangelog
-from tests.kinesis.model import ScriptedKinesis
 from tests.simulation.workload import core
+from tests.support.scripted_kinesis import ScriptedKinesis
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence

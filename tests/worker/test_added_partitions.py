@@ -14,7 +14,7 @@ from processor.kafka.commit_metadata import Repartition, committed_as, mark_in, 
 from processor.kafka.offsets import Bounds
 from processor.operations import repartition
 from processor.worker.added_partitions import Growth, partition_of
-from tests.virtual_time import run_in_virtual_time
+from tests.support.virtual_time import run_in_virtual_time
 from tests.worker.parts import Event, settings_of
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from processor.state.overlay import Overlay
 from processor.telemetry.status import Status
 from processor.worker.checkpoint import Checkpoint
 from tests.kafka.model import MemoryChangelog
-from tests.virtual_time import run_in_virtual_time
-from tests.worker.test_restore import member, restored
+from tests.support.restored_store import member, restored
+from tests.support.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

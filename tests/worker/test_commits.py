@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from processor.errors import KafkaUnavailable
 from processor.kafka.offsets import Reach
 from processor.worker.commits import CONDITION, Commits
-from tests.virtual_time import run_in_virtual_time
+from tests.support.virtual_time import run_in_virtual_time
 from tests.worker.parts import Event, MemoryChangelogs, PartitionParts, ScriptedSource
 
 if TYPE_CHECKING:

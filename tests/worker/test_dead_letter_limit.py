@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from processor.settings import ServiceSettings
 from processor.telemetry.status import Status
 from processor.worker.dead_letter_limit import CONDITION, NEAR, DeadLetterLimit, Passing
-from tests.virtual_time import run_in_virtual_time
+from tests.support.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -12,9 +12,9 @@ from processor.kinesis.ticket import Ticket
 from processor.profile.structs import Export
 from processor.worker.added_partitions import Growth
 from processor.worker.health import Health
-from tests.kinesis.model import Faults, ScriptedKinesis
 from tests.simulation.disk import NoDisk
-from tests.virtual_time import run_in_virtual_time
+from tests.support.scripted_kinesis import Faults, ScriptedKinesis
+from tests.support.virtual_time import run_in_virtual_time
 from tests.worker.parts import Answered, NotingWriter, ScriptedSource, WorkerParts
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from processor.errors import StateError, StateUnavailable
 from processor.state.memory import MemoryStore
 from processor.worker.disk_trouble import CONDITION as DISK
 from processor.worker.disk_trouble import cause_of
-from tests.profile.test_batch import core_that_fails
 from tests.simulation.disk import NoDisk
-from tests.virtual_time import run_in_virtual_time
+from tests.support.failing_core import core_that_fails
+from tests.support.virtual_time import run_in_virtual_time
 from tests.worker.parts import Event, NotingWriter, WorkerParts
 
 if TYPE_CHECKING:

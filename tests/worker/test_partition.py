@@ -12,9 +12,9 @@ from processor.errors import KafkaRefused, KafkaUnavailable
 from processor.profile.state_record import encode_left
 from processor.state.memory import MemoryStore
 from tests.kafka.model import MemoryChangelog
-from tests.profile.test_batch import SECRET, core_that_fails
-from tests.profile.test_batch import record as failing_record
-from tests.virtual_time import run_in_virtual_time
+from tests.support.failing_core import SECRET, core_that_fails
+from tests.support.failing_core import record as failing_record
+from tests.support.virtual_time import run_in_virtual_time
 from tests.worker.parts import Event, PartitionParts
 
 if TYPE_CHECKING:

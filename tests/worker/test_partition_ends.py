@@ -9,7 +9,7 @@ from processor.errors import KafkaUnavailable
 from processor.kafka.offsets import Reach
 from processor.telemetry.status import Status
 from processor.worker.partition_ends import CONDITION, Tail
-from tests.virtual_time import run_in_virtual_time
+from tests.support.virtual_time import run_in_virtual_time
 from tests.worker.parts import Event, PartitionParts, ScriptedSource, settings_of
 
 if TYPE_CHECKING:

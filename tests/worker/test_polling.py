@@ -10,7 +10,7 @@ from processor.errors import KafkaUnavailable
 from processor.worker.added_partitions import Growth, partition_of
 from processor.worker.in_flight_bound import STARVED_AFTER_S, Bound
 from processor.worker.polling import CONDITION, Poller
-from tests.virtual_time import run_in_virtual_time
+from tests.support.virtual_time import run_in_virtual_time
 from tests.worker.parts import Event, PartitionParts, ScriptedSource
 
 if TYPE_CHECKING:

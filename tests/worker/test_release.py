@@ -20,12 +20,12 @@ from processor.waiting.fence import Fence
 from processor.worker.disk_trouble import CONDITION as DISK
 from processor.worker.pipeline import Parts, Pipeline
 from tests.kafka.model import MemoryChangelog
-from tests.kinesis.model import Faults, ScriptedKinesis
 from tests.simulation.disk import NoDisk
 from tests.simulation.workload import core, workload
-from tests.virtual_time import run_in_virtual_time
+from tests.support.restored_store import member, restored
+from tests.support.scripted_kinesis import Faults, ScriptedKinesis
+from tests.support.virtual_time import run_in_virtual_time
 from tests.worker.parts import Answered, DeadLettersInMemory, MemoryChangelogs, ScriptedSource, settings_of
-from tests.worker.test_restore import member, restored
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

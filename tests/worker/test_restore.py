@@ -8,33 +8,9 @@ from hypothesis import strategies as st
 
 from processor.errors import InvalidStateRecord
 from processor.kafka.changelog import STREAM_KEY, Deletion
-from processor.profile.state_record import encode_left, encode_record, has_left
-from processor.profile.structs import StateRecord
-from processor.state.memory import MemoryStore
-from processor.worker.restore import restore
+from processor.profile.state_record import encode_left, has_left
 from tests.kafka.model import MemoryChangelog
-from tests.virtual_time import run_in_virtual_time
-
-
-def member(offset: int) -> bytes:
-    return encode_record(StateRecord(offset, memberships={"one": "t"}))
-
-
-def restored(changelog: MemoryChangelog, *breaks: int) -> MemoryStore:
-    """A store after restores that stop at `breaks`, and then at the end."""
-    return restored_and_outdated(changelog, *breaks)[0]
-
-
-def restored_and_outdated(changelog: MemoryChangelog, *breaks: int) -> tuple[MemoryStore, set[bytes]]:
-    store, outdated = MemoryStore(), set[bytes]()
-
-    async def run() -> None:
-        nonlocal outdated
-        for end in (*breaks, len(changelog.records)):
-            outdated = await restore(changelog, 0, store, end, lambda _: None)
-
-    run_in_virtual_time(run())
-    return store, outdated
+from tests.support.restored_store import member, restored, restored_and_outdated
 
 
 def test_an_empty_changelog_restores_nothing() -> None:

@@ -16,9 +16,9 @@ from processor.telemetry.lost_events import LostEvents
 from processor.telemetry.status import Status
 from processor.worker.takeover import Takeover
 from tests.kafka.model import MemoryChangelog
-from tests.virtual_time import run_in_virtual_time
+from tests.support.restored_store import member
+from tests.support.virtual_time import run_in_virtual_time
 from tests.worker.parts import MemoryChangelogs, ScriptedSource
-from tests.worker.test_restore import member
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence

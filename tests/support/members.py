@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Self
 from aiokafka import AIOKafkaProducer
 
 from processor.configuration import parse_configuration
-from tests.naive_model import NaiveModel, Number
+from tests.support.naive_model import NaiveModel, Number
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Iterable, Mapping, Sequence
 
-    from tests.kinesis.model import ScriptedKinesis
+    from tests.support.scripted_kinesis import ScriptedKinesis
 
 DESTINATION: dict[str, Any] = {
     "name": "chaos",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from _pytest.terminal import TerminalReporter
 
-NODE_MODULES: Final = Path(__file__).parent / "node" / "node_modules"
+NODE_MODULES: Final = Path(__file__).parents[1] / "node" / "node_modules"
 
 _FROM_NPM: Final = "npm ci --prefix tests/node --ignore-scripts"
 _INSTALLED_BY: Final = {

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from processor.embedded.server import ServerProcess, free_ports
-from tests.deploy.tools import DEPLOY
+from tests.support.deploy_files import DEPLOY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

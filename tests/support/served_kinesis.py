@@ -21,7 +21,7 @@ from processor.profile.structs import Export
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from tests.kinesis.model import ScriptedKinesis
+    from tests.support.scripted_kinesis import ScriptedKinesis
 
 
 @asynccontextmanager

@@ -1,0 +1,1 @@
+"""What tests of several stages share: models, servers, and pieces of the product on scripts."""

@@ -1,0 +1,39 @@
+"""What a service serves over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Any
+
+from tests.support.scrape import parsed
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from tests.support.members import Member
+
+
+async def url_of(member: Member) -> str:
+    while True:
+        for line in member.log.read_text().splitlines():
+            found = re.search(r"http://127\.0\.0\.1:\d+", line)
+            if found and "serving" in line:
+                return found[0]
+        await asyncio.sleep(0.02)
+
+
+async def scraped(http: aiohttp.ClientSession, url: str) -> dict[Any, float]:
+    async with http.get(f"{url}/metrics") as answer:
+        return parsed(await answer.text())
+
+
+async def ready(http: aiohttp.ClientSession, url: str) -> dict[str, Any]:
+    """The answer of /readyz once it is 200."""
+    while True:
+        async with http.get(f"{url}/readyz") as answer:
+            told: dict[str, Any] = await answer.json()
+            assert answer.status == (200 if told["ready"] else 503)
+            if told["ready"]:
+                return told
+        await asyncio.sleep(0.05)
