@@ -9,10 +9,14 @@ import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import processor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(processor.__file__).parent
 MODULES = {
@@ -165,3 +169,48 @@ def test_help_and_a_dry_run_load_neither_kafka_nor_aws(arguments: list[str]) -> 
     )
     loaded = set(json.loads(ended.stderr.splitlines()[-1]))
     assert not loaded & {"aiokafka", "aiobotocore", "botocore", "prometheus_client", "aiohttp", "rocksdict"}
+
+
+def written(name: str) -> Iterator[tuple[int, str]]:
+    """Attributes of anything but `self` that a module writes: the line, and the attribute."""
+    for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Assign):
+            targets = node.targets
+        elif isinstance(node, (ast.AugAssign, ast.AnnAssign)):
+            targets = [node.target]
+        else:
+            continue
+        for target in targets:
+            for each in target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]:
+                place = each.value if isinstance(each, ast.Subscript) else each
+                if isinstance(place, ast.Attribute) and ast.unparse(place.value) not in {"self", "cls"}:
+                    yield node.lineno, place.attr
+
+
+def declared(name: str) -> set[str]:
+    """The attributes of a module's own classes."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
+        if (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.ctx, ast.Store)
+            and ast.unparse(node.value) == "self"
+        ):
+            found.add(node.attr)
+        elif isinstance(node, ast.ClassDef):
+            found |= {
+                each.target.id
+                for each in node.body
+                if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)
+            }
+    return found
+
+
+DECLARED = {name: declared(name) for name in MODULES}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_nobody_writes_the_attributes_of_another_module_s_objects(name: str) -> None:
+    for line, attribute in written(name):
+        owners = {other for other, attributes in DECLARED.items() if attribute in attributes}
+        assert name in owners or not owners, f"{name}:{line} writes {attribute}, which is of {sorted(owners)}"

@@ -100,8 +100,8 @@ class Rehearsal(Topics):
         with errors_mapped("describing the configuration of a broker"):
             (answer,) = await self._admin.describe_configs([resource])
         ((code, _, _, _, entries),) = answer.resources
-        told = {} if code else {str(entry[0]): str(entry[1]) for entry in entries}
-        least, most = (told.get(f"group.{each}.session.timeout.ms") for each in ("min", "max"))
+        described = {} if code else {str(entry[0]): str(entry[1]) for entry in entries}
+        least, most = (described.get(f"group.{each}.session.timeout.ms") for each in ("min", "max"))
         return (least is None or int(least) <= session_timeout_ms) and (
             most is None or session_timeout_ms <= int(most)
         )

@@ -4,7 +4,7 @@ Idempotence numbers a partition's batches, and the broker takes them in that ord
 before it is sent and never takes a number back: a batch that the broker refused, or that expired while its partition had
 no leader, leaves a gap, and every later batch of the partition is answered with OutOfOrderSequenceNumber, for ever
 (aiokafka #1017). Java's producer asks for a new epoch then; aiokafka has no such request, so the producer itself is replaced. What the
-former one had on its way may land late, as what any zombie sent may: who appends must be able to tell.
+former one had on its way may land late, as what any zombie sent may: who appends must be able to see that.
 
 This module touches aiokafka's private names to end a producer that does not end by itself.
 """

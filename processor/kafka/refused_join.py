@@ -1,7 +1,7 @@
 """A member that the group's coordinator does not take in: why, and that it goes on trying.
 
 aiokafka keeps what the coordinator refuses for whoever polls next, and asks for nothing until then. A member without
-partitions polls nothing: it would stand still for ever, in silence. Here a refusal is told, and the group is joined again
+partitions polls nothing: it would stand still for ever, in silence. Here a refusal is reported, and the group is joined again
 after a while. This module touches aiokafka's private names.
 """
 
@@ -25,7 +25,7 @@ AGAIN_S: Final = 2.0
 
 
 class RefusedJoin:
-    """Of one member of `group`; its `heartbeats` tell when the coordinator has answered it again."""
+    """Of one member of `group`; its `heartbeats` say when the coordinator has answered it again."""
 
     def __init__(self, group: str, heartbeats: Heartbeats) -> None:
         self._doing = f"joining group {group}"

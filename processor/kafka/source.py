@@ -9,11 +9,10 @@ skip events, or read them all anew, in silence.
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
+from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
 from aiokafka import errors as kafka
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
@@ -26,16 +25,18 @@ from processor.kafka.consumer_state import end_of_gap, high_watermarks, state_of
 from processor.kafka.fetched_batches import fetched_bytes, taking, unpack_whole_batches
 from processor.kafka.log_ends import LogEnds
 from processor.kafka.offsets import Reach, SourceBounds
+from processor.kafka.rebalance_listener import RebalanceListener
 from processor.kafka.refused_join import RefusedJoin
 from processor.kafka.static_member import StaticMember
 from processor.kafka.topic_ids import topic_id
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from processor.kafka.commit_metadata import Committed, Mark
     from processor.kafka.heartbeats import Heartbeats
     from processor.kafka.poll_room import Room
+    from processor.kafka.rebalance_listener import Assignment
     from processor.profile.source_record import Record
     from processor.settings import KafkaSettings
 
@@ -50,19 +51,6 @@ _POLL_WAIT_MS: Final = 200
 
 ASSIGNOR: Final = RangePartitionAssignor
 """One only: aiokafka joins the group once for each that is listed."""
-
-
-class Assignment(Protocol):
-    """What the pipeline does when partitions come and go; both are awaited by the group's rebalance."""
-
-    async def assigned(self, partitions: Collection[int]) -> None:
-        """These partitions are this member's from now on."""
-
-    async def revoked(self, partitions: Collection[int]) -> None:
-        """These partitions are another's once this returns."""
-
-    def deleted(self, partition: int, first: int, end: int) -> None:
-        """What was not read yet of a partition is gone, from offset `first` to before `end`."""
 
 
 class Source:
@@ -108,7 +96,7 @@ class Source:
             if settings.instance_id
             else None
         )
-        self._listener = _Listener(heartbeats)
+        self._listener = RebalanceListener(heartbeats)
 
     async def start(self, assignment: Assignment) -> None:
         """Connect and join the group; partitions arrive later, by calls of `assignment`.
@@ -383,54 +371,6 @@ class Source:
             begin = (await self.bounds(place.partition)).begin
             self._listener.deleted(place.partition, offset, begin)
             self.resume(place.partition, begin)
-
-
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """Passes what happens to partitions on to an assignment, while one is attached, and keeps what it raises."""
-
-    def __init__(self, heartbeats: Heartbeats) -> None:
-        self._heartbeats = heartbeats
-        self._assignment: Assignment | None = None
-        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def attach(self, assignment: Assignment) -> None:
-        """Pass on what happens from now on."""
-        self._assignment = assignment
-
-    def detach(self) -> None:
-        """Pass nothing on any more: the member leaves the group."""
-        self._assignment = None
-
-    async def failed(self) -> None:
-        """Wait until a call of the assignment has raised, and raise that."""
-        await self._failure
-
-    def deleted(self, partition: int, first: int, end: int) -> None:
-        """Offsets from `first` to before `end` were deleted before they were read."""
-        if self._assignment is not None:
-            self._assignment.deleted(partition, first, end)
-
-    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        """Called by aiokafka before the group is joined anew."""
-        if self._assignment is not None:
-            await self._pass_on(self._assignment.revoked, revoked)
-
-    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        """Called by aiokafka when the group has its new assignment."""
-        self._heartbeats.answered()
-        if self._assignment is not None:
-            await self._pass_on(self._assignment.assigned, assigned)
-
-    async def _pass_on(
-        self, to: Callable[[Collection[int]], Awaitable[None]], partitions: Collection[TopicPartition]
-    ) -> None:
-        try:
-            await to(sorted(partition.partition for partition in partitions))
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # noqa: BLE001  aiokafka would log it and go on; `failed` raises it
-            if not self._failure.done():
-                self._failure.set_exception(error)
 
 
 async def check_group(settings: KafkaSettings) -> None:

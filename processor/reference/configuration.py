@@ -26,7 +26,7 @@ _OPENING = f"""\
 # Configuration
 
 What is exported, and where to, stands in two YAML files. Everything about the deployment is an environment
-variable. All that is wrong with either is told at once, before anything is connected, with file, line, member and
+variable. All that is wrong with either is reported at once, before anything is connected, with file, line, member and
 remedy; the exit code is then {EXIT_BAD_CONFIGURATION}.
 
 This page is generated from the code: `make docs`.

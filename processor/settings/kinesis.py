@@ -20,7 +20,7 @@ class KinesisSettings(Group):
         allow_inf_nan=False,
         ge=0,
         le=60_000,
-        description="How long a record may wait for company; 0 sends at once.",
+        description="How long a record may wait for its call to fill; 0 sends at once.",
     )
     busy_linger_ms: float = Field(
         100.0,

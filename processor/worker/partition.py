@@ -19,7 +19,7 @@ from processor.profile.batch import Batch, Limits, merged_changes, process
 from processor.profile.source_record import RECORD_OVERHEAD_BYTES, size_bytes
 from processor.telemetry.traces import NoTraces
 from processor.worker.dead_letter_stage import DeadLetterStage, log_failures
-from processor.worker.departures import Departures
+from processor.worker.departed_profiles import Departures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -9,7 +9,7 @@ import pytest
 from aiokafka import TopicPartition
 
 from processor.kafka.heartbeats import Heartbeats
-from processor.kafka.source import _Listener
+from processor.kafka.rebalance_listener import RebalanceListener
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -37,7 +37,7 @@ class Noted:
 
 
 async def test_what_happens_is_passed_on_in_order_while_an_assignment_is_attached() -> None:
-    listener, noted = _Listener(Heartbeats()), Noted()
+    listener, noted = RebalanceListener(Heartbeats()), Noted()
     await listener.on_partitions_revoked(TWO)
     listener.attach(noted)
     await listener.on_partitions_revoked(set())
@@ -51,7 +51,7 @@ async def test_what_happens_is_passed_on_in_order_while_an_assignment_is_attache
 
 
 async def test_what_an_assignment_raises_is_raised_where_it_is_waited_for_and_not_in_the_client() -> None:
-    listener = _Listener(Heartbeats())
+    listener = RebalanceListener(Heartbeats())
     listener.attach(Noted(ValueError("first")))
     failed = asyncio.create_task(listener.failed())
     await asyncio.sleep(0)
@@ -63,7 +63,7 @@ async def test_what_an_assignment_raises_is_raised_where_it_is_waited_for_and_no
 
 
 async def test_a_rebalance_that_is_cancelled_is_none_that_failed() -> None:
-    listener = _Listener(Heartbeats())
+    listener = RebalanceListener(Heartbeats())
     listener.attach(Noted(asyncio.CancelledError()))
     with pytest.raises(asyncio.CancelledError):
         await listener.on_partitions_assigned(TWO)
