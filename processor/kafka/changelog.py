@@ -20,7 +20,7 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 
 from processor.errors import KafkaError, KafkaRefused, KafkaUnavailable, StateRefused
 from processor.kafka.client import client_options, errors_mapped
-from processor.kafka.consumer_pool import Readers
+from processor.kafka.consumer_pool import ConsumerPool
 from processor.kafka.consumer_state import end_of_gap
 from processor.kafka.idempotent_producer import IdempotentProducer
 from processor.kafka.offsets import Bounds
@@ -91,8 +91,8 @@ class Changelog:
         self._producer = IdempotentProducer(self._new_producer, "the changelog producer")
         doing = f"connecting to read changelog {topic}"
         # Apart: who only looks must not wait until others have read all.
-        self._readers = Readers(self._consumer, doing, _READ_AT_ONCE)
-        self._lookers = Readers(self._consumer, doing, _LOOKED_AT_AT_ONCE)
+        self._readers = ConsumerPool(self._consumer, doing, _READ_AT_ONCE)
+        self._lookers = ConsumerPool(self._consumer, doing, _LOOKED_AT_AT_ONCE)
 
     async def start(self) -> None:
         """Connect, to append; reading needs no start. May be tried again; `stop` is due even where it failed.

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-_PATIENCE_S: Final = 3.0
+_STOP_TIMEOUT_S: Final = 3.0
 """How long a stop may take, or a start that is cancelled: a broker that is frozen must not keep the process."""
 
 
@@ -41,13 +41,13 @@ async def connected(client: Client, doing: str) -> AsyncIterator[None]:
     """
     try:
         with errors_mapped(doing):
-            await unbroken(client.start())
+            await uninterrupted(client.start())
         yield
     finally:
-        await unbroken(within(_PATIENCE_S, partial(leave, client), doing))
+        await uninterrupted(within(_STOP_TIMEOUT_S, partial(leave, client), doing))
 
 
-async def unbroken(work: Coroutine[object, object, None]) -> None:
+async def uninterrupted(work: Coroutine[object, object, None]) -> None:
     """Do `work`; where this is cancelled meanwhile, end it first, or break it off in its turn when it takes too long.
 
     It runs as a task, so it begins after what the client began just before: aiokafka awaits its own tasks when it
@@ -73,7 +73,7 @@ async def within(deadline_s: float, stop: Callable[[], Awaitable[None]], what: s
 
 async def _ended(task: asyncio.Task[None]) -> None:
     """Wait for a task however often this is cancelled; how it ends does not matter any more."""
-    too_long = asyncio.get_running_loop().call_later(_PATIENCE_S, task.cancel)
+    too_long = asyncio.get_running_loop().call_later(_STOP_TIMEOUT_S, task.cancel)
     while not task.done():
         try:
             await asyncio.wait([task])

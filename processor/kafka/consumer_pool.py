@@ -22,7 +22,7 @@ class _Reader(NamedTuple):
     connection: AsyncExitStack
 
 
-class Readers:
+class ConsumerPool:
     """At most `most` consumers of those that `make` makes; `doing` says to errors what they are for."""
 
     def __init__(self, make: Callable[[], AIOKafkaConsumer], doing: str, most: int) -> None:

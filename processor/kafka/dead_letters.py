@@ -16,8 +16,8 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from processor.kafka.client import client_options, errors_mapped
 from processor.kafka.client_close import leave
-from processor.kafka.client_lifecycle import unbroken
-from processor.kafka.in_flight_bytes import OnTheWay
+from processor.kafka.client_lifecycle import uninterrupted
+from processor.kafka.in_flight_bytes import InFlightBytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,7 +49,7 @@ class DeadLetters:
     def __init__(self, settings: KafkaSettings) -> None:
         self.topic = settings.dead_letter_topic
         self._source_topic = settings.topic
-        self._on_the_way = OnTheWay(_AT_ONCE_BYTES)
+        self._on_the_way = InFlightBytes(_AT_ONCE_BYTES)
         self._producer = AIOKafkaProducer(
             **client_options(settings),
             acks="all",
@@ -70,7 +70,7 @@ class DeadLetters:
 
         """
         with errors_mapped("connecting the dead-letter producer"):
-            await unbroken(self._producer.start())
+            await uninterrupted(self._producer.start())
 
     async def stop(self) -> None:
         """Disconnect, once the dead letters in flight are acknowledged."""

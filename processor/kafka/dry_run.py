@@ -44,7 +44,7 @@ class Described(NamedTuple):
     configuration: Mapping[str, str]
 
 
-class Rehearsal(Topics):
+class DryRunTopics(Topics):
     """As `Topics`, but what would be created is only tried: Kafka says whether it would be, and nothing is there then."""
 
     def __init__(self, admin: AIOKafkaAdminClient, settings: KafkaSettings) -> None:
@@ -124,7 +124,7 @@ class Rehearsal(Topics):
 
 
 @asynccontextmanager
-async def open_rehearsal(settings: KafkaSettings) -> AsyncIterator[Rehearsal]:
+async def open_dry_run(settings: KafkaSettings) -> AsyncIterator[DryRunTopics]:
     """See `open_topics`.
 
     Raises:
@@ -132,4 +132,4 @@ async def open_rehearsal(settings: KafkaSettings) -> AsyncIterator[Rehearsal]:
 
     """
     async with open_admin(settings) as admin:
-        yield Rehearsal(admin, settings)
+        yield DryRunTopics(admin, settings)

@@ -19,7 +19,7 @@ import structlog
 from processor.errors import KafkaUnavailable
 from processor.kafka.client import errors_mapped
 from processor.kafka.client_close import leave
-from processor.kafka.client_lifecycle import unbroken, within
+from processor.kafka.client_lifecycle import uninterrupted, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,9 +101,9 @@ class IdempotentProducer:
                 fresh = _Sequenced(self._make())
                 try:
                     with errors_mapped(f"connecting {self._what}"):
-                        await unbroken(fresh.producer.start())
+                        await uninterrupted(fresh.producer.start())
                 except BaseException:
-                    await unbroken(fresh.end(self._what))
+                    await uninterrupted(fresh.end(self._what))
                     raise
                 self._current = fresh
             return self._current
@@ -117,7 +117,7 @@ class IdempotentProducer:
         log.warning(
             "a producer cannot be sure of its place in the log any more, and is replaced", client=self._what
         )
-        await unbroken(former.end(self._what))
+        await uninterrupted(former.end(self._what))
 
 
 class _Sequenced:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 
-class OnTheWay:
+class InFlightBytes:
     """So many bytes; what is larger goes alone."""
 
     def __init__(self, limit_bytes: int) -> None:

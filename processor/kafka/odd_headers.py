@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 def unpack_any_header(data: bytes) -> list[Record]:
     r"""The records of one batch of format 2; what is not UTF-8 in a name is written as `\xff`."""
-    return list(_Patient(data))
+    return list(_AnyHeaderBatch(data))
 
 
-class _Patient(_DefaultRecordBatchPy):  # type: ignore[misc]  # aiokafka has no types
+class _AnyHeaderBatch(_DefaultRecordBatchPy):  # type: ignore[misc]  # aiokafka has no types
     _buffer: Any
 
     def _maybe_uncompress(self) -> None:

@@ -19,7 +19,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from processor.errors import KafkaUnavailable, StateRefused
 from processor.kafka.client import client_options, errors_mapped, mapped
 from processor.kafka.client_close import heed_commits, leave
-from processor.kafka.client_lifecycle import connected, unbroken
+from processor.kafka.client_lifecycle import connected, uninterrupted
 from processor.kafka.commit_metadata import START, committed_as
 from processor.kafka.consumer_state import end_of_gap, high_watermarks, state_of
 from processor.kafka.fetched_batches import fetched_bytes, taking, unpack_whole_batches
@@ -108,7 +108,7 @@ class Source:
 
         """
         with errors_mapped("connecting the consumer"):
-            await unbroken(self._consumer.start())
+            await uninterrupted(self._consumer.start())
             self._topic_id = await self._id_now()
         if self._static_member is not None:
             self._static_member.watch(self._consumer)

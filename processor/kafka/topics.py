@@ -15,7 +15,7 @@ from aiokafka.errors import InvalidReplicationFactorError, TopicAlreadyExistsErr
 from processor.errors import KafkaRefused, KafkaUnavailable, StateRefused
 from processor.kafka.changelog import RESTORED_BY
 from processor.kafka.client import client_options, errors_mapped, mapped
-from processor.kafka.client_lifecycle import connected, unbroken
+from processor.kafka.client_lifecycle import connected, uninterrupted
 from processor.kafka.commit_metadata import START
 from processor.kafka.connection_failures import explained
 
@@ -323,7 +323,7 @@ async def open_admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClie
     try:
         try:
             with errors_mapped(doing):
-                await unbroken(admin.start())
+                await uninterrupted(admin.start())
         except KafkaUnavailable:
             why = await explained(settings, doing)
             if why is not None:
@@ -331,7 +331,7 @@ async def open_admin(settings: KafkaSettings) -> AsyncIterator[AIOKafkaAdminClie
             raise
         yield admin
     finally:
-        await unbroken(admin.close())
+        await uninterrupted(admin.close())
 
 
 def cleanup_policy(configuration: Mapping[str, str]) -> list[str]:

@@ -79,7 +79,7 @@ class Bisection:
     def rejected(self, part: list[Item], sent: Sent) -> Verdict:
         """Kinesis rejected a call of these records."""
         for item in part:
-            item.accuse(self._begun)
+            item.add_evidence(self._begun)
         if len(part) > 1:
             half = len(part) // 2
             self._parts.extend([part[:half], part[half:]])

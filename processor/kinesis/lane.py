@@ -16,7 +16,7 @@ from processor.kinesis.shard_limiter import SHARD_RECORDS_PER_S, Limiter
 from processor.kinesis.shards import ANY_SHARD
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from processor.kinesis.ticket import Ticket
     from processor.profile.structs import Export
@@ -56,12 +56,12 @@ class Item(msgspec.Struct, gc=False, eq=False):
         self.attempts += 1
         return self.attempts
 
-    def accuse(self, newest_begun: int) -> None:
+    def add_evidence(self, newest_begun: int) -> None:
         """Begin to gather evidence, where a call with it was rejected when `newest_begun` was the newest call."""
         if self.evidence is None:
             self.evidence = Evidence(newest_begun)
 
-    def acquit(self) -> None:
+    def clear_evidence(self) -> None:
         """Drop the evidence against it: it goes among others again."""
         self.evidence = None
 
@@ -93,7 +93,7 @@ class Lane:
         self.shard_id = shard_id
         self.limiter = Limiter(now_s, _UNLIMITED_SCALE if shard_id == ANY_SHARD else 1.0)
         self.ready: deque[Item] = deque()
-        """What may go in the next call, in order. `Lanes`, which gives lanes their turns, adds to it."""
+        """What may go in the next call, in order."""
         self.held_bytes = 0
         """Of all items of the lane: ready, in flight, queued behind others of their profile, or to be sent again."""
         self.is_closed = False
@@ -128,6 +128,24 @@ class Lane:
             lane.held_bytes = held_bytes + size_bytes
             admitted += 1
         return admitted
+
+    @staticmethod
+    def queue(items: Iterable[Item]) -> list[Lane]:
+        """Have items be ready, in order, each at the end of its lane; the lanes that had nothing ready before."""
+        filled = []
+        for item in items:
+            lane = item.lane
+            ready = lane.ready
+            if not ready:
+                filled.append(lane)
+            ready.append(item)
+        return filled
+
+    def put_back(self, item: Item) -> bool:
+        """Have an item of the lane that failed be ready before all others; whether nothing was ready before."""
+        was_empty = not self.ready
+        self.ready.appendleft(item)
+        return was_empty
 
     def hold(self, size_bytes: int) -> None:
         """Count so many bytes as held, whether there is room or not."""

@@ -58,13 +58,7 @@ class Lanes:
 
     def add(self, items: Iterable[Item]) -> None:
         """Queue items of open lanes, in order, each at the end of its lane."""
-        queue = self._queue
-        for item in items:
-            lane = item.lane
-            ready = lane.ready
-            if not ready:
-                queue.append(lane)
-            ready.append(item)
+        self._queue.extend(Lane.queue(items))
 
     def add_waited(self, items: Sequence[Item]) -> None:
         """Queue items that waited outside the lanes, in order, at the ends of the lanes that are theirs by now."""
@@ -76,9 +70,8 @@ class Lanes:
         """Queue items that failed, in order, before all others of their lanes."""
         for item in reversed(items):
             lane = self._current_lane(item)
-            if not lane.ready:
+            if lane.put_back(item):
                 self._queue.append(lane)
-            lane.ready.appendleft(item)
 
     def use(self, shards: ShardMap, now_s: float) -> None:
         """Go by another map. Lanes of shards that stay keep what they learned; what waits for others moves."""

@@ -96,6 +96,6 @@ class Retries:
 
     def _put_back(self, items: Sequence[Item]) -> None:
         for item in items:
-            item.acquit()
+            item.clear_evidence()
         self._lanes.put_back(items)
         self._fill.ready_again()

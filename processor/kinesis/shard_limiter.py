@@ -18,7 +18,7 @@ _WINDOW_S: Final = 0.2
 _CUT_EVERY_S: Final = 0.5
 _CUT_MIN, _CUT_MAX = 0.3, 0.97
 _PROBE, _RETURN, _FEEL = 1.5, 1.1, 1.01
-"""Growth a second: where no limit is near, on the way back to one, and around it."""
+"""AddedPartitions a second: where no limit is near, on the way back to one, and around it."""
 _FEEL_S: Final = 6.0
 """After so long without a throttle the limit is no longer where it was found."""
 _NEAR_BELOW, _NEAR_ABOVE = 0.95, 1.2

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from processor.errors import InvalidStateRecord, KafkaError, KafkaUnavailable, KinesisError, StateError
 from processor.kafka.changelog import STREAM_KEY, Changelog
 from processor.kafka.dead_letter_topic import dead_letter_topic_warnings, prepare_dead_letter_topic
-from processor.kafka.dry_run import READ, WRITE, open_rehearsal
+from processor.kafka.dry_run import READ, WRITE, open_dry_run
 from processor.kafka.offline_group import looked_at_group
 from processor.kafka.offsets import SourceBounds
 from processor.kafka.source_topic import look_at_source
@@ -23,7 +23,7 @@ from processor.state.directory import place_of
 from processor.state.store_contents import NOTHING, looked_into
 from processor.waiting.fence import Fence
 from processor.waiting.retry import Delays, retried
-from processor.worker.added_partitions import Growth
+from processor.worker.added_partitions import AddedPartitions
 from processor.worker.consistency import check_changelog, check_source, check_stream
 from processor.worker.takeover import is_of_use
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from processor.errors import ProcessorError
     from processor.governance.destination import Destination
     from processor.governance.plan import Plan
-    from processor.kafka.dry_run import Rehearsal
+    from processor.kafka.dry_run import DryRunTopics
     from processor.kafka.offsets import Bounds
     from processor.settings import ServiceSettings, Settings
     from processor.state.store_contents import Known
@@ -61,7 +61,7 @@ async def connection_checks(settings: Settings, plan: Plan) -> AsyncIterator[Che
     """Try Kafka, the local stores, Kinesis and the address of the page, changing nothing in any."""
     try:
         async with (
-            open_rehearsal(settings.kafka) as topics,
+            open_dry_run(settings.kafka) as topics,
             aclosing(_kafka_checks(settings, plan.destination, topics)) as checks,
         ):
             async for each in checks:
@@ -75,7 +75,7 @@ async def connection_checks(settings: Settings, plan: Plan) -> AsyncIterator[Che
 
 
 async def _kafka_checks(
-    settings: Settings, destination: Destination, topics: Rehearsal
+    settings: Settings, destination: Destination, topics: DryRunTopics
 ) -> AsyncGenerator[Check, None]:
     kafka = settings.kafka
     source = await look_at_source(topics, kafka.topic)
@@ -100,7 +100,7 @@ async def _kafka_checks(
     if trouble is None and not topics.would_be_created(changelog):
         partitions = (await topics.shape(changelog)).partitions
         if partitions < source.shape.partitions:
-            trouble = Growth(kafka.topic, partitions, source.shape.partitions).remedy
+            trouble = AddedPartitions(kafka.topic, partitions, source.shape.partitions).remedy
         else:
             about = settings, destination.exported_to, partitions, await topics.cluster_id()
             trouble = await _trouble(_check_partitions, *about)
@@ -132,7 +132,7 @@ async def _trouble(action: Callable[..., Awaitable[object]], *arguments: object)
     return None
 
 
-def _named(topics: Rehearsal, kind: str, topic: str) -> str:
+def _named(topics: DryRunTopics, kind: str, topic: str) -> str:
     return f"Kafka {kind} {topic}{': will be created' if topics.would_be_created(topic) else ''}"
 
 

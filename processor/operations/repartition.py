@@ -28,7 +28,7 @@ from processor.kafka.dead_letter_reader import open_reader
 from processor.kafka.offline_group import Kept, offline_group
 from processor.kafka.offsets import Bounds
 from processor.kafka.topics import open_topics
-from processor.profile.state_record import decode_record, encode_record, has_left, record_offset
+from processor.profile.state_record import decode_record, encode_record, has_departed, record_offset
 from processor.state.directory import StateDirectory
 from processor.state.overlay import Overlay
 from processor.state.store_contents import opened
@@ -270,7 +270,7 @@ class _Work:
             records = (
                 (key, record)
                 for key, record in contents.records()
-                if not has_left(record) and partition_of(key, self.plan.now) != partition
+                if not has_departed(record) and partition_of(key, self.plan.now) != partition
             )
             while chunk := await asyncio.to_thread(_some, records):
                 yield chunk

@@ -8,9 +8,8 @@ import msgspec
 
 from processor.errors import InvalidEvent, Reason
 from processor.operations.event_file import read_events
-from processor.profile.state_record import has_left
+from processor.profile.state_record import has_departed
 from processor.profile.unexpected import described
-from processor.state.memory import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,7 +49,7 @@ def replay(
         ConfigurationError: a line is not an event in the form that is asked for.
 
     """
-    records = MemoryStore().records
+    records: dict[bytes, bytes] = {}
     events = exported = invalid = 0
     for event in read_events(lines, source):
         events += 1
@@ -72,7 +71,7 @@ def replay(
         else:
             if transition.state is not None:
                 # Nothing is ever read again, so a profile that left need not be remembered.
-                if has_left(transition.state):
+                if has_departed(transition.state):
                     records.pop(event.key, None)
                 else:
                     records[event.key] = transition.state

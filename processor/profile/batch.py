@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from processor.errors import InvalidEvent, InvalidStateRecord, Reason
 from processor.profile.dead_letter import DeadLetter
 from processor.profile.source_record import size_bytes
-from processor.profile.state_record import has_left
+from processor.profile.state_record import has_departed
 from processor.profile.unexpected import Failure, described, trace_of
 
 if TYPE_CHECKING:
@@ -60,9 +60,9 @@ class Batch:
         return self.received - self.skipped - len(self.exports) - len(self.dead_letters)
 
     @property
-    def has_left(self) -> bool:
+    def has_departed(self) -> bool:
         """Whether a profile left its last segment: its record is kept only until the offset is committed."""
-        return any(has_left(record) for record in self.changes.values())
+        return any(has_departed(record) for record in self.changes.values())
 
     def refuse(self, record: Record, error: Exception) -> None:
         """Give up an event: its own fault where that is what `error` says, the processor's otherwise."""

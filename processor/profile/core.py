@@ -28,7 +28,7 @@ from processor.profile.identity import (
 from processor.profile.state_record import (
     NOTHING_EXPORTED,
     decode_record,
-    encode_left,
+    encode_departed,
     encode_record,
     have_same_paths,
     path_digest,
@@ -321,12 +321,12 @@ class Core:
             if diff.memberships:
                 record = StateRecord(offset, view.digests, view.identities, diff.memberships)
                 return Transition(export, encode_record(record), removed)
-            return Transition(export, encode_left(offset), removed)
+            return Transition(export, encode_departed(offset), removed)
         if diff.memberships == previous.memberships:
             return Transition(None, None, removed)
         if not diff.memberships:
             # Only segments that are not mapped any more: they go without a word.
-            return Transition(None, encode_left(offset), removed)
+            return Transition(None, encode_departed(offset), removed)
         record = StateRecord(offset, previous.attributes, previous.identities, diff.memberships)
         return Transition(None, encode_record(record), removed)
 

@@ -49,13 +49,13 @@ def encode_record(record: StateRecord) -> bytes:
     return _VERSION_BYTE + _encode(record)
 
 
-def encode_left(offset: int) -> bytes:
+def encode_departed(offset: int) -> bytes:
     """The bytes of the record that is kept, until its offset is committed, of a profile in no segment."""
     return _VERSION_BYTE + _encode((offset,))
 
 
-def has_left(state: bytes) -> bool:
-    """Whether these bytes are `encode_left`'s."""
+def has_departed(state: bytes) -> bool:
+    """Whether these bytes are `encode_departed`'s."""
     return len(state) > 1 and state[1] == _ARRAY_OF_ONE and state[0] == _VERSION
 
 

@@ -11,7 +11,7 @@ _OPENING = f"""\
 # Metrics
 
 `/metrics` has them in Prometheus' text form, for all workers of a process at one port; every series has the labels
-`{WORKER_LABEL}`, {_OF_ALL} (the stream's name): one Prometheus may scrape many deployments, and tells them apart by these. They are counted per batch, per call or per interval, never per event. No label is a profile, a segment
+`{WORKER_LABEL}`, {_OF_ALL} (the stream's name): one Prometheus may scrape many deployments, and distinguishes them by these. They are counted per batch, per call or per interval, never per event. No label is a profile, a segment
 or an attribute. The series of a partition disappear when it is revoked, those of a shard when it is closed.
 
 In every scrape, for each worker:

@@ -41,7 +41,7 @@ from processor.state.rocksdb_store import (
     STREAM_KEY,
     RocksStore,
 )
-from processor.state.store_errors import is_damage, state_error
+from processor.state.store_errors import is_damage, is_locked, state_error
 from processor.state.store_files import max_open_files
 from processor.state.store_inspection import is_in_use
 
@@ -166,7 +166,7 @@ class StateDirectory:
                 path, database = self._checked(path, self._database(path), identity, deletions_kept_ms)
                 return self._store(path, database, purged_kept_ms)
             except Exception as error:  # rocksdict raises plain Exception
-                if _is_locked(error):
+                if is_locked(error):
                     if time.monotonic() < deadline_s:
                         time.sleep(_LOCK_LOOK_AGAIN_S)  # in a thread of its own
                         continue
@@ -288,11 +288,6 @@ def _folder(name: str) -> str:
     if len(folder) <= _FOLDER_MAX:
         return folder
     return f"{folder[:_FOLDER_KEPT]}~{hashlib.sha256(name.encode()).hexdigest()}~"
-
-
-def _is_locked(error: Exception) -> bool:
-    text = str(error)
-    return "lock" in text.lower() and ("temporarily unavailable" in text or "No locks available" in text)
 
 
 def _idle_ms(database: Rdict) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from processor.profile.state_record import has_left, record_offset
+from processor.profile.state_record import has_departed, record_offset
 from processor.state.store import Departed
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class MemoryStore:
             self._departed.pop(profile, None)
             offset = record_offset(record)
             self.highest_offset = max(self.highest_offset, offset)
-            if has_left(record):
+            if has_departed(record):
                 self._departed[profile] = offset
         self.position = position
         self.stream = stream or self.stream

@@ -27,7 +27,7 @@ import structlog
 from rocksdict import WriteBatch
 
 from processor.errors import StateError, StateUnavailable
-from processor.profile.state_record import encode_left, has_left, record_offset
+from processor.profile.state_record import encode_departed, has_departed, record_offset
 from processor.state.record_cache import HotRecords
 from processor.state.store import Departed
 from processor.state.store_errors import is_damage, state_error
@@ -155,11 +155,9 @@ class RocksStore:
         now = NUMBER.pack(time.time_ns() // 1_000_000)
         unwritten = self._unwritten
         for profile, offset in departed:
-            if unwritten.departed.get(profile) == offset:
-                del unwritten.departed[profile]
-            else:
+            if not unwritten.drop_departed(profile, offset):
                 unwritten.put_key(DEPARTED_PREFIX + NUMBER.pack(offset) + profile, None)
-            unwritten.put_key(_PURGED_PREFIX + now + profile, encode_left(offset))
+            unwritten.put_key(_PURGED_PREFIX + now + profile, encode_departed(offset))
         self.position = position
         await self._flush_if_due()
 
@@ -280,7 +278,7 @@ class RocksStore:
             if departed_at >= offset or len(found) == limit:
                 return found
             record = None if profile in unwritten.records else self._database.get(profile)
-            if record is not None and has_left(record) and record_offset(record) == departed_at:
+            if record is not None and has_departed(record) and record_offset(record) == departed_at:
                 found.append(Departed(profile, departed_at))
             else:  # it came back meanwhile
                 self._database.delete(key)

@@ -18,7 +18,7 @@ class Departed(NamedTuple):
 class Store(Protocol):
     """State records of one partition by profile; holds only what the changelog has.
 
-    A record is opaque here but for `record.record_offset` and `record.has_left`.
+    A record is opaque here but for `state_record.record_offset` and `state_record.has_departed`.
 
     Raises from any method:
         StateError: it cannot be read or written.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rocksdict import Options, Rdict, WriteBatch
 
 from processor.errors import StateRefused
-from processor.profile.state_record import has_left, record_offset
+from processor.profile.state_record import has_departed, record_offset
 from processor.state.rocksdb_store import (
     CHANGELOG_KEY,
     CONSUMED_KEY,
@@ -75,7 +75,7 @@ class Contents:
             if not isinstance(key, bytes) or not isinstance(record, bytes) or key.startswith(_OWN_KEYS):
                 continue
             if (
-                has_left(record)
+                has_departed(record)
                 and DEPARTED_PREFIX + NUMBER.pack(record_offset(record)) + key not in database
             ):
                 continue

@@ -48,3 +48,9 @@ def is_damage(error: Exception) -> bool:
     """Whether the store's files, not its surroundings, are at fault."""
     text = str(error)
     return "Corruption" in text or "checksum" in text or "Invalid argument" in text
+
+
+def is_locked(error: Exception) -> bool:
+    """Whether RocksDB could not open a store because another process has it; it gives no code, so its text is all there is."""
+    text = str(error)
+    return "lock" in text.lower() and ("temporarily unavailable" in text or "No locks available" in text)

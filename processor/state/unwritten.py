@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from processor.profile.state_record import has_left, record_offset
+from processor.profile.state_record import has_departed, record_offset
 from processor.state.record_cache import ENTRY_OVERHEAD_BYTES
 from processor.state.store import Departed
 
@@ -37,7 +37,7 @@ class Unwritten:
             else:
                 grown_bytes += len(record) - len(before)
             records[profile] = record
-            if has_left(record):
+            if has_departed(record):
                 departed[profile] = record_offset(record)
             elif departed:
                 departed.pop(profile, None)
@@ -70,6 +70,13 @@ class Unwritten:
             else:
                 found[profile] = record
         return unknown
+
+    def drop_departed(self, profile: bytes, offset: int) -> bool:
+        """Drop a profile that departed at `offset`; False where that is not known here, or it came back since."""
+        is_known = self.departed.get(profile) == offset
+        if is_known:
+            del self.departed[profile]
+        return is_known
 
     def departed_before(self, offset: int, limit: int) -> list[Departed]:
         """Profiles that departed at a source offset below `offset`, oldest first."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from processor.errors import EXIT_BAD_CONFIGURATION
-from processor.supervisor.worker_line import WorkerLine
+from processor.supervisor.worker_connection import WorkerConnection
 from processor.telemetry.report import Fleet, Observation
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Workers:
         self._policy = policy or RestartPolicy()
         self._held = held
         self._processes: dict[int, asyncio.subprocess.Process] = {}
-        self._lines: dict[int, WorkerLine] = {}
+        self._lines: dict[int, WorkerConnection] = {}
         self._restarts: Counter[int] = Counter()
         self._ending = asyncio.Event()
         self._exit_code = 0
@@ -188,7 +188,7 @@ class Workers:
         command = self._commands[index]
         arguments = [*command.arguments, "--worker", str(index), *(["--restarted"] if is_restart else [])]
         ours, theirs = socket.socketpair()
-        self._lines[index] = line = await WorkerLine.over(ours)
+        self._lines[index] = line = await WorkerConnection.over(ours)
         # From here on changed files are sent over the line: none is missed.
         line.hand_over(self._handover())
         try:

@@ -23,7 +23,7 @@ def partition_of(key: bytes, partitions: int) -> int:
     return int(murmur2(key) & 0x7FFFFFFF) % partitions
 
 
-class Growth:
+class AddedPartitions:
     """Of `topic`, from `before` partitions to `now`."""
 
     def __init__(self, topic: str, before: int, now: int) -> None:

@@ -10,7 +10,7 @@ import structlog
 
 from processor.errors import KafkaError
 from processor.kafka.commit_metadata import Mark
-from processor.worker.reach import reach_of
+from processor.worker.reach import advanced_reach
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -61,7 +61,7 @@ class Commits:
         """
         async with self._one_at_a_time:
             for partition in partitions:
-                reach_of(partition, self._source)
+                advanced_reach(partition, self._source)
             offsets = {
                 partition: partition.next_offset
                 for partition in partitions

@@ -166,7 +166,7 @@ class DeadLetterLimit:
                 "what was let through is done, dead letters count again",
                 partition=partition,
                 offset=offset,
-                letters=dead_letters,
+                dead_letters=dead_letters,
             )
 
     def _count(self, partition: int, batch: Passing) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from processor.kafka.source import Source
     from processor.kinesis.writer import Writer
     from processor.telemetry.status import Status
-    from processor.worker.added_partitions import Growth
+    from processor.worker.added_partitions import AddedPartitions
     from processor.worker.owned_partitions import OwnedPartitions
 
 _LOOK_S: Final = 0.5
@@ -36,7 +36,7 @@ class Health:
         status: Status,
         *,
         silence_max_s: float,
-        growth: Callable[[], Growth | None],
+        growth: Callable[[], AddedPartitions | None],
     ) -> None:
         self._source = source
         self._heartbeats = heartbeats

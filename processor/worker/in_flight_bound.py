@@ -22,7 +22,7 @@ STARVED_AFTER_S: Final = 2.0
 """For how long all must wait before they get it."""
 
 
-class Bound:
+class InFlightBound:
     """Of one worker. `max_records` are taken at once, at most, and the rest of a batch."""
 
     def __init__(self, limit_bytes: int, max_records: int) -> None:

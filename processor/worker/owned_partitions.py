@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from processor.worker.commits import Commits
     from processor.worker.dead_letter_limit import DeadLetterLimit
     from processor.worker.partition import Partition
-    from processor.worker.restorer import Restorer
+    from processor.worker.partition_factory import PartitionFactory
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +38,7 @@ class OwnedPartitions:
     def __init__(
         self,
         source: Source,
-        restorer: Restorer,
+        restorer: PartitionFactory,
         commits: Commits,
         limit: DeadLetterLimit,
         status: Status,

@@ -302,7 +302,7 @@ class Partition:
         self._in_flight.popleft()
         self.next_offset = batch.next_offset
         self.reached_timestamp_ms = batch.timestamp_ms
-        if batch.has_left:
+        if batch.has_departed:
             self._departures.add(batch.next_offset)
         self.held_bytes -= batch.size_bytes
         self._spans.popleft().acknowledged(batch, rejected)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import structlog
 
 from processor.errors import KafkaError
-from processor.worker.reach import reach_of
+from processor.worker.reach import advanced_reach
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +52,7 @@ class _Seen:
     """Since when its end stands short of the high watermark."""
 
 
-class Tail:
+class PartitionEnds:
     """Of the partitions that a worker works on, as they are at any time; a topic that is compacted `may_have_gaps`."""
 
     def __init__(
@@ -99,7 +99,7 @@ class Tail:
         for gone in self._seen.keys() - self._partitions.keys():
             del self._seen[gone]
         for number, partition in self._partitions.items():
-            reach = reach_of(partition, self._source)
+            reach = advanced_reach(partition, self._source)
             if reach is None:
                 self._seen.pop(number, None)
                 continue

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from processor.telemetry.lost_events import LostEvents
-from processor.worker.added_partitions import Growth
+from processor.worker.added_partitions import AddedPartitions
 from processor.worker.commits import Commits
 from processor.worker.dead_letter_limit import DeadLetterLimit, let_through
 from processor.worker.health import Health
-from processor.worker.in_flight_bound import Bound
+from processor.worker.in_flight_bound import InFlightBound
 from processor.worker.owned_partitions import OwnedPartitions
-from processor.worker.partition_ends import Tail
+from processor.worker.partition_ends import PartitionEnds
+from processor.worker.partition_factory import PartitionFactory, Shared
 from processor.worker.polling import Poller
-from processor.worker.reach import reach_of
-from processor.worker.restorer import Restorer, Shared
+from processor.worker.reach import advanced_reach
 from processor.worker.takeover import Takeover
 from processor.worker.topic_watch import check_topics, watch_topics
 
@@ -108,7 +108,7 @@ class Pipeline:
             on_room=wake.set,
             tracer=tracer,
         )
-        self._restorer = Restorer(parts.core, shared, takeover, status)
+        self._restorer = PartitionFactory(parts.core, shared, takeover, status)
         self._owned = OwnedPartitions(
             source,
             self._restorer,
@@ -124,7 +124,7 @@ class Pipeline:
         self._poller = Poller(
             source,
             self.partitions,
-            Bound(settings.service.in_flight_bytes, kafka.max_poll_records),
+            InFlightBound(settings.service.in_flight_bytes, kafka.max_poll_records),
             status,
             wake=wake,
             growth=lambda: self._growth,
@@ -138,8 +138,10 @@ class Pipeline:
             silence_max_s=_MISSED_HEARTBEATS * kafka.heartbeat_interval_ms / 1000,
             growth=lambda: self._growth,
         )
-        self.tail = Tail(kafka, source, self.partitions, status, may_have_gaps=parts.source_is_compacted)
-        self._growth: Growth | None = None
+        self.tail = PartitionEnds(
+            kafka, source, self.partitions, status, may_have_gaps=parts.source_is_compacted
+        )
+        self._growth: AddedPartitions | None = None
         self._letting_through: asyncio.Task[None] | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._is_ending = False
@@ -199,7 +201,7 @@ class Pipeline:
         self.source.pause(partitions)
         known = self._parts.changelog_shape.partitions
         if self.source.partition_count > known:
-            self._growth = Growth(self.source.topic, known, self.source.partition_count)
+            self._growth = AddedPartitions(self.source.topic, known, self.source.partition_count)
         partitions = [number for number in partitions if number < known]
         self._owned.begin(partitions)
         self.status.rebalanced()
@@ -223,8 +225,8 @@ class Pipeline:
         self._lost_events.deleted(partition, first, end)
 
     def reach(self, number: int) -> Reach | None:
-        """Return how far a partition that is worked on is read, and how far it goes; None where it is not known yet."""
-        return reach_of(self.partitions[number], self.source)
+        """Return how far a partition that is worked on is read, past what is no event, and how far it goes; None where it is not known yet."""
+        return advanced_reach(self.partitions[number], self.source)
 
     def follow(self, core: Core) -> None:
         """Have every partition's next batch worked on by another core."""

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from processor.kafka.poll_room import Room
     from processor.kafka.source import Records, Source
     from processor.telemetry.status import Status
-    from processor.worker.added_partitions import Growth
-    from processor.worker.in_flight_bound import Bound
+    from processor.worker.added_partitions import AddedPartitions
+    from processor.worker.in_flight_bound import InFlightBound
     from processor.worker.partition import Partition
 
 log = structlog.get_logger(__name__)
@@ -39,11 +39,11 @@ class Poller:
         self,
         source: Source,
         partitions: Mapping[int, Partition],
-        bound: Bound,
+        bound: InFlightBound,
         status: Status,
         *,
         wake: asyncio.Event,
-        growth: Callable[[], Growth | None],
+        growth: Callable[[], AddedPartitions | None],
     ) -> None:
         self._source = source
         self._partitions = partitions

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from processor.worker.partition import Partition
 
 
-def reach_of(partition: Partition, source: Source) -> Reach | None:
-    """Return how far a partition is read, and how far it goes; None where that is not known yet.
+def advanced_reach(partition: Partition, source: Source) -> Reach | None:
+    """Acknowledge what a partition has read that is no event, once all before it is; then return how far it is read and goes.
 
-    What was read and is no event is thereby acknowledged, once all before it is (`Partition.pass_to`).
+    None where that is not known yet. Markers of transactions are no events, nor is what compaction took.
     """
     reach = source.reach(partition.number)
     if reach is not None:
@@ -25,7 +25,7 @@ def reach_of(partition: Partition, source: Source) -> Reach | None:
 
 def reached_and_end(partitions: Mapping[int, Partition], source: Source) -> dict[int, tuple[int, int]]:
     """Return, of each partition whose reach is known, the offset that is reached, and the one where it ends."""
-    reaches = {number: reach_of(partition, source) for number, partition in partitions.items()}
+    reaches = {number: advanced_reach(partition, source) for number, partition in partitions.items()}
     return {
         number: (partitions[number].reached_offset, reach.end)
         for number, reach in reaches.items()

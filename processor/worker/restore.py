@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from processor.errors import StateUnavailable
 from processor.kafka.changelog import CONSUMED_KEY, OFFSET_HEADER, OWN_KEYS, STREAM_KEY
-from processor.profile.state_record import encode_left, record_offset
+from processor.profile.state_record import encode_departed, record_offset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -123,4 +123,4 @@ def _state(record: ConsumerRecord[bytes, bytes]) -> bytes:
     if record.value is not None:
         return bytes(record.value)
     offsets = [int(value) for name, value in record.headers if name == OFFSET_HEADER]
-    return encode_left(offsets[-1] if offsets else -1)
+    return encode_departed(offsets[-1] if offsets else -1)

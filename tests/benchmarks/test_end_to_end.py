@@ -64,7 +64,7 @@ def test_cpu_and_memory_are_those_of_children_too_ended_or_not(tmp_path: Path) -
     assert peaks[1] < 64 << 20
 
 
-def test_what_ends_early_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
+def test_what_ends_early_is_reported_with_the_end_of_its_log(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "raise SystemExit('no such topic')"]
     with (
         started(command, os.environ, os.sched_getaffinity(0), tmp_path / "log") as tree,

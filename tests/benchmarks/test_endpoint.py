@@ -65,7 +65,7 @@ async def test_it_counts_what_the_writer_sends() -> None:
     assert figures.bytes > 700 * 60
 
 
-async def test_it_tells_the_newest_time_of_each_record_and_when_it_was_answered() -> None:
+async def test_it_says_the_newest_time_of_each_record_and_when_it_was_answered() -> None:
     began_s = time.time()
     with running(shards=4, timed=True, latency_ms=20) as endpoint:
         await written(endpoint, 300)

@@ -40,7 +40,9 @@ def parser() -> argparse.ArgumentParser:
         (["--zipf", "-1"], "zipf must be a number from 0 on"),
     ],
 )
-def test_what_does_not_fit_is_told(options: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_does_not_fit_is_reported(
+    options: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     made = parser()
     with pytest.raises(SystemExit) as ended:
         shape_of(made, made.parse_args(options))

@@ -114,7 +114,7 @@ def test_redpanda_connect_is_found_on_the_path_alone(tmp_path: Path, monkeypatch
     assert find_connect() == binary
 
 
-def test_runs_are_told_by_median_and_spread() -> None:
+def test_runs_are_reported_by_median_and_spread() -> None:
     told = report.spread([{"a": 3.0, "b": 1200.4}, {"a": 1.0, "b": 1300.6}, {"a": 2.0, "b": 1250.0}])
     assert told["a"] == {"median": 2.0, "min": 1.0, "max": 3.0, "runs": [3.0, 1.0, 2.0]}
     assert told["b"]["runs"] == [1200, 1301, 1250]

@@ -109,7 +109,7 @@ def own_signals() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_service_that_is_told_to_end_while_its_modules_are_loaded_ends_with_0(
+def test_a_service_that_is_asked_to_end_while_its_modules_are_loaded_ends_with_0(
     number: signal.Signals, own_signals: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def loading(name: str) -> None:

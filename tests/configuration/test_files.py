@@ -187,7 +187,9 @@ def test_words_and_dates_that_old_yaml_converts_stay_texts() -> None:
         ("[person.email]", "[person.email]\ndescription: !!python/name:os.system", 9, "description"),
     ],
 )
-def test_a_mistake_is_told_with_its_line_and_member(was: str, becomes: str, line: int, member: str) -> None:
+def test_a_mistake_is_reported_with_its_line_and_member(
+    was: str, becomes: str, line: int, member: str
+) -> None:
     assert was in GOOD
     assert (line, member) in told(GOOD.replace(was, becomes))
 
@@ -213,14 +215,14 @@ def test_a_mistake_is_told_with_its_line_and_member(was: str, becomes: str, line
         ("opt-in", "''", 12, "consentPolicies[0].name"),
     ],
 )  # fmt: skip
-def test_a_mistake_in_governance_is_told_with_its_line_and_member(
+def test_a_mistake_in_governance_is_reported_with_its_line_and_member(
     was: str, becomes: str, line: int, member: str
 ) -> None:
     assert was in GOOD_GOVERNANCE
     assert (line, member) in told(GOOD, GOOD_GOVERNANCE.replace(was, becomes, 1))
 
 
-def test_all_that_is_wrong_with_both_files_is_told_at_once() -> None:
+def test_all_that_is_wrong_with_both_files_is_reported_at_once() -> None:
     wrong = (
         GOOD.replace("name: Loyalty exports", "name: 5")
         .replace("namespace: crm", "namespace: ups")
@@ -256,7 +258,7 @@ def test_a_misspelt_member_is_recognised() -> None:
 @pytest.mark.parametrize(
     "text", ["", "# only a comment\n", "---\n", "null", "[]", "5", "a: [", "a:\n\tb: 1", "*x"]
 )
-def test_a_file_that_is_no_mapping_is_told(text: str) -> None:
+def test_a_file_that_is_no_mapping_is_reported(text: str) -> None:
     assert problems(text)
 
 
@@ -287,7 +289,7 @@ def test_secrets_are_in_no_message_and_no_representation() -> None:
         )
 
 
-def test_files_that_cannot_be_read_are_told_together(tmp_path: Path) -> None:
+def test_files_that_cannot_be_read_are_reported_together(tmp_path: Path) -> None:
     (tmp_path / "latin.yaml").write_bytes(b"name: \xe4")
     with pytest.raises(ConfigurationError) as refused:
         load_configuration(tmp_path / "latin.yaml", tmp_path / "absent.yaml", {})

@@ -60,7 +60,9 @@ UNUSABLE: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("what", UNUSABLE)
-def test_a_file_that_cannot_be_used_is_told_at_the_member_that_names_it(tmp_path: Path, what: str) -> None:
+def test_a_file_that_cannot_be_used_is_reported_at_the_member_that_names_it(
+    tmp_path: Path, what: str
+) -> None:
     make, message = UNUSABLE[what]
     path = tmp_path / "key"
     make(path)
@@ -78,7 +80,7 @@ def test_a_file_that_cannot_be_used_is_told_at_the_member_that_names_it(tmp_path
         read_key(path)
 
 
-def test_a_name_that_no_file_can_have_is_told() -> None:
+def test_a_name_that_no_file_can_have_is_reported() -> None:
     (problem,) = key_file_problems(destination('"a\\0b"'))
     assert "zero character" in problem.message
 

@@ -135,7 +135,7 @@ def test_what_was_meant_is_a_member_of_that_place_that_is_not_there_yet(
         ),
     ],
 )
-def test_a_member_at_the_wrong_place_is_told_where_it_belongs(
+def test_a_member_at_the_wrong_place_is_reported_where_it_belongs(
     which: int, place: tuple[str | int, ...], name: str, remedy: str
 ) -> None:
     assert problem_with(which, place, name).remedy == remedy
@@ -165,7 +165,7 @@ def test_two_segments_whose_joined_names_are_alike_are_two(
     assert len(set(names)) == len(names)
 
 
-def test_a_segment_that_is_given_twice_is_told_where() -> None:
+def test_a_segment_that_is_given_twice_is_reported_where() -> None:
     with pytest.raises(ConfigurationError) as refused:
         parse(segments(("a/b", "c"), ("a", "b/c"), ("a/b", "c")), {})
     (problem,) = refused.value.problems

@@ -39,7 +39,7 @@ def refused(**environ: str) -> list[Problem]:
 @pytest.mark.parametrize(
     "group", ["team:exports", "team exports", "a/b", "Größe", "グループ", "g" * 235, "a\tb", "*", "(x)"]
 )
-def test_a_group_that_makes_no_topics_name_is_told_with_the_setting_that_names_the_changelog(
+def test_a_group_that_makes_no_topics_name_is_reported_with_the_setting_that_names_the_changelog(
     group: str,
 ) -> None:
     (problem,) = refused(**{GROUP: group})
@@ -61,11 +61,11 @@ def test_the_sum_of_group_and_topic_counts() -> None:
 
 @pytest.mark.parametrize("name", ["a b", "a:b", "a/b", "ä", ".", "..", "a" * 250, "a,b", "a\u2028b", " a"])
 @pytest.mark.parametrize("variable", [TOPIC, LETTERS, CHANGELOG])
-def test_a_topic_that_kafka_refuses_is_told(variable: str, name: str) -> None:
+def test_a_topic_that_kafka_refuses_is_reported(variable: str, name: str) -> None:
     assert next(problem.member for problem in refused(**{variable: name})) == variable
 
 
-def test_a_dead_letter_topic_whose_name_follows_and_is_too_long_is_told() -> None:
+def test_a_dead_letter_topic_whose_name_follows_and_is_too_long_is_reported() -> None:
     (problem,) = refused(**{TOPIC: "t" * 240, CHANGELOG: "state"})
     assert problem.member == LETTERS
     assert "253 characters" in problem.message
@@ -73,7 +73,7 @@ def test_a_dead_letter_topic_whose_name_follows_and_is_too_long_is_told() -> Non
     assert named.kafka.dead_letter_topic == "letters"
 
 
-def test_all_that_is_wrong_with_names_is_told_together() -> None:
+def test_all_that_is_wrong_with_names_is_reported_together() -> None:
     told = {problem.member for problem in refused(**{SERVERS: "a", GROUP: "a:b", LETTERS: "a b"})}
     assert told == {SERVERS, CHANGELOG, LETTERS}
 
@@ -87,7 +87,7 @@ def test_all_that_is_wrong_with_names_is_told_together() -> None:
         ({LETTERS: "exports-profiles-state"}, CHANGELOG, LETTERS),
     ],
 )
-def test_two_topics_that_are_one_are_told(environ: dict[str, str], member: str, other: str) -> None:
+def test_two_topics_that_are_one_are_reported(environ: dict[str, str], member: str, other: str) -> None:
     (problem,) = refused(**environ)
     assert problem.member == member
     assert other in problem.message
@@ -132,7 +132,7 @@ def test_two_topics_that_are_one_are_told(environ: dict[str, str], member: str, 
         (f"{'a.' * 130}a:9092", "neither a host's name"),
     ],
 )
-def test_servers_that_are_none_are_told_with_the_part_and_how_they_are_written(
+def test_servers_that_are_none_are_reported_with_the_part_and_how_they_are_written(
     text: str, trouble: str
 ) -> None:
     (problem,) = refused(**{SERVERS: text})
@@ -225,7 +225,7 @@ def assert_usable(settings: Settings) -> None:
     settings.service.http_host.encode("idna")
 
 
-def test_a_text_that_is_not_utf_8_is_told_once() -> None:
+def test_a_text_that_is_not_utf_8_is_reported_once() -> None:
     assert [each.message for each in refused(**{GROUP: os.fsdecode(b"gr\xfc\xdfe")})] == ["it is not UTF-8"]
 
 
@@ -235,7 +235,7 @@ def test_a_host_to_listen_at(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["*", "http://0.0.0.0", "0.0.0.0:8080", "a b", "[a]", ":8080", "ä"])
-def test_what_is_no_host_to_listen_at_is_told(host: str) -> None:
+def test_what_is_no_host_to_listen_at_is_reported(host: str) -> None:
     (problem,) = refused(PROCESSOR_HTTP_HOST=host)
     assert "0.0.0.0" in problem.remedy
 

@@ -26,7 +26,7 @@ def test_three_variables_are_enough() -> None:
     assert settings.kafka.dead_letter_topic == "profiles-dead-letters"
 
 
-def test_what_is_missing_is_told_at_once() -> None:
+def test_what_is_missing_is_reported_at_once() -> None:
     assert members({}) == list(NEEDED)
 
 
@@ -35,7 +35,7 @@ def test_an_empty_variable_counts_as_unset() -> None:
     assert load_settings({**NEEDED, "PROCESSOR_HTTP_PORT": ""}).service.http_port == 8080
 
 
-def test_a_misspelt_variable_is_told_with_the_one_that_was_meant() -> None:
+def test_a_misspelt_variable_is_reported_with_the_one_that_was_meant() -> None:
     with pytest.raises(ConfigurationError) as refused:
         load_settings({**NEEDED, "PROCESSOR_KINESIS_LINGERMS": "1"})
     assert "PROCESSOR_KINESIS_LINGER_MS" in refused.value.problems[0].remedy
@@ -55,7 +55,7 @@ def test_a_misspelt_variable_is_told_with_the_one_that_was_meant() -> None:
         ("PROCESSOR_SHUTDOWN_TIMEOUT_MS", "0"),
     ],
 )
-def test_a_value_out_of_bounds_is_told(name: str, value: str) -> None:
+def test_a_value_out_of_bounds_is_reported(name: str, value: str) -> None:
     assert members({**NEEDED, name: value}) == [name]
 
 
@@ -68,11 +68,11 @@ def test_a_value_out_of_bounds_is_told(name: str, value: str) -> None:
         {"PROCESSOR_KAFKA_TLS_CERT_FILE": "cert.pem"},
     ],
 )
-def test_values_that_do_not_go_together_are_told(environ: dict[str, str]) -> None:
+def test_values_that_do_not_go_together_are_reported(environ: dict[str, str]) -> None:
     assert members({**NEEDED, **environ}) == ["PROCESSOR_KAFKA_*"]
 
 
-def test_problems_of_all_groups_are_told_together() -> None:
+def test_problems_of_all_groups_are_reported_together() -> None:
     environ = {"PROCESSOR_HTTP_PORT": "x", "PROCESSOR_KINESIS_LINGER_MS": "x", "PROCESSOR_NOTHING": "x"}
     assert set(members(environ)) == {*environ, *NEEDED}
 
@@ -96,7 +96,7 @@ def test_secrets_are_never_shown(tmp_path: Path) -> None:
     assert "hunter2" not in str(refused.value)
 
 
-def test_a_secrets_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_a_secrets_file_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     name = "PROCESSOR_KAFKA_SASL_PASSWORD_FILE"
     assert members({**NEEDED, name: str(tmp_path / "absent")}) == [name]
 

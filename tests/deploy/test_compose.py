@@ -47,7 +47,7 @@ def test_the_compose_specification_takes_it() -> None:
     assert set(parsed.service_names()) == set(SERVICES)
 
 
-def test_every_service_that_is_waited_for_tells_when_it_is_ready() -> None:
+def test_every_service_that_is_waited_for_says_when_it_is_ready() -> None:
     image_has_a_check = any(each.name == "HEALTHCHECK" for each in stages(DEPLOY / "Dockerfile")[-1])
     for name, service in SERVICES.items():
         for other, how in service.get("depends_on", {}).items():

@@ -196,7 +196,7 @@ def runbooks(rules: list[dict[str, Any]]) -> dict[str, str]:
 
 
 @pytest.mark.needs("kustomize")
-def test_what_kubectl_is_told_to_touch_is_there(tmp_path: Path) -> None:
+def test_what_kubectl_is_asked_to_touch_is_there(tmp_path: Path) -> None:
     documents = rendered_of_one_s_own(tmp_path, on_the_page("kustomization.yaml"))
     there = {f"{document['kind'].lower()}/{document['metadata']['name']}" for document in documents}
     there.add("statefulset/processor")

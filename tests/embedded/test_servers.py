@@ -35,7 +35,7 @@ def is_alive(pid: int) -> bool:
     return True
 
 
-def test_a_server_that_ends_at_its_start_is_told_with_its_log(tmp_path: Path) -> None:
+def test_a_server_that_ends_at_its_start_is_reported_with_its_log(tmp_path: Path) -> None:
     server = ServerProcess(
         "the server",
         [sys.executable, "-c", "import sys; sys.exit('no such port')"],
@@ -52,7 +52,7 @@ def test_a_server_that_does_not_answer_is_ended(tmp_path: Path) -> None:
     wait_for(lambda: not is_alive(server.pid))
 
 
-def test_a_command_that_does_not_exist_is_told(tmp_path: Path) -> None:
+def test_a_command_that_does_not_exist_is_reported(tmp_path: Path) -> None:
     with pytest.raises(EmbeddedServerError, match="could not be started"):
         ServerProcess("the server", ["no-such-command"], tmp_path / "log")
 

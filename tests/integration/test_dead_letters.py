@@ -164,6 +164,6 @@ async def test_the_commands_list_show_and_replay(
     assert "sent: 2; skipped: 0" in await told("replay")
 
 
-async def test_a_dead_letter_topic_that_is_not_there_is_told(kafka: str, topic: str) -> None:
+async def test_a_dead_letter_topic_that_is_not_there_is_reported(kafka: str, topic: str) -> None:
     with pytest.raises(KafkaRefused, match=f"topic {topic}-dead-letters does not exist"):
         await dead_letters.replay(settings_for(kafka, topic).kafka, every)

@@ -147,7 +147,7 @@ async def test_an_outage_longer_than_the_session_stops_polling_within_bounds_and
 
 
 @pytest.mark.parametrize("faults", [Faults(unavailable=1.0), Faults(black_hole=True)])
-async def test_kinesis_away_is_told_by_readiness_and_goes_on_by_itself(
+async def test_kinesis_away_is_reported_by_readiness_and_goes_on_by_itself(
     kafka: str, topic: str, scripted: tuple[ScriptedKinesis, str], faults: Faults
 ) -> None:
     kinesis, url = scripted
@@ -175,7 +175,7 @@ async def test_what_failed_is_sent_again_though_the_count_says_that_nothing_did(
     assert numbers(kinesis) == expected(200)
 
 
-async def test_answers_that_cannot_be_read_are_told_by_readiness(
+async def test_answers_that_cannot_be_read_are_reported_by_readiness(
     kafka: str, topic: str, scripted: tuple[ScriptedKinesis, str]
 ) -> None:
     kinesis, url = scripted
@@ -190,7 +190,7 @@ async def test_answers_that_cannot_be_read_are_told_by_readiness(
         await until(lambda: status.is_ready and status.figures.exported == 40)
 
 
-async def test_a_proxy_that_takes_small_bodies_is_got_along_with_and_what_it_never_takes_is_told(
+async def test_a_proxy_that_takes_small_bodies_is_got_along_with_and_what_it_never_takes_is_reported(
     kafka: str, topic: str, scripted: tuple[ScriptedKinesis, str]
 ) -> None:
     kinesis, url = scripted
@@ -232,7 +232,7 @@ async def test_a_stop_with_a_black_hole_ends_in_time_and_loses_nothing(
     assert numbers(kinesis) == expected(40)
 
 
-async def test_kafka_away_for_a_while_is_told_and_got_over(
+async def test_kafka_away_for_a_while_is_reported_and_got_over(
     own_kafka: EmbeddedKafka, scripted: tuple[ScriptedKinesis, str]
 ) -> None:
     kinesis, url = scripted

@@ -159,7 +159,7 @@ async def test_no_command_makes_a_topic(
         assert await topics(obliging) == before, f"{command}\n{told.decode()}"
 
 
-async def test_a_source_that_is_deleted_while_it_runs_stays_so_and_is_told(
+async def test_a_source_that_is_deleted_while_it_runs_stays_so_and_is_reported(
     servers: str, plan: Plan, name: str
 ) -> None:
     await create_topic(servers, name, partitions=3)
@@ -176,7 +176,7 @@ async def test_a_source_that_is_deleted_while_it_runs_stays_so_and_is_told(
 
 
 @pytest.mark.parametrize("partitions", [None, 3, 5], ids=["by a look", "as it was", "with more partitions"])
-async def test_a_source_that_is_made_anew_while_it_runs_is_told_as_that(
+async def test_a_source_that_is_made_anew_while_it_runs_is_reported_as_that(
     obliging: str, plan: Plan, name: str, partitions: int | None
 ) -> None:
     await create_topic(obliging, name, partitions=3)
@@ -198,7 +198,7 @@ async def test_a_source_that_is_made_anew_while_it_runs_is_told_as_that(
     assert "made anew" in await refused(settings, plan)
 
 
-async def test_a_changelog_that_somebody_made_by_looking_is_told_as_that_and_may_be_deleted(
+async def test_a_changelog_that_somebody_made_by_looking_is_reported_as_that_and_may_be_deleted(
     obliging: str, plan: Plan, name: str
 ) -> None:
     await create_topic(obliging, name, partitions=3)

@@ -159,7 +159,7 @@ async def test_a_worker_that_is_killed_holds_up_its_own_partitions_alone_and_an_
     assert first_occurrences(scripted) == expected(producer.events)
 
 
-async def test_one_that_waits_ends_at_once_when_it_is_told_to_and_comes_back_as_the_one_that_has_the_id(
+async def test_one_that_waits_ends_at_once_when_it_is_asked_to_and_comes_back_as_the_one_that_has_the_id(
     kafka: str, topic: str, tmp_path: Path
 ) -> None:
     scripted = ScriptedKinesis(random.Random(5))

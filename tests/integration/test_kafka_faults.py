@@ -85,7 +85,7 @@ async def create(servers: str, topic: str, partitions: int = 2, **configuration:
         await admin.close()
 
 
-async def test_what_no_acl_allows_is_told_at_the_start_and_while_it_runs(
+async def test_what_no_acl_allows_is_reported_at_the_start_and_while_it_runs(
     guarded: EmbeddedKafka, scripted: tuple[ScriptedKinesis, str]
 ) -> None:
     kinesis, url = scripted

@@ -66,7 +66,7 @@ async def reset(settings: Settings, line: str, home: Path) -> None:
     await kafka_tools.run(line, home)
 
 
-async def test_a_reset_forward_is_told_and_set_back_as_the_run_book_says_it_repairs_all(
+async def test_a_reset_forward_is_reported_and_set_back_as_the_run_book_says_it_repairs_all(
     kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str], tmp_path: Path
 ) -> None:
     scripted, url = kinesis
@@ -109,7 +109,7 @@ async def deleted_until(servers: str, topic: str, offset: int) -> None:
         await admin.close()
 
 
-async def test_what_the_source_deleted_unread_is_told_at_a_start_and_while_it_runs(
+async def test_what_the_source_deleted_unread_is_reported_at_a_start_and_while_it_runs(
     kafka: str, kinesis: tuple[ScriptedKinesis, str]
 ) -> None:
     scripted, url = kinesis
@@ -153,7 +153,7 @@ async def test_what_the_source_deleted_unread_is_told_at_a_start_and_while_it_ru
     assert exported == set(range(10)) | set(range(25, second["lost_from"])) | set(range(290, 300))
 
 
-async def test_a_group_that_begins_anew_on_another_topic_is_told_so(
+async def test_a_group_that_begins_anew_on_another_topic_is_reported_so(
     kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str]
 ) -> None:
     scripted, url = kinesis

@@ -70,7 +70,7 @@ async def end_of(settings: Settings) -> int:
         await consumer.stop()
 
 
-async def test_a_changelog_that_is_deleted_under_load_is_told_refused_and_written_anew_and_no_exit_is_lost(
+async def test_a_changelog_that_is_deleted_under_load_is_reported_refused_and_written_anew_and_no_exit_is_lost(
     kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str], settings: Settings, tmp_path: Path
 ) -> None:
     scripted, url = kinesis

@@ -104,7 +104,7 @@ async def test_the_series_of_revoked_partitions_disappear(
             await two.kill()
 
 
-async def test_one_port_answers_for_all_workers_and_tells_of_one_that_is_missing(
+async def test_one_port_answers_for_all_workers_and_says_of_one_that_is_missing(
     kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str], tmp_path: Path
 ) -> None:
     scripted, url = kinesis

@@ -181,12 +181,12 @@ async def connect(settings: Settings) -> None:
         pass
 
 
-async def test_a_client_certificate_that_is_missing_is_told(secured: Secured) -> None:
+async def test_a_client_certificate_that_is_missing_is_reported(secured: Secured) -> None:
     with pytest.raises(KafkaUnavailable, match="it may ask for a client certificate"):
         await connect(secured.settings("MUTUAL"))
 
 
-async def test_tls_to_a_listener_without_it_is_told(secured: Secured) -> None:
+async def test_tls_to_a_listener_without_it_is_reported(secured: Secured) -> None:
     plain = secured.settings("TLS", kafka_servers=secured.broker.bootstrap_servers)
     with pytest.raises(KafkaUnavailable, match="does it speak SSL"):
         await connect(plain)

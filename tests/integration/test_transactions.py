@@ -218,7 +218,7 @@ async def test_behind_a_transaction_s_end_there_is_no_lag_and_a_new_start_begins
     assert repeats(scripted) == 0
 
 
-async def test_an_open_transaction_is_told_with_its_remedy_and_its_end_lets_events_through(
+async def test_an_open_transaction_is_reported_with_its_remedy_and_its_end_lets_events_through(
     kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str], tmp_path: Path
 ) -> None:
     scripted, url = kinesis

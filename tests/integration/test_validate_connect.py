@@ -113,7 +113,7 @@ async def test_what_run_does_without_is_no_trouble(
     assert "[warning" not in told
 
 
-async def test_a_state_directory_that_cannot_be_written_is_told(
+async def test_a_state_directory_that_cannot_be_written_is_reported(
     kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str], tmp_path: Path
 ) -> None:
     (tmp_path / "file").touch()
@@ -127,7 +127,7 @@ async def test_a_state_directory_that_cannot_be_written_is_told(
     assert "PROCESSOR_HTTP_HOST" in address
 
 
-async def test_a_group_that_takes_no_member_of_ours_in_is_told_by_both_and_joined_once_it_does(
+async def test_a_group_that_takes_no_member_of_ours_in_is_reported_by_both_and_joined_once_it_does(
     kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str]
 ) -> None:
     settings, plan = settings_for(kafka, topic), plan_for(kinesis[1])

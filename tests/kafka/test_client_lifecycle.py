@@ -67,7 +67,7 @@ async def test_what_was_begun_is_ended_before_a_cancellation_is_raised(when: str
 async def test_a_cancelled_start_and_a_stop_that_take_too_long_are_broken_off(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(client_lifecycle, "_PATIENCE_S", 0.01)
+    monkeypatch.setattr(client_lifecycle, "_STOP_TIMEOUT_S", 0.01)
     client = Client()
     task = asyncio.create_task(use(client))
     await client.begun["start"].wait()

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from processor.errors import KafkaUnavailable
-from processor.kafka.consumer_pool import Readers
+from processor.kafka.consumer_pool import ConsumerPool
 from tests.support.virtual_time import run_in_virtual_time
 
 
@@ -32,7 +32,7 @@ class World:
     def __init__(self) -> None:
         self.started = self.stopped = self.reading = self.most = 0
         self.is_away = False
-        self.readers = Readers(lambda: cast("Any", Consumer(self)), "connecting", 4)
+        self.readers = ConsumerPool(lambda: cast("Any", Consumer(self)), "connecting", 4)
 
     async def read(self) -> None:
         async with self.readers.one():
@@ -83,7 +83,7 @@ def test_one_that_failed_or_was_broken_off_is_not_used_again() -> None:
     assert (world.started, world.stopped) == (6, 6)
 
 
-def test_where_none_can_be_connected_all_are_told_and_none_is_left() -> None:
+def test_where_none_can_be_connected_all_are_reported_and_none_is_left() -> None:
     world = World()
     world.is_away = True
 

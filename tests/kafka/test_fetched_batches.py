@@ -126,7 +126,7 @@ def test_what_stands_before_a_corrupt_batch_is_whole_and_the_position_stays_befo
     assert found.is_exhausted
 
 
-def test_a_corrupt_batch_is_told_where_nothing_stands_before_it() -> None:
+def test_a_corrupt_batch_is_reported_where_nothing_stands_before_it() -> None:
     found = fetched(corrupt(batch([2, 3])), position=2)
     with pytest.raises(kafka.CorruptRecordException):
         found.take(100)

@@ -84,7 +84,7 @@ async def test_after_a_batch_that_the_broker_refused_all_partitions_go_on_in_ord
         assert [r.value for r in records if r.partition == partition] == [b"0", b"1", b"2", b"3"]
 
 
-async def test_those_that_wait_when_a_producer_is_replaced_are_told_or_have_what_they_sent(
+async def test_those_that_wait_when_a_producer_is_replaced_are_reported_or_have_what_they_sent(
     small: str, producer: IdempotentProducer
 ) -> None:
     await send(producer, small, b"0")

@@ -62,7 +62,7 @@ async def test_clients_are_given_the_provider() -> None:
     assert isinstance(options["sasl_oauth_token_provider"], MskToken)
 
 
-async def test_without_the_extra_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_the_extra_the_remedy_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "aws_msk_iam_sasl_signer", None)
     with pytest.raises(ConfigurationError, match=r"profile-export-processor\[msk-iam\]"):
         MskToken("eu-west-1")

@@ -52,7 +52,7 @@ class Asked:
 
 @pytest.mark.parametrize("code", [14, 15, 16])
 @pytest.mark.parametrize("response", [OffsetFetchResponse_v2, OffsetFetchResponse_v3])
-async def test_a_member_asks_until_it_is_told(
+async def test_a_member_asks_until_it_is_reported(
     monkeypatch: pytest.MonkeyPatch, code: int, response: Any
 ) -> None:
     begin = [0] if response is OffsetFetchResponse_v3 else []
@@ -80,7 +80,7 @@ async def test_what_no_waiting_cures_is_raised(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.parametrize("code", [14, 16, 30])
-async def test_an_admin_client_is_told_the_error(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+async def test_an_admin_client_is_reported_the_error(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     Asked(monkeypatch, [OffsetFetchResponse_v3(0, NOTHING, code)])
     admin = object.__new__(AIOKafkaAdminClient)
     with pytest.raises(kafka.for_code(code)):

@@ -79,7 +79,7 @@ async def answering(answer: bytes) -> AsyncIterator[Stream]:
     ],
 )
 @pytest.mark.parametrize("place", ["body", "namespace", "header"])
-async def test_an_answers_code_tells_what_to_do(
+async def test_an_answers_code_says_what_to_do(
     status: int, code: str, expected: type[KinesisError], message: str, place: str
 ) -> None:
     if place == "header":
@@ -136,7 +136,7 @@ def html(status: int, title: str, headers: str = "") -> bytes:
         (504, KinesisUnavailable, "fails"),
     ],
 )
-async def test_an_answer_that_is_not_aws_own_is_told_as_what_it_is(
+async def test_an_answer_that_is_not_aws_own_is_reported_as_what_it_is(
     status: int, expected: type[KinesisError], message: str
 ) -> None:
     async with answering(html(status, "A Proxy")) as stream:
@@ -166,7 +166,7 @@ AWS_SAYS = (
         ("of an explicit deny in an identity-based policy", "denies kinesis:PutRecords explicitly"),
     ],
 )
-async def test_aws_own_message_is_kept_and_tells_which_policy_denies(because: str, remedy: str) -> None:
+async def test_aws_own_message_is_kept_and_says_which_policy_denies(because: str, remedy: str) -> None:
     answer = http(400, {"__type": "AccessDeniedException", "Message": AWS_SAYS + because})
     async with answering(answer) as stream:
         with pytest.raises(KinesisRefused, match=re.escape(remedy)) as raised:

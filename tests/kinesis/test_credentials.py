@@ -395,7 +395,7 @@ async def test_credentials_that_aws_takes_no_more_are_looked_for_anew(
     assert seen == ["OLD", "NEW", "NEW"]
 
 
-async def test_botocore_tells_nothing_beside_and_no_trace(
+async def test_botocore_says_nothing_beside_and_no_trace(
     home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with providing(lambda _: (403, sts("AccessDenied"))) as url:

@@ -40,7 +40,7 @@ def test_what_may_be_a_record_or_a_secret_is_left_out(data: bytes) -> None:
 
 
 @given(st.text(min_size=4, max_size=300), st.text(max_size=20), st.text(max_size=20))
-def test_what_is_hidden_is_not_told(key: str, before: str, after: str) -> None:
+def test_what_is_hidden_is_not_reported(key: str, before: str, after: str) -> None:
     assert key not in redacted(f"{before}{key}{after}", [key]) or key in redacted(before + "…" + after)
 
 
@@ -51,7 +51,7 @@ def test_a_message_is_one_bounded_line_without_control_characters(text: str) -> 
         assert all(c.isprintable() for c in found)
 
 
-def test_a_url_is_told_unless_it_may_hold_a_secret() -> None:
+def test_a_url_is_reported_unless_it_may_hold_a_secret() -> None:
     assert line("no way to http://127.0.0.1:51679/a/rather/long/path/to/credentials") == (
         "no way to http://127.0.0.1:51679/a/rather/long/path/to/credentials"
     )

@@ -55,7 +55,7 @@ def test_what_is_sent_again_is_no_candidate_any_more() -> None:
     async def world() -> None:
         parts = Parts()
         call = taken_call(parts)
-        call.items[0].accuse(7)
+        call.items[0].add_evidence(7)
         parts.retries.now(call.items, "cancelled")
         assert call.items[0].evidence is None
 

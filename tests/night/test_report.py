@@ -41,7 +41,7 @@ _NIGHT = Night(
 )
 
 
-def test_a_row_tells_what_was_done_and_what_came_of_it() -> None:
+def test_a_row_says_what_was_done_and_what_came_of_it() -> None:
     assert table([_ROW, replace(_ROW, repeated=0, alerts=())]).splitlines()[2:] == [
         "| 1:01 | `kill -9` of one worker | 0 s | 4 s | 3: it ended | ProcessorRestarts after 47 s |",
         "| 1:01 | `kill -9` of one worker | 0 s | 4 s | 0 | none |",

@@ -68,7 +68,7 @@ def test_an_event_that_the_core_fails_on_changes_no_state() -> None:
     assert (batch.changes, batch.exports, batch.next_offset) == ({}, [], 2)
 
 
-def test_a_failure_without_end_is_told_in_some_lines() -> None:
+def test_a_failure_without_end_is_reported_in_some_lines() -> None:
     def fail(depth: int) -> None:
         fail(depth + 1)
 

@@ -13,7 +13,7 @@ from processor.governance.destination import Connection, Destination, Segment
 from processor.governance.document import Governance
 from processor.governance.plan import compile_plan
 from processor.profile.core import Core
-from processor.profile.state_record import decode_record, has_left
+from processor.profile.state_record import decode_record, has_departed
 from tests.support.changed_plans import Plan, assert_same_state, given_event, other_plans, plan
 from tests.support.core_with_state import CoreWithState, assert_same
 from tests.support.naive_model import NaiveModel
@@ -53,7 +53,9 @@ def follow(phases: Phases) -> Counter[str]:
                 assert_same_state(event, model, core)
                 if number and answer[2] is None and before is not None:
                     after = core.states[event.key or b""]
-                    met["left in silence" if has_left(after) and not has_left(before) else "unchanged"] += 1
+                    met[
+                        "left in silence" if has_departed(after) and not has_departed(before) else "unchanged"
+                    ] += 1
     return met
 
 
@@ -97,7 +99,7 @@ def test_a_profile_that_is_only_in_segments_that_are_not_mapped_any_more_is_forg
     assert core.apply(given_event())[2] is not None
     core.core = Core(compile_plan(plan([("ups", "s2")])))
     assert core.apply(given_event()) == (None, None, None)
-    assert has_left(core.states[b"p1"])
+    assert has_departed(core.states[b"p1"])
     assert decode_record(core.states[b"p1"]).offset == core.offset
 
 

@@ -180,13 +180,13 @@ def test_what_is_no_utf_8_is_no_json_anywhere(place: str, text: bytes) -> None:
 
 
 @pytest.mark.parametrize(("raw", "place"), [(b'{"a":}', 5), (b'{"x":1,}', 7), (b"?", 0)])
-def test_where_the_syntax_breaks_is_told(raw: bytes, place: int) -> None:
+def test_where_the_syntax_breaks_is_reported(raw: bytes, place: int) -> None:
     with pytest.raises(InvalidEvent, match=f"not JSON at byte {place}$"):
         decoder("a").decode(raw)
 
 
 @pytest.mark.parametrize("id_", ["1e999", "-1e999"])
-def test_identities_that_no_parser_reads_are_told_as_that(id_: str) -> None:
+def test_identities_that_no_parser_reads_is_reported_as_that(id_: str) -> None:
     with pytest.raises(InvalidEvent) as caught:
         applied(f'{{"segmentMembership":{{}},"identityMap":{{"ecid":[{{"id":{id_}}}]}}}}'.encode())
     assert (caught.value.reason, caught.value.detail) == (Reason.BAD_JSON, "identityMap cannot be read")

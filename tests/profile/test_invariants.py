@@ -165,7 +165,7 @@ def test_what_governance_removes_is_in_no_byte_of_any_export(
     ],
     ids=str,
 )
-def test_why_an_event_is_refused_is_told_without_its_data(value: object) -> None:
+def test_why_an_event_is_refused_is_reported_without_its_data(value: object) -> None:
     core = Core(compile_plan(WIDE, FORBIDDING))
     with pytest.raises(InvalidEvent) as refused:
         core.apply(b"p", marked(value), (), timestamp_ms=0, offset=0, state=None)
@@ -173,7 +173,7 @@ def test_why_an_event_is_refused_is_told_without_its_data(value: object) -> None
 
 
 @given(st.integers(0, 120), st.binary(min_size=1, max_size=3))
-def test_why_a_damaged_text_is_refused_is_told_without_its_data(position: int, damage: bytes) -> None:
+def test_why_a_damaged_text_is_refused_is_reported_without_its_data(position: int, damage: bytes) -> None:
     text = marked({"shown": MARKER, "segmentMembership": {"ups": {"open": {**ENTRY, "status": MARKER}}}})
     damaged = text[:position] + damage + text[position:]
     core = Core(compile_plan(WIDE, FORBIDDING))

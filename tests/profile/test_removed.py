@@ -51,7 +51,7 @@ def told(transition: Transition) -> list[tuple[str, str, list[str], str, str]]:
     ]
 
 
-def test_each_item_that_was_there_and_is_kept_back_is_told() -> None:
+def test_each_item_that_was_there_and_is_kept_back_is_reported() -> None:
     assert sorted(told(applied())) == [
         ("attribute", "a", ["C2"], "no contract data", ACTION),
         ("identity", "ecid", ["C2"], "no contract data", ACTION),
@@ -59,7 +59,7 @@ def test_each_item_that_was_there_and_is_kept_back_is_told() -> None:
     ]
 
 
-def test_what_a_profile_does_not_have_is_not_told() -> None:
+def test_what_a_profile_does_not_have_is_not_reported() -> None:
     bare = {"segmentMembership": {"ups": {"s1": ENTRY, "s3": ENTRY}}, "identityMap": {"crm": [{"id": "2"}]}}
     core = Core(compile_plan(DESTINATION, GOVERNANCE))
     value = json.dumps({"b": "y", **bare}).encode()
@@ -70,7 +70,7 @@ def test_what_a_profile_does_not_have_is_not_told() -> None:
     ]
 
 
-def test_without_consent_each_membership_is_told() -> None:
+def test_without_consent_each_membership_is_reported() -> None:
     found = told(applied(b="n"))
     assert ("segment", "ups/s1", [], "consent", "any") in found
     assert ("segment", "crm/s2", [], "consent", "any") in found
@@ -78,7 +78,7 @@ def test_without_consent_each_membership_is_told() -> None:
     assert applied(b="n").export is None
 
 
-def test_labels_of_the_event_are_told_for_its_identities_as_a_whole() -> None:
+def test_labels_of_the_event_are_reported_for_its_identities_as_a_whole() -> None:
     found = told(applied(labels=b"C2"))
     assert ("identity", "*", ["C2"], "no contract data", ACTION) in found
     assert ("segment", "ups/s1", [], "no contract data", ACTION) in found
@@ -95,7 +95,7 @@ def test_what_the_state_has_already_is_skipped(value: bytes | None) -> None:
     assert not applied().skipped
 
 
-def test_of_a_profile_that_was_deleted_the_identities_that_may_not_leave_now_are_told() -> None:
+def test_of_a_profile_that_was_deleted_the_identities_that_may_not_leave_now_are_reported() -> None:
     before = Core(compile_plan(DESTINATION))
     value = {"segmentMembership": {"ups": {"s1": ENTRY}}, "identityMap": {"ecid": [{"id": "1"}]}}
     state = before.apply(b"p", json.dumps(value).encode(), (), timestamp_ms=0, offset=0, state=None).state
@@ -125,7 +125,7 @@ def state_of(destination: Destination, segment: str) -> bytes:
 
 
 @pytest.mark.parametrize("is_exported", [True, False])
-def test_it_is_told_as_well_where_only_a_time_changes(*, is_exported: bool) -> None:
+def test_it_is_reported_as_well_where_only_a_time_changes(*, is_exported: bool) -> None:
     later = {**ENTRY, "lastQualificationTime": "2021-05-25T21:24:39Z"}
     changes = {
         "segmentMembership": {"ups": {"s1": later}},
@@ -135,7 +135,7 @@ def test_it_is_told_as_well_where_only_a_time_changes(*, is_exported: bool) -> N
     assert ((transition.export is not None), told(transition)) == (is_exported, [A_REMOVED])
 
 
-def test_it_is_told_as_well_where_the_last_segment_is_not_mapped_any_more() -> None:
+def test_it_is_reported_as_well_where_the_last_segment_is_not_mapped_any_more() -> None:
     former = replace(DESTINATION, segments=(Segment("ups", "s9"),))
     transition = again(state_of(former, "s9"), segmentMembership={}, identityMap={})
     assert (transition.export, told(transition)) == (None, [A_REMOVED])

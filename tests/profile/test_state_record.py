@@ -10,9 +10,9 @@ from processor.errors import InvalidStateRecord
 from processor.governance.destination import Segment
 from processor.profile.state_record import (
     decode_record,
-    encode_left,
+    encode_departed,
     encode_record,
-    has_left,
+    has_departed,
     segment_key,
     split_attributes,
 )
@@ -34,14 +34,14 @@ def test_a_record_is_read_as_it_was_written(record: StateRecord) -> None:
 
 @given(st.integers(0, 2**63 - 1))
 def test_a_profile_that_left_keeps_its_offset_alone(offset: int) -> None:
-    left = encode_left(offset)
-    assert has_left(left)
+    left = encode_departed(offset)
+    assert has_departed(left)
     assert decode_record(left) == StateRecord(offset)
 
 
 @given(RECORDS)
 def test_a_member_is_not_taken_for_one_that_left(record: StateRecord) -> None:
-    assert not has_left(encode_record(record))
+    assert not has_departed(encode_record(record))
 
 
 @pytest.mark.parametrize("state", [b"", b"\x00\x91\x01", b"\x02\x91\x01"])
@@ -69,4 +69,4 @@ def test_attributes_are_digests_by_digests() -> None:
 
 @pytest.mark.parametrize("cut", [b"", b"\x01", b"\x02\x91\x07"])
 def test_what_is_cut_short_or_anothers_is_no_profile_that_left(cut: bytes) -> None:
-    assert not has_left(cut)
+    assert not has_departed(cut)

@@ -16,7 +16,7 @@ from processor.configuration import parse_configuration
 from processor.governance.plan import Plan, compile_plan
 from processor.profile.batch import Limits, process
 from processor.profile.core import Core
-from processor.profile.state_record import has_left
+from processor.profile.state_record import has_departed
 from tests.support.members import DESTINATION, changes, plain
 from tests.support.naive_model import NaiveModel
 
@@ -173,7 +173,9 @@ def states_of(events: list[Record]) -> dict[int, dict[bytes, bytes]]:
         states[event.partition].setdefault(event.key, None)
         process(core, states[event.partition], [event], _NO_LIMITS)
     return {
-        partition: {key: state for key, state in found.items() if state is not None and not has_left(state)}
+        partition: {
+            key: state for key, state in found.items() if state is not None and not has_departed(state)
+        }
         for partition, found in states.items()
     }
 

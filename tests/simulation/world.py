@@ -18,7 +18,7 @@ import structlog
 from processor.errors import KafkaRefused, Reason
 from processor.kafka.changelog import OFFSET_HEADER, OWN_KEYS
 from processor.kafka.dead_letters import HEADER_PREFIX
-from processor.profile.state_record import encode_left, has_left, record_offset
+from processor.profile.state_record import encode_departed, has_departed, record_offset
 from processor.settings import load_settings
 from tests.simulation.broker import Broker
 from tests.simulation.consumer import Consumer
@@ -334,7 +334,7 @@ class World:
         for partition in range(PARTITIONS):
             restored = self._restored(partition)
             log = self.broker.log(self.settings.changelog_topic, partition)
-            kept = {key: state for key, state in restored.items() if not has_left(state)}
+            kept = {key: state for key, state in restored.items() if not has_departed(state)}
             if kept != expected[partition]:
                 wrong = {
                     key
@@ -350,7 +350,7 @@ class World:
                 if store.position > log.end:
                     raise Violation(f"partition {partition}: a store is ahead of the changelog")
                 if store.position == log.end:
-                    held = {key: state for key, state in store.records.items() if not has_left(state)}
+                    held = {key: state for key, state in store.records.items() if not has_departed(state)}
                     if held != kept:
                         raise Violation(f"partition {partition}: store and changelog differ")
 
@@ -361,7 +361,7 @@ class World:
             if record.key is None or record.key.startswith(OWN_KEYS):
                 continue
             if record.value is None:
-                state = encode_left(
+                state = encode_departed(
                     next(int(value) for name, value in record.headers if name == OFFSET_HEADER)
                 )
             else:

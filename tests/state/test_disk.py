@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from processor.errors import StateError, StateUnavailable
-from processor.profile.state_record import encode_left
+from processor.profile.state_record import encode_departed
 from processor.state import disk as disks
 from processor.state.disk import Disk, DiskFigures, write_probe
 from processor.state.store_errors import state_error
@@ -33,7 +33,7 @@ async def test_a_full_disk_is_reported_and_all_that_it_was_given_is_still_known(
                 await store.flush()
             assert store.trouble is not None
             assert "the disk is full: make room" in store.trouble
-            await store.apply({b"profile-000000": member(9_000), b"gone": encode_left(9_001)}, 7_000)
+            await store.apply({b"profile-000000": member(9_000), b"gone": encode_departed(9_001)}, 7_000)
             await store.flush()
             assert await store.departed_before(10_000, 10) == []
             found = await store.get_many([*many(0, 6_000)])

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processor.profile.state_record import encode_left, has_left
+from processor.profile.state_record import encode_departed, has_departed
 from processor.state.memory import MemoryStore
 from processor.state.rocksdb_store import POSITION_KEY
 from processor.state.store import Departed
@@ -61,7 +61,7 @@ async def test_the_stream_is_remembered(store: Store) -> None:
 
 
 async def test_profiles_that_departed_are_listed_until_they_are_purged(store: Store) -> None:
-    await store.apply({b"p": encode_left(3), b"q": encode_left(8), b"r": member(9)}, 3)
+    await store.apply({b"p": encode_departed(3), b"q": encode_departed(8), b"r": member(9)}, 3)
     assert await store.departed_before(8, 10) == [Departed(b"p", 3)]
     assert await store.departed_before(9, 10) == [Departed(b"p", 3), Departed(b"q", 8)]
     assert await store.departed_before(9, 1) == [Departed(b"p", 3)]
@@ -71,21 +71,21 @@ async def test_profiles_that_departed_are_listed_until_they_are_purged(store: St
 
 
 async def test_a_profile_that_came_back_is_not_listed_as_departed(store: Store) -> None:
-    await store.apply({b"p": encode_left(3)}, 1)
+    await store.apply({b"p": encode_departed(3)}, 1)
     await store.apply({b"p": member(4)}, 2)
     assert await store.departed_before(10, 10) == []
     assert await store.get_many([b"p"]) == {b"p": member(4)}
 
 
 async def test_a_profile_that_departed_twice_is_listed_once_and_latest(store: Store) -> None:
-    await store.apply({b"p": encode_left(3)}, 1)
+    await store.apply({b"p": encode_departed(3)}, 1)
     await store.apply({b"p": member(4)}, 2)
-    await store.apply({b"p": encode_left(5)}, 3)
+    await store.apply({b"p": encode_departed(5)}, 3)
     assert await store.departed_before(10, 10) == [Departed(b"p", 5)]
 
 
 async def test_a_cleared_store_is_new(store: Store) -> None:
-    await store.apply({b"p": member(3), b"q": encode_left(4)}, 7, "stream")
+    await store.apply({b"p": member(3), b"q": encode_departed(4)}, 7, "stream")
     await store.clear()
     assert (store.position, store.highest_offset, store.stream) == (0, -1, None)
     assert await store.get_many([b"p", b"q"]) == {b"p": None, b"q": None}
@@ -94,7 +94,7 @@ async def test_a_cleared_store_is_new(store: Store) -> None:
 
 async def test_a_store_on_disk_survives(tmp_path: Path) -> None:
     async with opened(tmp_path, 1) as store:
-        await store.apply({b"p": member(3), b"q": encode_left(4)}, 7, "stream")
+        await store.apply({b"p": member(3), b"q": encode_departed(4)}, 7, "stream")
     async with opened(tmp_path, 1) as store:
         assert (store.position, store.highest_offset, store.stream) == (7, 4, "stream")
         assert await store.get_many([b"p"]) == {b"p": member(3)}
@@ -103,9 +103,9 @@ async def test_a_store_on_disk_survives(tmp_path: Path) -> None:
 
 async def test_a_purged_profile_stays_as_long_as_a_zombie_could_append(tmp_path: Path) -> None:
     async with opened(tmp_path, purged_kept_ms=DAY_MS) as store:
-        await store.apply({b"p": encode_left(3)}, 1)
+        await store.apply({b"p": encode_departed(3)}, 1)
         await store.purge([Departed(b"p", 3)], 2)
-        assert await store.get_many([b"p"]) == {b"p": encode_left(3)}
+        assert await store.get_many([b"p"]) == {b"p": encode_departed(3)}
     async with opened(tmp_path, purged_kept_ms=-1) as store:
         await store.purge([], 3)
         await store.flush()
@@ -139,16 +139,20 @@ async def test_a_cancelled_write_is_whole_before_the_store_may_be_closed(tmp_pat
 async def test_after_a_crash_a_store_is_as_it_was_when_it_was_written_last(tmp_path: Path) -> None:
     crashed = tmp_path / "crashed"
     async with opened(tmp_path, purged_kept_ms=DAY_MS) as store:
-        await store.apply({b"p": member(1), b"q": encode_left(2)}, 2, "stream")
+        await store.apply({b"p": member(1), b"q": encode_departed(2)}, 2, "stream")
         await store.apply({b"p": member(3)}, 3)
         await store.flush()
-        await store.apply({b"p": encode_left(4), b"r": member(5)}, 5)
+        await store.apply({b"p": encode_departed(4), b"r": member(5)}, 5)
         await store.purge([Departed(b"q", 2)], 6)
         assert (store.position, await store.departed_before(9, 9)) == (6, [Departed(b"p", 4)])
         shutil.copytree(store.path, crashed / store.path.relative_to(tmp_path))
     async with opened(crashed, purged_kept_ms=DAY_MS) as store:
         assert (store.position, store.highest_offset, store.stream) == (3, 3, "stream")
-        assert await store.get_many([b"p", b"q", b"r"]) == {b"p": member(3), b"q": encode_left(2), b"r": None}
+        assert await store.get_many([b"p", b"q", b"r"]) == {
+            b"p": member(3),
+            b"q": encode_departed(2),
+            b"r": None,
+        }
         assert await store.departed_before(9, 9) == [Departed(b"q", 2)]
 
 
@@ -243,7 +247,7 @@ def test_a_store_on_disk_answers_as_one_in_memory_does(seed: int) -> None:
         for position in range(1, 40):
             match rng.randrange(6):
                 case 0 | 1 | 2:
-                    change = {rng.choice(profiles): rng.choice([member, encode_left])(position)}
+                    change = {rng.choice(profiles): rng.choice([member, encode_departed])(position)}
                     for each in (model, store):
                         await each.apply(change, position)
                 case 3:
@@ -258,7 +262,7 @@ def test_a_store_on_disk_answers_as_one_in_memory_does(seed: int) -> None:
             assert await store.departed_before(position, 9) == await model.departed_before(position, 9)
             found, wanted = await store.get_many(profiles), await model.get_many(profiles)
             # What was purged stays on disk a while, as left.
-            assert {p: r for p, r in found.items() if r and not (has_left(r) and wanted[p] is None)} == {
+            assert {p: r for p, r in found.items() if r and not (has_departed(r) and wanted[p] is None)} == {
                 p: r for p, r in wanted.items() if r
             }
             assert store.highest_offset == model.highest_offset

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from processor.governance.destination import Connection, Destination, Segment
 from processor.governance.document import Governance
-from processor.profile.state_record import decode_record, has_left, segment_key
+from processor.profile.state_record import decode_record, has_departed, segment_key
 from tests.support.strategies import Given, destinations, governances
 
 if TYPE_CHECKING:
@@ -49,10 +49,10 @@ def assert_same_state(event: Given, model: NaiveModel, core: CoreWithState) -> N
     kept, state = model.exported.get(key), core.states.get(key)
     if kept is None:
         # What is in no mapped segment has no state: its record, if any, is one that is forgotten.
-        assert state is None or has_left(state), event
+        assert state is None or has_departed(state), event
         return
     assert state is not None
-    assert not has_left(state)
+    assert not has_departed(state)
     keys = {segment_key(Segment(*place)): time for place, time in kept.times.items()}
     assert decode_record(state).memberships == keys, event
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from processor.errors import InvalidEvent
 from processor.governance.plan import compile_plan
 from processor.profile.core import Core
-from tests.support.naive_model import Number, Told
+from tests.support.naive_model import Number, Outcome
 
 if TYPE_CHECKING:
     from processor.governance.destination import Destination
@@ -61,7 +61,7 @@ def parsed(data: bytes) -> Any:
     return json.loads(data, parse_int=Number, parse_float=Number)
 
 
-def assert_same(event: Given, told: Told, answer: tuple[str | None, str | None, bytes | None]) -> None:
+def assert_same(event: Given, told: Outcome, answer: tuple[str | None, str | None, bytes | None]) -> None:
     reason, partition_key, data = answer
     assert (reason, partition_key) == (told.reason, told.partition_key), event
     if data is not None:

@@ -35,7 +35,7 @@ class Number:
 
 
 @dataclass
-class Told:
+class Outcome:
     """What the model says of an event: a reason to refuse it, an export, or nothing."""
 
     reason: str | None = None
@@ -68,11 +68,11 @@ class NaiveModel:
         value: bytes | None,
         headers: Sequence[tuple[str, bytes | None]],
         timestamp_ms: int,
-    ) -> Told:
+    ) -> Outcome:
         try:
             return self._apply(key, value, headers, timestamp_ms)
         except Refused as refused:
-            return Told(reason=str(refused))
+            return Outcome(reason=str(refused))
 
     def _apply(
         self,
@@ -80,7 +80,7 @@ class NaiveModel:
         value: bytes | None,
         headers: Sequence[tuple[str, bytes | None]],
         timestamp_ms: int,
-    ) -> Told:
+    ) -> Outcome:
         profile_id = read_key(key)
         profile: Tree = None if value is None else self.read_profile(value)
         labels = read_labels(headers)
@@ -130,9 +130,9 @@ class NaiveModel:
         else:
             self.exported.pop(profile_id.encode(), None)
         if not export:
-            return Told()
+            return Outcome()
         data = self.data(attributes, statuses, times, identities)
-        return Told(partition_key=self.partition_key(profile_id, identities), data=data)
+        return Outcome(partition_key=self.partition_key(profile_id, identities), data=data)
 
     def mapped(self) -> list[tuple[str, str]]:
         return [(segment.namespace, segment.id) for segment in self.destination.segments]

@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from processor.configuration import parse_configuration
 from processor.errors import StateRefused
 from processor.governance.plan import Plan, compile_plan
-from processor.profile.state_record import has_left
+from processor.profile.state_record import has_departed
 from processor.state.directory import place_of
 from processor.state.store_inspection import open_to_look
 from tests.support.group import caught_up
@@ -56,7 +56,7 @@ def stored_state(settings: Settings) -> dict[bytes, bytes]:
         database = open_to_look(path)
         for key, record in database.items():
             assert isinstance(key, bytes)
-            if not key.startswith(b"\xff") and not has_left(record):
+            if not key.startswith(b"\xff") and not has_departed(record):
                 found[key] = record
         database.close()
     return found

@@ -24,7 +24,7 @@ from processor.worker.commits import Commits
 from processor.worker.dead_letter_limit import DeadLetterLimit
 from processor.worker.owned_partitions import OwnedPartitions
 from processor.worker.partition import Partition, Stages
-from processor.worker.restorer import Restorer, Shared
+from processor.worker.partition_factory import PartitionFactory, Shared
 from processor.worker.takeover import Takeover
 from tests.kafka.model import Kept, MemoryChangelog
 from tests.simulation.workload import core
@@ -300,7 +300,7 @@ class WorkerParts:
         )
         self.owned = OwnedPartitions(
             self.source,
-            Restorer(core(), shared, takeover, self.status),
+            PartitionFactory(core(), shared, takeover, self.status),
             Commits(self.source, self.changelogs, self.status, 5.0),
             limit,
             self.status,

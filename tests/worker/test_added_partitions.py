@@ -13,7 +13,7 @@ from processor.errors import StateRefused
 from processor.kafka.commit_metadata import Repartition, committed_as, mark_in, repartition_in
 from processor.kafka.offsets import Bounds
 from processor.operations import repartition
-from processor.worker.added_partitions import Growth, partition_of
+from processor.worker.added_partitions import AddedPartitions, partition_of
 from tests.support.virtual_time import run_in_virtual_time
 from tests.worker.parts import Event, settings_of
 
@@ -46,14 +46,14 @@ def test_keys_are_where_kafka_s_default_partitioner_puts_them() -> None:
 
 
 def test_where_the_number_is_a_multiple_all_of_a_former_partition_is_finished() -> None:
-    growth = Growth("events", 2, 4)
+    growth = AddedPartitions("events", 2, 4)
     records = events(*KEYS)
     assert growth.finishing(1, records) is records
     assert growth.stands_at(1) is None
 
 
 def test_else_a_partition_stands_at_the_first_key_that_has_moved_to_it() -> None:
-    growth = Growth("events", 2, 3)
+    growth = AddedPartitions("events", 2, 3)
     ours, strangers = at_home(1, 2), at_home(0, 2, then=1, of=3)
     whole = events(*ours[:3], None)
     assert growth.finishing(1, whole) is whole
@@ -63,7 +63,7 @@ def test_else_a_partition_stands_at_the_first_key_that_has_moved_to_it() -> None
 
 
 def test_it_is_reported_what_is_finished_and_what_to_do_then() -> None:
-    growth = Growth("events", 2, 3)
+    growth = AddedPartitions("events", 2, 3)
     assert "partitions 0, 1 of this worker are not finished yet" in growth.report([0, 1], {1: (7, 9)})
     growth.finishing(1, events(at_home(0, 2)[0], first=7))
     report = growth.report([0, 1], {0: (4, 4), 1: (7, 9)})

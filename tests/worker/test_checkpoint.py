@@ -9,7 +9,7 @@ import pytest
 
 from processor.errors import StateRefused
 from processor.kafka.changelog import CONSUMED_KEY, OWN_KEYS, STREAM_KEY, Span
-from processor.profile.state_record import encode_left, record_offset
+from processor.profile.state_record import encode_departed, record_offset
 from processor.state.memory import MemoryStore
 from processor.state.overlay import Overlay
 from processor.telemetry.status import Status
@@ -163,12 +163,12 @@ def test_profiles_that_left_are_deleted_once_their_offset_is_committed() -> None
     async def live() -> None:
         changelog = MemoryChangelog()
         owner = Owner(changelog)
-        await owner.keep({b"p": encode_left(4), b"q": encode_left(8)})
+        await owner.keep({b"p": encode_departed(4), b"q": encode_departed(8)})
         assert await owner.checkpoint.purge_departed(4) is False
         assert await owner.checkpoint.purge_departed(5) is True
         last = changelog.records[-1]
         assert (last.key, last.value, last.headers) == (b"p", None, [("offset", b"4")])
-        assert owner.store.records == {b"q": encode_left(8)}
+        assert owner.store.records == {b"q": encode_departed(8)}
         assert await owner.checkpoint.purge_departed(5) is False
 
     run_in_virtual_time(live())
@@ -228,7 +228,7 @@ def test_a_profile_with_a_change_on_its_way_is_not_deleted() -> None:
     async def live() -> None:
         changelog = MemoryChangelog()
         owner = Owner(changelog)
-        await owner.keep({b"p": encode_left(4)})
+        await owner.keep({b"p": encode_departed(4)})
         owner.overlay.put({b"p": member(6)})
         assert await owner.checkpoint.purge_departed(5) is False
         assert len(changelog.records) == 2

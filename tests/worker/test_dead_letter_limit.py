@@ -239,7 +239,7 @@ def test_a_batch_across_the_end_of_what_is_let_through_counts_from_there_on(part
     assert done == [*[200] * partitions, 140]
 
 
-def test_a_batch_that_waited_is_told_among_what_was_let_through() -> None:
+def test_a_batch_that_waited_is_reported_among_what_was_let_through() -> None:
     async def world() -> None:
         limit = limit_of(Status())
         waiting = asyncio.create_task(limit.passed(0, [batch(20, 20, 20), batch(20, 20, 40)]))

@@ -10,7 +10,7 @@ import pytest
 
 from processor.kinesis.ticket import Ticket
 from processor.profile.structs import Export
-from processor.worker.added_partitions import Growth
+from processor.worker.added_partitions import AddedPartitions
 from processor.worker.health import Health
 from tests.simulation.disk import NoDisk
 from tests.support.scripted_kinesis import Faults, ScriptedKinesis
@@ -31,7 +31,7 @@ class World:
         self.status.healthy("starting")
         self.source = self.parts.source
         self.heartbeats = Answered()
-        self.growth: Growth | None = None
+        self.growth: AddedPartitions | None = None
         self.health = Health(
             self.source,
             self.heartbeats,
@@ -134,7 +134,7 @@ def test_partitions_that_were_added_are_a_condition_that_says_which_of_this_work
         world.parts.owned.begin([0, 1])
         await asyncio.sleep(1)
         assert world.status.is_ready
-        world.growth = Growth("events", 2, 4)
+        world.growth = AddedPartitions("events", 2, 4)
         await asyncio.sleep(1)
         assert (
             "partitions 0, 1 of this worker are not finished yet"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from processor.kafka.poll_room import Room
 from processor.profile.source_record import size_bytes
-from processor.worker.in_flight_bound import STARVED_AFTER_S, Bound
+from processor.worker.in_flight_bound import STARVED_AFTER_S, InFlightBound
 
 
 class Record(NamedTuple):
@@ -38,7 +38,7 @@ def test_all_that_is_held_is_within_the_bound_and_one_batch_and_every_partition_
     rng = random.Random(seed)
     batch = [Record(b"x" * record_bytes)] * batch_records
     batch_bytes, record_size = size_bytes(batch), size_bytes(batch[:1])
-    bound = Bound(LIMIT, 2000)
+    bound = InFlightBound(LIMIT, 2000)
     held = dict.fromkeys(range(partitions), 0)
     taken = dict.fromkeys(range(partitions), 0)
     stuck = min(stuck, partitions - 1)
@@ -65,7 +65,7 @@ def test_all_that_is_held_is_within_the_bound_and_one_batch_and_every_partition_
 
 @pytest.mark.parametrize("partitions", [1, 3, 600])
 def test_a_partition_that_holds_its_share_takes_nothing_more(partitions: int) -> None:
-    bound = Bound(LIMIT, 2000)
+    bound = InFlightBound(LIMIT, 2000)
     held = dict.fromkeys(range(partitions), 0)
     held[0] = LIMIT // partitions
     room = bound.room(held, 0.0)
@@ -73,7 +73,7 @@ def test_a_partition_that_holds_its_share_takes_nothing_more(partitions: int) ->
 
 
 def test_where_all_is_held_nothing_is_taken_until_some_have_waited_for_long() -> None:
-    bound, held = Bound(LIMIT, 2000), {0: LIMIT + 5_000_000, 1: 0, 2: 0}
+    bound, held = InFlightBound(LIMIT, 2000), {0: LIMIT + 5_000_000, 1: 0, 2: 0}
     assert bound.room(held, 10.0) is None
     assert bound.room(held, 11.9) is None
     room = bound.room(held, 12.0)
@@ -86,7 +86,7 @@ def test_where_all_is_held_nothing_is_taken_until_some_have_waited_for_long() ->
 
 
 def test_without_partitions_there_is_nothing_to_take() -> None:
-    assert Bound(LIMIT, 2000).room({}, 0.0) is None
+    assert InFlightBound(LIMIT, 2000).room({}, 0.0) is None
 
 
 def test_a_room_counts_what_is_taken() -> None:

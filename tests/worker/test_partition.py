@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from processor.errors import KafkaRefused, KafkaUnavailable
-from processor.profile.state_record import encode_left
+from processor.profile.state_record import encode_departed
 from processor.state.memory import MemoryStore
 from tests.kafka.model import MemoryChangelog
 from tests.support.failing_core import SECRET, core_that_fails
@@ -192,8 +192,8 @@ def test_departed_profiles_of_a_former_life_are_purged_at_the_first_commit_and_l
 
     async def world() -> None:
         store, changelog = LookedAt(), MemoryChangelog()
-        changelog.put({b"p": encode_left(4)})
-        await store.apply({b"p": encode_left(4)}, 1)
+        changelog.put({b"p": encode_departed(4)})
+        await store.apply({b"p": encode_departed(4)}, 1)
         async with PartitionParts(store=store, changelog=changelog).running() as partition:
             assert list(store.records) == [b"p"], "a replay may come back to it"
             partition.committed(5)

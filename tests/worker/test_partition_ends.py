@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from processor.errors import KafkaUnavailable
 from processor.kafka.offsets import Reach
 from processor.telemetry.status import Status
-from processor.worker.partition_ends import CONDITION, Tail
+from processor.worker.partition_ends import CONDITION, PartitionEnds
 from tests.support.virtual_time import run_in_virtual_time
 from tests.worker.parts import Event, PartitionParts, ScriptedSource, settings_of
 
@@ -39,12 +39,14 @@ class Looked(ScriptedSource):
             raise KafkaUnavailable("away")
 
 
-def living(story: Callable[[Looked, Tail, Status], Awaitable[None]], *, may_have_gaps: bool = True) -> None:
+def living(
+    story: Callable[[Looked, PartitionEnds, Status], Awaitable[None]], *, may_have_gaps: bool = True
+) -> None:
     async def world() -> None:
         settings = settings_of(kafka_transaction_timeout_ms=1000 * PATIENCE_S)
         looked, status = Looked(), Status()
         status.healthy("starting")
-        tail = Tail(settings.kafka, looked, looked.partitions, status, may_have_gaps=may_have_gaps)
+        tail = PartitionEnds(settings.kafka, looked, looked.partitions, status, may_have_gaps=may_have_gaps)
         running = asyncio.create_task(tail.run())
         try:
             await story(looked, tail, status)
@@ -56,7 +58,7 @@ def living(story: Callable[[Looked, Tail, Status], Awaitable[None]], *, may_have
 
 
 def test_a_transaction_is_reported_at_once_and_is_a_condition_once_it_lasts() -> None:
-    async def story(looked: Looked, tail: Tail, status: Status) -> None:
+    async def story(looked: Looked, tail: PartitionEnds, status: Status) -> None:
         looked.at = Reach(10, 10, 25)
         await asyncio.sleep(5)
         held = tail.held_back(3)
@@ -77,7 +79,7 @@ def test_a_transaction_is_reported_at_once_and_is_a_condition_once_it_lasts() ->
 
 
 def test_transactions_that_follow_each_other_are_none_that_lasts() -> None:
-    async def story(looked: Looked, _: Tail, status: Status) -> None:
+    async def story(looked: Looked, _: PartitionEnds, status: Status) -> None:
         for second in range(3 * PATIENCE_S):
             looked.at = Reach(second, second, second + 5)
             await asyncio.sleep(1)
@@ -87,7 +89,7 @@ def test_transactions_that_follow_each_other_are_none_that_lasts() -> None:
 
 
 def test_what_stands_before_a_transaction_is_lag_first() -> None:
-    async def story(looked: Looked, tail: Tail, status: Status) -> None:
+    async def story(looked: Looked, tail: PartitionEnds, status: Status) -> None:
         looked.at = Reach(5, 10, 25)
         await asyncio.sleep(2 * PATIENCE_S)
         assert tail.held_back(3) is None
@@ -97,7 +99,7 @@ def test_what_stands_before_a_transaction_is_lag_first() -> None:
 
 
 def test_a_partition_that_is_given_up_takes_its_condition_with_it() -> None:
-    async def story(looked: Looked, tail: Tail, status: Status) -> None:
+    async def story(looked: Looked, tail: PartitionEnds, status: Status) -> None:
         looked.at = Reach(10, 10, 25)
         await asyncio.sleep(2 * PATIENCE_S)
         looked.partitions.clear()
@@ -110,7 +112,7 @@ def test_a_partition_that_is_given_up_takes_its_condition_with_it() -> None:
 
 
 def test_a_partition_that_stands_still_short_of_its_end_is_looked_at_now_and_then() -> None:
-    async def story(looked: Looked, _: Tail, __: Status) -> None:
+    async def story(looked: Looked, _: PartitionEnds, __: Status) -> None:
         looked.at, looked.is_away = Reach(5, 10, 10), True
         await asyncio.sleep(60)
         assert 10 <= looked.gaps_passed <= 20
@@ -119,7 +121,7 @@ def test_a_partition_that_stands_still_short_of_its_end_is_looked_at_now_and_the
 
 
 def test_one_that_moves_or_is_busy_or_is_at_its_end_is_not_looked_at() -> None:
-    async def story(looked: Looked, _: Tail, __: Status) -> None:
+    async def story(looked: Looked, _: PartitionEnds, __: Status) -> None:
         for position in range(20):
             looked.at = Reach(position, 100, 100)
             await asyncio.sleep(1)
@@ -137,7 +139,7 @@ def test_one_that_moves_or_is_busy_or_is_at_its_end_is_not_looked_at() -> None:
 
 
 def test_of_a_topic_that_is_never_compacted_no_gap_is_looked_for() -> None:
-    async def story(looked: Looked, _: Tail, __: Status) -> None:
+    async def story(looked: Looked, _: PartitionEnds, __: Status) -> None:
         looked.at = Reach(5, 10, 10)
         await asyncio.sleep(60)
         assert not looked.gaps_passed

@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from processor.errors import KafkaUnavailable
-from processor.worker.added_partitions import Growth, partition_of
-from processor.worker.in_flight_bound import STARVED_AFTER_S, Bound
+from processor.worker.added_partitions import AddedPartitions, partition_of
+from processor.worker.in_flight_bound import STARVED_AFTER_S, InFlightBound
 from processor.worker.polling import CONDITION, Poller
 from tests.support.virtual_time import run_in_virtual_time
 from tests.worker.parts import Event, PartitionParts, ScriptedSource
@@ -45,7 +45,7 @@ class NotingSource(ScriptedSource):
 class World:
     """Of one partition that nothing works on: what it takes it holds."""
 
-    def __init__(self, growth: Growth | None = None) -> None:
+    def __init__(self, growth: AddedPartitions | None = None) -> None:
         self.parts = PartitionParts()
         self.partition = self.parts.partition
         self.source = NotingSource()
@@ -54,7 +54,7 @@ class World:
         self.poller = Poller(
             self.source,
             self.source.partitions,
-            Bound(ROOM_BYTES, 1000),
+            InFlightBound(ROOM_BYTES, 1000),
             self.parts.status,
             wake=self.wake,
             growth=lambda: growth,
@@ -120,7 +120,7 @@ def test_a_partition_is_paused_at_the_first_event_whose_key_has_moved_to_it() ->
     async def live() -> None:
         # From 2 to 3 partitions keys move between the former ones, too.
         stands_at = next(at for at, key in enumerate(KEYS) if partition_of(key, 2) != 0)
-        world = World(Growth("events", 2, 3))
+        world = World(AddedPartitions("events", 2, 3))
         world.source.use(EVENTS_OF_MANY)
         async with world.polling():
             world.source.resume(0, 0)

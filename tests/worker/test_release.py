@@ -13,7 +13,7 @@ from processor.errors import StateError, StateUnavailable
 from processor.kafka.changelog import STREAM_KEY, Deletion
 from processor.kafka.topics import ChangelogShape
 from processor.kinesis.writer import Writer
-from processor.profile.state_record import encode_left
+from processor.profile.state_record import encode_departed
 from processor.state.memory import MemoryStore
 from processor.telemetry.status import Status
 from processor.waiting.fence import Fence
@@ -205,7 +205,9 @@ def test_an_older_append_that_landed_late_does_not_outlive_the_restore_that_meet
     changelog = run_in_virtual_time(live())
     compacted = MemoryChangelog()
     compacted.records = [record._replace(offset=at) for at, record in enumerate(changelog.compacted())]
-    assert restored(compacted).records == {b"p": encode_left(7) if isinstance(newest, Deletion) else newest}
+    assert restored(compacted).records == {
+        b"p": encode_departed(7) if isinstance(newest, Deletion) else newest
+    }
 
 
 def trouble_with(world: World, number: int) -> None:

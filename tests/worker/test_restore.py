@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from processor.errors import InvalidStateRecord
 from processor.kafka.changelog import STREAM_KEY, Deletion
-from processor.profile.state_record import encode_left, has_left
+from processor.profile.state_record import encode_departed, has_departed
 from tests.kafka.model import MemoryChangelog
 from tests.support.restored_store import member, restored, restored_and_outdated
 
@@ -34,7 +34,7 @@ def test_a_record_that_a_zombie_appended_late_does_not_win() -> None:
 
 def test_a_deletion_does_not_win_over_a_later_event() -> None:
     changelog = MemoryChangelog()
-    changelog.put({b"p": encode_left(5)})
+    changelog.put({b"p": encode_departed(5)})
     changelog.put({b"p": member(7)})
     changelog.put({b"p": Deletion(5)})
     assert restored(changelog).records == {b"p": member(7)}
@@ -46,7 +46,7 @@ def test_a_deleted_profile_does_not_come_back_with_an_older_record() -> None:
     changelog.put({b"p": Deletion(5)})
     changelog.put({b"p": member(3)})
     (record,) = [record for profile, record in restored(changelog).records.items() if profile == b"p"]
-    assert has_left(record)
+    assert has_departed(record)
 
 
 def test_a_newer_releases_record_is_refused() -> None:
@@ -72,14 +72,14 @@ def test_in_any_order_and_with_any_interruption_the_highest_offset_wins(
         kind = kinds.setdefault((profile, offset), wanted)
         made: dict[str, bytes | Deletion] = {
             "member": member(offset),
-            "left": encode_left(offset),
+            "left": encode_departed(offset),
             "deletion": Deletion(offset),
         }
         changelog.put({profile: made[kind]})
         highest[profile] = max(offset, highest.get(profile, -1))
     stops = sorted(min(each, len(entries)) for each in breaks)
     expected = {
-        profile: member(offset) if kinds[profile, offset] == "member" else encode_left(offset)
+        profile: member(offset) if kinds[profile, offset] == "member" else encode_departed(offset)
         for profile, offset in highest.items()
     }
     store, outdated = restored_and_outdated(changelog, *stops)

@@ -43,7 +43,7 @@ class Shared:
     tracer: Tracer | None
 
 
-class Restorer:
+class PartitionFactory:
     """Of one worker. Partitions that it makes work with `core`, until they follow another."""
 
     def __init__(self, core: Core, shared: Shared, takeover: Takeover, status: Status) -> None:

@@ -192,7 +192,7 @@ def record(offset: int, value: bytes) -> Record:
     return Read(0, offset, 1_700_000_000_000, b"p%d" % offset, value, [])
 
 
-async def test_a_smaller_topic_is_told_with_the_remedy_before_and_at_the_start(
+async def test_a_smaller_topic_is_reported_with_the_remedy_before_and_at_the_start(
     kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str], tmp_path: Any
 ) -> None:
     _, url = kinesis

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from processor.telemetry.report import Observation
 
 
-class WorkerLine:
+class WorkerConnection:
     """The line to one worker, over its whole life; the worker ends with it."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -26,7 +26,7 @@ class WorkerLine:
         self._one_at_a_time = asyncio.Lock()
 
     @classmethod
-    async def over(cls, line: socket.socket) -> WorkerLine:
+    async def over(cls, line: socket.socket) -> WorkerConnection:
         """Return a line over one end of a pair."""
         return cls(*await asyncio.open_connection(sock=line))
 

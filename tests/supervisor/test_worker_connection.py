@@ -19,7 +19,7 @@ from processor.service.messages import (
     decode_to_worker,
     frame,
 )
-from processor.supervisor.worker_line import WorkerLine
+from processor.supervisor.worker_connection import WorkerConnection
 from processor.telemetry.report import Observation
 from tests.support.reports import report
 
@@ -56,9 +56,9 @@ class Worker:
 
 
 @asynccontextmanager
-async def connected() -> AsyncIterator[tuple[WorkerLine, Worker]]:
+async def connected() -> AsyncIterator[tuple[WorkerConnection, Worker]]:
     ours, theirs = socket.socketpair()
-    line = await WorkerLine.over(ours)
+    line = await WorkerConnection.over(ours)
     worker = Worker(*await asyncio.open_connection(sock=theirs))
     try:
         yield line, worker
