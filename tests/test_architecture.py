@@ -210,7 +210,7 @@ DECLARED = {name: declared(name) for name in MODULES}
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_nobody_writes_the_attributes_of_another_module_s_objects(name: str) -> None:
+def test_nobody_assigns_attributes_of_another_module_s_objects(name: str) -> None:
     for line, attribute in written(name):
         owners = {other for other, attributes in DECLARED.items() if attribute in attributes}
         assert name in owners or not owners, f"{name}:{line} writes {attribute}, which is of {sorted(owners)}"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class InFlightBytes:
-    """So many bytes; what is larger goes alone."""
+    """Lets so many bytes be in flight to Kafka at once, of all that take from it; what is larger goes alone."""
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes

@@ -29,7 +29,7 @@ _ANY_REPLICA: Final = -1
 
 
 class LogEnds:
-    """Of one topic, as `consumer` may reach its brokers; `run` it beside the consumer.
+    """Asks where the partitions of one topic end, by the connections of `consumer`; `run` it beside the consumer.
 
     An end is that of what may be taken: the last stable offset where only what is committed is read, else the high
     watermark.

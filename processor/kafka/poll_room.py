@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Room:
-    """Of one poll of one topic. Batches are taken whole, as long as there is any room; but where it is `is_scarce`.
+    """How much one poll of one topic may take. Batches are taken whole, as long as there is any room; but where it is `is_scarce`.
 
     `shares` has the bytes that each partition may take; others take nothing. Where room is scarce, a partition takes
     of its next batch what fits in its share, one record at least, and no more.

@@ -25,7 +25,7 @@ AGAIN_S: Final = 2.0
 
 
 class RefusedJoin:
-    """Of one member of `group`; its `heartbeats` say when the coordinator has answered it again."""
+    """Watches one member of `group` being refused, and has it try again; its `heartbeats` say when the coordinator has answered it again."""
 
     def __init__(self, group: str, heartbeats: Heartbeats) -> None:
         self._doing = f"joining group {group}"

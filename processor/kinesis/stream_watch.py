@@ -31,8 +31,6 @@ class StreamWatch:
 
     def __init__(self, stream: Endpoint, lanes: Lanes, on_change: Callable[[], None]) -> None:
         self.max_record_bytes = RECORD_BYTES_DEFAULT
-        self.refreshes = 0
-        """How often the shards were read."""
         self.done_without: list[str] = []
         """What the credentials do not allow, and what that costs; a sentence each."""
         self._stream = stream
@@ -102,7 +100,6 @@ class StreamWatch:
 
     async def _read_shards(self) -> None:
         shards = await self._stream.shards()
-        self.refreshes += 1
         self._lanes.use(ShardMap(shards), asyncio.get_running_loop().time())
         log.info("the stream's shards are known", open=len(shards))
         self._on_change()

@@ -51,7 +51,7 @@ class Work:
             partition = self._pipeline.partitions.get(number)
             if partition is not None:
                 reach = self._pipeline.source.reach(number)
-                marks[number] = (partition.mark, None if reach is None else reach.position)
+                marks[number] = (partition.progress_mark, None if reach is None else reach.position)
             elif number in status.restoration:
                 marks[number] = restoration
         return marks

@@ -38,7 +38,7 @@ class DiskFigures(NamedTuple):
 
 
 class Disk:
-    """Of one worker, whose open stores are at `stores`, all below `path`; `run` it beside the worker."""
+    """Looks at the disk of one worker, whose open stores are at `stores`, all below `path`; `run` it beside the worker."""
 
     def __init__(self, path: Path, stores: Callable[[], Iterable[Path]]) -> None:
         self.figures: DiskFigures | None = None

@@ -103,7 +103,9 @@ class LimitReport(msgspec.Struct, frozen=True, rename="camel"):
 
     ratio: float = 0.0
     is_held: bool = False
-    notice: str | None = msgspec.field(default=None, name="told")
+    notice: str | None = msgspec.field(
+        default=None, name="told"
+    )  # the member's name outside, which others may read
 
 
 class Report(msgspec.Struct, frozen=True, rename="camel"):

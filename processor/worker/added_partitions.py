@@ -24,7 +24,7 @@ def partition_of(key: bytes, partitions: int) -> int:
 
 
 class AddedPartitions:
-    """Of `topic`, from `before` partitions to `now`."""
+    """What is known of the partitions that were added to `topic`, which had `before` and has `now`."""
 
     def __init__(self, topic: str, before: int, now: int) -> None:
         self.before = before

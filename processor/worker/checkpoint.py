@@ -41,7 +41,7 @@ _Result = TypeVar("_Result")
 
 
 class Checkpoint:
-    """Of one partition; its methods are called one at a time."""
+    """Keeps the acknowledged state changes of one partition; its methods are called one at a time."""
 
     def __init__(self, partition: int, changelog: StateChangelog, state: Overlay, status: Status) -> None:
         self._partition = partition

@@ -48,7 +48,7 @@ class Passing(NamedTuple):
 
 @dataclass(slots=True)
 class _Counted:
-    """Of consecutive batches of a worker."""
+    """Events and dead letters of consecutive batches of a worker, counted together."""
 
     since_s: float
     dead_letters: int
@@ -56,7 +56,7 @@ class _Counted:
 
 
 class DeadLetterLimit:
-    """Of one worker: bad events in a row, of one partition; and a count of them that is more than a share of the last.
+    """Holds a worker's dead letters back where there are too many: bad events in a row, of one partition; or a count of them that is more than a share of the last.
 
     The share is of as many events as make the count: more than 1,000 and a half is more than 1,000 of the last 2,000,
     none of them older than the window. Where either is passed it holds: no further dead letter is written, and a

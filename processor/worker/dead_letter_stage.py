@@ -37,7 +37,7 @@ _REFUSED_DELAYS: Final = Delays(10.0, 10.0)
 
 
 class DeadLetterStage:
-    """Of one partition: what its batches pass once their exports are settled."""
+    """Takes the dead letters of one partition's batches to their topic, once the batches' exports are settled."""
 
     def __init__(
         self, partition: int, limit: DeadLetterLimit, write: WriteDeadLetters, status: Status

@@ -21,7 +21,7 @@ _LOOK_S: Final = 0.5
 
 
 class Health:
-    """Of one worker: looks every half second, and reports what it finds to `status`.
+    """Looks every half second at both ends of a worker and at its disks, and reports what it finds to `status`.
 
     `kafka` is a condition once no heartbeat was answered for `silence_max_s`. `growth` returns what is known of partitions that were added to the source;
     None while none were.

@@ -23,7 +23,7 @@ STARVED_AFTER_S: Final = 2.0
 
 
 class InFlightBound:
-    """Of one worker. `max_records` are taken at once, at most, and the rest of a batch."""
+    """Says how much each partition of a worker may take next. `max_records` are taken at once, at most, and the rest of a batch."""
 
     def __init__(self, limit_bytes: int, max_records: int) -> None:
         self._kept_bytes = limit_bytes // _KEPT_SHARE

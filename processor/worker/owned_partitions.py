@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 
 class OwnedPartitions:
-    """Of one worker. `start` it before the first partition is begun, and `close` it before the last is released.
+    """Begins and releases the partitions of one worker. `start` it before the first partition is begun, and `close` it before the last is released.
 
     `check_room` raises `StateError` where so many stores cannot be open at once; `on_begun` is called whenever a partition
     is restored and takes records; a partition that is begun anew is given `drain_timeout_s` to drain.

@@ -153,7 +153,7 @@ class Partition:
             self.next_offset = position
 
     @property
-    def mark(self) -> tuple[object, ...]:
+    def progress_mark(self) -> tuple[object, ...]:
         """What changes whenever the partition goes on; what is taken does not count until it is acknowledged."""
         unsettled = self._in_flight[0][1].unsettled if self._in_flight else 0
         return self.next_offset, self.waits_for, unsettled

@@ -53,7 +53,7 @@ class _Seen:
 
 
 class PartitionEnds:
-    """Of the partitions that a worker works on, as they are at any time; a topic that is compacted `may_have_gaps`."""
+    """Watches the ends of the partitions that a worker works on; a topic that is compacted `may_have_gaps`."""
 
     def __init__(
         self,

@@ -44,7 +44,7 @@ class Shared:
 
 
 class PartitionFactory:
-    """Of one worker. Partitions that it makes work with `core`, until they follow another."""
+    """Makes a worker's partitions. They work with `core` until they follow another."""
 
     def __init__(self, core: Core, shared: Shared, takeover: Takeover, status: Status) -> None:
         self._core = core

@@ -30,7 +30,7 @@ _DELAYS: Final = Delays(1.0, 1.0)
 
 
 class Poller:
-    """Of one worker. `partitions` are those that are worked on, at any time; `wake` is set when one has room again.
+    """Polls the source of one worker, and offers partitions what came. `partitions` are those that are worked on, at any time; `wake` is set when one has room again.
 
     `growth` returns what is known of partitions that were added to the source; None while none were.
     """

@@ -42,7 +42,7 @@ _LOGGED_EVERY_S: Final = 5.0
 
 
 class Takeover:
-    """Of one worker, which exports to `stream`; a group without offsets begins where `offset_reset` says."""
+    """Brings partitions up for a worker that exports to `stream`; a group without offsets begins where `offset_reset` says."""
 
     def __init__(
         self,

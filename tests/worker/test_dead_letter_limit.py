@@ -211,7 +211,7 @@ def test_once_it_is_lifted_what_the_topic_had_passes_and_what_came_later_counts(
     with capture_logs() as lines:
         run_in_virtual_time(world())
     done = [line for line in lines if line["event"].startswith("what was let through is done")]
-    assert [(line["partition"], line["offset"], line["letters"]) for line in done] == [
+    assert [(line["partition"], line["offset"], line["dead_letters"]) for line in done] == [
         (0, 500, 500),
         (1, 10, 10),
     ]
@@ -235,7 +235,9 @@ def test_a_batch_across_the_end_of_what_is_let_through_counts_from_there_on(part
 
     with capture_logs() as lines:
         assert run_in_virtual_time(world()) == 2
-    done = [line["letters"] for line in lines if line["event"].startswith("what was let through is done")]
+    done = [
+        line["dead_letters"] for line in lines if line["event"].startswith("what was let through is done")
+    ]
     assert done == [*[200] * partitions, 140]
 
 
@@ -251,7 +253,9 @@ def test_a_batch_that_waited_is_reported_among_what_was_let_through() -> None:
 
     with capture_logs() as lines:
         run_in_virtual_time(world())
-    done = [line["letters"] for line in lines if line["event"].startswith("what was let through is done")]
+    done = [
+        line["dead_letters"] for line in lines if line["event"].startswith("what was let through is done")
+    ]
     assert done == [40]
 
 
