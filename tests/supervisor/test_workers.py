@@ -37,10 +37,10 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (package / "__main__.py").write_text(
         "import os, signal, sys, pathlib\n"
         "home = pathlib.Path(os.environ['HOME_OF_TEST'])\n"
+        "if sys.argv[1] == 'stubborn': signal.signal(signal.SIGTERM, signal.SIG_IGN)  # before the test knows that it lives\n"
         "with (home / 'lives').open('a') as lives: lives.write(' '.join(sys.argv[1:]) + '\\n')\n"
         "what = sys.argv[1]\n"
         "if what.isdigit(): sys.exit(int(what))\n"
-        "if what == 'stubborn': signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
         "if what == 'silent': sys.stdin.buffer.read()  # every question is read, none is answered\n"
         "if what == 'with-parent': sys.stdin.buffer.read(); (home / 'ended').touch(); sys.exit(0)\n"
         "signal.sigwait([signal.SIGTERM]) if what == 'obedient' else signal.pause()\n"
