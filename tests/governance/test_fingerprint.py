@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -149,6 +149,7 @@ def data_of(answer: tuple[str | None, str | None, bytes | None]) -> Any:
     return answer[0], tree
 
 
+@settings(max_examples=max(25, settings().max_examples // 4))  # one is a whole life
 @given(pairs())
 def test_plans_of_one_fingerprint_make_the_same_of_every_event(
     pair: tuple[tuple[Destination, Governance], tuple[Destination, Governance], list[Given]],

@@ -83,6 +83,7 @@ def backfilled(change: Change) -> Counter[str]:
     return met
 
 
+@settings(max_examples=max(25, settings().max_examples // 4))  # one is a whole life
 @given(changes())
 def test_core_and_naive_model_agree_on_what_a_backfill_exports_and_a_second_one_exports_nothing(
     change: Change,

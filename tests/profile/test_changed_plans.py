@@ -59,6 +59,7 @@ def follow(phases: Phases) -> Counter[str]:
     return met
 
 
+@settings(max_examples=max(25, settings().max_examples // 2))  # one is a whole life
 @given(lives())
 def test_core_and_naive_model_agree_over_changes_of_the_plan(phases: Phases) -> None:
     follow(phases)
