@@ -13,7 +13,7 @@ from processor.errors import ConfigurationError
 from processor.settings import load_file_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from processor.configuration import Files
     from processor.errors import Problem
@@ -46,15 +46,16 @@ def files_of(destination: Path | None, governance: Path | None) -> Files:
 
 def compiled(destination: Path | None, governance: Path | None) -> tuple[Plan | None, Sequence[Problem]]:
     """Return the plan that the files say, or None and what is wrong with them."""
-    try:
-        return plan_of(files_of(destination, governance)), ()
-    except ConfigurationError as error:
-        return None, error.problems
+    return _plan_of(lambda: files_of(destination, governance))
 
 
 def compiled_alone(destination: Path, governance: Path | None) -> tuple[Plan | None, Sequence[Problem]]:
     """As `compiled`, of these files whatever the environment names."""
+    return _plan_of(lambda: read_files(destination, governance))
+
+
+def _plan_of(read: Callable[[], Files]) -> tuple[Plan | None, Sequence[Problem]]:
     try:
-        return plan_of(read_files(destination, governance)), ()
+        return plan_of(read()), ()
     except ConfigurationError as error:
         return None, error.problems

@@ -25,14 +25,10 @@ def fingerprint(plan: Plan) -> str:
     Items without labels are compared as a set. Those with labels are compared in their order: a policy that forbids two
     labels together removes the item that comes second.
     """
-    destination = plan.destination
-    actions = set(destination.marketing_actions)
     described = {
         "unlabelled": sorted(f"{item.kind} {item.name}" for item in plan.items if not item.labels),
         "labelled": [[item.kind, item.name, *sorted(item.labels)] for item in plan.items if item.labels],
-        "policies": sorted(
-            (json.dumps(_labels_of(policy.deny)) for policy in plan.policies if actions & {*policy.actions}),
-        ),
+        "policies": sorted(json.dumps(_labels_of(policy.deny)) for policy in plan.policies),
         "consent": sorted(json.dumps(_consent_of(policy.requires)) for policy in plan.consent_policies),
     }
     return xxhash.xxh3_128_hexdigest(json.dumps(described, sort_keys=True).encode())

@@ -8,7 +8,7 @@ from processor.operations.event_file import read_events
 from processor.operations.replay import export_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import BinaryIO
 
     from processor.operations.event_file import FileEvent
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 class PreviewFigures(NamedTuple):
     """What a preview came to; `invalid` profiles stay as they are, for their latest event is invalid now."""
 
-    events: int
     profiles: int
     exports: int
     invalid: int
@@ -40,47 +39,40 @@ def preview_backfill(
     """
     latest: dict[bytes, FileEvent] = {}
     states: dict[bytes, bytes] = {}
-    events = 0
+    offset = -1
     for event in read_events(lines, source):
-        events += 1
+        offset = event.number
         latest.pop(event.key, None)  # so that they stand in the order of their events
         latest[event.key] = event
-        made = _made_by(event, former, states.get(event.key))
+        made = _applied(
+            former.apply,
+            event,
+            timestamp_ms=event.timestamp_ms,
+            offset=event.number,
+            state=states.get(event.key),
+        )
         if made is not None and made.state is not None:
             states[event.key] = made.state
     exported = invalid = 0
     for event in latest.values():
-        found = _found_by(event, core, states.get(event.key), at_ms=at_ms, offset=events)
+        found = _applied(
+            core.apply_again, event, timestamp_ms=at_ms, offset=offset, state=states.get(event.key)
+        )
         if found is None:
             invalid += 1
         elif found.export is not None:
             exported += 1
             exports.write(export_line(event.number, found.export))
-    return PreviewFigures(events, len(latest), exported, invalid)
+    return PreviewFigures(len(latest), exported, invalid)
 
 
-def _made_by(event: FileEvent, former: Core, state: bytes | None) -> Transition | None:
-    """What the event did when it came; None where it was a dead letter."""
-    try:
-        return former.apply(
-            event.key,
-            event.value,
-            event.headers,
-            timestamp_ms=event.timestamp_ms,
-            offset=event.number,
-            state=state,
-        )
-    except Exception:  # noqa: BLE001  as in a batch of `run`, whatever it is: a dead letter changes nothing
-        return None
-
-
-def _found_by(
-    event: FileEvent, core: Core, state: bytes | None, *, at_ms: int, offset: int
+def _applied(
+    apply: Callable[..., Transition], event: FileEvent, *, timestamp_ms: int, offset: int, state: bytes | None
 ) -> Transition | None:
-    """What the backfill finds; None where the event is invalid now."""
+    """What the event did; None where it is a dead letter, which changes nothing."""
     try:
-        return core.apply_again(
-            event.key, event.value, event.headers, timestamp_ms=at_ms, offset=offset, state=state
+        return apply(
+            event.key, event.value, event.headers, timestamp_ms=timestamp_ms, offset=offset, state=state
         )
-    except Exception:  # noqa: BLE001  as above
+    except Exception:  # noqa: BLE001  as in a batch of `run`, whatever it is
         return None

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from processor.errors import InvalidEvent
 from processor.governance.plan import compile_plan
 from processor.profile.core import Core
 from processor.profile.state_record import record_offset
@@ -34,34 +33,10 @@ def changes(draw: st.DrawFn) -> Change:
     return former, draw(other_plans(former)), its_events, draw(st.sampled_from(AROUND_UNTIL_MS))
 
 
-class Backfill(CoreWithState):
-    """The core, and the latest event of each profile."""
-
-    def look_again(self, event: Given, at_ms: int) -> tuple[str | None, str | None, bytes | None]:
-        """As `apply`, of an event that was applied before."""
-        key = event.key or b""
-        try:
-            transition = self.core.apply_again(
-                event.key,
-                event.value,
-                event.headers,
-                timestamp_ms=at_ms,
-                offset=self.offset,
-                state=self.states.get(key),
-            )
-        except InvalidEvent as error:
-            return error.reason.value, None, None
-        if transition.state is not None:
-            self.states[key] = transition.state
-        if transition.export is None:
-            return None, None, None
-        return None, transition.export.partition_key, transition.export.data
-
-
 def backfilled(change: Change) -> Counter[str]:
     """Have core and model follow the change; what the backfill came to."""
     former, new, its_events, at_ms = change
-    core, model = Backfill(*former), NaiveModel(*former)
+    core, model = CoreWithState(*former), NaiveModel(*former)
     latest: dict[bytes | None, Given] = {}
     for event in its_events:
         assert_same(
@@ -73,13 +48,13 @@ def backfilled(change: Change) -> Counter[str]:
     met = Counter[str]()
     for event in latest.values():
         expected = model.apply(event.key, event.value, event.headers, at_ms)
-        answer = core.look_again(event, at_ms)
+        answer = core.apply_again(event, at_ms)
         assert_same(event, expected, answer)
         met["refused" if answer[0] else "silent" if answer[2] is None else "exported"] += 1
         if answer[0] is None:
             assert_same_state(event, model, core)
     for event in latest.values():
-        assert core.look_again(event, at_ms)[2] is None, "a second look exports nothing"
+        assert core.apply_again(event, at_ms)[2] is None, "a second look exports nothing"
     return met
 
 

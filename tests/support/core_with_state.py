@@ -11,9 +11,15 @@ from processor.profile.core import Core
 from tests.support.naive_model import Number, Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from processor.governance.destination import Destination
     from processor.governance.document import Governance
+    from processor.profile.core import Transition
     from tests.support.strategies import Given
+
+    Answer = tuple[str | None, str | None, bytes | None]
+    """Why an event is refused; or the partition key and the data of its export."""
 
 
 class CoreWithState:
@@ -24,16 +30,23 @@ class CoreWithState:
         self.states: dict[bytes, bytes] = {}
         self.offset = 0
 
-    def apply(self, event: Given) -> tuple[str | None, str | None, bytes | None]:
+    def apply(self, event: Given) -> Answer:
         """The reason to refuse it, or partition key and data of its export."""
-        key = event.key or b""
         self.offset += 1
+        return self._answer(self.core.apply, event, event.timestamp_ms)
+
+    def apply_again(self, event: Given, at_ms: int) -> Answer:
+        """As `apply`, of an event that was applied before, when a backfill looks at it that begins at `at_ms`."""
+        return self._answer(self.core.apply_again, event, at_ms)
+
+    def _answer(self, apply: Callable[..., Transition], event: Given, timestamp_ms: int) -> Answer:
+        key = event.key or b""
         try:
-            transition = self.core.apply(
+            transition = apply(
                 event.key,
                 event.value,
                 event.headers,
-                timestamp_ms=event.timestamp_ms,
+                timestamp_ms=timestamp_ms,
                 offset=self.offset,
                 state=self.states.get(key),
             )
