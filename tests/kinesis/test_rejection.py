@@ -16,12 +16,12 @@ from processor.errors import KinesisRejected
 from processor.kinesis.bisection import PROOFS, Bisection, Verdict
 from processor.kinesis.lane import Item, Lane
 from processor.kinesis.ticket import Ticket
-from processor.state.memory import MemoryStore
 from processor.state.overlay import Overlay
 from processor.telemetry.status import Status
 from processor.worker.partition import Partition, Stages
 from tests.simulation.workload import core, workload
 from tests.support.kinesis_writer import assert_balanced, export, numbers_by_profile, writing
+from tests.support.memory_store import MemoryStore
 from tests.support.scripted_kinesis import Faults, ScriptedKinesis
 from tests.support.virtual_time import run_in_virtual_time
 

@@ -12,12 +12,12 @@ import pytest
 from processor.kafka.offsets import Reach
 from processor.kinesis.ticket import Ticket
 from processor.service.progress import CALLS, COMMITS, GROUP, HEARTBEATS, Work
-from processor.state.memory import MemoryStore
 from processor.state.overlay import Overlay
 from processor.telemetry.status import Status
 from processor.worker.partition import Partition, Stages
 from tests.simulation.workload import core
 from tests.support.failing_core import core_that_fails, record
+from tests.support.memory_store import MemoryStore
 from tests.support.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from processor.errors import StateUnavailable
 from processor.state import disk
-from processor.state.memory import MemoryStore
 from tests.simulation.broker import NOWHERE
 from tests.simulation.loop import PROCESS
+from tests.support.memory_store import MemoryStore
 
 if TYPE_CHECKING:
     import random

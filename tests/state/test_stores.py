@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processor.profile.state_record import encode_departed, has_departed
-from processor.state.memory import MemoryStore
 from processor.state.rocksdb_store import POSITION_KEY
 from processor.state.store import Departed
 from processor.state.store_inspection import figures_of, open_to_look
 from tests.state.full_disk import files_limited_to
+from tests.support.memory_store import MemoryStore
 from tests.support.stores import DAY_MS, directory_at, member, opened
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from processor.profile.state_record import encode_record
 from processor.profile.structs import StateRecord
-from processor.state.memory import MemoryStore
 from processor.worker.restore import restore
+from tests.support.memory_store import MemoryStore
 from tests.support.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:

@@ -14,7 +14,6 @@ from processor.kafka.offsets import Bounds, SourceBounds
 from processor.kafka.source import Source
 from processor.kinesis.writer import Writer
 from processor.settings import load_settings
-from processor.state.memory import MemoryStore
 from processor.state.overlay import Overlay
 from processor.telemetry.lost_events import LostEvents
 from processor.telemetry.status import Status
@@ -28,6 +27,7 @@ from processor.worker.partition_factory import PartitionFactory, Shared
 from processor.worker.takeover import Takeover
 from tests.kafka.model import Kept, MemoryChangelog
 from tests.simulation.workload import core
+from tests.support.memory_store import MemoryStore
 from tests.support.scripted_kinesis import ScriptedKinesis
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ import pytest
 from processor.errors import StateRefused
 from processor.kafka.changelog import CONSUMED_KEY, OWN_KEYS, STREAM_KEY, Span
 from processor.profile.state_record import encode_departed, record_offset
-from processor.state.memory import MemoryStore
 from processor.state.overlay import Overlay
 from processor.telemetry.status import Status
 from processor.worker.checkpoint import Checkpoint
 from tests.kafka.model import MemoryChangelog
+from tests.support.memory_store import MemoryStore
 from tests.support.restored_store import member, restored
 from tests.support.virtual_time import run_in_virtual_time
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from processor.errors import StateError, StateUnavailable
-from processor.state.memory import MemoryStore
 from processor.worker.disk_trouble import CONDITION as DISK
 from processor.worker.disk_trouble import cause_of
 from tests.simulation.disk import NoDisk
 from tests.support.failing_core import core_that_fails
+from tests.support.memory_store import MemoryStore
 from tests.support.virtual_time import run_in_virtual_time
 from tests.worker.parts import Event, NotingWriter, WorkerParts
 

@@ -10,10 +10,10 @@ from structlog.testing import capture_logs
 
 from processor.errors import KafkaRefused, KafkaUnavailable
 from processor.profile.state_record import encode_departed
-from processor.state.memory import MemoryStore
 from tests.kafka.model import MemoryChangelog
 from tests.support.failing_core import SECRET, core_that_fails
 from tests.support.failing_core import record as failing_record
+from tests.support.memory_store import MemoryStore
 from tests.support.virtual_time import run_in_virtual_time
 from tests.worker.parts import Event, PartitionParts
 

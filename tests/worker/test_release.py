@@ -14,7 +14,6 @@ from processor.kafka.changelog import STREAM_KEY, Deletion
 from processor.kafka.topics import ChangelogShape
 from processor.kinesis.writer import Writer
 from processor.profile.state_record import encode_departed
-from processor.state.memory import MemoryStore
 from processor.telemetry.status import Status
 from processor.waiting.fence import Fence
 from processor.worker.disk_trouble import CONDITION as DISK
@@ -22,6 +21,7 @@ from processor.worker.pipeline import Parts, Pipeline
 from tests.kafka.model import MemoryChangelog
 from tests.simulation.disk import NoDisk
 from tests.simulation.workload import core, workload
+from tests.support.memory_store import MemoryStore
 from tests.support.restored_store import member, restored
 from tests.support.scripted_kinesis import Faults, ScriptedKinesis
 from tests.support.virtual_time import run_in_virtual_time

@@ -11,11 +11,11 @@ from structlog.testing import capture_logs
 from processor.errors import KafkaRefused, KafkaUnavailable, StateRefused
 from processor.kafka.changelog import STREAM_KEY
 from processor.kafka.offsets import SourceBounds
-from processor.state.memory import MemoryStore
 from processor.telemetry.lost_events import LostEvents
 from processor.telemetry.status import Status
 from processor.worker.takeover import Takeover
 from tests.kafka.model import MemoryChangelog
+from tests.support.memory_store import MemoryStore
 from tests.support.restored_store import member
 from tests.support.virtual_time import run_in_virtual_time
 from tests.worker.parts import MemoryChangelogs, ScriptedSource

@@ -1,4 +1,4 @@
-"""State in memory: for a dry run and for tests."""
+"""State in memory, in the place of a store on disk."""
 
 from __future__ import annotations
 
