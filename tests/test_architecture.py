@@ -31,6 +31,7 @@ LAYERS = (
     "service",
     "operations",
     "worker",
+    "backfill",
     "web",
     "kafka",
     "kinesis",

@@ -1,5 +1,6 @@
 """Everything about the deployment, from environment variables with the prefix `PROCESSOR_`: a file a group."""
 
+from processor.settings.backfill import BackfillSettings
 from processor.settings.deployment import GROUPS, SECRETS, Settings
 from processor.settings.environment import Found, find_settings, load_file_settings, load_settings
 from processor.settings.files import FileSettings
@@ -13,6 +14,7 @@ __all__ = [
     "GROUPS",
     "PREFIX",
     "SECRETS",
+    "BackfillSettings",
     "FileSettings",
     "Found",
     "Group",

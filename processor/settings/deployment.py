@@ -6,12 +6,13 @@ import socket
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from processor.settings.backfill import BackfillSettings
 from processor.settings.files import FileSettings
 from processor.settings.kafka import KafkaSettings
 from processor.settings.kinesis import KinesisSettings
 from processor.settings.service import ServiceSettings
 from processor.settings.state import StateSettings
-from processor.settings.topic_names import changelog_of
+from processor.settings.topic_names import backfill_topic_of, changelog_of
 
 if TYPE_CHECKING:
     from processor.settings.group import Group
@@ -26,6 +27,7 @@ class Settings:
     state: StateSettings
     kinesis: KinesisSettings
     service: ServiceSettings
+    backfills: BackfillSettings
     gives_id_back: bool = False
     """Whether the instance id is one that the service gave itself: nobody keeps it while the process is away."""
 
@@ -33,6 +35,11 @@ class Settings:
     def changelog_topic(self) -> str:
         """The compacted topic of the state."""
         return self.state.changelog_topic or changelog_of(self.kafka.group, self.kafka.topic)
+
+    @property
+    def backfill_topic(self) -> str:
+        """The topic of requests for backfills, and of how far they are."""
+        return self.backfills.backfill_topic or backfill_topic_of(self.kafka.group, self.kafka.topic)
 
     def of_worker(self, index: int) -> Settings:
         """The settings of one of several workers, or of the only one: its names are its own.
@@ -63,6 +70,7 @@ GROUPS: Final[tuple[type[Group], ...]] = (
     StateSettings,
     KinesisSettings,
     ServiceSettings,
+    BackfillSettings,
 )
 SECRETS: Final = (
     "PROCESSOR_KAFKA_SASL_PASSWORD",

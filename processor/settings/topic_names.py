@@ -18,6 +18,7 @@ _TOPIC: Final = "PROCESSOR_KAFKA_TOPIC"
 _GROUP: Final = "PROCESSOR_KAFKA_GROUP"
 _LETTERS: Final = "PROCESSOR_KAFKA_DEAD_LETTER_TOPIC"
 _CHANGELOG: Final = "PROCESSOR_STATE_CHANGELOG_TOPIC"
+_BACKFILL: Final = "PROCESSOR_BACKFILL_TOPIC"
 _FOREIGN: Final = re.compile(r"[^a-zA-Z0-9._-]")
 _REMEDY: Final = "Kafka's names have letters of ASCII, digits, '.', '_' and '-'"
 
@@ -57,6 +58,11 @@ def changelog_of(group: str, topic: str) -> str:
     return f"{group}-{topic}-state"
 
 
+def backfill_topic_of(group: str, topic: str) -> str:
+    """What the topic of backfills is called where nothing names it."""
+    return f"{group}-{topic}-backfill"
+
+
 def topic_problems(environ: Mapping[str, str]) -> list[Problem]:
     """What is wrong with names that follow from others, and which two are one; what is given is looked at elsewhere.
 
@@ -69,7 +75,13 @@ def topic_problems(environ: Mapping[str, str]) -> list[Problem]:
     following = [(_LETTERS, "<topic>-dead-letters", dead_letter_topic_of(topic), "")]
     if group:
         following += [
-            (_CHANGELOG, "<group>-<topic>-state", changelog_of(group, topic), f", or rename {_GROUP}")
+            (_CHANGELOG, "<group>-<topic>-state", changelog_of(group, topic), f", or rename {_GROUP}"),
+            (
+                _BACKFILL,
+                "<group>-<topic>-backfill",
+                backfill_topic_of(group, topic),
+                f", or rename {_GROUP}",
+            ),
         ]
     for variable, form, follows, otherwise in following:
         name = environ.get(variable) or follows

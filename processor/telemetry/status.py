@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import structlog
 
+from processor.telemetry.backfills import Backfills
 from processor.telemetry.histogram import AGE_S, BATCH_EVENTS, LATENCY_S, Histogram
 from processor.telemetry.repeated_lines import STATE_CHANGED, gist
 
@@ -75,6 +76,7 @@ class Status:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.figures = Figures()
         self.durations = Durations()
+        self.backfills = Backfills(clock)
         self.partitions: set[int] = set()
         self.restoration: dict[int, tuple[int, int]] = {}
         """Partitions that are being restored: the changelog offset that is reached, and the one to reach."""
