@@ -15,6 +15,7 @@ from processor.kinesis.connection import check_stream, open_stream
 from processor.kinesis.writer import Writer
 from processor.profile.core import Core
 from processor.service.attempts import RETRIED_AFTER_A_RESTART, RETRIED_AT_FIRST, Attempts
+from processor.service.backfill_control import BackfillControl
 from processor.service.background import failure_of, in_background
 from processor.service.connect import Membership, connected_pipeline
 from processor.service.figures_log import FiguresLog
@@ -92,6 +93,9 @@ async def run_service(
         observer.follow(pipeline)
         if observer.plan is not plan:
             pipeline.follow(Core(observer.plan))  # files have changed meanwhile
+        # It fails with nothing: no one has to look.
+        control = BackfillControl(settings, status.backfills, pipeline.request)
+        await stack.enter_async_context(in_background(control.run()))
         stall_s = settings.service.stall_timeout_ms / 1000
         fresh = Fresh(
             lambda: check_group(settings.kafka),

@@ -1,0 +1,101 @@
+"""The command line: `processor backfill`, which asks for one, and `processor backfill status`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from processor.cli.console import errors, errors_printed, settings_or_refuse
+from processor.operations.text_table import plain, show
+
+if TYPE_CHECKING:
+    from processor.operations.backfill_requests import BackfillView
+    from processor.settings import Settings
+
+backfill_app = typer.Typer(invoke_without_command=True)
+
+
+@backfill_app.callback()
+def backfill(
+    context: typer.Context,
+    by: Annotated[
+        str,
+        typer.Option("--by", help="Who asks, or why: kept with the request, and shown.", show_default=False),
+    ] = "",
+) -> None:
+    """Ask a running deployment to look at every profile's latest event again, under the files it follows now, and to export what differs.
+
+    All workers of the group heed it, also those that start later; without a change nothing is exported.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from processor.operations.backfill_requests import ask_for_backfill
+
+    settings = settings_or_refuse()
+    with errors_printed():
+        asked = asyncio.run(ask_for_backfill(settings, by))
+    partitions = f"{asked.partitions} {'partition' if asked.partitions == 1 else 'partitions'}"
+    group = settings.kafka.group
+    members = (
+        f"group {group} has {asked.members} {'member' if asked.members == 1 else 'members'}, which begin it one partition at a time each"
+        if asked.members
+        else f"group {group} has no members now: it begins when the service starts"
+    )
+    console = Console()
+    console.print(
+        plain(f"asked for a backfill of {partitions} of {settings.kafka.topic}: request {asked.request.id}"),
+        soft_wrap=True,
+    )
+    console.print(plain(f"{members}."), soft_wrap=True)
+    console.print(plain("`processor backfill status --wait` follows it."), soft_wrap=True)
+
+
+@backfill_app.command("status")
+def backfill_status(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    wait: Annotated[
+        bool,
+        typer.Option(
+            "--wait", help="Print it once nothing is due or under way, and the newest request is heeded."
+        ),
+    ] = False,
+) -> None:
+    """How far backfills are, by partition, as the workers tell. Exit code 0 where nothing is due or under way, as far as was told; else 1."""
+    from processor.operations.backfill_table import backfill_notes, backfill_table, backfill_tree
+
+    settings = settings_or_refuse()
+    with errors_printed():
+        view, members = asyncio.run(_looked(settings, wait=wait))
+    console, now_ms = Console(), round(time.time() * 1000)
+    if as_json:
+        typer.echo(json.dumps(backfill_tree(view, members), indent=2, ensure_ascii=False))
+    else:
+        show(backfill_table(view, f"backfills of {settings.kafka.topic}", now_ms), console)
+        for note in backfill_notes(view, members, now_ms):
+            console.print(plain(note), soft_wrap=True)
+    if not view.is_done:
+        raise typer.Exit(1)
+
+
+async def _looked(settings: Settings, *, wait: bool) -> tuple[BackfillView, int]:
+    """What there is now, or once nothing is due, and how many members the group has."""
+    from processor.kafka.offline_group import count_members
+    from processor.operations.backfill_requests import backfill_views
+
+    done: int | None = None
+    async with aclosing(backfill_views(settings)) as views:
+        async for view in views:
+            if view.is_done or not wait:
+                return view, await count_members(settings.kafka)
+            now_done = sum(each.is_done for each in view.partitions)
+            if now_done != done:
+                done = now_done
+                errors.print(plain(f"complete: {done} of {len(view.partitions)} partitions"), highlight=False)
+    raise AssertionError("a topic is followed for ever")
