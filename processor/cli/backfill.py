@@ -40,20 +40,26 @@ def backfill(
     settings = settings_or_refuse()
     with errors_printed():
         asked = asyncio.run(ask_for_backfill(settings, by))
-    partitions = f"{asked.partitions} {'partition' if asked.partitions == 1 else 'partitions'}"
-    group = settings.kafka.group
-    members = (
-        f"group {group} has {asked.members} {'member' if asked.members == 1 else 'members'}, which begin it one partition at a time each"
-        if asked.members
-        else f"group {group} has no members now: it begins when the service starts"
-    )
+    partitions = _counted(asked.partitions, "partition")
     console = Console()
     console.print(
         plain(f"asked for a backfill of {partitions} of {settings.kafka.topic}: request {asked.request.id}"),
         soft_wrap=True,
     )
-    console.print(plain(f"{members}."), soft_wrap=True)
+    console.print(plain(_when(settings.kafka.group, asked.members)), soft_wrap=True)
     console.print(plain("`processor backfill status --wait` follows it."), soft_wrap=True)
+
+
+def _when(group: str, members: int | None) -> str:
+    if members is None:
+        return f"Whether group {group} has members now is not known: it begins when they have read of it."
+    if not members:
+        return f"Group {group} has no members now: it begins when the service starts."
+    return f"Group {group} has {_counted(members, 'member')}: each begins it with one of its partitions, then the next."
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 @backfill_app.command("status")
@@ -84,16 +90,15 @@ def backfill_status(
         raise typer.Exit(1)
 
 
-async def _looked(settings: Settings, *, wait: bool) -> tuple[BackfillView, int]:
+async def _looked(settings: Settings, *, wait: bool) -> tuple[BackfillView, int | None]:
     """What there is now, or once nothing is due, and how many members the group has."""
-    from processor.kafka.offline_group import count_members
-    from processor.operations.backfill_requests import backfill_views
+    from processor.operations.backfill_requests import backfill_views, members_if_known
 
     done: int | None = None
     async with aclosing(backfill_views(settings)) as views:
         async for view in views:
             if view.is_done or not wait:
-                return view, await count_members(settings.kafka)
+                return view, await members_if_known(settings)
             now_done = sum(each.is_done for each in view.partitions)
             if now_done != done:
                 done = now_done

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import UnknownTopicOrPartitionError
+from aiokafka.errors import OffsetOutOfRangeError, UnknownTopicOrPartitionError
 
 from processor.errors import KafkaRefused, KafkaUnavailable
 from processor.kafka.client import client_options, errors_mapped
@@ -44,8 +44,9 @@ async def follow_topic(
     """Yield all records of a partition, and then those that come, for ever; what is `is_current` comes also where there are none.
 
     Raises:
-        KafkaRefused: the topic does not exist, or may not be read.
-        KafkaUnavailable: Kafka does not answer, or the topic was made anew meanwhile: what came so far is of another.
+        KafkaRefused: the topic may not be read.
+        KafkaUnavailable: Kafka does not answer, or there is no such topic, or it was made anew meanwhile, and what came so
+            far is of another.
 
     """
     doing, place = f"reading topic {topic}", TopicPartition(topic, partition)
@@ -64,7 +65,10 @@ async def follow_topic(
         looked_at_s = asyncio.get_running_loop().time()
         while True:
             with errors_mapped(doing):
-                found = await consumer.getmany(place, timeout_ms=wait_ms, max_records=_RECORDS_AT_ONCE)
+                try:
+                    found = await consumer.getmany(place, timeout_ms=wait_ms, max_records=_RECORDS_AT_ONCE)
+                except OffsetOutOfRangeError as error:
+                    raise _made_anew(doing) from error
                 position = await consumer.position(place)
                 if not found and not is_current:
                     # Where compaction took the last records there are none to come up to.
@@ -78,9 +82,13 @@ async def follow_topic(
                 # A consumer waits in silence for a topic that was deleted.
                 looked_at_s, now = now_s, await _identity(consumer, topic, doing)
                 if now is not None and now.is_another(identity):
-                    raise KafkaUnavailable(
-                        f"{doing}: it was deleted and made anew, and is read from its beginning"
-                    )
+                    raise _made_anew(doing)
+
+
+def _made_anew(doing: str) -> KafkaUnavailable:
+    return KafkaUnavailable(
+        f"{doing}: it was deleted and made anew, or cut off, and is read from its beginning"
+    )
 
 
 async def _identity(consumer: AIOKafkaConsumer, topic: str, doing: str) -> TopicIdentity | None:
@@ -96,7 +104,7 @@ async def _identity(consumer: AIOKafkaConsumer, topic: str, doing: str) -> Topic
                 raise
             looks += 1
             if looks == _LOOKS:
-                raise KafkaRefused(f"{doing}: the topic does not exist") from error
+                raise KafkaUnavailable(f"{doing}: the topic does not exist") from error
         await asyncio.sleep(_LOOK_AGAIN_S)
 
 

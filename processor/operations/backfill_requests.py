@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from contextlib import aclosing
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from processor.backfill.board import Board
 from processor.backfill.messages import BY_CHARACTERS_MAX, REQUEST_KEY, Request, encoded
@@ -23,12 +24,16 @@ if TYPE_CHECKING:
     from processor.settings import Settings
 
 
+_TRIES: Final = 5
+_TRY_AGAIN_S: Final = 0.5
+
+
 class Asked(NamedTuple):
-    """A request that was made: how many partitions are to heed it, and how many members the group has now."""
+    """A request that was made: how many partitions are to heed it, and how many members the group has now; None where Kafka does not say."""
 
     request: Request
     partitions: int
-    members: int
+    members: int | None
 
 
 class PartitionView(NamedTuple):
@@ -85,7 +90,20 @@ async def ask_for_backfill(settings: Settings, by: str) -> Asked:
                 await appends.append([(REQUEST_KEY, encoded(request))])
         except KafkaRefused as error:
             raise KafkaRefused(f"{error}; {needed_grants(topic)}") from error
-    return Asked(request, source.partitions, await count_members(kafka))
+    return Asked(request, source.partitions, await members_if_known(settings))
+
+
+async def members_if_known(settings: Settings) -> int | None:
+    """How many members the group has now; None where Kafka does not say, or this user may not know."""
+    for _ in range(_TRIES):
+        try:
+            return await count_members(settings.kafka)
+        except KafkaUnavailable:
+            # A cluster whose first group this is makes the topic of offsets first.
+            await asyncio.sleep(_TRY_AGAIN_S)
+        except KafkaRefused:
+            break
+    return None
 
 
 async def backfill_views(settings: Settings) -> AsyncGenerator[BackfillView, None]:

@@ -48,7 +48,7 @@ def backfill_table(view: BackfillView, title: str, now_ms: int) -> Table:
     return table
 
 
-def backfill_notes(view: BackfillView, members: int, now_ms: int) -> list[str]:
+def backfill_notes(view: BackfillView, members: int | None, now_ms: int) -> list[str]:
     """Return sentences on what the rows do not say by themselves, or not loudly."""
     notes = [_request_note(view)]
     if view.untold:
@@ -56,7 +56,7 @@ def backfill_notes(view: BackfillView, members: int, now_ms: int) -> list[str]:
             f"Nothing was told yet of {_named(view.untold)}: no backfill has been due since the workers tell of it, or they "
             "have not come to it."
         )
-    if not members:
+    if members == 0:
         notes.append("The group has no members now: what is due begins when the service runs.")
     silent = [
         each.partition
@@ -82,7 +82,7 @@ def backfill_notes(view: BackfillView, members: int, now_ms: int) -> list[str]:
     return notes
 
 
-def backfill_tree(view: BackfillView, members: int) -> dict[str, Any]:
+def backfill_tree(view: BackfillView, members: int | None) -> dict[str, Any]:
     """Return the view for JSON: the members of what was told, with the partition, `hasHeeded` and `isDone` beside them."""
     return {
         "isDone": view.is_done,

@@ -10,6 +10,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
 import structlog
+
 from processor.backfill.board import Board
 from processor.backfill.messages import encoded, partition_key
 from processor.backfill.telling import Telling
@@ -36,7 +37,7 @@ log = structlog.get_logger(__name__)
 _LOOK_S: Final = 1.0
 _QUIET_S: Final = 60.0
 """After so long without anything to tell the connection is given up."""
-_AGAIN_S: Final = 15.0
+_AGAIN_S: Final = 5.0
 _REFUSED_AGAIN_S: Final = 60.0
 """A person grants what is missing; nobody waits for that by the second."""
 _UNHEARD: Final = "requests for backfills do not reach this worker, nor is it told how far its backfills are"
@@ -63,26 +64,25 @@ class BackfillControl:
 
     async def _endlessly(self, work: Callable[[], Awaitable[None]], trouble: str) -> None:
         while True:
-            wait_s = _AGAIN_S
             try:
                 await work()
+            except KafkaRefused as error:
+                self._report(trouble, error, remedy=needed_grants(self._settings.backfill_topic))
+                await asyncio.sleep(_REFUSED_AGAIN_S)
             except ProcessorError as error:
-                is_refused = isinstance(error, KafkaRefused)
-                wait_s = _REFUSED_AGAIN_S if is_refused else _AGAIN_S
-                self._report(trouble, str(error), is_refused=is_refused)
+                self._report(trouble, error)
+                await asyncio.sleep(_AGAIN_S)
             except Exception:
                 # A fault here costs backfills their requests; one that ended the worker would cost its exports.
                 log.exception("the topic of backfills is left for a while; please report it")
-            await asyncio.sleep(wait_s)
+                await asyncio.sleep(_REFUSED_AGAIN_S)
 
-    def _report(self, trouble: str, reason: str, *, is_refused: bool) -> None:
+    def _report(self, trouble: str, error: ProcessorError, **remedy: str) -> None:
         """Log a trouble, once as long as its reason stays the same."""
-        if self._troubles.get(trouble) == reason:
-            return
-        self._troubles[trouble] = reason
-        topic = self._settings.backfill_topic
-        remedy = {"remedy": needed_grants(topic)} if is_refused else {}
-        log.warning(trouble, topic=topic, reason=reason, **remedy)
+        reason = str(error)
+        if self._troubles.get(trouble) != reason:
+            self._troubles[trouble] = reason
+            log.warning(trouble, topic=self._settings.backfill_topic, reason=reason, **remedy)
 
     def _is_over(self, trouble: str) -> None:
         if self._troubles.pop(trouble, None) is not None:
