@@ -34,14 +34,15 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+UNHEARD: Final = "requests for backfills do not reach this worker, nor is it told how far its backfills are"
+UNTOLD: Final = "it is not told how far this worker's backfills are"
+
 _LOOK_S: Final = 1.0
 _QUIET_S: Final = 60.0
 """After so long without anything to tell the connection is given up."""
 _AGAIN_S: Final = 5.0
 _REFUSED_AGAIN_S: Final = 60.0
 """A person grants what is missing; nobody waits for that by the second."""
-_UNHEARD: Final = "requests for backfills do not reach this worker, nor is it told how far its backfills are"
-_UNTOLD: Final = "it is not told how far this worker's backfills are"
 
 
 class BackfillControl:
@@ -59,8 +60,8 @@ class BackfillControl:
     async def run(self) -> None:
         """Follow and tell, until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._endlessly(self._follow, _UNHEARD), name="backfill-requests")
-            tasks.create_task(self._endlessly(self._tell, _UNTOLD), name="backfill-progress")
+            tasks.create_task(self._endlessly(self._follow, UNHEARD), name="backfill-requests")
+            tasks.create_task(self._endlessly(self._tell, UNTOLD), name="backfill-progress")
 
     async def _endlessly(self, work: Callable[[], Awaitable[None]], trouble: str) -> None:
         while True:
@@ -109,7 +110,7 @@ class BackfillControl:
                     )
                 if is_current:
                     self._board = board
-                    self._is_over(_UNHEARD)
+                    self._is_over(UNHEARD)
                     self._heed_newest(board)
 
     def _heed_newest(self, board: Board) -> None:
@@ -132,7 +133,7 @@ class BackfillControl:
                 if due:
                     await topic.append([(partition_key(each), encoded(due[each])) for each in due])
                     self._telling.told(due)
-                    self._is_over(_UNTOLD)
+                    self._is_over(UNTOLD)
                     quiet_s = 0.0
                 await asyncio.sleep(_LOOK_S)
                 quiet_s += _LOOK_S
