@@ -73,13 +73,13 @@ class Told(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
         return place < (other.number, STAGES.index(other.stage)) and not began_later
 
 
-def told(
+def told_of(
     progress: Progress, *, now_s: float, at_ms: int, worker: str = "", heeded: str | None = None
 ) -> Told:
     """Return what is to be told of a partition's progress.
 
-    `now_s` is the time of the progress' own clock. `heeded` is the request that the partition has heeded by what was told of
-    it before, which holds where a change of the files, and no request, made this backfill due.
+    `now_s` is the time of the progress' own clock. `heeded` is the request that the partition has heeded by its note,
+    which holds where a change of the files, and no request, made this backfill due.
     """
     begun, left_s = progress.begun, progress.left_s(now_s)
     return Told(

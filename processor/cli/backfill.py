@@ -25,9 +25,9 @@ backfill_app = typer.Typer(invoke_without_command=True)
 def backfill(
     context: typer.Context,
     by: Annotated[
-        str,
+        str | None,
         typer.Option("--by", help="Who asks, or why: kept with the request, and shown.", show_default=False),
-    ] = "",
+    ] = None,
 ) -> None:
     """Ask a running deployment to look at every profile's latest event again, under the files it follows now, and to export what differs.
 
@@ -39,7 +39,7 @@ def backfill(
 
     settings = settings_or_refuse()
     with errors_printed():
-        asked = asyncio.run(ask_for_backfill(settings, by))
+        asked = asyncio.run(ask_for_backfill(settings, by or ""))
     partitions = _counted(asked.partitions, "partition")
     console = Console()
     console.print(

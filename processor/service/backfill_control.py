@@ -13,7 +13,6 @@ import structlog
 
 from processor.backfill.board import Board
 from processor.backfill.messages import encoded, partition_key
-from processor.backfill.telling import Telling
 from processor.errors import KafkaRefused, ProcessorError
 from processor.kafka.backfill_topic import (
     PARTITION,
@@ -29,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from processor.backfill.messages import Told
+    from processor.backfill.telling import Telling
     from processor.settings import Settings
-    from processor.telemetry.backfills import Backfills
 
 log = structlog.get_logger(__name__)
 
@@ -46,11 +45,11 @@ _REFUSED_AGAIN_S: Final = 60.0
 
 
 class BackfillControl:
-    """Hands the id of the newest request to `heed`, once, and appends what `backfills` says of each partition."""
+    """Hands the id of the newest request to `heed`, once, and appends what `telling` has to tell."""
 
-    def __init__(self, settings: Settings, backfills: Backfills, heed: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, telling: Telling, heed: Callable[[str], None]) -> None:
         self._settings = settings
-        self._telling = Telling(backfills, settings.kafka.client_id)
+        self._telling = telling
         self._heed = heed
         self._heeded: str | None = None
         self._board: Board | None = None

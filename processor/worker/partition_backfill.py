@@ -83,6 +83,11 @@ class PartitionBackfill:
         """What the events that may be taken are to be taken as; None where no backfill is under way."""
         return None if self._under_way is None else self._under_way.again
 
+    @property
+    def note(self) -> BackfillNote | None:
+        """The partition's note; None before there is one."""
+        return self._completeness.note
+
     def request(self, request: str | None) -> None:
         """Have a backfill be due, unless this request was heeded before."""
         if request != self._request:

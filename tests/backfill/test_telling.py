@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import pytest
+
 from processor.backfill.messages import Told
+from processor.backfill.note import BackfillNote
 from processor.backfill.telling import TOLD_EVERY_S, Telling
 from processor.telemetry.backfills import Backfills, Begun, Cause
 from tests.backfill.parts import Clock
@@ -22,7 +25,8 @@ class World:
     def __init__(self) -> None:
         self.clock = Clock()
         self.backfills = Backfills(self.clock)
-        self.telling = Telling(self.backfills, "worker-0", lambda: 7.0)
+        self.notes: dict[int, BackfillNote] = {}
+        self.telling = Telling(self.backfills, lambda: self.notes, "worker-0", lambda: 7.0)
         self.topic: dict[int, Told] = {}
 
     def tell(self) -> Mapping[int, Told]:
@@ -106,9 +110,40 @@ def test_what_could_not_be_told_is_still_due() -> None:
 
 def test_the_request_that_was_heeded_before_is_told_on_where_a_change_makes_one_due() -> None:
     world = World()
-    world.topic[0] = Told("complete", "old", 1, request="before", number=2, begun_at_ms=1)
+    world.notes[0] = BackfillNote(3, "new", False, former="old", request="before")
     world.backfills.due(0, Cause("new", "old", None), is_off=False)
     assert world.tell()[0].request == "before"
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        None,
+        Told("complete", "old", 1, request="before", number=9, begun_at_ms=1),
+        Told("complete", "new", 1, number=9, begun_at_ms=1),
+        Told("running", "new", 1, request="before", number=9, begun_at_ms=1),
+    ],
+)
+def test_that_a_state_is_complete_is_told_where_nobody_has_told_it(last: Told | None) -> None:
+    world = World()
+    world.topic = {} if last is None else {0: last}
+    world.notes[0] = BackfillNote(0, "new", True, request="before")
+    assert world.tell() == {0: Told("complete", "new", 7_000, "worker-0", request="before", share=1.0)}
+    world.pass_time(TOLD_EVERY_S)
+    assert world.tell() == {}
+
+
+def test_what_the_former_owner_told_of_a_complete_state_stays() -> None:
+    world = World()
+    world.topic[0] = Told("complete", "new", 1, request="before", number=9, profiles=70, unmet=3)
+    world.notes[0] = BackfillNote(9, "new", True, former="old", request="before")
+    assert world.tell() == {}
+
+
+def test_what_is_not_complete_is_told_once_it_is_known_how_far_it_is() -> None:
+    world = World()
+    world.notes[0] = BackfillNote(2, "new", False, former="old")
+    assert world.tell() == {}
 
 
 def test_of_a_partition_that_is_another_s_nothing_is_told_and_when_it_comes_back_all_is() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import pytest
 from structlog.testing import capture_logs
 
+from processor.backfill.telling import Telling
 from processor.embedded import start_kafka
 from processor.errors import KafkaRefused, ProcessorError, leaves
 from processor.operations.backfill_requests import ask_for_backfill
@@ -225,7 +226,8 @@ async def test_without_the_grant_of_the_topic_of_backfills_it_runs_and_says_so_u
     heeded: list[str] = []
     backfills = Backfills()
     backfills.due(0, Cause("new", "old", None), is_off=False)
-    control = backfill_control.BackfillControl(settings, backfills, heeded.append)
+    telling = Telling(backfills, dict, "worker")
+    control = backfill_control.BackfillControl(settings, telling, heeded.append)
     with capture_logs() as lines:
         async with in_background(control.run()):
             await until(lambda: heeded == [asked] and bool(warnings_of(lines, UNTOLD)))

@@ -13,12 +13,15 @@ from aiokafka import AIOKafkaProducer
 from structlog.testing import capture_logs
 
 from processor.backfill.messages import Request, Told, encoded
+from processor.backfill.note import BackfillNote
+from processor.backfill.telling import Telling
 from processor.errors import KafkaUnavailable
 from processor.operations.backfill_requests import ask_for_backfill, backfill_views
 from processor.service.backfill_control import BackfillControl
 from processor.telemetry.backfills import Backfills, Begun, Cause
 from tests.support.command import run
-from tests.support.members import Member, member_environ
+from tests.support.group import caught_up
+from tests.support.members import Member, Producer, changes, expected, member_environ
 from tests.support.scripted_kinesis import ScriptedKinesis
 from tests.support.served_kinesis import served
 from tests.support.topics import administered, delete, described
@@ -42,7 +45,9 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         self.heeded: list[str] = []
         self.backfills = Backfills()
-        self.control = BackfillControl(settings, self.backfills, self.heeded.append)
+        self.notes: dict[int, BackfillNote] = {}
+        telling = Telling(self.backfills, lambda: self.notes, settings.kafka.client_id)
+        self.control = BackfillControl(settings, telling, self.heeded.append)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Worker]:
@@ -187,6 +192,7 @@ async def test_what_a_worker_tells_stays_when_it_is_killed_and_is_told_on_by_the
     assert (told.request, told.number, told.boundary, told.share) == (asked, 3, 100, 0.5)
     assert (await view(settings)).partitions[1].told == told
     second = Worker(settings)
+    second.notes[1] = BackfillNote(3, "new", False, former="old", request=asked)
     second.backfills.due(1, Cause("new", "old", None), is_off=False)
     async with second.running():
         await view_when(settings, 1, "waiting")
@@ -232,7 +238,9 @@ async def lines_of(member: Member, count: int, text: str) -> list[str]:
 async def test_a_request_reaches_all_workers_of_two_processes_also_after_they_were_killed(
     kafka: str, topic: str, tmp_path: Path
 ) -> None:
-    async with served(ScriptedKinesis(random.Random(5))) as url:
+    scripted = ScriptedKinesis(random.Random(5))
+    scripted.check_order = False  # a killed member's request may arrive beside its successor's
+    async with served(scripted) as url:
         environ = member_environ(kafka, topic, tmp_path, url)
         status = "backfill", "status", "--json"
         code, told = await run(environ, *status)
@@ -254,11 +262,27 @@ async def test_a_request_reaches_all_workers_of_two_processes_also_after_they_we
             await members[0].kill()
             members[0] = await Member(tmp_path, environ, 2).start()
             await lines_of(members[0], 2, request)
+            code, told = await run(environ, *status, "--wait")
+            assert code == 0, told
+            async with Producer(kafka, topic) as producer:
+                await producer.produce(changes(random.Random(6), 200, 40))
+                await caught_up(scripted, expected(producer.events))
             code, told = await run(environ, "backfill")
             assert (code, "has no members" in told) == (0, False), told
             again = told.partition("request ")[2].split()[0]
             for each in members:
                 await lines_of(each, 2, again)
+            code, told = await run(environ, *status, "--wait")
+            assert code == 0, told
+            found = json.loads(told[told.index("{") :])
+            assert found["isDone"]
+            assert [each["told"]["request"] for each in found["partitions"]] == [again] * 3
+            profiles = {key for key, _ in producer.events}
+            assert sum(each["told"]["profiles"] for each in found["partitions"]) == len(profiles)
+            assert sum(each["told"].get("exported", 0) for each in found["partitions"]) == 0
+            code, told = await run(environ, "backfill", "status")
+            assert (code, told.count(" complete ")) == (0, 3), told
+            assert "heeded by every partition" in told
         finally:
             for each in members:
                 await each.stop()
