@@ -5,10 +5,15 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+import structlog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+log = structlog.get_logger(__name__)
 
 Stage: TypeAlias = Literal["off", "waiting", "running", "complete"]
 """`off`: one is due, and the service was told to begin none by itself."""
@@ -18,11 +23,19 @@ class Cause(NamedTuple):
     """Why a backfill is due: fingerprints of the configuration that is followed, and of the one that the state was last complete for.
 
     `former` is None where it is not known. `request` is the id of the request that asked for it; None where a change did.
+    `is_back` where the configuration that is followed is the one before `former`: somebody went back, or members of the group
+    have different files and the partition goes to and fro between them.
     """
 
     fingerprint: str
     former: str | None
     request: str | None
+    is_back: bool = False
+
+    @property
+    def because(self) -> str:
+        """What made the backfill due, as a clause."""
+        return "the configuration has changed" if self.request is None else "it was asked for"
 
 
 class Begun(NamedTuple):
@@ -51,13 +64,15 @@ class Progress:
     advanced_s: float = 0.0
     """When it went on last."""
     ended_s: float | None = None
+    events: int = 0
+    """Those that were read again."""
     profiles: int = 0
     """Those whose latest event was looked at again."""
     exported: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     """Profiles that stay as they are, by the reason for which their latest event is refused now."""
     source_from_ms: int | None = None
-    """The time of the first event that the source still had; None before it is known."""
+    """The time of the first event that the source still had, in milliseconds since the epoch; None before it is known."""
     unmet: int | None = None
     """Profiles that have state, and no event in the source any more; None before it is known."""
 
@@ -74,13 +89,15 @@ class Progress:
     @property
     def remaining(self) -> int | None:
         """How many offsets of the source are to be read yet; None before it has begun."""
-        return None if self.begun is None else max(self.down_to - self.begun.source_begin, 0)
-
-    def left_s(self, now_s: float) -> float | None:
-        """How long it will take yet at the rate so far; None where that is not known."""
-        if self.stage != "running" or not 0.0 < self.share < 1.0:
+        if self.begun is None:
             return None
-        return (now_s - self.begun_s) * (1.0 - self.share) / self.share
+        return 0 if self.stage == "complete" else max(self.down_to - self.begun.source_begin, 0)
+
+    def running_s(self, now_s: float) -> float:
+        """For how long it runs, or has run; 0 before it has begun."""
+        if self.begun is None:
+            return 0.0
+        return max((now_s if self.ended_s is None else self.ended_s) - self.begun_s, 0.0)
 
 
 @dataclass(slots=True)
@@ -102,7 +119,7 @@ class BackfillFigures:
 
 
 class Backfills:
-    """Takes what the backfills of one worker report; nobody else writes its figures."""
+    """Takes what the backfills of one worker report, and logs when one is due, begins and ends; nobody else writes its figures."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.figures = BackfillFigures()
@@ -121,7 +138,22 @@ class Backfills:
 
     def due(self, partition: int, cause: Cause, *, is_off: bool) -> None:
         """Note that a backfill is due; `is_off` where none is begun by itself."""
-        self._progress[partition] = Progress("off" if is_off else "waiting", cause, advanced_s=self._clock())
+        stage: Stage = "off" if is_off else "waiting"
+        self._progress[partition] = Progress(stage, cause, advanced_s=self._clock())
+        log.info("a backfill is due", partition=partition, because=cause.because, **_told(cause))
+        # Without their partition: the log holds back what says the same of hundreds of them.
+        if cause.is_back:
+            log.warning(
+                "a partition comes back to the files from before the last change, and all its profiles are looked at again: where "
+                "members of one group have different files this happens with each move",
+                **_told(cause),
+            )
+        if is_off:
+            log.warning(
+                "a backfill is due, and PROCESSOR_BACKFILL=off: profiles without a new event stay at the destination as they "
+                "are until `processor backfill` begins it",
+                **_told(cause),
+            )
 
     def begin(self, partition: int, begun: Begun) -> None:
         """Note that the backfill that is due has begun."""
@@ -130,10 +162,22 @@ class Backfills:
             "running", cause, begun, now_s, down_to=begun.end, advanced_s=now_s
         )
         self.figures.begun += 1
+        log.info(
+            "a backfill has begun",
+            partition=partition,
+            because=cause.because,
+            **_told(cause),
+            number=begun.number,
+            boundary=begun.boundary,
+            at=utc(begun.at_ms),
+            offsets_to_read=max(begun.end - begun.source_begin, 0),
+        )
 
     def read(self, partition: int, down_to: int, events: int, size_bytes: int) -> None:
         """Note that events were read again, and that everything from offset `down_to` on was."""
-        self._advance(partition).down_to = down_to
+        progress = self._advance(partition)
+        progress.down_to = down_to
+        progress.events += events
         self.figures.read += events
         self.figures.read_bytes += size_bytes
 
@@ -163,8 +207,22 @@ class Backfills:
     def complete(self, partition: int) -> None:
         """Note that the backfill is at its end."""
         progress = self._advance(partition)
-        progress.stage, progress.ended_s = "complete", self._clock()
+        progress.stage, progress.ended_s = "complete", progress.advanced_s
         self.figures.completed += 1
+        took_s = progress.running_s(progress.advanced_s)
+        log.info(
+            "a backfill is complete",
+            partition=partition,
+            fingerprint=progress.cause.fingerprint,
+            took_s=round(took_s, 1),
+            events=progress.events,
+            events_per_s=round(progress.events / took_s, 1) if took_s else None,
+            profiles=progress.profiles,
+            exported=progress.exported,
+            refused=dict(progress.refused),
+            source_from=None if progress.source_from_ms is None else utc(progress.source_from_ms),
+            unmet=progress.unmet,
+        )
 
     def released(self, partition: int) -> None:
         """Forget a partition that is this worker's no more, or that no backfill is due of."""
@@ -174,3 +232,16 @@ class Backfills:
         progress = self._progress[partition]
         progress.advanced_s = self._clock()
         return progress
+
+
+def utc(timestamp_ms: int) -> str:
+    """Return a time as people read it; an event's may lie outside all calendars, and is returned as its number then."""
+    try:
+        return f"{datetime.fromtimestamp(timestamp_ms / 1000, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    except (OverflowError, ValueError, OSError):
+        return str(timestamp_ms)
+
+
+def _told(cause: Cause) -> dict[str, str | None]:
+    found = {"fingerprint": cause.fingerprint, "former": cause.former}
+    return found if cause.request is None else {**found, "request": cause.request}
