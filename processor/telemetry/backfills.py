@@ -23,14 +23,11 @@ class Cause(NamedTuple):
     """Why a backfill is due: fingerprints of the configuration that is followed, and of the one that the state was last complete for.
 
     `former` is None where it is not known. `request` is the id of the request that asked for it; None where a change did.
-    `is_back` where the configuration that is followed is the one before `former`: somebody went back, or members of the group
-    have different files and the partition goes to and fro between them.
     """
 
     fingerprint: str
     former: str | None
     request: str | None
-    is_back: bool = False
 
     @property
     def because(self) -> str:
@@ -93,6 +90,12 @@ class Progress:
             return None
         return 0 if self.stage == "complete" else max(self.down_to - self.begun.source_begin, 0)
 
+    def left_s(self, now_s: float) -> float | None:
+        """How long it will take yet at the rate so far; None where that is not known."""
+        if self.stage != "running" or not 0.0 < self.share < 1.0:
+            return None
+        return self.running_s(now_s) * (1.0 - self.share) / self.share
+
     def running_s(self, now_s: float) -> float:
         """For how long it runs, or has run; 0 before it has begun."""
         if self.begun is None:
@@ -141,14 +144,8 @@ class Backfills:
         stage: Stage = "off" if is_off else "waiting"
         self._progress[partition] = Progress(stage, cause, advanced_s=self._clock())
         log.info("a backfill is due", partition=partition, because=cause.because, **_told(cause))
-        # Without their partition: the log holds back what says the same of hundreds of them.
-        if cause.is_back:
-            log.warning(
-                "a partition comes back to the files from before the last change, and all its profiles are looked at again: where "
-                "members of one group have different files this happens with each move",
-                **_told(cause),
-            )
         if is_off:
+            # Without its partition: the log holds back what says the same of hundreds of them.
             log.warning(
                 "a backfill is due, and PROCESSOR_BACKFILL=off: profiles without a new event stay at the destination as they "
                 "are until `processor backfill` begins it",
