@@ -122,7 +122,10 @@ class BackfillFigures:
 
 
 class Backfills:
-    """Takes what the backfills of one worker report, and logs when one is due, begins and ends; nobody else writes its figures."""
+    """Takes what the backfills of one worker report, and logs when one is due, begins and ends; nobody else writes its figures.
+
+    What is reported late of a partition that was released counts in the figures alone.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.figures = BackfillFigures()
@@ -153,8 +156,11 @@ class Backfills:
             )
 
     def begin(self, partition: int, begun: Begun) -> None:
-        """Note that the backfill that is due has begun."""
-        now_s, cause = self._clock(), self._progress[partition].cause
+        """Note that the backfill that is due has begun; to say so again of one number changes nothing."""
+        due, now_s = self._progress.get(partition), self._clock()
+        if due is None or (due.begun is not None and due.begun.number == begun.number):
+            return
+        cause = due.cause
         self._progress[partition] = Progress(
             "running", cause, begun, now_s, down_to=begun.end, advanced_s=now_s
         )
@@ -172,9 +178,10 @@ class Backfills:
 
     def read(self, partition: int, down_to: int, events: int, size_bytes: int) -> None:
         """Note that events were read again, and that everything from offset `down_to` on was."""
-        progress = self._advance(partition)
-        progress.down_to = down_to
-        progress.events += events
+        progress = self._advanced(partition)
+        if progress is not None:
+            progress.down_to = down_to
+            progress.events += events
         self.figures.read += events
         self.figures.read_bytes += size_bytes
 
@@ -182,8 +189,8 @@ class Backfills:
         self, partition: int, profiles: int, exported: int, refused: Counter[str], removed: Counter[str]
     ) -> None:
         """Note that the latest events of `profiles` have gone all their way; `removed` counts items by policy."""
-        progress = self._advance(partition)
-        for each in (progress, self.figures):
+        progress = self._advanced(partition)
+        for each in (self.figures,) if progress is None else (progress, self.figures):
             each.profiles += profiles
             each.exported += exported
             each.refused += refused
@@ -195,17 +202,21 @@ class Backfills:
 
     def source_begins(self, partition: int, timestamp_ms: int) -> None:
         """Note the time of the first event that the source still has."""
-        self._progress[partition].source_from_ms = timestamp_ms
+        if partition in self._progress:
+            self._progress[partition].source_from_ms = timestamp_ms
 
     def unmet(self, partition: int, profiles: int) -> None:
         """Note how many profiles have state, and no event in the source any more."""
-        self._progress[partition].unmet = profiles
+        if partition in self._progress:
+            self._progress[partition].unmet = profiles
 
     def complete(self, partition: int) -> None:
         """Note that the backfill is at its end."""
-        progress = self._advance(partition)
-        progress.stage, progress.ended_s = "complete", progress.advanced_s
         self.figures.completed += 1
+        progress = self._advanced(partition)
+        if progress is None:
+            return
+        progress.stage, progress.ended_s = "complete", progress.advanced_s
         took_s = progress.running_s(progress.advanced_s)
         log.info(
             "a backfill is complete",
@@ -225,9 +236,10 @@ class Backfills:
         """Forget a partition that is this worker's no more, or that no backfill is due of."""
         self._progress.pop(partition, None)
 
-    def _advance(self, partition: int) -> Progress:
-        progress = self._progress[partition]
-        progress.advanced_s = self._clock()
+    def _advanced(self, partition: int) -> Progress | None:
+        progress = self._progress.get(partition)
+        if progress is not None:
+            progress.advanced_s = self._clock()
         return progress
 
 

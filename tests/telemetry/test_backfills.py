@@ -83,6 +83,29 @@ def test_a_backfill_goes_from_due_over_running_to_complete_and_is_forgotten_with
     assert (figures.refused, figures.removed) == ({"too-large": 1}, {"No credit data": 2})
 
 
+def test_what_is_reported_late_of_a_released_partition_counts_in_the_figures_alone() -> None:
+    life = Life()
+    life.begin(3)
+    life.backfills.released(3)
+    life.read_down_to(3, 4_500, took_s=1)
+    life.backfills.looked_at(3, 8, 5, Counter(), Counter())
+    life.backfills.source_begins(3, 1)
+    life.backfills.unmet(3, 2)
+    life.backfills.complete(3)
+    life.backfills.begin(3, begun(number=8))
+    assert life.reports == []
+    figures = life.backfills.figures
+    assert (figures.begun, figures.completed, figures.read, figures.profiles) == (1, 1, 10, 8)
+
+
+def test_one_that_says_again_that_it_began_goes_on_where_it_was() -> None:
+    life = Life()
+    life.begin(3)
+    life.read_down_to(3, 4_250, took_s=30)
+    life.backfills.begin(3, begun())
+    assert (life.reports[0].share, life.backfills.figures.begun) == (0.75, 1)
+
+
 def test_a_partition_whose_source_is_empty_is_read_at_once() -> None:
     life = Life()
     life.begin(0, offsets=0)
