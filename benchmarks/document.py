@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -350,15 +351,7 @@ def _partitions() -> str:
     )
 
 
-def _backfill() -> str:
-    return _backfills_alone("alone")
-
-
-def _backfill_many() -> str:
-    return _backfills_alone("many")
-
-
-def _backfills_alone(part: str) -> str:
+def _backfill(part: str) -> str:
     figures = _figures("backfill")[part]
     told = {
         "events a second": ("events_per_s", "{:,.0f}"),
@@ -423,9 +416,9 @@ _TABLES: dict[str, Callable[[], str]] = {
     "workers-in-turns": _workers_in_turns,
     "endurance": _endurance,
     "partitions": _partitions,
-    "backfill": _backfill,
+    "backfill": partial(_backfill, "alone"),
     "backfill-live": _backfill_live,
-    "backfill-many": _backfill_many,
+    "backfill-many": partial(_backfill, "many"),
     "profile": _profile,
     "endpoint": _endpoint,
     "sizes": _sizes,
