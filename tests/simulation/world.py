@@ -106,7 +106,7 @@ class World:
             logs = structlog.get_config()
             stack.callback(structlog.configure, **logs)
             structlog.configure(wrapper_class=_SILENT)
-            for module in ("source", "changelog"):
+            for module in ("source", "changelog", "source_history"):
                 stack.enter_context(mock.patch(f"processor.kafka.{module}.AIOKafkaConsumer", Consumer))
             for module in ("changelog", "dead_letters"):
                 stack.enter_context(mock.patch(f"processor.kafka.{module}.AIOKafkaProducer", Producer))
