@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from msgspec import to_builtins
 from rich.table import Table
 
-from processor.operations.text_table import plain
+from processor.operations.text_table import plain, time_text
 
 if TYPE_CHECKING:
     from processor.backfill.messages import Request, Told
@@ -105,7 +104,7 @@ def _request_note(view: BackfillView) -> str:
     if request is None:
         return "No backfill was asked for."
     by = f", by {request.by!r}" if request.by else ""
-    asked = f"The newest request is {request.id}, of {_time(request.at_ms)}{by}"
+    asked = f"The newest request is {request.id}, of {time_text(request.at_ms)}{by}"
     if view.unheeding:
         return f"{asked}: not heeded yet by {_named(view.unheeding)}."
     return f"{asked}: heeded by every partition."
@@ -124,7 +123,7 @@ def _row(view: PartitionView, request: Request | None, now_ms: int) -> list[str]
         str(told.profiles),
         str(told.exported),
         _refused(told),
-        "-" if told.source_from_ms is None else _time(told.source_from_ms),
+        "-" if told.source_from_ms is None else time_text(told.source_from_ms),
         "-" if told.unmet is None else str(told.unmet),
         "-" if told.left_s is None else _duration(told.left_s),
         f"{_duration(max(now_ms - told.at_ms, 0) / 1000)} ago",
@@ -139,13 +138,6 @@ def _named(partitions: list[int]) -> str:
     some = ", ".join(map(str, partitions[:_NAMED_MAX]))
     more = len(partitions) - _NAMED_MAX
     return f"partition{'s' if len(partitions) > 1 else ''} {some}{f' and {more} more' if more > 0 else ''}"
-
-
-def _time(at_ms: int) -> str:
-    try:
-        return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):
-        return f"{at_ms} ms"
 
 
 def _duration(seconds: float) -> str:
