@@ -83,7 +83,7 @@ async def dry_run_backfill(
             async with _store(settings, shape, cluster, partition) as store:
                 if await _restored(changelog, partition, store, committed, plan.destination.exported_to):
                     await trial.look(partition, store, _taken_before(committed, partition, store))
-            figures.partitions_done += 1
+            figures.done()
             on_progress(figures)
     return figures
 
@@ -173,13 +173,12 @@ class _Trial:
         figures, note = self._figures, None if store.backfill is None else decode_note(store.backfill)
         figures.note(note, self._fingerprint)
         begin, end = await self._history.bounds(partition)
-        figures.untaken += max(end - boundary, 0)
         moved_to = None if note is None else note.partitions
         first: Read | None = None
 
         def count(read: Read) -> None:
             nonlocal first
-            figures.read += read.events
+            figures.add_read(read.events)
             if first is None or read.first_offset < first.first_offset:
                 first = read
 
@@ -195,7 +194,7 @@ class _Trial:
             while search.found:
                 await self._look_again(store, search.take(_EVENTS_AT_ONCE), again)
                 self._on_progress()
-        figures.unmet += await count_unmet(store)
+        figures.add_left(untaken=max(end - boundary, 0), unmet=await count_unmet(store))
         if begin > 0 and first is not None:
             figures.lacks_before(first.first_timestamp_ms)
 
