@@ -322,7 +322,7 @@ class Partition:
 
     async def _submit(self, batch: Batch, span: Span, *, is_followed: bool) -> None:
         if batch.failures:
-            log_failures(self.number, batch.failures)
+            log_failures(self.number, batch)
         self._spans.append(span)
         self._stages.state.put(batch.changes)
         ticket = Ticket(batch.exports, self.number, is_followed=is_followed)
