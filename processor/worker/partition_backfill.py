@@ -151,6 +151,8 @@ class PartitionBackfill:
             StateError, StateRefused: the state cannot be read or kept.
 
         """
+        # Where the partition was begun anew, what was reported of its former life is over.
+        self._shared.backfills.released(self._partition)
         while True:
             note = await self._due()
             async with self._shared.share.turn:
