@@ -31,6 +31,7 @@ _READ_BYTES_MAX: Final = 8 * CHUNK_BYTES
 """What a chunk reads at most, about, where few profiles have many events: so much may be read twice, at worst."""
 _STRUCK_AT_ONCE: Final = 5_000
 _STRUCK_MAX: Final = 20_000
+_COUNTED_AT_ONCE: Final = 5_000
 
 
 class Read(NamedTuple):
@@ -177,6 +178,23 @@ class LatestEvents:
                 if self.has_struck_many:
                     await self.mark_struck()
         return _Chunk(begin, held_bytes, read_bytes)
+
+
+async def count_unmet(store: Store) -> int:
+    """Return how many profiles have state in `store`, and no mark: no event of theirs was found, nor struck out.
+
+    Raises:
+        StateError: the store cannot be read or written.
+
+    """
+    await store.flush()
+    profiles, after = 0, b""
+    while True:
+        found, last = await store.unmarked(after, _COUNTED_AT_ONCE)
+        profiles += found
+        if last is None:
+            return profiles
+        after = last
 
 
 class _Chunk(NamedTuple):
