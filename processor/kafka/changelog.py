@@ -3,7 +3,7 @@
 A record's key is the profile, its value the state record, which carries the source offset of the event that
 made it. A deletion has no value and carries that offset in a header. Keys that begin with the byte 0xff are no
 profiles: `ff stream` names the stream that the state was exported to, `ff consumed` the source offset before which all was
-acknowledged when it was appended, as text.
+acknowledged when it was appended, as text, and `ff backfill` the configuration that the state is complete for (`BackfillNote`).
 
 A topic that was deleted and made anew under the same name is another changelog: what is appended to it would be taken for the
 state of what was exported, and be none of it. So where an append fails, the topic's id is looked at before the next one.
@@ -39,7 +39,9 @@ if TYPE_CHECKING:
 STREAM_KEY: Final = b"\xffstream"
 CONSUMED_KEY: Final = b"\xffconsumed"
 OWN_KEYS: Final = b"\xff"
+BACKFILL_KEY: Final = b"\xffbackfill"
 OFFSET_HEADER: Final = "offset"
+BACKFILL_HEADER: Final = "backfill"
 RESTORED_BY: Final = (
     "`processor state restore-changelog` write it from the local stores. Where it is brought back from elsewhere, or the stores "
     "are lost: docs/operations.md, The changelog is lost"
@@ -62,9 +64,10 @@ _LOOKED_AT_AT_ONCE: Final = 4
 
 
 class Deletion(NamedTuple):
-    """The profile's state is gone as of this source offset."""
+    """The profile's state is gone as of this source offset, and of this backfill where one took it; 0 where an event did."""
 
     offset: int
+    backfill: int = 0
 
 
 class Span(NamedTuple):
@@ -282,6 +285,8 @@ def _packed(
     for profile, entry in entries.items():
         if isinstance(entry, Deletion):
             value, headers = None, [(OFFSET_HEADER, str(entry.offset).encode())]
+            if entry.backfill:
+                headers.append((BACKFILL_HEADER, str(entry.backfill).encode()))
         else:
             value, headers = entry, []
         if builder.append(timestamp=None, key=profile, value=value, headers=headers) is None:

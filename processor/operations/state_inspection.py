@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Final
 from aiokafka.partitioner import DefaultPartitioner
 
 from processor.errors import StateRefused
-from processor.kafka.changelog import OFFSET_HEADER, OWN_KEYS, Changelog
+from processor.kafka.changelog import OWN_KEYS, Changelog
 from processor.kafka.topics import open_topics
-from processor.profile.state_record import decode_record, record_offset
+from processor.profile.state_record import decode_record, record_order
 from processor.state.directory import place_of
 from processor.state.store_inspection import figures_of, is_in_use, open_to_look
 from processor.waiting.fence import Fence
+from processor.worker.restore import state_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -138,18 +139,15 @@ def rebuild(settings: Settings, only: int | None) -> list[int]:
 
 async def _latest(changelog: Changelog, partition: int, profile: bytes) -> bytes | None:
     bounds = await changelog.bounds(partition)
-    latest: tuple[int, bytes | None] = (-1, None)
+    latest: tuple[tuple[int, int], bytes | None] = ((-1, 0), None)
     async with aclosing(changelog.read(partition, bounds.begin, bounds.end)) as batches:
         async for records in batches:
             for record in records:
                 if record.key != profile or record.key.startswith(OWN_KEYS):
                     continue
-                if record.value is None:
-                    offset = max(int(v) for name, v in record.headers if name == OFFSET_HEADER)
-                else:
-                    offset = record_offset(record.value)
-                if offset >= latest[0]:
-                    latest = offset, record.value
+                order = record_order(state_of(record))
+                if order >= latest[0]:
+                    latest = order, record.value
     return latest[1]
 
 

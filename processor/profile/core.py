@@ -177,8 +177,9 @@ class Core:
         timestamp_ms: int,
         offset: int,
         state: bytes | None,
+        backfill: int = 0,
     ) -> Transition:
-        """Apply a profile's latest event once more, as a backfill does: `state` may reflect it already.
+        """Apply a profile's latest event once more, as backfill number `backfill` does: `state` may reflect it already.
 
         What that state says was exported under another plan; what follows is what this plan has changed since.
         `timestamp_ms` is when the backfill began, for all profiles alike, and `offset` the one that the next state
@@ -190,7 +191,9 @@ class Core:
 
         """
         previous = NOTHING_EXPORTED if state is None else decode_record(state)
-        return self._applied(previous, key, value, headers, timestamp_ms=timestamp_ms, offset=offset)
+        return self._applied(
+            previous, key, value, headers, timestamp_ms=timestamp_ms, offset=offset, backfill=backfill
+        )
 
     def _applied(
         self,
@@ -201,6 +204,7 @@ class Core:
         *,
         timestamp_ms: int,
         offset: int,
+        backfill: int = 0,
     ) -> Transition:
         profile_id = _profile_id(key)
         removed: list[Removal] = []
@@ -211,7 +215,9 @@ class Core:
             diff = self._diff(self._no_entries, verdict.segments, previous, timestamp_ms, removed)
         else:
             view, diff = self._seen(value, headers, timestamp_ms, previous, removed)
-        return self._transition(key or b"", profile_id, previous, view, diff, offset=offset, removed=removed)
+        return self._transition(
+            key or b"", profile_id, previous, view, diff, offset=offset, backfill=backfill, removed=removed
+        )
 
     def _seen(
         self, value: bytes, headers: Headers, timestamp_ms: int, previous: StateRecord, removed: list[Removal]
@@ -313,21 +319,22 @@ class Core:
         diff: _Diff,
         *,
         offset: int,
+        backfill: int,
         removed: Sequence[Removal],
     ) -> Transition:
         if diff.moved or (diff.memberships and self._is_changed(view, previous)):
             data = self._shape.filled(view.mask, view.texts, membership_text(diff.entries), view.identities)
             export = Export(key, self._partition_key(profile_id, view.identities), data)
             if diff.memberships:
-                record = StateRecord(offset, view.digests, view.identities, diff.memberships)
+                record = StateRecord(offset, view.digests, view.identities, diff.memberships, backfill)
                 return Transition(export, encode_record(record), removed)
-            return Transition(export, encode_departed(offset), removed)
+            return Transition(export, encode_departed(offset, backfill), removed)
         if diff.memberships == previous.memberships:
             return Transition(None, None, removed)
         if not diff.memberships:
             # Only segments that are not mapped any more: they go without a word.
-            return Transition(None, encode_departed(offset), removed)
-        record = StateRecord(offset, previous.attributes, previous.identities, diff.memberships)
+            return Transition(None, encode_departed(offset, backfill), removed)
+        record = StateRecord(offset, previous.attributes, previous.identities, diff.memberships, backfill)
         return Transition(None, encode_record(record), removed)
 
     def _is_changed(self, view: _View, previous: StateRecord) -> bool:

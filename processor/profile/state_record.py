@@ -2,10 +2,14 @@
 
 Byte 0 is the version, 1. The rest is a MessagePack array:
 
-    [offset, attributes, identities, memberships]    a member of at least one mapped segment
-    [offset]                                          a profile that left its last segment
+    [offset, attributes, identities, memberships]              a member of at least one mapped segment
+    [offset]                                                    a profile that left its last segment
+    [offset, attributes, identities, memberships, backfill]    as the first, made by a backfill
+    [offset, backfill]                                          as the second, made by a backfill
 
-* offset: the source offset of the event that made the record
+* offset: the source offset of the event that made the record; of one that a backfill made, the offset before which it looked at all
+* backfill: its number, 1 or more: of two records of one offset that with the higher number is the newer, for all that
+  a backfill makes has one offset, and an event may have it as well
 * attributes: binary, 12 bytes an exported attribute: 4 that name its path, 8 of its value's digest
 * identities: binary, the exported `identityMap` as JSON
 * memberships: {segment key: lastQualificationTime}, where the key of a platform segment is its id, of another
@@ -23,7 +27,7 @@ import xxhash
 
 from processor.errors import InvalidStateRecord
 from processor.governance.destination import PLATFORM_NAMESPACE
-from processor.profile.structs import OffsetOnly, StateRecord
+from processor.profile.structs import DepartedInBackfill, OffsetAndBackfill, OffsetOnly, StateRecord
 
 if TYPE_CHECKING:
     from processor.governance.destination import Segment
@@ -32,31 +36,37 @@ ATTRIBUTE_BYTES: Final = 12
 _PATH_BYTES: Final = 4
 _VERSION: Final = 1
 _VERSION_BYTE: Final = bytes([_VERSION])
-_ARRAY_OF_ONE: Final = 0x91
-
+_TWO: Final = b"\x92"
+_FIVE: Final = b"\x95"
+_DEPARTED: Final = (0x91, 0x92)
+"""First bytes of MessagePack's arrays of one, two and five members."""
 
 NOTHING_EXPORTED: Final = StateRecord(offset=-1)
 """The state of a profile that has none."""
 
 
 _decode_offset = msgspec.msgpack.Decoder(OffsetOnly).decode
+_decode_order = msgspec.msgpack.Decoder(OffsetAndBackfill).decode
+_decode_departed = msgspec.msgpack.Decoder(DepartedInBackfill).decode
 _decode = msgspec.msgpack.Decoder(StateRecord).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 
 def encode_record(record: StateRecord) -> bytes:
     """The record's bytes."""
-    return _VERSION_BYTE + _encode(record)
+    if record.backfill:
+        return _VERSION_BYTE + _encode(record)
+    return _VERSION_BYTE + _encode((record.offset, record.attributes, record.identities, record.memberships))
 
 
-def encode_departed(offset: int) -> bytes:
+def encode_departed(offset: int, backfill: int = 0) -> bytes:
     """The bytes of the record that is kept, until its offset is committed, of a profile in no segment."""
-    return _VERSION_BYTE + _encode((offset,))
+    return _VERSION_BYTE + _encode((offset, backfill) if backfill else (offset,))
 
 
 def has_departed(state: bytes) -> bool:
     """Whether these bytes are `encode_departed`'s."""
-    return len(state) > 1 and state[1] == _ARRAY_OF_ONE and state[0] == _VERSION
+    return len(state) > 1 and state[0] == _VERSION and state[1] in _DEPARTED
 
 
 def decode_record(state: bytes) -> StateRecord:
@@ -68,6 +78,9 @@ def decode_record(state: bytes) -> StateRecord:
     """
     _check_version(state)
     try:
+        if state[1:2] == _TWO:
+            departed = _decode_departed(state[1:])
+            return StateRecord(departed.offset, backfill=departed.backfill)
         return _decode(state[1:])
     except msgspec.MsgspecError as error:
         raise _damaged(error) from error
@@ -83,6 +96,26 @@ def record_offset(state: bytes) -> int:
     _check_version(state)
     try:
         return _decode_offset(state[1:]).offset
+    except msgspec.MsgspecError as error:
+        raise _damaged(error) from error
+
+
+def record_order(state: bytes) -> tuple[int, int]:
+    """What the records of a profile are ordered by: source offset, then number of the backfill, 0 where an event made the record.
+
+    Raises:
+        InvalidStateRecord: another version's record, or no record at all.
+
+    """
+    _check_version(state)
+    try:
+        if state[1:2] == _FIVE:
+            order = _decode_order(state[1:])
+            return order.offset, order.backfill
+        if state[1:2] == _TWO:
+            departed = _decode_departed(state[1:])
+            return departed.offset, departed.backfill
+        return _decode_offset(state[1:]).offset, 0
     except msgspec.MsgspecError as error:
         raise _damaged(error) from error
 

@@ -16,18 +16,36 @@ class Entry(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 
 
 class StateRecord(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A state record, decoded; without memberships it only remembers its offset."""
+    """A state record, decoded; without memberships it only remembers its offset, and the backfill that made it."""
 
     offset: int
     attributes: bytes = b""
     identities: bytes = b"{}"
     memberships: dict[str, str] = {}
+    backfill: int = 0
 
 
 class OffsetOnly(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Of a state record, what a restore looks at."""
+    """Of a state record that an event made, what a restore looks at."""
 
     offset: int
+
+
+class OffsetAndBackfill(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Of a state record that a backfill made, what a restore looks at."""
+
+    offset: int
+    attributes: msgspec.Raw
+    identities: msgspec.Raw
+    memberships: msgspec.Raw
+    backfill: int
+
+
+class DepartedInBackfill(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The state record of a profile that a backfill took out of its last segment."""
+
+    offset: int
+    backfill: int
 
 
 class Export(msgspec.Struct, frozen=True, gc=False):

@@ -10,6 +10,8 @@ Profiles are UTF-8, so keys that begin with the byte 0xff are free for what the 
                                     an older record that a zombie appends late is known to be older
     ff 05                           the source offset before which all was acknowledged: a big-endian i64
     ff 06                           the identity of the changelog that the position is an offset of
+    ff 07                           the note of the partition's backfills (`BackfillNote`)
+    ff 08 <digest: 16>              a mark: a backfill has met the profile whose bytes have this digest
 
 Changes wait in memory until they are many, or some seconds old; then they are written at once, position included,
 so that a store is always a prefix of the changelog. The write-ahead log is not synced. What a crash or a power cut
@@ -24,10 +26,11 @@ import time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import structlog
+import xxhash
 from rocksdict import WriteBatch
 
 from processor.errors import StateError, StateUnavailable
-from processor.profile.state_record import encode_departed, has_departed, record_offset
+from processor.profile.state_record import encode_departed, has_departed, record_offset, record_order
 from processor.state.record_cache import HotRecords
 from processor.state.store import Departed
 from processor.state.store_errors import is_damage, state_error
@@ -51,9 +54,13 @@ DAMAGED: Final = "DAMAGED"
 DEPARTED_PREFIX: Final = b"\xff\x03"
 CONSUMED_KEY: Final = b"\xff\x05"
 CHANGELOG_KEY: Final = b"\xff\x06"
+BACKFILL_KEY: Final = b"\xff\x07"
 _PURGED_PREFIX: Final = b"\xff\x04"
+_MARK_PREFIX: Final = b"\xff\x08"
+_MARKS_END: Final = b"\xff\x09"
 POSITION: Final = struct.Struct(">qqq")
 NUMBER: Final = struct.Struct(">q")
+_OWN_KEYS: Final = b"\xff"
 _KEYED_BYTES: Final = 10
 _DROPPED_AT_ONCE: Final = 1000
 
@@ -100,6 +107,7 @@ class RocksStore:
         consumed, changelog = database.get(CONSUMED_KEY), database.get(CHANGELOG_KEY)
         self.consumed: int | None = NUMBER.unpack(consumed)[0] if consumed else None
         self.changelog: str | None = changelog.decode() if changelog else None
+        self.backfill: bytes | None = database.get(BACKFILL_KEY)
 
     @property
     def trouble(self) -> str | None:
@@ -111,13 +119,18 @@ class RocksStore:
         """What the store holds in memory beside RocksDB's: hot records, and what waits for the disk."""
         return self._hot.size_bytes + self._unwritten.size_bytes
 
-    def note(self, *, changelog: str | None = None, consumed: int | None = None) -> None:
+    def note(
+        self, *, changelog: str | None = None, consumed: int | None = None, backfill: bytes | None = None
+    ) -> None:
         """See `Store`."""
         if changelog is not None and changelog != self.changelog:
             self.changelog = changelog
             self._unwritten.put_key(CHANGELOG_KEY, changelog.encode())
         if consumed is not None:
             self.consumed = consumed
+        if backfill is not None and backfill != self.backfill:
+            self.backfill = backfill
+            self._unwritten.put_key(BACKFILL_KEY, backfill)
 
     def recall(self, profiles: Iterable[bytes], found: dict[bytes, bytes | None]) -> list[bytes]:
         """See `Store`."""
@@ -154,12 +167,24 @@ class RocksStore:
         """See `Store`."""
         now = NUMBER.pack(time.time_ns() // 1_000_000)
         unwritten = self._unwritten
-        for profile, offset in departed:
+        for profile, offset, backfill in departed:
             if not unwritten.drop_departed(profile, offset):
                 unwritten.put_key(DEPARTED_PREFIX + NUMBER.pack(offset) + profile, None)
-            unwritten.put_key(_PURGED_PREFIX + now + profile, encode_departed(offset))
+            unwritten.put_key(_PURGED_PREFIX + now + profile, encode_departed(offset, backfill))
         self.position = position
         await self._flush_if_due()
+
+    async def mark(self, profiles: Sequence[bytes]) -> set[bytes]:
+        """See `Store`; of a profile the digest alone is kept, of 128 bits, so that no two ever have one."""
+        return await self._run(self._mark, profiles)
+
+    async def clear_marks(self) -> None:
+        """See `Store`."""
+        await self._run(self._database.delete_range, _MARK_PREFIX, _MARKS_END)
+
+    async def unmarked(self, after: bytes, limit: int) -> tuple[int, bytes | None]:
+        """See `Store`; what is not on disk yet is not looked at."""
+        return await self._run(self._unmarked, after, limit)
 
     async def clear(self) -> None:
         """See `Store`."""
@@ -167,7 +192,7 @@ class RocksStore:
         await self._run(self._clear)
         self._hot = HotRecords(self._cache_bytes)
         self.position, self.highest_offset, self.stream = 0, -1, None
-        self.consumed = self.changelog = None
+        self.consumed = self.changelog = self.backfill = None
         self._written_position = 0
 
     async def flush(self) -> None:
@@ -279,11 +304,38 @@ class RocksStore:
                 return found
             record = None if profile in unwritten.records else self._database.get(profile)
             if record is not None and has_departed(record) and record_offset(record) == departed_at:
-                found.append(Departed(profile, departed_at))
+                found.append(Departed(profile, *record_order(record)))
             else:  # it came back meanwhile
                 self._database.delete(key)
         self._may_hold_departed = bool(found)
         return found
+
+    def _mark(self, profiles: Sequence[bytes]) -> set[bytes]:
+        marks = [_mark(profile) for profile in profiles]
+        known: Any = self._database.get([*marks])
+        batch, new = WriteBatch(raw_mode=True), set[bytes]()
+        for profile, mark, found in zip(profiles, marks, known, strict=True):
+            if found is None:
+                batch.put(mark, b"")
+                new.add(profile)
+        self._database.write(batch)
+        return new
+
+    def _unmarked(self, after: bytes, limit: int) -> tuple[int, bytes | None]:
+        members, last, looked_at = list[bytes](), None, 0
+        for key, record in self._database.items(from_key=after + b"\x00"):
+            if not isinstance(key, bytes) or key.startswith(_OWN_KEYS):
+                last = None
+                break
+            if looked_at == limit:
+                break
+            last, looked_at = key, looked_at + 1
+            if not has_departed(record):
+                members.append(key)
+        else:
+            last = None
+        found: Any = self._database.get([_mark(each) for each in members]) if members else []
+        return sum(each is None for each in found), last
 
     def _drop_purged(self, before_ms: int) -> list[bytes]:
         purged: list[bytes] = []
@@ -302,3 +354,7 @@ class RocksStore:
             if not isinstance(key, bytes) or not key.startswith(prefix):
                 return
             yield key
+
+
+def _mark(profile: bytes) -> bytes:
+    return _MARK_PREFIX + xxhash.xxh3_128_digest(profile)

@@ -9,10 +9,11 @@ if TYPE_CHECKING:
 
 
 class Departed(NamedTuple):
-    """A profile that departed, that is, left its last segment, and the source offset at which it did."""
+    """A profile that departed, that is, left its last segment; the source offset at which it did, and the backfill that took it, 0 if none."""
 
     profile: bytes
     offset: int
+    backfill: int = 0
 
 
 class Store(Protocol):
@@ -52,8 +53,14 @@ class Store(Protocol):
     def consumed(self) -> int | None:
         """The source offset before which all was acknowledged when the last record was made; None before it is known."""
 
-    def note(self, *, changelog: str | None = None, consumed: int | None = None) -> None:
-        """Take what is known anew of `changelog` or `consumed`; the disk has it with the next write."""
+    @property
+    def backfill(self) -> bytes | None:
+        """The partition's `BackfillNote`, in bytes; None before there is one."""
+
+    def note(
+        self, *, changelog: str | None = None, consumed: int | None = None, backfill: bytes | None = None
+    ) -> None:
+        """Take what is known anew of `changelog`, `consumed` or `backfill`; the disk has it with the next write."""
 
     def recall(self, profiles: Iterable[bytes], found: dict[bytes, bytes | None]) -> list[bytes]:
         """Put the records that are in memory into `found`; the profiles, each once, whose records are not."""
@@ -75,6 +82,18 @@ class Store(Protocol):
 
     async def purge(self, departed: Sequence[Departed], position: int) -> None:
         """Note that the changelog has the deletions of `departed`, up to `position`; one that has changed since stays."""
+
+    async def mark(self, profiles: Sequence[bytes]) -> set[bytes]:
+        """Mark profiles, and return those that were not marked before. Marks are of this life: the next must clear them first."""
+
+    async def clear_marks(self) -> None:
+        """Take all marks away."""
+
+    async def unmarked(self, after: bytes, limit: int) -> tuple[int, bytes | None]:
+        """How many of the next `limit` profiles with records, in the order of their bytes, behind `after`, have no mark; and the last of them.
+
+        The profile is None at the end. Those that departed have no record in this sense.
+        """
 
     async def clear(self) -> None:
         """Empty it, as if it were new."""

@@ -121,7 +121,7 @@ class Checkpoint:
         found = await store.departed_before(committed_offset, _PURGED_AT_ONCE)
         departed = [each for each in found if not self._state.holds(each.profile)]
         if departed:
-            deletions = {each.profile: Deletion(each.offset) for each in departed}
+            deletions = {each.profile: Deletion(each.offset, each.backfill) for each in departed}
             position = await self._appended(deletions, store.position)
             await store.purge(departed, position)
         return bool(departed)

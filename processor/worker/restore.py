@@ -9,9 +9,17 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING, NamedTuple
 
+from processor.backfill.note import newest
 from processor.errors import StateUnavailable
-from processor.kafka.changelog import CONSUMED_KEY, OFFSET_HEADER, OWN_KEYS, STREAM_KEY
-from processor.profile.state_record import encode_departed, record_offset
+from processor.kafka.changelog import (
+    BACKFILL_HEADER,
+    BACKFILL_KEY,
+    CONSUMED_KEY,
+    OFFSET_HEADER,
+    OWN_KEYS,
+    STREAM_KEY,
+)
+from processor.profile.state_record import encode_departed, record_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,6 +59,14 @@ async def restore(
     return set(outdated)
 
 
+def state_of(record: ConsumerRecord[bytes, bytes]) -> bytes:
+    """Return the state record that a profile's record of the changelog stands for, a deletion as well."""
+    if record.value is not None:
+        return bytes(record.value)
+    headers = dict(record.headers)
+    return encode_departed(int(headers.get(OFFSET_HEADER, -1)), int(headers.get(BACKFILL_HEADER, 0)))
+
+
 class _Batch(NamedTuple):
     """What a batch of the changelog says."""
 
@@ -73,6 +89,9 @@ async def _apply(
     if CONSUMED_KEY in batch.own:
         # A zombie's note may come late.
         store.note(consumed=max(store.consumed or 0, *map(int, batch.own[CONSUMED_KEY])))
+    if BACKFILL_KEY in batch.own:
+        known = [] if store.backfill is None else [store.backfill]
+        store.note(backfill=newest([*known, *batch.own[BACKFILL_KEY]]))
 
 
 def _read(
@@ -80,6 +99,7 @@ def _read(
 ) -> _Batch:
     """Find the newest record of each profile; `highest` is the highest source offset that the store has seen."""
     newest: dict[bytes, bytes] = {}
+    orders: dict[bytes, tuple[int, int]] = {}
     doubtful: dict[bytes, int] = {}
     own: dict[bytes, list[bytes]] = {}
     for record in records:
@@ -87,18 +107,20 @@ def _read(
         if key.startswith(OWN_KEYS):
             own.setdefault(key, []).append(record.value or b"")
             continue
-        state = _state(record)
-        offset = record_offset(state)
-        if key in newest and offset < record_offset(newest[key]):
+        state = state_of(record)
+        order = record_order(state)
+        if key in orders and order < orders[key]:
             outdated[key] = record.offset
             continue
-        if offset < highest:
+        offset, backfill = order
+        # All records of a backfill bear one offset, which may be an event's, too: only the store knows what came last.
+        if offset < highest or backfill:
             doubtful[key] = record.offset
         else:
             highest = offset
             doubtful.pop(key, None)
         newest.pop(key, None)
-        newest[key] = state
+        newest[key], orders[key] = state, order
         outdated.pop(key, None)
     return _Batch(newest, doubtful, own)
 
@@ -109,18 +131,11 @@ async def _newer_than_stored(store: Store, batch: _Batch, outdated: dict[bytes, 
         return batch.newest
     newest = dict(batch.newest)
     for profile, stored in (await store.get_many(list(batch.doubtful))).items():
-        if stored is not None and record_offset(stored) > record_offset(newest[profile]):
+        if stored is not None and record_order(stored) > record_order(newest[profile]):
             del newest[profile]
             outdated[profile] = batch.doubtful[profile]
-    return dict(sorted(newest.items(), key=_source_offset))
+    return dict(sorted(newest.items(), key=_order))
 
 
-def _source_offset(change: tuple[bytes, bytes]) -> int:
-    return record_offset(change[1])
-
-
-def _state(record: ConsumerRecord[bytes, bytes]) -> bytes:
-    if record.value is not None:
-        return bytes(record.value)
-    offsets = [int(value) for name, value in record.headers if name == OFFSET_HEADER]
-    return encode_departed(offsets[-1] if offsets else -1)
+def _order(change: tuple[bytes, bytes]) -> tuple[int, int]:
+    return record_order(change[1])

@@ -113,11 +113,23 @@ class Store(MemoryStore):
     async def apply(self, changes: Mapping[bytes, bytes], position: int, stream: str | None = None) -> None:
         await self._written(lambda store: _applied(store, changes, position, stream))
 
-    def note(self, *, changelog: str | None = None, consumed: int | None = None) -> None:
-        super().note(changelog=changelog, consumed=consumed)
+    def note(
+        self, *, changelog: str | None = None, consumed: int | None = None, backfill: bytes | None = None
+    ) -> None:
+        super().note(changelog=changelog, consumed=consumed, backfill=backfill)
         self._disk.write(
-            self._partition, lambda store: MemoryStore.note(store, changelog=changelog, consumed=consumed)
+            self._partition,
+            lambda store: MemoryStore.note(store, changelog=changelog, consumed=consumed, backfill=backfill),
         )
+
+    async def mark(self, profiles: Sequence[bytes]) -> set[bytes]:
+        found = await super().mark(profiles)
+        await self._turn()
+        return found
+
+    async def clear_marks(self) -> None:
+        await super().clear_marks()
+        await self._turn()
 
     async def departed_before(self, offset: int, limit: int) -> list[Departed]:
         await self._turn()
@@ -170,7 +182,8 @@ def _copy(of: MemoryStore, to: MemoryStore) -> None:
     to.records = dict(of.records)
     to._departed = dict(of._departed)
     to.position, to.highest_offset, to.stream = of.position, of.highest_offset, of.stream
-    to.changelog, to.consumed = of.changelog, of.consumed
+    to.changelog, to.consumed, to.backfill = of.changelog, of.consumed, of.backfill
+    to._marked = set(of._marked)
 
 
 def _applied(store: MemoryStore, changes: Mapping[bytes, bytes], position: int, stream: str | None) -> None:
@@ -179,7 +192,7 @@ def _applied(store: MemoryStore, changes: Mapping[bytes, bytes], position: int, 
 
 def _purged(store: MemoryStore, departed: Sequence[Departed], position: int) -> None:
     # As RocksDB's, it keeps what it knows of them for a while: an older record may come late.
-    for profile, offset in departed:
+    for profile, offset, _ in departed:
         if store._departed.get(profile) == offset:
             del store._departed[profile]
     store.position = position

@@ -138,7 +138,7 @@ def _gaps_overlooked(_: Any) -> Any:
 
 def _last_record_wins(_: Any) -> Any:
     async def mistaken(store: Any, records: Any, _outdated: Any) -> None:
-        newest = {r.key: restoring._state(r) for r in records if not (r.key or b"").startswith(OWN_KEYS)}
+        newest = {r.key: restoring.state_of(r) for r in records if not (r.key or b"").startswith(OWN_KEYS)}
         markers = [r.value.decode() for r in records if r.key == STREAM_KEY]
         await store.apply(newest, records[-1].offset + 1, markers[-1] if markers else None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from processor.profile.state_record import has_departed, record_offset
+from processor.profile.state_record import has_departed, record_offset, record_order
 from processor.state.store import Departed
 
 if TYPE_CHECKING:
@@ -21,11 +21,16 @@ class MemoryStore:
         self.stream: str | None = None
         self.changelog: str | None = None
         self.consumed: int | None = None
+        self.backfill: bytes | None = None
         self.trouble: str | None = None
         self._departed: dict[bytes, int] = {}
+        self._marked: set[bytes] = set()
 
-    def note(self, *, changelog: str | None = None, consumed: int | None = None) -> None:
+    def note(
+        self, *, changelog: str | None = None, consumed: int | None = None, backfill: bytes | None = None
+    ) -> None:
         """See `Store`."""
+        self.backfill = self.backfill if backfill is None else backfill
         self.changelog = self.changelog if changelog is None else changelog
         self.consumed = self.consumed if consumed is None else consumed
 
@@ -56,7 +61,7 @@ class MemoryStore:
     async def departed_before(self, offset: int, limit: int) -> list[Departed]:
         """See `Store`."""
         found = [
-            Departed(profile, departed_at)
+            Departed(profile, *record_order(self.records[profile]))
             for profile, departed_at in self._departed.items()
             if departed_at < offset
         ]
@@ -64,17 +69,34 @@ class MemoryStore:
 
     async def purge(self, departed: Sequence[Departed], position: int) -> None:
         """See `Store`."""
-        for profile, offset in departed:
+        for profile, offset, _ in departed:
             if self._departed.get(profile) == offset:
                 del self._departed[profile], self.records[profile]
         self.position = position
+
+    async def mark(self, profiles: Sequence[bytes]) -> set[bytes]:
+        """See `Store`."""
+        new = set(profiles) - self._marked
+        self._marked |= new
+        return new
+
+    async def clear_marks(self) -> None:
+        """See `Store`."""
+        self._marked.clear()
+
+    async def unmarked(self, after: bytes, limit: int) -> tuple[int, bytes | None]:
+        """See `Store`."""
+        behind = sorted(profile for profile in self.records if profile > after)
+        found = behind[:limit]
+        members = {profile for profile in found if not has_departed(self.records[profile])}
+        return len(members - self._marked), found[-1] if len(behind) > limit else None
 
     async def clear(self) -> None:
         """See `Store`."""
         self.records.clear()
         self._departed.clear()
         self.position, self.highest_offset, self.stream = 0, -1, None
-        self.changelog = self.consumed = None
+        self.changelog = self.consumed = self.backfill = None
 
     async def close(self) -> None:
         """See `Store`."""
