@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import defaultdict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tests.simulation.configurations import STEADY, Choice, configuration, first_choice, next_choice
+from tests.simulation.configurations import STEADY, configuration, first_choice, next_choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tests.simulation.configurations import Configuration
-    from tests.simulation.worker import Worker
+    from tests.simulation.configurations import Choice, Configuration
     from tests.simulation.world import World
 
 _WITHIN_S: Final = 6.5
@@ -31,33 +31,30 @@ class Change(NamedTuple):
     """The machines with odd numbers have it only when all is mended."""
 
 
-class Plan(NamedTuple):
-    """What a life begins with, and what changes in it."""
-
-    first: Choice = STEADY
-    changes: Sequence[Change] = ()
-
-
 def has_changes(seed: int) -> bool:
     """Whether the configuration changes in the life of a seed: in every other one."""
     return seed % 2 == 1
 
 
-def planned_changes(seed: int) -> Plan:
+def planned_changes(seed: int) -> list[Change]:
     """One to three configurations more, and now and then a request; nothing in a life without."""
     if not has_changes(seed):
-        return Plan()
+        return []
     rng = random.Random(seed + 5)
-    first = first_choice(rng)
     is_split, within_s = rng.random() < 0.15, rng.choice([0.0, 0.0, _UNEVEN_S])
     moments_s = sorted(rng.uniform(0.2, _WITHIN_S) for _ in range(rng.choice([1, 2, 2, 3])))
-    choices = [first]
+    choices = [first_of(seed)]
     changes = []
     for at_s in moments_s:
         choices.append(next_choice(rng, choices))
         changes.append(Change(at_s, choices[-1], within_s, is_split))
     changes += [Change(rng.uniform(0.2, _WITHIN_S), None) for _ in range(rng.choice([0, 0, 1, 2]))]
-    return Plan(first, sorted(changes, key=lambda change: change.at_s))
+    return sorted(changes, key=lambda change: change.at_s)
+
+
+def first_of(seed: int) -> Choice:
+    """What a life begins with."""
+    return first_choice(random.Random(seed + 7)) if has_changes(seed) else STEADY
 
 
 class Following:
@@ -66,15 +63,21 @@ class Following:
     A worker that is frozen hears of it when it thaws, one that starts later starts with the newest.
     """
 
-    def __init__(self, world: World, plan: Plan) -> None:
-        self.choices = [plan.first]
+    def __init__(self, world: World, first: Choice, changes: Sequence[Change]) -> None:
+        self.choices = [first]
         """All so far, in their order."""
         self.goes_back = False
         """A partition may have come from who followed the newer one to who did not yet."""
         self._world = world
-        self._changes = plan.changes
-        self._by_slot: dict[int, Choice] = {}
+        self._changes = changes
+        self._places: dict[int, int] = defaultdict(int)
+        """Of each machine's files, among `choices`."""
         self._requests = 0
+
+    @property
+    def has_names(self) -> bool:
+        """Whether no two configurations of this life have an export in common."""
+        return all(choice.name is not None for choice in self.choices)
 
     @property
     def last(self) -> Configuration:
@@ -88,7 +91,7 @@ class Following:
 
     def of(self, slot: int) -> Configuration:
         """What a worker of this machine begins with."""
-        return configuration(self._by_slot.get(slot, self.choices[0]))
+        return configuration(self.choices[self._places[slot]])
 
     async def run(self) -> None:
         """Have all changes come at their moments."""
@@ -109,26 +112,27 @@ class Following:
     def heal(self) -> None:
         """Have every machine follow the last configuration."""
         for slot in range(len(self._world.disks)):
-            self._give(slot, self.choices[-1])
+            self._give(slot, len(self.choices) - 1)
 
     def _change(self, change: Change, choice: Choice) -> None:
+        place = len(self.choices)
         self.choices.append(choice)
-        self._world.note(f"files {len(self.choices) - 1}: {choice}")
+        self._world.note(f"files {place}: {choice}")
         for slot in range(len(self._world.disks)):
             if change.is_split and slot % 2:
                 self.goes_back = True
             elif change.within_s:
                 self.goes_back = True
                 wait_s = self._world.rng.uniform(0.0, change.within_s)
-                self._world.loop.call_later(wait_s, self._give, slot, choice)
+                self._world.loop.call_later(wait_s, self._give, slot, place)
             else:
-                self._give(slot, choice)
+                self._give(slot, place)
 
-    def _give(self, slot: int, choice: Choice) -> None:
-        if choice == self._by_slot.get(slot):
+    def _give(self, slot: int, place: int) -> None:
+        if place <= self._places[slot]:
             return
-        self._by_slot[slot] = choice
-        worker: Worker = self._world.workers[slot]
+        self._places[slot] = place
+        worker = self._world.workers[slot]
         if worker.process.frozen_until_s > self._world.loop.now_s:
             self.goes_back = True
-        worker.follow(configuration(choice))
+        worker.follow(self.of(slot))
