@@ -142,7 +142,9 @@ class Consumer:
 
     async def beginning_offsets(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         # Compaction leaves the beginning where it is.
-        found: dict[TopicPartition, int] = await self._ask(lambda: dict.fromkeys(places, 0))
+        found: dict[TopicPartition, int] = await self._ask(
+            lambda: {place: self._log(place).begin for place in places}
+        )
         return found
 
     async def end_offsets(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:

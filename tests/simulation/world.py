@@ -22,7 +22,7 @@ from tests.simulation.changed_outcome import check_changed_outcome, is_complete,
 from tests.simulation.changes import Following, first_of, has_changes, planned_changes
 from tests.simulation.consumer import Consumer
 from tests.simulation.disk import Disk
-from tests.simulation.faults import FAULTS, calm, planned
+from tests.simulation.faults import FAULTS, SOURCE_FAULTS, calm, planned
 from tests.simulation.loop import Simulation
 from tests.simulation.outcome import check_outcome
 from tests.simulation.producer import Producer
@@ -206,14 +206,14 @@ class World:
             self.start(slot)
         with mock.patch("processor.worker.partition.Partition.abandon", _noting_abandon(self)):
             producing = asyncio.create_task(self._produce())
-            changing = asyncio.create_task(self.following.run())
+            if self.has_changes:
+                self.background.append(asyncio.create_task(self.following.run()))
             probing = asyncio.create_task(self._probe())
             for at_s, name, number in self.faults:
                 await asyncio.sleep(max(0.0, at_s - self.loop.time()))
                 self.note(f"fault: {name}")
-                FAULTS[name](self, random.Random(number))
+                {**FAULTS, **SOURCE_FAULTS}[name](self, random.Random(number))
             await producing
-            await changing
             await self._mend()
             await asyncio.sleep(max(_SETTLED_S, self.broker.last_arrival_s - self.loop.now_s))
             self._produce_at_once(self.events[-PARTITIONS:])
