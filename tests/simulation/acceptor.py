@@ -53,10 +53,19 @@ class Rules(NamedTuple):
     """Exports that no consumer ever sees."""
 
 
+class Accepted(NamedTuple):
+    """What may have become of a profile."""
+
+    nodes: set[Node]
+    """Where it may be."""
+    rejected: dict[bytes, set[int]]
+    """Exports that it may have had and no consumer ever sees, and the places of the events that they may have come of."""
+
+
 def accepted(
     choices: Sequence[Choice], events: Sequence[Event], observed: Iterable[bytes], rules: Rules = Rules()
-) -> set[Node]:
-    """The nodes at which a profile may be once its consumer has seen `observed`, each of which is there once.
+) -> Accepted:
+    """What may have become of a profile once its consumer has seen `observed`, each of which is there once.
 
     `choices` are the life's configurations, in their order; the profile begins with the first.
 
@@ -69,7 +78,7 @@ def accepted(
     for place, data in enumerate(observed):
         if not automaton.see(data):
             raise Unaccepted(f"export {place} cannot have come of the events: {data.decode()[:200]}")
-    return set(automaton.reached)
+    return Accepted(automaton.reached, automaton.rejected)
 
 
 def ends_of(
@@ -122,6 +131,8 @@ class _Automaton:
 
     def __init__(self, choices: Sequence[Choice], events: Sequence[Event], rules: Rules) -> None:
         self.reached: set[Node] = set()
+        self.rejected: dict[bytes, set[int]] = defaultdict(set)
+        """Exports that nobody sees, and the places of their events."""
         self._choices = choices
         self._events = events
         self._rules = rules
@@ -146,23 +157,38 @@ class _Automaton:
         left = [node for node in nodes if node not in self.reached]
         self.reached.update(left)
         while left:
-            for data, after in self._moves(left.pop()):
-                if data is not None and data not in self._seen and not self._rules.is_rejected(data):
-                    self._behind[data].add(after)
+            for made, after in self._moves(left.pop()):
+                if made is not None and self._is_news(made):
+                    self._behind[made.data].add(after)
                 elif after not in self.reached:
                     self.reached.add(after)
                     left.append(after)
 
-    def _moves(self, node: Node) -> Iterator[tuple[bytes | None, Node]]:
+    def _is_news(self, made: _Made) -> bool:
+        """Whether the consumer sees it, for the first time."""
+        if self._rules.is_rejected(made.data):
+            self.rejected[made.data].add(made.place)
+            return False
+        return made.data not in self._seen
+
+    def _moves(self, node: Node) -> Iterator[tuple[_Made | None, Node]]:
         first = 0 if self._rules.goes_back else node.choice + 1
         for choice in range(first, len(self._choices)):
             yield None, node._replace(choice=choice)
         if node.taken < len(self._events):
-            data, state = self._step(node, node.taken)
-            yield data, Node(node.taken + 1, node.choice, state)
+            made, state = self._made(node, node.taken)
+            yield made, Node(node.taken + 1, node.choice, state)
         if node.taken:
-            data, state = self._step(node, node.taken - 1)
-            yield data, node._replace(state=state)
+            made, state = self._made(node, node.taken - 1)
+            yield made, node._replace(state=state)
 
-    def _step(self, node: Node, place: int) -> tuple[bytes | None, bytes | None]:
-        return step(self._choices[node.choice], self._events[place], node.state)
+    def _made(self, node: Node, place: int) -> tuple[_Made | None, bytes | None]:
+        data, state = step(self._choices[node.choice], self._events[place], node.state)
+        return (None if data is None else _Made(data, place)), state
+
+
+class _Made(NamedTuple):
+    """An export, and the place of the event that it comes of."""
+
+    data: bytes
+    place: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +17,8 @@ from tests.support.naive_model import NaiveModel, comparable, pairs, read_json
 
 if TYPE_CHECKING:
     from processor.backfill.note import BackfillNote
-    from tests.simulation.acceptor import Node
+    from tests.simulation.acceptor import Accepted
+    from tests.simulation.broker import Record
     from tests.simulation.configurations import Choice
     from tests.simulation.world import World
 
@@ -26,11 +26,17 @@ if TYPE_CHECKING:
 class _Profile(NamedTuple):
     """What a life has of one profile."""
 
-    events: list[Event]
+    partition: int
+    events: list[Record]
     is_in_source: bool
     """Its latest event is."""
     seen: list[bytes]
     """Its exports, the first of each."""
+
+    @property
+    def told(self) -> list[Event]:
+        """Its events, as a core is told of them."""
+        return [_event(record) for record in self.events]
 
 
 def check_changed_outcome(world: World) -> None:
@@ -40,30 +46,40 @@ def check_changed_outcome(world: World) -> None:
         Violation: something does not.
 
     """
-    profiles = {partition: _profiles(world, partition) for partition in range(PARTITIONS)}
-    ends = {
-        key: _ends(world, partition, key, profile)
-        for partition, found in profiles.items()
-        for key, profile in found.items()
-    }
-    for found in profiles.values():
-        for key, profile in found.items():
+    profiles = _profiles(world)
+    found = {key: _accepted(world, key, profile) for key, profile in profiles.items()}
+    for key, profile in profiles.items():
+        # Of what was rejected, the destination has nothing.
+        if not found[key].rejected.keys() & world.refused:
             _check_destination(world, key, profile)
-    notes = {partition: note_of(world, partition) for partition in range(PARTITIONS)}
-    check_state(
-        world,
-        lambda partition, kept: {
-            key
-            for key in {**profiles[partition], **kept}
-            if bare(kept.get(key)) not in {node.state for node in ends.get(key, ())}
-        },
-    )
-    for partition, note in notes.items():
-        if note_of(world, partition) != note:
-            raise Violation(f"partition {partition}: compaction loses the newest note of a backfill")
+    _check_states(world, profiles, found)
     if world.following.has_names and not world.following.goes_back:
         check_repeats(world)
-    _check_dead_letters(world)
+    letters = dead_letters(world)
+    _check_invalid(world, {(*place,) for *place, why in letters if why != Reason.REJECTED.value})
+    _check_rejected(
+        world, profiles, found, {(*place,) for *place, why in letters if why == Reason.REJECTED.value}
+    )
+
+
+def _check_states(world: World, profiles: dict[bytes, _Profile], found: dict[bytes, Accepted]) -> None:
+    choices = world.following.choices
+    right = {
+        key: {
+            node.state
+            for node in ends_of(found[key].nodes, choices, profile.told, is_in_source=profile.is_in_source)
+        }
+        for key, profile in profiles.items()
+    }
+    notes = [note_of(world, partition) for partition in range(PARTITIONS)]
+
+    def find_wrong(partition: int, kept: dict[bytes, bytes]) -> set[bytes]:
+        there = {key for key, profile in profiles.items() if profile.partition == partition}
+        return {key for key in there | kept.keys() if bare(kept.get(key)) not in right.get(key, ())}
+
+    check_state(world, find_wrong)
+    if [note_of(world, partition) for partition in range(PARTITIONS)] != notes:
+        raise Violation("compaction loses the newest note of a backfill")
 
 
 def note_of(world: World, partition: int) -> BackfillNote | None:
@@ -85,36 +101,41 @@ def is_complete(world: World) -> bool:
     )
 
 
-def _profiles(world: World, partition: int) -> dict[bytes, _Profile]:
-    events: dict[bytes, list[Event]] = defaultdict(list)
-    latest: dict[bytes, int] = {}
+def _profiles(world: World) -> dict[bytes, _Profile]:
+    events: dict[bytes, list[Record]] = defaultdict(list)
     for event in world.events:
-        if event.partition == partition and event.key is not None:
-            events[event.key].append(Event(event.key, event.value, event.headers))
-            latest[event.key] = event.offset
-    in_source = {record.offset for record in world.broker.log("events", partition).records}
+        events[event.key or b""].append(event)
+    logs = [world.broker.log("events", partition) for partition in range(PARTITIONS)]
+    in_source = {(log.partition, record.offset) for log in logs for record in log.records}
     seen = first_occurrences(world)
-    return {key: _Profile(events[key], latest[key] in in_source, seen.get(key, [])) for key in events}
+    return {
+        key: _Profile(
+            its[-1].partition, its, (its[-1].partition, its[-1].offset) in in_source, seen.get(key, [])
+        )
+        for key, its in events.items()
+    }
 
 
-def _ends(world: World, partition: int, key: bytes, profile: _Profile) -> set[Node]:
+def _event(record: Record) -> Event:
+    return Event(record.key or b"", record.value, record.headers)
+
+
+def _accepted(world: World, key: bytes, profile: _Profile) -> Accepted:
     rules = Rules(
-        begins_again=partition in world.begun_again,
+        begins_again=profile.partition in world.begun_again,
         goes_back=world.following.goes_back,
         is_rejected=world.is_rejected,
     )
-    choices = world.following.choices
     try:
-        nodes = accepted(choices, profile.events, profile.seen, rules)
+        return accepted(world.following.choices, profile.told, profile.seen, rules)
     except Unaccepted as error:
         raise Violation(f"{key.decode()}: {error}") from error
-    return ends_of(nodes, choices, profile.events, is_in_source=profile.is_in_source)
 
 
 def _check_destination(world: World, key: bytes, profile: _Profile) -> None:
     """See that the last export says of a profile what its latest event says under the last configuration."""
     choices = world.following.choices
-    if not profile.is_in_source or (wanted := _view(choices[-1], profile.events[-1])) is None:
+    if not profile.is_in_source or (wanted := _view(choices[-1], profile.told[-1])) is None:
         return
     exports = [record.data for record in world.kinesis.stored if record.partition_key.encode() == key]
     found = _exported(choices, exports[-1] if exports else None)
@@ -157,18 +178,30 @@ def _exported(choices: list[Choice], data: bytes | None) -> _View:
     )
 
 
-def _check_dead_letters(world: World) -> None:
-    """See that what is invalid under all configurations is there, and that what is there is invalid under one, or was rejected."""
-    choices = world.following.choices
-    invalid = {
-        (event.partition, event.offset): [
-            _view(choice, Event(event.key, event.value, event.headers)) is None for choice in choices
-        ]
-        for event in world.events
-        if event.key is not None
-    }
-    letters = dead_letters(world)
-    refused = {(partition, offset) for partition, offset, why in letters if why != Reason.REJECTED.value}
-    for place, answers in invalid.items():
-        if (all(answers) and place not in refused) or (place in refused and not any(answers)):
-            raise Violation(f"dead letter of {place}: {place in refused}, invalid under {answers}")
+def _check_invalid(world: World, letters: set[tuple[int, int]]) -> None:
+    """See that what is invalid under all configurations is dead-lettered, and nothing that is valid under all."""
+    for event in world.events:
+        place = event.partition, event.offset
+        answers = [_view(choice, _event(event)) is None for choice in world.following.choices]
+        if (all(answers) and place not in letters) or (place in letters and not any(answers)):
+            raise Violation(f"event {place} has a dead letter: {place in letters}; is invalid: {answers}")
+
+
+def _check_rejected(
+    world: World,
+    profiles: dict[bytes, _Profile],
+    found: dict[bytes, Accepted],
+    letters: set[tuple[int, int]],
+) -> None:
+    """See that what Kinesis rejects is dead-lettered, of an event that it can have come of, and nothing else is."""
+    may = set[tuple[int, int]]()
+    for key, profile in profiles.items():
+        for data, places in found[key].rejected.items():
+            events = {(profile.partition, profile.events[place].offset) for place in places}
+            may |= events
+            # What was lost and is done again may have another export, or none.
+            is_due = data in world.refused and profile.partition not in world.begun_again
+            if is_due and not events & letters:
+                raise Violation(f"{key.decode()}: no dead letter of what was rejected: {data.decode()[:200]}")
+    if letters - may:
+        raise Violation(f"dead letters of what was never rejected: {sorted(letters - may)}")

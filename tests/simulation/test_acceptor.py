@@ -53,7 +53,7 @@ def is_right(
     """Whether what comes of `moves` is accepted, and their state is right in the end."""
     exports, state = told(*moves)
     try:
-        nodes = accepted(choices, events, dict.fromkeys(exports), rules)
+        nodes = accepted(choices, events, dict.fromkeys(exports), rules).nodes
     except Unaccepted:
         return False
     ends = ends_of(nodes, choices, events, is_in_source=is_in_source)
@@ -130,7 +130,10 @@ def test_an_invention_is_not_accepted() -> None:
 def test_state_that_does_not_say_what_was_exported_is_wrong() -> None:
     exports, _ = told((BEFORE, FIRST), (MORE, FIRST), (MORE, SECOND))
     ends = ends_of(
-        accepted([BEFORE, MORE], [FIRST, SECOND], exports), [BEFORE, MORE], [FIRST, SECOND], is_in_source=True
+        accepted([BEFORE, MORE], [FIRST, SECOND], exports).nodes,
+        [BEFORE, MORE],
+        [FIRST, SECOND],
+        is_in_source=True,
     )
     assert {node.state for node in ends} == {told((MORE, SECOND))[1]}
     assert told((MORE, FIRST))[1] not in {node.state for node in ends}
@@ -145,7 +148,7 @@ def test_work_that_was_lost_is_done_again_under_what_is_followed_by_then() -> No
     assert len(observed) == 3
     with pytest.raises(Unaccepted):
         accepted([BEFORE, LESS], [FIRST, in_both], observed)
-    assert accepted([BEFORE, LESS], [FIRST, in_both], observed, Rules(begins_again=True))
+    assert accepted([BEFORE, LESS], [FIRST, in_both], observed, Rules(begins_again=True)).nodes
 
 
 def test_members_with_other_files_go_back_to_what_was_before() -> None:
@@ -163,9 +166,10 @@ def test_what_the_source_has_no_more_need_not_be_looked_at() -> None:
 
 def test_what_is_rejected_is_not_seen_and_is_in_the_state() -> None:
     exports, state = told((BEFORE, FIRST), (BEFORE, SECOND))
-    nodes = accepted([BEFORE], [FIRST, SECOND], exports[:1], Rules(is_rejected=exports[1].__eq__))
-    assert Node(2, 0, state) in nodes
-    assert Node(2, 0, state) not in accepted([BEFORE], [FIRST, SECOND], exports[:1])
+    found = accepted([BEFORE], [FIRST, SECOND], exports[:1], Rules(is_rejected=exports[1].__eq__))
+    assert Node(2, 0, state) in found.nodes
+    assert found.rejected == {exports[1]: {1}}
+    assert Node(2, 0, state) not in accepted([BEFORE], [FIRST, SECOND], exports[:1]).nodes
 
 
 def test_state_is_compared_without_where_it_came_from() -> None:

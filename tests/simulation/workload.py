@@ -17,12 +17,12 @@ from processor.profile.batch import Limits, process
 from processor.profile.state_record import has_departed
 from tests.simulation.configurations import STEADY, configuration
 from tests.simulation.varied_events import PROFILES as VARIED_PROFILES
-from tests.simulation.varied_events import event_of_all, varied_events
+from tests.simulation.varied_events import LATER, event_of_all, varied_events
 from tests.support.members import changes, plain
 from tests.support.naive_model import NaiveModel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from processor.profile.core import Core
     from tests.simulation.broker import Record
@@ -130,6 +130,14 @@ class Workload:
             events.append(replace(event, offset=ends[event.partition]))
             ends[event.partition] = end_after(events[-1])
         return Workload(self.kind, events)
+
+
+def rejection(rng: random.Random) -> Callable[[bytes], bool] | None:
+    """As `Workload.rejected`, of lives in which configurations change: which exports there will be nobody knows."""
+    if rng.random() < _UNREJECTED:
+        return None
+    number = rng.randrange(_REJECTED_ONE_IN)
+    return lambda data: zlib.crc32(data) % _REJECTED_ONE_IN == number and LATER not in data
 
 
 def end_after(event: Record) -> int:

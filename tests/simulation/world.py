@@ -28,7 +28,7 @@ from tests.simulation.outcome import check_outcome
 from tests.simulation.producer import Producer
 from tests.simulation.violation import Violation
 from tests.simulation.worker import Worker
-from tests.simulation.workload import EVENTS, PARTITIONS, end_after, is_marked, workload
+from tests.simulation.workload import EVENTS, PARTITIONS, end_after, is_marked, rejection, workload
 from tests.support.scripted_kinesis import Faults, ScriptedKinesis
 
 if TYPE_CHECKING:
@@ -96,6 +96,11 @@ class World:
         """Partitions of which some work was lost, and done again."""
         self.rejected = set() if self.has_changes else self.workload.rejected(random.Random(seed + 4))
         """Exports that Kinesis never takes, of a life in which nothing changes."""
+        self._rejects = self.rejected.__contains__ if self.rejected else None
+        if self.has_changes:
+            self._rejects = rejection(random.Random(seed + 4))
+        self.refused: set[bytes] = set()
+        """What was sent to Kinesis, and that it never takes."""
         self.struck: set[str] = set()
         """The steps before which a worker was killed."""
         self.workers: list[Worker] = []
@@ -154,7 +159,7 @@ class World:
 
     def set_kinesis_faults(self, faults: Faults) -> None:
         """Beside these, what a life's Kinesis rejects it always rejects, and its shards have limits."""
-        faults.is_poison = self.is_rejected
+        faults.is_poison = self._refuses
         faults.limited = True
         self.kinesis.faults = faults
 
@@ -186,7 +191,13 @@ class World:
 
     def is_rejected(self, data: bytes) -> bool:
         """Whether Kinesis never takes an export."""
-        return data in self.rejected
+        return self._rejects is not None and self._rejects(data)
+
+    def _refuses(self, data: bytes) -> bool:
+        if not self.is_rejected(data):
+            return False
+        self.refused.add(data)
+        return True
 
     def in_doubt(self, worker: Worker) -> None:
         """What a worker has under way may come again."""
@@ -260,7 +271,7 @@ class World:
     async def _caught_up(self) -> None:
         """All events are committed."""
         deadline_s = self.loop.time() + _CATCH_UP_S
-        grows_s = self.loop.time() + _GROW_S if self.rejected else math.inf
+        grows_s = self.loop.time() + _GROW_S if self._rejects else math.inf
         while True:
             if self.loop.time() > grows_s:
                 grows_s += _GROW_S
