@@ -137,7 +137,12 @@ def _check_destination(world: World, key: bytes, profile: _Profile) -> None:
     choices = world.following.choices
     if not profile.is_in_source or (wanted := _view(choices[-1], profile.told[-1])) is None:
         return
-    exports = [record.data for record in world.kinesis.stored if record.partition_key.encode() == key]
+    exports = profile.seen
+    if not world.following.has_names:
+        # One may come again with a reason, and is the last one then.
+        exports = [record.data for record in world.kinesis.stored if record.partition_key.encode() == key]
+        if profile.partition in world.begun_again:
+            return
     found = _exported(choices, exports[-1] if exports else None)
     # What is unmapped goes without a word: of what was, once, the destination may know nothing.
     always = set.intersection(*[set(choice.segments) for choice in choices])

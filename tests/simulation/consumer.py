@@ -332,6 +332,9 @@ class _Client:
             return await self._consumer.ends_of_many(request)
         raise NotImplementedError(node, request)
 
+    async def close(self) -> None:
+        """What is on its way may be there all the same."""
+
     def force_metadata_update(self) -> None:
         """There is one broker, and it leads all."""
 
