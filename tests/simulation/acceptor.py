@@ -9,6 +9,7 @@ and, where work was lost and is done again, from any node that it ever was at.
 from __future__ import annotations
 
 from collections import defaultdict
+from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from processor.errors import InvalidEvent
@@ -86,12 +87,17 @@ def ends_of(
 ) -> set[Node]:
     """Those of `nodes` that are right at the end: all is taken, under the last configuration, and looked at under it.
 
-    Where the latest event is no longer in the source nobody can look at it again.
+    Where the latest event is no longer in the source nobody can look at it again. What came since the last backfill was worked
+    on at its own time, and not at the backfill's.
     """
     found = {node for node in nodes if node.taken == len(events) and node.choice == len(choices) - 1}
     if not events or not is_in_source:
         return found
-    return {node for node in found if step(choices[-1], events[-1], node.state) == (None, node.state)}
+    return {
+        node
+        for node in found
+        if any(step(choices[-1], events[-1], node.state, at) == (None, node.state) for at in At)
+    }
 
 
 def bare(state: bytes | None) -> bytes | None:
@@ -103,23 +109,34 @@ def bare(state: bytes | None) -> bytes | None:
     return encode_record(StateRecord(0, record.attributes, record.identities, memberships))
 
 
-def step(choice: Choice, event: Event, state: bytes | None) -> tuple[bytes | None, bytes | None]:
+class At(IntEnum):
+    """What `validUntil` is compared with, in ms since the epoch: an event's own time, or about that of a backfill."""
+
+    ITS_TIME = 0
+    BACKFILL = 1_750_000_000_000
+
+
+def step(
+    choice: Choice, event: Event, state: bytes | None, at: At = At.ITS_TIME
+) -> tuple[bytes | None, bytes | None]:
     """The export of an event under a configuration, and the state after it; an invalid one changes nothing."""
-    known = _steps.get((choice, event, state))
+    known = _steps.get((choice, event, state, at))
     if known is None:
         if len(_steps) > _STEPS_MAX:
             _steps.clear()
-        known = _steps[choice, event, state] = _step(choice, event, state)
+        known = _steps[choice, event, state, at] = _step(choice, event, state, at)
     return known
 
 
 _STEPS_MAX = 100_000
-_steps: dict[tuple[Choice, Event, bytes | None], tuple[bytes | None, bytes | None]] = {}
+_steps: dict[tuple[Choice, Event, bytes | None, At], tuple[bytes | None, bytes | None]] = {}
 
 
-def _step(choice: Choice, event: Event, state: bytes | None) -> tuple[bytes | None, bytes | None]:
+def _step(
+    choice: Choice, event: Event, state: bytes | None, at: At
+) -> tuple[bytes | None, bytes | None]:
     try:
-        made = configuration(choice).core.apply_again(*event, timestamp_ms=0, offset=0, state=state)
+        made = configuration(choice).core.apply_again(*event, timestamp_ms=at, offset=0, state=state)
     except InvalidEvent:
         return None, state
     after = state if made.state is None else bare(made.state)
@@ -176,14 +193,14 @@ class _Automaton:
         for choice in range(first, len(self._choices)):
             yield None, node._replace(choice=choice)
         if node.taken < len(self._events):
-            made, state = self._made(node, node.taken)
+            made, state = self._made(node, node.taken, At.ITS_TIME)
             yield made, Node(node.taken + 1, node.choice, state)
         if node.taken:
-            made, state = self._made(node, node.taken - 1)
+            made, state = self._made(node, node.taken - 1, At.BACKFILL)
             yield made, node._replace(state=state)
 
-    def _made(self, node: Node, place: int) -> tuple[_Made | None, bytes | None]:
-        data, state = step(self._choices[node.choice], self._events[place], node.state)
+    def _made(self, node: Node, place: int, at: At) -> tuple[_Made | None, bytes | None]:
+        data, state = step(self._choices[node.choice], self._events[place], node.state, at)
         return (None if data is None else _Made(data, place)), state
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from processor.profile.state_record import encode_departed
-from tests.simulation.acceptor import Event, Node, Rules, Unaccepted, accepted, bare, ends_of, step
+from tests.simulation.acceptor import At, Event, Node, Rules, Unaccepted, accepted, bare, ends_of, step
 from tests.simulation.configurations import Choice
 
 if TYPE_CHECKING:
@@ -156,6 +156,16 @@ def test_members_with_other_files_go_back_to_what_was_before() -> None:
     choices = [BEFORE, MORE]
     assert not is_right(choices, [SECOND, FIRST], [*moves[:3], (BEFORE, event(4, "two"))])
     assert is_right(choices, [SECOND, FIRST], moves, Rules(goes_back=True))
+
+
+def test_a_membership_that_has_run_out_by_the_time_of_a_backfill_ends_with_it() -> None:
+    entry = {"status": "realized", "lastQualificationTime": "1969-01-01T00:00:00Z", "validUntil": "2000-01-01T00:00:00Z"}  # fmt: skip
+    lapsing = Event(b"p", json.dumps({"segmentMembership": {"ups": {"one": entry}}}).encode())
+    data, state = step(BEFORE, lapsing, None)
+    ended, after = step(BEFORE, lapsing, state, At.BACKFILL)
+    found = accepted([BEFORE, BEFORE], [lapsing], [each for each in (data, ended) if each])
+    assert [node.state for node in found.nodes] == [after] * len(found.nodes)
+    assert b"exited" in (ended or b"")
 
 
 def test_what_the_source_has_no_more_need_not_be_looked_at() -> None:
