@@ -12,7 +12,7 @@ state of what was exported, and be none of it. So where an append fails, the top
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager, suppress
+from contextlib import aclosing, contextmanager, suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -24,6 +24,7 @@ from processor.kafka.consumer_pool import ConsumerPool
 from processor.kafka.consumer_state import end_of_gap
 from processor.kafka.idempotent_producer import IdempotentProducer
 from processor.kafka.offsets import Bounds
+from processor.kafka.span_reader import read_span
 from processor.kafka.topic_ids import topic_identity
 
 if TYPE_CHECKING:
@@ -53,8 +54,6 @@ _ABSENCES: Final = 4
 _LOOK_AGAIN_S: Final = 0.5
 """A topic that was created just now is not known to every broker at once."""
 _BATCH_BYTES: Final = 256 * 1024
-_STILL_LOOKS: Final = 5
-"""So many looks without anything: what was there is compacted away, or Kafka is slow."""
 _FETCH_BYTES: Final = 8 * 1024 * 1024
 _FETCH_WAIT_MS: Final = 200
 _RECORDS_AT_ONCE: Final = 5_000
@@ -211,30 +210,19 @@ class Changelog:
         if start >= end:
             return
         async with self._readers.one() as consumer:
-            consumer.assign([place])
-            consumer.seek(place, start)
-            still = 0
-            while start < end:
-                with errors_mapped(f"reading changelog {self.topic}"):
-                    found = await consumer.getmany(
-                        place, timeout_ms=_FETCH_WAIT_MS, max_records=_RECORDS_AT_ONCE
-                    )
-                    before, start = start, await consumer.position(place)
-                    still = still + 1 if start == before else 0
-                    if still == _STILL_LOOKS:
-                        # Where compaction took the last records there are none to come up to.
-                        still = 0
-                        gap_end = await end_of_gap(consumer, place, start, reads_committed=False)
-                        if gap_end is not None:
-                            start = gap_end
-                            consumer.seek(place, start)
-                records = found.get(place, [])
-                if records and records[-1].offset >= end:
-                    records = [record for record in records if record.offset < end]
-                if records:
+
+            async def poll() -> Sequence[ConsumerRecord[bytes, bytes]]:
+                found: Mapping[TopicPartition, list[ConsumerRecord[bytes, bytes]]]
+                found = await consumer.getmany(place, timeout_ms=_FETCH_WAIT_MS, max_records=_RECORDS_AT_ONCE)
+                return found.get(place, [])
+
+            async def gap_end(position: int) -> int | None:
+                return await end_of_gap(consumer, place, position, reads_committed=False)
+
+            span = read_span(consumer, place, Bounds(start, end), poll=poll, gap_end=gap_end)
+            async with aclosing(span) as found:
+                async for records in found:
                     yield records
-            # What comes after is another's to ask for.
-            consumer.pause(place)
 
     def _new_producer(self) -> AIOKafkaProducer:
         return AIOKafkaProducer(

@@ -74,15 +74,61 @@ class Batch:
 
 
 def merged_changes(batches: Sequence[Batch]) -> dict[bytes, bytes]:
-    """The latest state record of each profile that consecutive batches changed, in the order of their offsets."""
+    """The latest state record of each profile that consecutive batches changed, in the order of their offsets: a backfill's first."""
     if len(batches) == 1:
         return batches[0].changes
     changes: dict[bytes, bytes] = {}
+    again: dict[bytes, bytes] = {}
     for batch in batches:
+        own, other = (again, changes) if isinstance(batch, BatchAgain) else (changes, again)
         for profile, record in batch.changes.items():
-            changes.pop(profile, None)
-            changes[profile] = record
-    return changes
+            own.pop(profile, None)
+            other.pop(profile, None)
+            own[profile] = record
+    return again | changes if again else changes
+
+
+class Again:
+    """What the events that a backfill takes again are taken as: by backfill `number`, as if they came at `at_ms`.
+
+    `offset` is the one that the state records bear, the last before its boundary.
+    """
+
+    __slots__ = ("at_ms", "number", "offset")
+
+    def __init__(self, number: int, offset: int, at_ms: int) -> None:
+        self.number = number
+        self.offset = offset
+        self.at_ms = at_ms
+
+
+class BatchAgain(Batch):
+    """What became of the latest events of some profiles, taken again by backfill `number`; it counts as no events that were received, and holds no bytes of theirs.
+
+    `refused` counts, by reason, the profiles that stay as they are, for their latest event is refused now.
+    """
+
+    __slots__ = ("number", "profiles", "refused")
+
+    def __init__(self, number: int, next_offset: int, profiles: int) -> None:
+        super().__init__(next_offset, 0, 0)
+        self.number = number
+        self.profiles = profiles
+        self.refused: dict[str, int] = {}
+
+    def refuse(self, record: Record, error: Exception) -> None:
+        """Leave a profile as it is; its event was dead-lettered when it came, or is what a former configuration took."""
+        reason = error.reason if isinstance(error, InvalidEvent) else Reason.INTERNAL
+        self._count(reason)
+        if reason is Reason.INTERNAL:
+            self.failures.append(Failure(record.offset, type(error).__name__, trace_of(error)))
+
+    def leave(self, reason: Reason) -> None:
+        """Leave a profile as it is, for what it would be is refused for `reason`."""
+        self._count(reason)
+
+    def _count(self, reason: Reason) -> None:
+        self.refused[reason.value] = self.refused.get(reason.value, 0) + 1
 
 
 class Limits:
@@ -151,6 +197,59 @@ def process(
             exported.append(record)
         if transition.skipped:
             batch.skipped += 1
+        if transition.removed:
+            batch.removed += transition.removed
+    return batch
+
+
+def process_again(
+    core: Core,
+    states: dict[bytes, bytes | None],
+    records: Sequence[Record],
+    limits: Limits,
+    again: Again,
+    *,
+    next_offset: int,
+) -> BatchAgain:
+    """Apply the latest events of profiles once more, one each, to the states of their profiles, each of which must be there.
+
+    All of the source before `next_offset` was processed. A profile whose event is refused, for what it is or for the size
+    of its export or its state record, stays as it is.
+
+    Raises:
+        InvalidStateRecord: the state was written by a release that this one does not understand.
+
+    """
+    batch = BatchAgain(again.number, next_offset, len(records))
+    for record in records:
+        key = record.key or b""
+        try:
+            transition = core.apply_again(
+                key,
+                record.value,
+                record.headers,
+                timestamp_ms=again.at_ms,
+                offset=again.offset,
+                state=states[key],
+                backfill=again.number,
+            )
+            export = transition.export
+            export_bytes = 0 if export is None else len(export.data) + len(export.partition_key.encode())
+        except InvalidStateRecord:
+            raise
+        except Exception as error:  # noqa: BLE001  as in `process`
+            batch.refuse(record, error)
+            continue
+        new_state = transition.state
+        state_bytes = 0 if new_state is None else len(new_state) + len(key)
+        if export_bytes > limits.export_bytes or state_bytes > limits.state_bytes:
+            batch.leave(Reason.TOO_LARGE)
+            continue
+        if new_state is not None:
+            batch.changes[key] = new_state
+        if export is not None:
+            batch.exports.append(export)
+            batch.exported.append(record)
         if transition.removed:
             batch.removed += transition.removed
     return batch

@@ -12,6 +12,7 @@ from msgspec import UNSET
 from mypy_extensions import mypyc_attr
 
 from processor.errors import InvalidEvent, Reason
+from processor.governance.fingerprint import fingerprint
 from processor.governance.plan import Item, Removal, segment_name
 from processor.profile.canonical import canonical
 from processor.profile.consent import Consent
@@ -143,6 +144,14 @@ class Core:
         self._shape = Shape(destination.attributes)
         self._partition_namespace = destination.partition_key_namespace
         self._verdicts: dict[bytes, Verdict] = {}
+        self._fingerprint = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the plan: see `processor.governance.fingerprint`."""
+        if not self._fingerprint:
+            self._fingerprint = fingerprint(self._plan)
+        return self._fingerprint
 
     def apply(
         self,

@@ -13,6 +13,7 @@ from processor.kafka.dead_letter_topic import prepare_dead_letter_topic
 from processor.kafka.dead_letters import DeadLetters
 from processor.kafka.heartbeats import Heartbeats
 from processor.kafka.source import Source
+from processor.kafka.source_history import open_history
 from processor.kafka.source_topic import SourceTopic, look_at_source
 from processor.kafka.topics import open_topics
 from processor.profile.core import Core
@@ -94,6 +95,7 @@ async def connected_pipeline(
         stream=plan.destination.exported_to,
         committed_elsewhere=topics.committed_elsewhere,
         source_is_compacted=topics.source.is_compacted,
+        open_history=partial(open_history, settings.kafka, may_have_gaps=topics.source.is_compacted),
         check_room=check_room,
         open_store=partial(
             directory.open,

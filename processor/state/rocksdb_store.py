@@ -176,7 +176,7 @@ class RocksStore:
 
     async def mark(self, profiles: Sequence[bytes]) -> set[bytes]:
         """See `Store`; of a profile the digest alone is kept, of 128 bits, so that no two ever have one."""
-        return await self._run(self._mark, profiles)
+        return await self._run(self._mark, profiles) if profiles else set()
 
     async def clear_marks(self) -> None:
         """See `Store`."""

@@ -172,6 +172,7 @@ class Status:
     def revoked(self, partition: int) -> None:
         """A partition is this worker's no more, nor is what was wrong with it."""
         self.partitions.discard(partition)
+        self.backfills.released(partition)
         self._restored(partition, _HANDED_OVER)
         for what in [what for what, causes in self._causes.items() if partition in causes]:
             self._end(what, partition, _HANDED_OVER)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import structlog
 
 from processor.errors import KafkaError, StateRefused
-from processor.kafka.changelog import CONSUMED_KEY, OWN_KEYS, RESTORED_BY, Deletion
+from processor.kafka.changelog import BACKFILL_KEY, CONSUMED_KEY, OWN_KEYS, RESTORED_BY, Deletion
 from processor.waiting.retry import Delays, retried
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _Result = TypeVar("_Result")
 
 
 class Checkpoint:
-    """Keeps the acknowledged state changes of one partition; its methods are called one at a time."""
+    """Keeps the acknowledged state changes of one partition, one append at a time."""
 
     def __init__(self, partition: int, changelog: StateChangelog, state: Overlay, status: Status) -> None:
         self._partition = partition
@@ -49,6 +49,7 @@ class Checkpoint:
         self._state = state
         self._status = status
         self._noted_s = -math.inf
+        self._one_at_a_time = asyncio.Lock()
 
     async def keep(self, changes: Mapping[bytes, bytes], consumed: int) -> None:
         """Append changes whose exports Kinesis has to the changelog, then put them into the store.
@@ -62,15 +63,29 @@ class Checkpoint:
         """
         began_s = time.perf_counter()
         store = self._state.store
-        # Offsets that were set back by hand take nothing from what was seen once.
-        consumed = max(consumed, store.consumed or 0)
-        # Behind them, in the same append: a note costs no call of its own.
-        entries = {**changes, CONSUMED_KEY: str(consumed).encode()}
-        position = await self._appended(entries, store.position)
-        await self._state.acknowledge(changes, position)
-        store.note(consumed=consumed)
+        async with self._one_at_a_time:
+            # Offsets that were set back by hand take nothing from what was seen once.
+            consumed = max(consumed, store.consumed or 0)
+            # Behind them, in the same append: a note costs no call of its own.
+            entries = {**changes, CONSUMED_KEY: str(consumed).encode()}
+            position = await self._appended(entries, store.position)
+            await self._state.acknowledge(changes, position)
+            store.note(consumed=consumed)
         self._noted_s = asyncio.get_running_loop().time()
         self._status.kept(time.perf_counter() - began_s)
+
+    async def note(self, backfill: bytes) -> None:
+        """Append the partition's note of its backfills, then put it into the store.
+
+        Raises:
+            StateError, StateRefused: see `keep`.
+
+        """
+        store = self._state.store
+        async with self._one_at_a_time:
+            position = await self._appended({BACKFILL_KEY: backfill}, store.position)
+            store.note(backfill=backfill)
+            await store.apply({}, position)
 
     async def passed(self, consumed: int) -> None:
         """Note, every 10 s, that all of the source before offset `consumed` is acknowledged and changed no state.
@@ -105,8 +120,9 @@ class Checkpoint:
         """
         log.warning("an intruder appended to the changelog", partition=self._partition, records=len(profiles))
         self._status.intruded(len(profiles))
-        reached = await self._appended(await self._own_state(profiles), position)
-        await self._state.store.apply({}, reached)
+        async with self._one_at_a_time:
+            reached = await self._appended(await self._own_state(profiles), position)
+            await self._state.store.apply({}, reached)
 
     async def purge_departed(self, committed_offset: int) -> bool:
         """Delete some profiles that departed before `committed_offset`: no replay comes back to them.
@@ -118,13 +134,14 @@ class Checkpoint:
 
         """
         store = self._state.store
-        found = await store.departed_before(committed_offset, _PURGED_AT_ONCE)
-        departed = [each for each in found if not self._state.holds(each.profile)]
-        if departed:
-            deletions = {each.profile: Deletion(each.offset, each.backfill) for each in departed}
-            position = await self._appended(deletions, store.position)
-            await store.purge(departed, position)
-        return bool(departed)
+        async with self._one_at_a_time:
+            found = await store.departed_before(committed_offset, _PURGED_AT_ONCE)
+            departed = [each for each in found if not self._state.holds(each.profile)]
+            if departed:
+                deletions = {each.profile: Deletion(each.offset, each.backfill) for each in departed}
+                position = await self._appended(deletions, store.position)
+                await store.purge(departed, position)
+            return bool(departed)
 
     async def _appended(self, entries: Mapping[bytes, bytes | Deletion], position: int) -> int:
         """The changelog offset after `entries`, and after what a gap between `position` and them made necessary."""

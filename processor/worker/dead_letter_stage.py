@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import structlog
 
 from processor.errors import KafkaError, KafkaUnavailable, Reason
+from processor.profile.batch import BatchAgain
 from processor.profile.dead_letter import DeadLetter
 from processor.waiting.retry import Delays, retried
 from processor.worker.dead_letter_limit import Passing
@@ -48,8 +49,11 @@ class DeadLetterStage:
         self._status = status
 
     async def limited(self, settled: Settled) -> None:
-        """Count the batches, and wait where their dead letters may not be written."""
-        await self._limit.passed(self._partition, [_passing(batch, ticket) for batch, ticket in settled])
+        """Count the batches, and wait where their dead letters may not be written; a backfill's events were counted when they came."""
+        await self._limit.passed(
+            self._partition,
+            [_passing(batch, ticket) for batch, ticket in settled if not isinstance(batch, BatchAgain)],
+        )
 
     async def written(self, settled: Settled) -> None:
         """Write the dead letters of the batches, in order, as often as it takes."""

@@ -78,6 +78,12 @@ class OwnedPartitions:
         for partition in self._partitions.values():
             partition.follow(core)
 
+    def request_backfill(self, request: str) -> None:
+        """Have all profiles of every partition looked at again, unless that was done for this request before."""
+        self._restorer.request_backfill(request)
+        for partition in self._partitions.values():
+            partition.request_backfill(request)
+
     def start(self, tasks: asyncio.TaskGroup) -> None:
         """Have the work on partitions run in `tasks`, from now on; what it cannot get over is raised there."""
         self._tasks = tasks

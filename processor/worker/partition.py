@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 import structlog
 
 from processor.kinesis.ticket import Ticket
-from processor.profile.batch import Batch, Limits, merged_changes, process
+from processor.profile.batch import Batch, BatchAgain, Limits, merged_changes, process, process_again
 from processor.profile.source_record import RECORD_OVERHEAD_BYTES, size_bytes
 from processor.telemetry.traces import NoTraces
 from processor.worker.dead_letter_stage import DeadLetterStage, log_failures
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from processor.worker.checkpoint import Checkpoint
     from processor.worker.dead_letter_limit import DeadLetterLimit
     from processor.worker.dead_letter_stage import WriteDeadLetters
+    from processor.worker.partition_backfill import PartitionBackfill
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +64,8 @@ class Stages(NamedTuple):
 class Partition:
     """An assigned partition, restored, from `start_offset` on. `run` it; to release it, `drain` it, end `run`, and `abandon` it.
 
-    `state_bytes_max` bounds the record of a profile's state; `on_room` is called whenever it holds less than before.
+    `state_bytes_max` bounds the record of a profile's state; `on_room` is called whenever it holds less than before. Without a
+    `backfill` a change of what it follows is seen with each profile's next event alone.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Partition:
         state_bytes_max: int,
         on_room: Callable[[], None],
         tracer: Tracer | None = None,
+        backfill: PartitionBackfill | None = None,
     ) -> None:
         self.number = number
         self.next_offset: int | None = None
@@ -89,6 +92,11 @@ class Partition:
         self.waits_for: Wait | None = None
         """What the oldest batch waits for; None where none is under way."""
         self._stages = stages
+        self._followed: Core | None = None
+        """The core that the next batch is worked on by; None before it was noted which one that is."""
+        self._worked_offset = start_offset
+        """The offset before which every event was worked on."""
+        self._backfill = backfill
         self._state_bytes_max = state_bytes_max
         self._status = status
         self._on_room = on_room
@@ -96,6 +104,8 @@ class Partition:
         self._taken: deque[Sequence[Record]] = deque()
         self._end_offset = 0
         self._in_flight: deque[tuple[Batch, Ticket]] = deque()
+        self._live_in_flight = 0
+        """Batches in flight that no backfill has made."""
         self._spans: deque[Span] = deque()
         """Those of the batches in flight."""
         self._wake = asyncio.Event()
@@ -105,10 +115,18 @@ class Partition:
         self._idle = asyncio.Event()
         self._idle.set()
         self._is_released = False
+        if backfill is not None:
+            backfill.attach(self._untaken_offset, self._wake.set)
 
     def follow(self, core: Core) -> None:
-        """Have the next batch, and all after it, worked on by another core."""
+        """Have the next batch, and all after it, worked on by another core, once it is noted that they are."""
         self._stages = self._stages._replace(core=core)
+        self._wake.set()
+
+    def request_backfill(self, request: str) -> None:
+        """Have all profiles looked at again, unless that was done for this request before."""
+        if self._backfill is not None:
+            self._backfill.request(request)
 
     def offer(self, records: Sequence[Record], end_offset: int | None) -> None:
         """Take records, in order; how much fits is the caller's to decide, by `held_bytes`.
@@ -149,8 +167,11 @@ class Partition:
 
         What was read and not offered is no event: a transaction's marker, what it aborted, what compaction took.
         """
-        if self.is_idle and not self._is_released and position > (self.next_offset or self.start_offset):
+        is_passive = not self._taken and not self._live_in_flight
+        if is_passive and not self._is_released and position > (self.next_offset or self.start_offset):
             self.next_offset = position
+            if self._backfill is not None:
+                self._backfill.passed_on()
 
     @property
     def progress_mark(self) -> tuple[object, ...]:
@@ -161,8 +182,9 @@ class Partition:
     @property
     def oldest_timestamp_ms(self) -> int | None:
         """The time of the oldest event that is taken and not acknowledged; None where there is none."""
-        if self._in_flight:
-            return self._in_flight[0][0].timestamp_ms
+        for batch, _ in self._in_flight:
+            if not isinstance(batch, BatchAgain):
+                return batch.timestamp_ms
         return self._taken[0][0].timestamp if self._taken else None
 
     async def run(self) -> None:
@@ -175,6 +197,8 @@ class Partition:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._work(tasks), name=f"work-{self.number}")
             tasks.create_task(self._settle(), name=f"settle-{self.number}")
+            if self._backfill is not None:
+                tasks.create_task(self._backfill.run(), name=f"backfill-{self.number}")
 
     async def drain(self) -> None:
         """Take no more, and wait until all that was begun is acknowledged; what was not begun is given back."""
@@ -204,6 +228,8 @@ class Partition:
 
     def _give_back(self) -> None:
         self._is_released = True
+        if self._backfill is not None:
+            self._backfill.stop()
         records = sum(len(batch) for batch in self._taken)
         self.held_bytes -= sum(size_bytes(batch) for batch in self._taken)
         self._taken.clear()
@@ -211,42 +237,99 @@ class Partition:
         self._note_if_idle()
 
     async def _work(self, tasks: asyncio.TaskGroup) -> None:
-        ahead: tuple[Sequence[Record], LookUp] | None = None
         while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._taken:
-                records, look_up = ahead or self._looked_up(0, tasks)
-                # The next records' states are read while these are worked on.
-                ahead = self._looked_up(1, tasks) if len(self._taken) > 1 else None
-                states = await self._stages.state.finish(look_up)
-                if not self._taken:  # given back meanwhile
-                    break
-                self._taken.popleft()
-                await self._begin(records, states)
-                await asyncio.sleep(0)
+            await self._follow()
+            if self._taken:
+                await self._work_on_taken(tasks)
+            elif not await self._work_on_latest(tasks):
+                await self._wake.wait()
+                self._wake.clear()
+
+    async def _follow(self) -> None:
+        """See that it is noted which configuration the next batch is worked on under: that must not be known later than what it does."""
+        while self._followed is not self._stages.core:
+            core = self._stages.core
+            if self._backfill is not None and not self._is_released:
+                await self._backfill.work_under(core.fingerprint)
+            self._followed = core
+
+    async def _work_on_taken(self, tasks: asyncio.TaskGroup) -> None:
+        """Work on what was taken, until there is nothing of it or another core is to be followed."""
+        ahead: tuple[Sequence[Record], LookUp] | None = None
+        while self._taken and self._followed is self._stages.core:
+            records, look_up = ahead or self._looked_up(0, tasks)
+            # The next records' states are read while these are worked on.
+            ahead = self._looked_up(1, tasks) if len(self._taken) > 1 else None
+            states = await self._stages.state.finish(look_up)
+            if not self._taken:  # given back meanwhile
+                break
+            self._taken.popleft()
+            await self._begin(records, states)
+            await asyncio.sleep(0)
+        if ahead is not None:
+            await self._stages.state.finish(ahead[1])
+
+    async def _work_on_latest(self, tasks: asyncio.TaskGroup) -> bool:
+        """Work on some latest events of a backfill; False where there are none to be worked on now."""
+        backfill = self._backfill
+        records = [] if backfill is None else backfill.take()
+        if not records:
+            return False
+        states = await self._stages.state.finish(self._look_up(records, tasks))
+        again = None if backfill is None else backfill.again
+        if again is not None:  # else it was broken off meanwhile
+            span = self._tracer.begin(self.number, records)
+            batch = process_again(
+                self._core, states, records, self._limits, again, next_offset=self._untaken_offset()
+            )
+            await self._submit(batch, span, is_followed=True)
+        await asyncio.sleep(0)
+        return True
 
     def _looked_up(self, position: int, tasks: asyncio.TaskGroup) -> tuple[Sequence[Record], LookUp]:
         records = self._taken[position]
-        return records, self._stages.state.begin([r.key for r in records if r.key is not None], tasks)
+        return records, self._look_up(records, tasks)
+
+    def _look_up(self, records: Sequence[Record], tasks: asyncio.TaskGroup) -> LookUp:
+        return self._stages.state.begin([r.key for r in records if r.key is not None], tasks)
+
+    @property
+    def _core(self) -> Core:
+        if self._followed is None:
+            raise RuntimeError("events are worked on before it is noted under which configuration")
+        return self._followed
+
+    @property
+    def _limits(self) -> Limits:
+        return Limits(self._stages.writer.max_record_bytes, self._state_bytes_max)
+
+    def _untaken_offset(self) -> int:
+        return max(self._worked_offset, self.reached_offset)
 
     async def _begin(self, records: Sequence[Record], states: dict[bytes, bytes | None]) -> None:
-        stages = self._stages
-        limits = Limits(stages.writer.max_record_bytes, self._state_bytes_max)
         span = self._tracer.begin(self.number, records)
         began_s = time.perf_counter()
-        batch = process(stages.core, states, records, limits)
+        batch = process(self._core, states, records, self._limits)
         self._status.processed(batch, time.perf_counter() - began_s)
+        self._worked_offset = batch.next_offset
+        self._live_in_flight += 1
+        if self._backfill is not None:
+            # Without a turn of the loop since the events were worked on: a backfill begins before them, or behind.
+            await self._backfill.worked_on(states.keys())
+        # More than a batch: at the end of a topic, markers of transactions may stand that are no events.
+        is_followed = self._end_offset - batch.next_offset > _RECORDS_AT_ONCE
+        await self._submit(batch, span, is_followed=is_followed)
+
+    async def _submit(self, batch: Batch, span: Span, *, is_followed: bool) -> None:
         if batch.failures:
             log_failures(self.number, batch.failures)
         self._spans.append(span)
-        stages.state.put(batch.changes)
-        # More than a batch: at the end of a topic, markers of transactions may stand that are no events.
-        is_followed = self._end_offset - batch.next_offset > _RECORDS_AT_ONCE
+        self._stages.state.put(batch.changes)
         ticket = Ticket(batch.exports, self.number, is_followed=is_followed)
         self._in_flight.append((batch, ticket))
+        self._idle.clear()
         self._to_settle.set()
-        await stages.writer.submit(ticket)
+        await self._stages.writer.submit(ticket)
 
     async def _settle(self) -> None:
         flush_after_s: float | None = _FLUSH_AFTER_S
@@ -300,12 +383,17 @@ class Partition:
 
     def _acknowledge(self, batch: Batch, rejected: int) -> None:
         self._in_flight.popleft()
-        self.next_offset = batch.next_offset
-        self.reached_timestamp_ms = batch.timestamp_ms
         if batch.has_departed:
             self._departures.add(batch.next_offset)
-        self.held_bytes -= batch.size_bytes
         self._spans.popleft().acknowledged(batch, rejected)
+        if isinstance(batch, BatchAgain):
+            if self._backfill is not None:
+                self._backfill.acknowledged(batch, rejected)
+            return
+        self._live_in_flight -= 1
+        self.next_offset = batch.next_offset
+        self.reached_timestamp_ms = batch.timestamp_ms
+        self.held_bytes -= batch.size_bytes
         self._status.acknowledged(batch, rejected)
 
     def _note_if_idle(self) -> None:

@@ -11,6 +11,7 @@ from processor.state.overlay import Overlay
 from processor.worker import disk_trouble
 from processor.worker.checkpoint import Checkpoint
 from processor.worker.partition import Partition, Stages
+from processor.worker.partition_backfill import PartitionBackfill
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
     from processor.telemetry.traces import Tracer
     from processor.worker.dead_letter_limit import DeadLetterLimit
     from processor.worker.dead_letter_stage import WriteDeadLetters
+    from processor.worker.partition_backfill import Backfilling
     from processor.worker.state_changelog import StateChangelog
-    from processor.worker.takeover import Takeover
+    from processor.worker.takeover import Start, Takeover
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Shared:
     limit: DeadLetterLimit
     on_room: Callable[[], None]
     """Called whenever a partition has room again."""
+    backfilling: Backfilling
     tracer: Tracer | None
 
 
@@ -51,6 +54,11 @@ class PartitionFactory:
         self._shared = shared
         self._takeover = takeover
         self._status = status
+        self._request: str | None = None
+
+    def request_backfill(self, request: str) -> None:
+        """Make partitions whose profiles are looked at again for this request, unless they were before."""
+        self._request = request
 
     def follow(self, core: Core) -> None:
         """Make partitions that work with another core, from now on."""
@@ -68,21 +76,26 @@ class PartitionFactory:
         """
         store = await disk_trouble.opened(number, self._shared.open_store, self._shared.disk, self._status)
         try:
-            start_offset = await self._takeover.take_over(number, store)
-            yield self._partition(number, store, start_offset)
+            start = await self._takeover.take_over(number, store)
+            yield self._partition(number, store, start)
         finally:
             await store.close()
 
-    def _partition(self, number: int, store: Store, start_offset: int) -> Partition:
+    def _partition(self, number: int, store: Store, start: Start) -> Partition:
         shared, state = self._shared, Overlay(store)
         checkpoint = Checkpoint(number, shared.changelog, state, self._status)
+        backfill = PartitionBackfill(
+            number, store, checkpoint, shared.backfilling, caught_up_at=start.caught_up_at
+        )
+        backfill.request(self._request)
         stages = Stages(self._core, state, shared.writer, shared.write_dead_letters, checkpoint, shared.limit)
         return Partition(
             number,
             stages,
             self._status,
-            start_offset=start_offset,
+            start_offset=start.offset,
             state_bytes_max=shared.max_message_bytes - RECORD_OVERHEAD_BYTES,
             on_room=shared.on_room,
             tracer=shared.tracer,
+            backfill=backfill,
         )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from processor.backfill.share import Share
 from processor.telemetry.lost_events import LostEvents
 from processor.worker.added_partitions import AddedPartitions
 from processor.worker.commits import Commits
@@ -19,6 +20,7 @@ from processor.worker.dead_letter_limit import DeadLetterLimit, let_through
 from processor.worker.health import Health
 from processor.worker.in_flight_bound import InFlightBound
 from processor.worker.owned_partitions import OwnedPartitions
+from processor.worker.partition_backfill import Backfilling
 from processor.worker.partition_ends import PartitionEnds
 from processor.worker.partition_factory import PartitionFactory, Shared
 from processor.worker.polling import Poller
@@ -28,10 +30,12 @@ from processor.worker.topic_watch import check_topics, watch_topics
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from processor.kafka.heartbeats import Heartbeats
     from processor.kafka.offsets import Reach
     from processor.kafka.source import Source
+    from processor.kafka.source_history import SourceHistory
     from processor.kafka.topics import ChangelogShape
     from processor.kinesis.writer import Writer
     from processor.profile.core import Core
@@ -63,6 +67,8 @@ class Parts:
     committed_elsewhere: Mapping[str, Mapping[int, int]]
     """Offsets that the group has committed of other topics."""
     source_is_compacted: bool
+    open_history: Callable[[], AbstractAsyncContextManager[SourceHistory]]
+    """Connects to read what the source has."""
     check_room: Callable[[int], None]
     """Raises `StateError` where so many stores cannot be open at once."""
     open_store: Callable[[int], Awaitable[Store]]
@@ -106,6 +112,13 @@ class Pipeline:
             disk=parts.disk,
             limit=self.dead_letter_limit,
             on_room=wake.set,
+            backfilling=Backfilling(
+                parts.open_history,
+                Share(settings.backfills.backfill_max_events_per_s),
+                status.backfills,
+                is_off=settings.backfills.backfill == "off",
+                source_may_lack=parts.source_is_compacted,
+            ),
             tracer=tracer,
         )
         self._restorer = PartitionFactory(parts.core, shared, takeover, status)
@@ -231,6 +244,10 @@ class Pipeline:
     def follow(self, core: Core) -> None:
         """Have every partition's next batch worked on by another core."""
         self._owned.follow(core)
+
+    def request(self, request: str) -> None:
+        """Have all profiles looked at again, of every partition that this worker has now or later, unless that was done for this request before."""
+        self._owned.request_backfill(request)
 
     def let_through(self) -> None:
         """Have dead letters written again, and those of what the topic has by now not counted."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
 import structlog
 
@@ -41,6 +41,13 @@ _DELAYS: Final = Delays(1.0, 1.0)
 _LOGGED_EVERY_S: Final = 5.0
 
 
+class Start(NamedTuple):
+    """The source's offset to go on from, and the one before which all may have been taken by who had the partition before."""
+
+    offset: int
+    caught_up_at: int
+
+
 class Takeover:
     """Brings partitions up for a worker that exports to `stream`; a group without offsets begins where `offset_reset` says."""
 
@@ -61,8 +68,8 @@ class Takeover:
         self._stream = stream
         self._offset_reset: Literal["earliest", "latest"] = offset_reset
 
-    async def take_over(self, partition: int, store: Store) -> int:
-        """Bring `store` up to the changelog's end, and return the source offset to go on from.
+    async def take_over(self, partition: int, store: Store) -> Start:
+        """Bring `store` up to the changelog's end, and return where to go on from.
 
         Where Kafka does not answer, all is begun again a second later; what was restored by then stays.
 
@@ -85,14 +92,14 @@ class Takeover:
             on_failure=report,
         )
 
-    async def _attempt(self, partition: int, store: Store, on_progress: Callable[[int, int], None]) -> int:
+    async def _attempt(self, partition: int, store: Store, on_progress: Callable[[int, int], None]) -> Start:
         committed = await self._source.committed(partition)
         end = await self._agreed_end(partition, committed, store)
         await self._restore(partition, store, end, on_progress)
         check_stream(partition, store.stream, self._stream)
         start = await self._start(partition, committed, store)
         if committed is None:
-            self._lost_events.begun_anew(partition, start)
+            self._lost_events.begun_anew(partition, start.offset)
         if store.stream is None:
             await self._name_stream(partition, store, end, on_progress)
         return start
@@ -131,20 +138,20 @@ class Takeover:
         )
         await store.apply({}, marker.end, self._stream)
 
-    async def _start(self, partition: int, committed: Committed | None, store: Store) -> int:
+    async def _start(self, partition: int, committed: Committed | None, store: Store) -> Start:
         source, lost_events = self._source, self._lost_events
         events = await source.bounds(partition)
         if committed is None:
             start = events.begin if self._offset_reset == "earliest" else events.takeable_end
             await source.commit_start(partition, start)
-            return start
+            return Start(start, events.takeable_end)
         check_source(partition, committed.offset, events, store.highest_offset)
         passed = passed_by_hand(committed, store.consumed, store.highest_offset)
         if passed is not None:
             lost_events.passed_by_hand(partition, *passed)
         if committed.offset < events.begin:
             lost_events.deleted(partition, committed.offset, events.begin)
-        return max(committed.offset, events.begin)
+        return Start(max(committed.offset, events.begin), events.takeable_end)
 
 
 class _Progress:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from processor.errors import KinesisError, KinesisUnavailable
@@ -12,6 +13,7 @@ from processor.kafka.changelog import Changelog
 from processor.kafka.dead_letters import DeadLetters
 from processor.kafka.heartbeats import Heartbeats
 from processor.kafka.source import Source
+from processor.kafka.source_history import open_history
 from processor.kafka.topics import ChangelogShape
 from processor.kinesis.writer import Writer
 from processor.service.attempts import RETRIED_AFTER_A_RESTART, RETRIED_AT_FIRST, Attempts
@@ -160,6 +162,7 @@ class Worker:
             stream="eu-west-1/exports",
             committed_elsewhere={},
             source_is_compacted=True,
+            open_history=partial(open_history, kafka, may_have_gaps=True),
             check_room=lambda _: None,
             open_store=open_store,
             disk=self.disk,

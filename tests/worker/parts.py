@@ -27,6 +27,7 @@ from processor.worker.partition_factory import PartitionFactory, Shared
 from processor.worker.takeover import Takeover
 from tests.kafka.model import Kept, MemoryChangelog
 from tests.simulation.workload import core
+from tests.support.memory_history import MemoryHistory, backfilling
 from tests.support.memory_store import MemoryStore
 from tests.support.scripted_kinesis import ScriptedKinesis
 
@@ -296,6 +297,7 @@ class WorkerParts:
             disk,
             limit,
             on_room=lambda: None,
+            backfilling=backfilling(MemoryHistory(), self.status.backfills),
             tracer=None,
         )
         self.owned = OwnedPartitions(

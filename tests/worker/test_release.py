@@ -21,6 +21,7 @@ from processor.worker.pipeline import Parts, Pipeline
 from tests.kafka.model import MemoryChangelog
 from tests.simulation.disk import NoDisk
 from tests.simulation.workload import core, workload
+from tests.support.memory_history import MemoryHistory
 from tests.support.memory_store import MemoryStore
 from tests.support.restored_store import member, restored
 from tests.support.scripted_kinesis import Faults, ScriptedKinesis
@@ -92,6 +93,7 @@ class World:
             stream=STREAM,
             committed_elsewhere={},
             source_is_compacted=False,
+            open_history=MemoryHistory().opened,  # type: ignore[arg-type]  # a stand-in
             check_room=self._check_room,
             open_store=self._open,
             disk=self.disk,

@@ -61,7 +61,7 @@ class World:
             stream=STREAM,
             offset_reset=offset_reset,
         )
-        return await takeover.take_over(0, self.store)
+        return (await takeover.take_over(0, self.store)).offset
 
     def has_state(self) -> None:
         """A former owner's: of one profile, up to offset 20 of the source."""
