@@ -95,7 +95,7 @@ def is_complete(world: World) -> bool:
     return all(
         note is not None
         and note.is_complete
-        and note.fingerprint == world.following.last.fingerprint
+        and note.fingerprint == world.following.last.core.fingerprint
         and (note.request == world.following.request or not world.following.request)
         for note in notes
     )

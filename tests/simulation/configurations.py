@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from processor.configuration import parse_configuration
-from processor.governance.fingerprint import fingerprint
 from processor.governance.plan import compile_plan
 from processor.profile.core import Core
 from tests.support.members import DESTINATION
@@ -60,7 +59,6 @@ class Configuration:
 
     destination: Destination
     governance: Governance
-    fingerprint: str
     core: Core
 
 
@@ -86,8 +84,7 @@ def configuration(choice: Choice) -> Configuration:
         None if governance is None else (json.dumps(governance), "governance.yaml"),
         {},
     )
-    plan = compile_plan(*files)
-    return Configuration(*files, fingerprint(plan), Core(plan))
+    return Configuration(*files, Core(compile_plan(*files)))
 
 
 def first_choice(rng: random.Random) -> Choice:

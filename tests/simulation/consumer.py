@@ -168,7 +168,7 @@ class Consumer:
             }
             try:
                 found = await self._ask(lambda: self._fetched(wanted, max_records))  # noqa: B023  asked now
-            except kafka.TopicAuthorizationFailedError:
+            except (kafka.TopicAuthorizationFailedError, kafka.OffsetOutOfRangeError):
                 raise
             except kafka.KafkaError:
                 found = {}  # aiokafka's fetcher tries again by itself
@@ -236,6 +236,8 @@ class Consumer:
         rng, found = self._broker.rng, {}
         for place, position in wanted.items():
             log = self._log(place)
+            if position < log.begin:
+                raise kafka.OffsetOutOfRangeError({place: position})
             self._ends[place] = log.end
             count = min(max_records, rng.randrange(1, _BATCH_RECORDS)) if log.has(position) else 0
             found[place] = log.read(position, count)

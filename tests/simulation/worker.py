@@ -96,7 +96,7 @@ class Worker:
     def _follow(self, configuration: Configuration) -> None:
         self._configuration = configuration
         if self._pipeline is not None:
-            self._pipeline.follow(configuration.core, configuration.fingerprint)
+            self._pipeline.follow(configuration.core)
 
     def _hear(self, request: str) -> None:
         self._request = request
@@ -153,7 +153,6 @@ class Worker:
 
         parts = Parts(
             core=self._configuration.core,
-            fingerprint=self._configuration.fingerprint,
             writer=writer,
             write_dead_letters=dead_letters.write,
             changelog=changelog,

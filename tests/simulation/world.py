@@ -62,6 +62,21 @@ _ROOM_BYTES: Final = [(64 << 20, 64 << 20, 8 << 20)] * 2 + [
 """For events in flight, for what the writer holds, and for what it holds for one shard."""
 
 
+_SMALL: Final[list[dict[str, int]]] = [
+    {},
+    {
+        "backfill.latest_events.CHUNK_BYTES": 4_000,
+        "backfill.latest_events._READ_BYTES_MAX": 16_000,
+        "backfill.latest_events._FIRST_OFFSETS": 10,
+        "backfill.latest_events._STRUCK_AT_ONCE": 3,
+        "backfill.latest_events._STRUCK_MAX": 6,
+        "worker.backfill_run.SLICE_EVENTS": 4,
+        "worker.backfill_run._IN_FLIGHT_MAX": 8,
+    },
+]
+"""What a backfill does at once in a life: as ever, or so little that it needs to do a few things one after the other."""
+
+
 _SILENT: Final = structlog.make_filtering_bound_logger(logging.CRITICAL)
 
 
@@ -106,7 +121,8 @@ class World:
         self.workers: list[Worker] = []
         self.settings = _settings(*random.Random(seed + 2).choice(_ROOM_BYTES))
         if self.has_changes:
-            self.settings = replace(self.settings, backfill=_backfill_settings(random.Random(seed + 6)))
+            self.settings = replace(self.settings, backfills=_backfill_settings(random.Random(seed + 6)))
+        self._small = random.Random(seed + 8).choice(_SMALL) if self.has_changes else {}
 
     def run(self) -> World:
         """Live it.
@@ -121,6 +137,8 @@ class World:
             structlog.configure(wrapper_class=_SILENT)
             for module in ("source", "changelog", "source_history"):
                 stack.enter_context(mock.patch(f"processor.kafka.{module}.AIOKafkaConsumer", Consumer))
+            for name, value in self._small.items():
+                stack.enter_context(mock.patch(f"processor.{name}", value))
             for module in ("changelog", "dead_letters"):
                 stack.enter_context(mock.patch(f"processor.kafka.{module}.AIOKafkaProducer", Producer))
             self.loop.run(self._live())
@@ -251,7 +269,7 @@ class World:
             await task
         self._forget_plans()
         self.following.heal()
-        if self.settings.backfill.backfill == "off":
+        if self.settings.backfills.backfill == "off":
             self.following.ask()
         self.set_kinesis_faults(Faults())
         for shard in self.kinesis.open_shards:
@@ -288,7 +306,7 @@ class World:
             if self.loop.time() > deadline_s:
                 if is_up:
                     notes = [note_of(self, partition) for partition in range(PARTITIONS)]
-                    raise Violation(f"a backfill does not end: {notes}, all follow {self.following.last.fingerprint}")
+                    raise Violation(f"a backfill does not end: {notes}, all follow {self.following.last.core.fingerprint}")
                 offsets = {n: committed[n].offset if n in committed else None for n in ends}
                 raise Violation(f"not caught up: committed {offsets} of {ends}")
             for worker in self.workers:
