@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -350,6 +351,58 @@ def _partitions() -> str:
     )
 
 
+def _backfill(part: str) -> str:
+    figures = _figures("backfill")[part]
+    told = {
+        "events a second": ("events_per_s", "{:,.0f}"),
+        "profiles looked at a second": ("profiles_per_s", "{:,.0f}"),
+        "profiles exported": ("exported", "{:,}"),
+        "seconds in all": ("took_s", "{:.1f}"),
+        "CPUs used": ("cpu_share", "{:.2f}"),
+        "bytes of events read, times those there are": ("read_times", "{:.2f}"),
+        "bytes over the loopback, exports and state included, times the topic's": (
+            "loopback_times",
+            "{:.2f}",
+        ),
+        "resident before, MiB": ("resident_before_mib", "{:.0f}"),
+        "resident at most, MiB": ("resident_peak_mib", "{:.0f}"),
+    }
+    return _table(
+        [
+            f"{figures['profiles'] / 1e6:g} million profiles, {figures['events'] / 1e6:g} million events of {figures['event_bytes']} bytes",
+            *figures["cases"],
+        ],
+        [
+            [name, *(form.format(case[figure]) for case in figures["cases"].values())]
+            for name, (figure, form) in told.items()
+        ],
+    )
+
+
+def _backfill_live() -> str:
+    live = _figures("backfill")["live"]
+    told = {
+        "live events, p50, ms": ("p50_ms", "{:.1f}"),
+        "live events, p99, ms": ("p99_ms", "{:.1f}"),
+        "live events, max, ms": ("max_ms", "{:.1f}"),
+        "lag in the first third of the time": ("lag_first_third", "{:,}"),
+        "lag in the last third": ("lag_last_third", "{:,}"),
+        "events of the backfill a second": ("backfilled_per_s", "{:,}"),
+        "CPUs used": ("cpu_share", "{:.2f}"),
+    }
+    return _table(
+        [
+            f"{live['rate']:,.0f} live events a second, {live['profiles'] / 1e6:g} million profiles",
+            "without a backfill",
+            "with one under way",
+        ],
+        [
+            [name, *(form.format(live[window][figure]) for window in ("without", "with"))]
+            for name, (figure, form) in told.items()
+        ],
+    )
+
+
 _TABLES: dict[str, Callable[[], str]] = {
     "machine": _machine,
     "aims": _aims,
@@ -363,6 +416,9 @@ _TABLES: dict[str, Callable[[], str]] = {
     "workers-in-turns": _workers_in_turns,
     "endurance": _endurance,
     "partitions": _partitions,
+    "backfill": partial(_backfill, "alone"),
+    "backfill-live": _backfill_live,
+    "backfill-many": partial(_backfill, "many"),
     "profile": _profile,
     "endpoint": _endpoint,
     "sizes": _sizes,

@@ -42,6 +42,8 @@ def main() -> None:
         _draw_stages(figures)
     if figures := _figures("endurance"):
         _draw_endurance(figures)
+    if figures := _figures("backfill"):
+        _draw_backfill(figures)
 
 
 def _draw_sweep(name: str, figures: dict[str, Any], label: str, scale: str) -> None:
@@ -141,6 +143,38 @@ def _draw_endurance(figures: dict[str, Any]) -> None:
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     _save(figure, "endurance")
+
+
+def _draw_backfill(figures: dict[str, Any]) -> None:
+    figure, memory, latency = _two()
+    for name, colour in (("alone", _OTHER), ("many", _COLOUR)):
+        rows, profiles = figures[name]["samples"], figures[name]["profiles"]
+        memory.plot(
+            [row["at_s"] for row in rows],
+            [row["resident_mib"] for row in rows],
+            color=colour,
+            label=f"{profiles / 1e6:g} million profiles",
+        )
+    memory.set_xlabel("seconds, one backfill after the other")
+    memory.set_ylabel("resident MiB")
+    memory.legend(frameon=False)
+    for offset, (name, colour) in zip((-0.2, 0.2), (("without", _OTHER), ("with", _COLOUR)), strict=True):
+        window = figures["live"][name]
+        bars = latency.bar(
+            [place + offset for place in range(2)],
+            [window["p50_ms"], window["p99_ms"]],
+            width=0.4,
+            color=colour,
+            label=f"{name} a backfill",
+        )
+        latency.bar_label(bars, fmt="{:.0f}")
+    latency.set_xticks([0, 1], ["p50", "p99"])
+    latency.set_ylabel("ms, live events, from Kafka to Kinesis")
+    latency.legend(frameon=False)
+    for axes in (memory, latency):
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.3)
+    _save(figure, "backfill")
 
 
 def _two() -> tuple[Figure, Axes, Axes]:

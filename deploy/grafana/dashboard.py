@@ -152,6 +152,45 @@ ROWS: Final[dict[str, list[Panel]]] = {
         ),
         Panel("Bytes stored", {"": rate("processor_kinesis_bytes_stored_total")}, "Bps"),
     ],
+    "Does a backfill go on?": [
+        Panel(
+            "Partitions, by stage",
+            {"{{stage}}": f"sum by (stage) (processor_backfill_partitions{{{OURS}}})"},
+            told="Off: due, and begun by `processor backfill` alone. Complete: since they were assigned.",
+        ),
+        Panel(
+            "Left, about",
+            {"": f"max(processor_backfill_left_seconds{{{OURS}}}) or vector(0)"},
+            "s",
+            "stat",
+            told="Of the slowest worker, by its rate so far.",
+        ),
+        Panel(
+            "Since it last went on",
+            {"{{instance}} {{worker}}": f"max by (instance, worker) (processor_backfill_still_seconds{{{OURS}}})"},
+            "s",
+            told="It waits for live events; a quarter of an hour is an alert.",
+        ),
+        Panel(
+            "Events and profiles",
+            {
+                "events read again": rate("processor_backfill_events_read_total"),
+                "profiles looked at": rate("processor_backfill_profiles_total"),
+                "exported": rate("processor_backfill_exported_total"),
+            },
+            "ops",
+        ),
+        Panel("Read from Kafka again", {"": rate("processor_backfill_read_bytes_total")}, "Bps"),
+        Panel("Found and not looked at yet", {"{{instance}} {{worker}}": f"sum by (instance, worker) (processor_backfill_held_bytes{{{OURS}}})"}, "bytes"),
+        Panel(
+            "Profiles that stay as they are",
+            {
+                "refused, {{reason}}": f"sum by (reason) (processor_backfill_refused_total{{{OURS}}}) or vector(0)",
+                "not in the source any more": f"sum(processor_backfill_unmet_profiles{{{OURS}}})",
+            },
+            told="Their latest event is refused under the configuration of now, or the source has none of them any more.",
+        ),
+    ],
     "What is kept back?": [
         Panel("Dead letters, by reason", {"{{reason}}": rate("processor_events_dead_lettered_total", "reason")}, "ops"),
         Panel(

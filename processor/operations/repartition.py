@@ -15,20 +15,21 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from contextlib import AsyncExitStack, ExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from processor.backfill.note import BackfillNote, decode_note, encode_note
 from processor.errors import StateRefused
-from processor.kafka.changelog import CONSUMED_KEY, STREAM_KEY, Changelog, Deletion
+from processor.kafka.changelog import BACKFILL_KEY, CONSUMED_KEY, STREAM_KEY, Changelog, Deletion
 from processor.kafka.commit_metadata import START, Mark, Repartition
 from processor.kafka.dead_letter_reader import open_reader
 from processor.kafka.offline_group import Kept, offline_group
 from processor.kafka.offsets import Bounds
 from processor.kafka.topics import open_topics
-from processor.profile.state_record import decode_record, encode_record, has_departed, record_offset
+from processor.profile.state_record import decode_record, encode_record, has_departed, record_order
 from processor.state.directory import StateDirectory
 from processor.state.overlay import Overlay
 from processor.state.store_contents import opened
@@ -41,7 +42,7 @@ from processor.worker.restore import restore
 from processor.worker.takeover import is_of_use
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from processor.kafka.commit_metadata import Committed
@@ -112,6 +113,7 @@ class _Work:
     starts: Mapping[int, int]
     on_progress: Callable[[str, int], None]
     _stream: str | None = None
+    _notes: list[BackfillNote | None] = field(default_factory=list)
 
     @asynccontextmanager
     async def restored(
@@ -147,6 +149,7 @@ class _Work:
                         checkpoint = Checkpoint(partition, changelog, Overlay(store), Status())
                         await checkpoint.reassert(outdated, bounds.end)
                     self._stream = self._stream or store.stream
+                    self._notes.append(None if store.backfill is None else decode_note(store.backfill))
                     if changelog.identity is not None:
                         store.note(changelog=changelog.identity.topic)
                 finally:
@@ -226,6 +229,10 @@ class _Work:
                 if self._stream is not None:
                     own[STREAM_KEY] = self._stream.encode()
                 await changelog.append(partition, own)
+            note = moved_note(self._notes, self.plan.now)
+            if note is not None:
+                for partition in range(self.plan.now):
+                    await changelog.append(partition, {BACKFILL_KEY: encode_note(note)})
             for partition, path in stores.items():
                 async with aclosing(self._leaving(partition, path)) as chunks:
                     async for chunk in chunks:
@@ -237,7 +244,7 @@ class _Work:
             for partition, path in stores.items():
                 async with aclosing(self._leaving(partition, path)) as chunks:
                     async for chunk in chunks:
-                        gone = {key: Deletion(record_offset(record)) for key, record in chunk.items()}
+                        gone = {key: Deletion(*record_order(record)) for key, record in chunk.items()}
                         await changelog.append(partition, gone)
                         deleted += len(gone)
                         self.on_progress("deleting where they were", deleted)
@@ -258,7 +265,9 @@ class _Work:
         by_partition: dict[int, dict[bytes, bytes]] = defaultdict(dict)
         for key, record in chunk.items():
             to = partition_of(key, self.plan.now)
-            before_all = msgspec.structs.replace(decode_record(record), offset=self.starts[to] - 1)
+            before_all = msgspec.structs.replace(
+                decode_record(record), offset=self.starts[to] - 1, backfill=0
+            )
             by_partition[to][key] = encode_record(before_all)
         for to, entries in by_partition.items():
             await changelog.append(to, entries)
@@ -274,6 +283,28 @@ class _Work:
             )
             while chunk := await asyncio.to_thread(_some, records):
                 yield chunk
+
+
+def moved_note(notes: Sequence[BackfillNote | None], partitions: int) -> BackfillNote | None:
+    """Return the note of every partition once state has moved among them; None where no state had one.
+
+    State is complete for a configuration where that of each former partition was. Else each looks at its events once more.
+    """
+    known = [each for each in notes if each is not None]
+    if not known:
+        return None
+    newest = max(known, key=lambda each: each.number)
+    is_complete = all(
+        each is not None and each.is_complete and each.fingerprint == newest.fingerprint for each in notes
+    )
+    return BackfillNote(
+        newest.number + 1,
+        newest.fingerprint,
+        is_complete,
+        former=newest.former,
+        request=newest.request,
+        partitions=partitions,
+    )
 
 
 def _some(records: Iterator[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

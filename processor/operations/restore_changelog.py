@@ -15,7 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from processor.errors import StateRefused
-from processor.kafka.changelog import CONSUMED_KEY, STREAM_KEY, Changelog
+from processor.kafka.changelog import BACKFILL_KEY, CONSUMED_KEY, STREAM_KEY, Changelog
 from processor.kafka.commit_metadata import Mark
 from processor.kafka.offline_group import Kept, offline_group
 from processor.kafka.topics import open_topics
@@ -177,6 +177,8 @@ class _Repair:
         own = {CONSUMED_KEY: str(goes_on_at if store is None else store.consumed).encode()}
         if store is not None and store.stream is not None:
             own[STREAM_KEY] = store.stream.encode()
+        if store is not None and store.backfill is not None:
+            own[BACKFILL_KEY] = store.backfill
         spans = await append(own)
         profiles = 0
         records = iter(()) if store is None else store.records()

@@ -18,6 +18,9 @@ In every scrape, for each worker:
 
     received = exported + unchanged + skipped + dead-lettered (all reasons) + abandoned + in flight
 
+What backfills read and export is no part of it: they look at events again that were received before, and have figures of
+their own.
+
 What to alert on, and what to do then, is in [operations](operations.md#alerts). This page is generated from
 `processor/telemetry/metrics.py`: `make docs`.
 """

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from processor.telemetry.backfill_report import backfilling
 from processor.telemetry.repeated_lines import STATE_CHANGED
 from processor.telemetry.report import lag_of
 
@@ -33,6 +34,7 @@ class FiguresLog:
             while True:
                 await asyncio.sleep(self._interval_s)
                 log.info("figures", **self.figures())
+                self._log_backfills()
 
     def figures(self) -> dict[str, object]:
         """Return what the line holds: how far behind the worker is, rates of the last 10 s, what there is now, and totals."""
@@ -60,7 +62,31 @@ class FiguresLog:
             "dead_lettered": int(totals["deadLettered"]),
             "abandoned": int(totals["abandoned"]),
             "retried": int(totals["retried"]),
+            "backfills_due": sum(each.stage != "complete" for each in observed.backfills),
+            "backfill_exported": int(totals["backfillExported"]),
         }
+
+    def _log_backfills(self) -> None:
+        """Log how far the backfills are that go on."""
+        observed = self._observer.observe().report
+        found = backfilling([observed.backfills])
+        if found is None or not any(each.is_going_on for each in observed.backfills):
+            return
+        running = [each for each in observed.backfills if each.stage == "running"]
+        log.info(
+            "backfills",
+            share=round(found.share, 3),
+            left_s=None if found.left_s is None else round(found.left_s),
+            running=[each.partition for each in running],
+            waiting=found.partitions["waiting"],
+            complete=found.partitions["complete"],
+            remaining_offsets=sum(each.remaining or 0 for each in running),
+            events_per_s=round(observed.rates.get("backfillRead", 0.0), 1),
+            exported_per_s=round(observed.rates.get("backfillExported", 0.0), 1),
+            profiles=found.profiles,
+            exported=found.exported,
+            refused=found.refused,
+        )
 
     async def _log_throttling(self) -> None:
         while True:

@@ -27,6 +27,7 @@ class Observed:
 def counters(observed: Observed) -> dict[str, float]:
     """Return what is counted since the start, by its name in the report, and what each open shard took and throttled."""
     figures, counted = observed.status.figures, observed.writer.figures
+    backfills = observed.status.backfills.figures
     found: dict[str, float] = {
         "received": figures.received,
         "receivedBytes": figures.received_bytes,
@@ -40,6 +41,10 @@ def counters(observed: Observed) -> dict[str, float]:
         "retried": counted.retried.total(),
         "requests": counted.requests,
         "possibleDuplicates": counted.possible_duplicates,
+        "backfillRead": backfills.read,
+        "backfillReadBytes": backfills.read_bytes,
+        "backfillProfiles": backfills.profiles,
+        "backfillExported": backfills.exported,
         "cpu": cpu_s(),
         **observed.status.occupied_s,
     }

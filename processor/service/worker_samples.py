@@ -8,12 +8,15 @@ from processor import __version__
 from processor.kinesis.shard_limiter import SHARD_RECORDS_PER_S
 from processor.service.process_usage import cpu_s, resident_bytes
 from processor.telemetry import metrics
+from processor.telemetry.backfill_report import by_stage, left_s, still_s
 from processor.telemetry.exposition import Samples, Sheet
 
 if TYPE_CHECKING:
     from processor.kinesis.writer import Writer
     from processor.service.observed import Observed
     from processor.state.disk import DiskFigures
+    from processor.telemetry.backfill_report import BackfillReport
+    from processor.telemetry.backfills import BackfillFigures
     from processor.telemetry.report import PartitionReport, Report
     from processor.telemetry.status import Status
 
@@ -33,6 +36,7 @@ def worker_samples(observed: Observed, report: Report, loop_lag_s: float) -> Sam
     for each in report.partitions:
         _add_partition(sheet, each)
     sheet.add(metrics.CONFIGURATION_PROBLEMS, len(report.destination.problems))
+    _add_backfills(sheet, status.backfills.figures, report.backfills)
     _add_writer(sheet, observed.writer)
     sheet.add(metrics.KINESIS_BUFFER_LIMIT_BYTES, observed.settings.kinesis.buffer_bytes)
     _add_service(sheet, status)
@@ -80,6 +84,28 @@ def _add_disk(sheet: Sheet, figures: DiskFigures | None) -> None:
         sheet.add(metrics.STATE_DISK_BYTES, figures.stores_bytes)
         sheet.add(metrics.STATE_DISK_FREE_BYTES, figures.free_bytes)
         sheet.add(metrics.STATE_DISK_SIZE_BYTES, figures.size_bytes)
+
+
+def _add_backfills(sheet: Sheet, figures: BackfillFigures, reports: list[BackfillReport]) -> None:
+    sheet.add_all(
+        metrics.BACKFILL_PARTITIONS, {str(stage): count for stage, count in by_stage(reports).items()}
+    )
+    remaining = sum(each.remaining for each in reports if each.is_going_on and each.remaining is not None)
+    sheet.add(metrics.BACKFILL_REMAINING, remaining)
+    left = left_s(reports)
+    if left is not None:
+        sheet.add(metrics.BACKFILL_LEFT, left)
+    sheet.add(metrics.BACKFILL_STILL, still_s(reports))
+    sheet.add(metrics.BACKFILL_BEGUN, figures.begun)
+    sheet.add(metrics.BACKFILL_COMPLETED, figures.completed)
+    sheet.add(metrics.BACKFILL_READ, figures.read)
+    sheet.add(metrics.BACKFILL_READ_BYTES, figures.read_bytes)
+    sheet.add(metrics.BACKFILL_PROFILES, figures.profiles)
+    sheet.add(metrics.BACKFILL_EXPORTED, figures.exported)
+    sheet.add_all(metrics.BACKFILL_REFUSED, figures.refused)
+    sheet.add_all(metrics.BACKFILL_REMOVED, figures.removed)
+    sheet.add(metrics.BACKFILL_UNMET, sum(each.unmet or 0 for each in reports))
+    sheet.add(metrics.BACKFILL_HELD_BYTES, figures.held_bytes)
 
 
 def _add_writer(sheet: Sheet, writer: Writer) -> None:

@@ -12,6 +12,7 @@ from rocksdict import Options, Rdict, WriteBatch
 from processor.errors import StateRefused
 from processor.profile.state_record import has_departed, record_offset
 from processor.state.rocksdb_store import (
+    BACKFILL_KEY,
     CHANGELOG_KEY,
     CONSUMED_KEY,
     DEPARTED_PREFIX,
@@ -55,6 +56,7 @@ class Contents:
         self.position, self.highest_offset = POSITION.unpack(position)[:2] if position else (0, -1)
         self.stream: str | None = stream.decode() if stream else None
         self.changelog: str | None = changelog.decode() if changelog else None
+        self.backfill: bytes | None = database.get(BACKFILL_KEY)
         self._consumed: int | None = NUMBER.unpack(consumed)[0] if consumed else None
         self.cluster: str | None = json.loads(database.get(IDENTITY_KEY) or b"{}").get("cluster")
 

@@ -176,6 +176,59 @@ BEGUN_ANEW = _counter(
     "beside",
 )
 
+# Every profile's latest event looked at again. None of it is counted among the events above: what a backfill reads again was received
+# before, and what it exports is beside the balance of events.
+SECTIONS["Backfills"] = {}
+BACKFILL_PARTITIONS = _gauge(
+    "backfill_partitions",
+    "Partitions of this worker of which a backfill is due: `off` where it is begun by `processor backfill` alone "
+    "(PROCESSOR_BACKFILL=off), `waiting` for its turn or for live events, `running`; or `complete` since they were assigned.",
+    "stage",
+)
+BACKFILL_REMAINING = _gauge(
+    "backfill_remaining_offsets",
+    "Offsets of the source that the backfill which is under way is to read yet; those that wait are not in it.",
+)
+BACKFILL_LEFT = _gauge(
+    "backfill_left_seconds",
+    "How long the worker will take yet for those that run or wait, by its rate so far; 0 where there are none, and missing "
+    "while it is not known.",
+)
+BACKFILL_STILL = _gauge(
+    "backfill_still_seconds",
+    "For how long no backfill of the worker has gone on though one runs or waits; 0 where none does.",
+)
+BACKFILL_BEGUN = _counter("backfills_begun", "Backfills of a partition that were begun.")
+BACKFILL_COMPLETED = _counter(
+    "backfills_completed", "Those that came to their end; the others were begun anew, here or elsewhere."
+)
+BACKFILL_READ = _counter("backfill_events_read", "Events that were read from the source again.")
+BACKFILL_READ_BYTES = _counter("backfill_read_bytes", "Their keys and values.")
+BACKFILL_PROFILES = _counter("backfill_profiles", "Profiles whose latest event was looked at again.")
+BACKFILL_EXPORTED = _counter(
+    "backfill_exported",
+    "Exports of backfills that Kinesis has acknowledged; `processor_events_exported_total` does not count them, "
+    "`processor_kinesis_records_stored_total` does.",
+)
+BACKFILL_REFUSED = _counter(
+    "backfill_refused",
+    "Profiles that stay as they are at the destination, for their latest event is refused under the configuration of now, by "
+    "the reason's word; no dead letter is written.",
+    "reason",
+)
+BACKFILL_REMOVED = _counter(
+    "backfill_items_removed",
+    "Items that governance kept back of what backfills looked at, by policy.",
+    "policy",
+)
+BACKFILL_UNMET = _gauge(
+    "backfill_unmet_profiles",
+    "Profiles that have state and no event in the source any more, as the last backfill of each partition found; they stay as they are.",
+)
+BACKFILL_HELD_BYTES = _gauge(
+    "backfill_held_bytes", "Latest events that were found and are not looked at yet, in memory."
+)
+
 # The writer and the stream.
 SECTIONS["Kinesis"] = {}
 KINESIS_STORED = _counter("kinesis_records_stored", "Records that Kinesis has acknowledged.")

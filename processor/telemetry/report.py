@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from processor.telemetry.exposition import Samples  # noqa: TC001  msgspec reads the annotations
+from processor.telemetry.backfill_report import BackfillReport  # noqa: TC001  msgspec reads the annotations
+from processor.telemetry.exposition import Samples  # noqa: TC001  as above
 from processor.telemetry.histogram import AGE_S, quantile
 from processor.telemetry.recent_lines import LoggedLine  # noqa: TC001  as above
 
@@ -132,6 +133,7 @@ class Report(msgspec.Struct, frozen=True, rename="camel"):
     errors: list[LoggedLine]
     dead_letter_limit: LimitReport = LimitReport()
     disk: DiskReport | None = None
+    backfills: list[BackfillReport] = []
     recent_ages: list[int] = []
     """Of the last minute: how old batches were when they were acknowledged, counted by the bounds of `AGE_S`."""
 

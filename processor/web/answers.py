@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from processor.telemetry import metrics
+from processor.telemetry.backfill_report import backfilling
 from processor.telemetry.exposition import Sheet, exposition
 from processor.telemetry.report import lag_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from processor.telemetry.backfill_report import Backfilling
     from processor.telemetry.exposition import Samples
     from processor.telemetry.report import Fleet
 
@@ -52,7 +54,8 @@ def metrics_text(fleet: Fleet, of_all: Mapping[str, str]) -> bytes:
 
 def status_json(fleet: Fleet) -> bytes:
     """Return everything that the page shows, as JSON."""
-    why, lag = reasons(fleet), lag_of([each.report for each in fleet.observations])
+    reports = [each.report for each in fleet.observations]
+    why, lag, backfill = reasons(fleet), lag_of(reports), backfilling([each.backfills for each in reports])
     status: dict[str, Any] = {
         "ready": not why,
         "reasons": why,
@@ -65,6 +68,25 @@ def status_json(fleet: Fleet) -> bytes:
             "p99S": lag.p99_s,
             "unknownPartitions": lag.unknown,
         },
-        "workers": [each.report for each in fleet.observations],
+        "backfill": None if backfill is None else _backfill(backfill),
+        "workers": reports,
     }
     return msgspec.json.encode(status)
+
+
+def _backfill(found: Backfilling) -> dict[str, Any]:
+    return {
+        "partitions": found.partitions,
+        "share": found.share,
+        "leftS": found.left_s,
+        "events": found.events,
+        "profiles": found.profiles,
+        "exported": found.exported,
+        "refused": found.refused,
+        "unmet": found.unmet,
+        "sourceFromMs": found.source_from_ms,
+        "causes": [
+            {"fingerprint": fingerprint, "former": former, "request": request}
+            for fingerprint, former, request in found.causes
+        ],
+    }

@@ -66,7 +66,7 @@ const sum = (values) => values.reduce((total, value) => total + (value || 0), 0)
 const asObject = (cell) => (typeof cell === "object" && cell !== null ? cell : { text: cell });
 
 // A table's rows in place. A heading that begins with # is of numbers; a row is {key, cells}, whose first cell names it;
-// a cell is a text, or {text, kind, bar}.
+// a cell is a text, or {text, kind, bar, barName}.
 function fill(table, headings, rows, empty) {
   if (!table.tHead) {
     const line = table.createTHead().insertRow();
@@ -120,7 +120,7 @@ function setCell(place, cell, heading) {
   }
   if (!bar) {
     bar = made("progress");
-    bar.setAttribute("aria-label", "restored");
+    bar.setAttribute("aria-label", cell.barName);
     place.append(bar);
   }
   bar.value = cell.bar;
@@ -164,6 +164,81 @@ function showLimit(workers) {
   at("limit-section").hidden = !near.length;
   list(at("limit"), near.map(({ worker, deadLetterLimit: limit }) => (
     { key: worker, text: `worker ${worker}: ${limit.told}`, kind: limit.isHeld ? "bad" : "warn" })));
+}
+
+const counted = (count, one, several) => `${number(count)} ${count === 1 ? one : several}`;
+const inPartitions = (count) => counted(count, "partition", "partitions");
+
+function backfillWords({ partitions, share: done, leftS }) {
+  const { off, waiting, running, complete } = partitions;
+  if (!waiting && !running) return off ? `due in ${inPartitions(off)}, and not begun` : `complete in ${inPartitions(complete)}`;
+  if (!running && !complete) return `waits for live events: ${inPartitions(waiting)}`;
+  const left = leftS === null ? "how long it takes is not known yet" : leftS < 1 ? "almost done" : `about ${age(leftS)} left`;
+  return `${share(done)}: ${number(complete)} of ${inPartitions(waiting + running + complete)} done, ${left}`;
+}
+
+const short = (fingerprint) => (fingerprint ? fingerprint.slice(0, 8) : "one that is not known");
+
+function backfillNotes({ partitions, causes, refused, unmet, sourceFromMs }) {
+  const isOff = partitions.off && !partitions.waiting && !partitions.running;
+  const tense = partitions.waiting || partitions.running ? "is" : isOff ? "is to be" : "was";
+  const looked = `every profile's latest event ${tense} looked at once more`;
+  const notes = causes.map(({ fingerprint, former, request }) => ({
+    key: `cause ${fingerprint} ${former} ${request}`,
+    text: request === null
+      ? `The configuration has changed, from ${short(former)} to ${short(fingerprint)}: ${looked}.`
+      : `It was asked for (${request}): ${looked}, under configuration ${short(fingerprint)}.`,
+  }));
+  if (partitions.off) {
+    notes.push({
+      key: "off", kind: "warn",
+      text: "PROCESSOR_BACKFILL=off: none begins by itself. Until one does, profiles without a new event stay at the destination as they are. "
+        + "Type “processor backfill” where Kafka is reached to begin it, “processor backfill --dry-run” to see what it would export.",
+    });
+  }
+  const reasons = Object.entries(refused).sort();
+  if (reasons.length) {
+    const all = counted(sum(reasons.map(([, count]) => count)), "profile stays as it is, for its latest event is", "profiles stay as they are, for their latest events are");
+    notes.push({ key: "refused", kind: "warn", text: `${all} refused now: ${reasons.map(([reason, count]) => `${reason} ${number(count)}`).join(", ")}.` });
+  }
+  if (unmet) {
+    const all = counted(unmet, "profile that was exported has no event in the source any more, and stays as it is", "profiles that were exported have no event in the source any more, and stay as they are");
+    const from = new Date(sourceFromMs);
+    const begins = sourceFromMs === null || Number.isNaN(from.getTime()) ? "" : ` The source begins at ${from.toISOString().slice(0, 19)}Z.`;
+    notes.push({ key: "unmet", kind: "warn", text: `${all}.${begins}` });
+  }
+  return notes;
+}
+
+const BACKFILL_STATES = { off: { text: "due", kind: "warn" }, waiting: { text: "waits" }, complete: { text: "complete", kind: "good" } };
+
+function showBackfill({ backfill, workers }) {
+  at("backfill-section").hidden = !backfill;
+  if (!backfill) return;
+  const { off, waiting, running } = backfill.partitions;
+  const isDueOnly = off && !waiting && !running;
+  at("backfill-bar").hidden = isDueOnly;
+  at("backfill-bar").value = backfill.share;
+  say(at("backfill-words"), backfillWords(backfill), isDueOnly ? "warn" : "");
+  const pace = (name) => (running ? rate(sum(workers.map((worker) => worker.rates[name]))) : "in all");
+  figures(at("backfill-figures"), isDueOnly ? [] : [
+    { key: "read", name: "events read again", value: number(backfill.events), note: pace("backfillRead") },
+    { key: "profiles", name: "profiles looked at", value: number(backfill.profiles), note: pace("backfillProfiles") },
+    { key: "exported", name: "exported", value: number(backfill.exported), note: pace("backfillExported") },
+  ]);
+  list(at("backfill-notes"), backfillNotes(backfill));
+  const rows = workers.flatMap((worker) => worker.backfills.map((each) => ({
+    key: `${each.partition} ${worker.worker}`,
+    partition: each.partition,
+    cells: [
+      String(each.partition), String(worker.worker),
+      BACKFILL_STATES[each.stage] || { text: `${share(each.share)} `, kind: "", bar: each.share, barName: "read" },
+      each.offsets === null ? "" : number(each.events), each.offsets === null ? "" : number(each.profiles),
+      each.offsets === null ? "" : number(each.exported), each.offsets === null ? "" : number(sum(Object.values(each.refused))),
+    ],
+  })));
+  rows.sort((a, b) => a.partition - b.partition);
+  fill(at("backfills"), ["partition", "worker", "state", "#events read", "#profiles", "#exported", "#refused"], rows, "none");
 }
 
 function showFlow(workers) {
@@ -226,7 +301,7 @@ function partitionCells(each, worker) {
   const lag = each.lagRecords === null ? "unknown" : number(each.lagRecords);
   if (!each.isRestored) {
     const done = each.restoreGoal ? each.restored / each.restoreGoal : 0;
-    return [...names, { text: `restoring ${share(done)} `, kind: "warn", bar: done }, lag, "", ""];
+    return [...names, { text: `restoring ${share(done)} `, kind: "warn", bar: done, barName: "restored" }, lag, "", ""];
   }
   if (each.nextOffset === null) return [...names, { text: "given up", kind: "warn" }, "", "", ""];
   const state = each.openS >= OPEN_SHOWN_S
@@ -322,6 +397,7 @@ function show(status) {
   showReasons(status);
   showLag(status);
   showLimit(workers);
+  showBackfill(status);
   showWorkers(status);
   showPartitions(workers);
   showShards(workers);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -12,10 +13,12 @@ from structlog.testing import capture_logs
 from processor.configuration import Files
 from processor.configuration.plan import plan_of
 from processor.kinesis.writer import Writer
+from processor.service.figures_log import FiguresLog
 from processor.service.observer import Observer
 from processor.service.reload import Changes, follow_changes, log_refused
 from processor.settings import load_settings
 from processor.telemetry import metrics
+from processor.telemetry.backfills import Begun, Cause
 from processor.telemetry.exposition import exposition
 from processor.telemetry.status import Status
 from processor.waiting.fence import Fence
@@ -163,3 +166,57 @@ async def test_changed_files_are_taken_or_refused_whole_and_of_several_the_newes
     assert observer.plan.destination.name == "Third"
     following.cancel()
     await asyncio.wait([following])
+
+
+def test_a_backfill_is_in_the_report_in_the_samples_and_in_the_log_while_it_goes_on(
+    observer: Observer, status: Status
+) -> None:
+    figures = FiguresLog(observer, interval_s=1.0)
+    backfills = status.backfills
+    assert figures.figures()["backfills_due"] == 0
+    for stage in ("off", "waiting", "running", "complete"):
+        assert stage_of(observer, stage) == 0
+    backfills.due(1, Cause("f" * 32, "e" * 32, None), is_off=False)
+    backfills.begin(1, Begun(number=2, boundary=100, at_ms=0, source_begin=0, end=100))
+    backfills.read(1, down_to=40, events=30, size_bytes=3_000)
+    backfills.looked_at(1, 20, 10, Counter({"too-large": 2}), Counter({"No credit data": 3}))
+    backfills.hold(500)
+    (report,) = observer.observe().report.backfills
+    assert (report.partition, report.stage, report.share) == (1, "running", 0.6)
+    assert stage_of(observer, "running") == 1
+    for name, value in (
+        ("remaining_offsets", 40),
+        ("events_read_total", 30),
+        ("read_bytes_total", 3_000),
+        ("profiles_total", 20),
+        ("exported_total", 10),
+        ("refused_total", 2),
+        ("items_removed_total", 3),
+        ("held_bytes", 500),
+    ):
+        assert series(observer, f"processor_backfill_{name}") == value
+    assert series(observer, "processor_backfills_begun_total") == 1
+    assert unaccounted(parsed(exposition({"3": observer.observe().samples}).decode())) == {"3": 0.0}
+
+    async def logged() -> list[dict[str, Any]]:
+        with capture_logs() as lines:
+            logging = asyncio.create_task(figures.run())
+            await asyncio.sleep(2.5)
+            backfills.complete(1)
+            await asyncio.sleep(2)
+            logging.cancel()
+            await asyncio.wait([logging])
+        return [dict(line) for line in lines if line["event"] == "backfills"]
+
+    first, second = run_in_virtual_time(logged())
+    for line in (first, second):
+        assert (line["share"], line["running"], line["remaining_offsets"]) == (0.6, [1], 40)
+        assert (line["profiles"], line["exported"], line["refused"]) == (20, 10, {"too-large": 2})
+    found = figures.figures()
+    assert (found["backfills_due"], found["backfill_exported"], found["exported"]) == (0, 10, 0)
+    assert series(observer, "processor_backfills_completed_total") == 1
+
+
+def stage_of(observer: Observer, stage: str) -> float:
+    scrape = parsed(exposition({"3": observer.observe().samples}).decode())
+    return scrape["processor_backfill_partitions", frozenset({("worker", "3"), ("stage", stage)})]
