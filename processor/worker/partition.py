@@ -321,14 +321,16 @@ class Partition:
         self._live_in_flight += 1
         if self._backfill is not None:
             # Without a turn of the loop since the events were worked on: a backfill begins before them, or behind.
-            await self._backfill.worked_on(states.keys())
+            self._backfill.worked_on(states.keys())
         # More than a batch: at the end of a topic, markers of transactions may stand that are no events.
         is_followed = self._end_offset - batch.next_offset > _RECORDS_AT_ONCE
         await self._submit(batch, span, is_followed=is_followed)
+        if self._backfill is not None:
+            await self._backfill.keep_up()
 
     async def _submit(self, batch: Batch, span: Span, *, is_followed: bool) -> None:
         if batch.failures:
-            log_failures(self.number, batch.failures)
+            log_failures(self.number, batch)
         self._spans.append(span)
         self._stages.state.put(batch.changes)
         ticket = Ticket(batch.exports, self.number, is_followed=is_followed)

@@ -115,20 +115,23 @@ class PartitionBackfill:
             self._under_way.break_off()
             self._under_way = None
 
-    async def worked_on(self, profiles: Collection[bytes]) -> None:
-        """Note that live events of these profiles were worked on: what came before is not looked at any more.
+    def worked_on(self, profiles: Collection[bytes]) -> None:
+        """Note that live events of these profiles were worked on: what came before is not looked at any more."""
+        if self._is_waiting_for_offset:
+            self._news.set()
+        if self._under_way is not None:
+            self._under_way.strike_out(profiles)
+
+    async def keep_up(self) -> None:
+        """Have what live events have struck out marked, where it is too much to wait for that.
 
         Raises:
             StateError: the store cannot be read or written.
 
         """
-        if self._is_waiting_for_offset:
-            self._news.set()
         run = self._under_way
-        if run is not None:
-            run.strike_out(profiles)
-            if run.has_struck_too_many:
-                await run.mark_struck()
+        if run is not None and run.has_struck_too_many:
+            await run.mark_struck()
 
     def stop(self) -> None:
         """Break off what is under way, and begin none any more: the partition is released."""
@@ -155,6 +158,8 @@ class PartitionBackfill:
             StateError, StateRefused: the state cannot be read or kept.
 
         """
+        # Where the partition was begun anew, what was reported of its former life is over.
+        self._shared.backfills.released(self._partition)
         while True:
             note = await self._due()
             async with self._shared.share.turn:
