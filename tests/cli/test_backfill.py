@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from typing import TYPE_CHECKING, cast
@@ -11,16 +12,24 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from processor.backfill.messages import Told
+from processor.cli import backfill
 from processor.cli.app import app
 from processor.cli.backfill import _unless_told_to_end
+from processor.errors import KafkaUnavailable
+from processor.operations import backfill_requests
+from processor.operations.backfill_requests import BackfillView, PartitionView
 from tests.support.cli_files import ENVIRON
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from typer.testing import Result
 
     from processor.operations.backfill_dry_run_figures import DryRunFigures
+    from processor.settings import Settings
+    from processor.telemetry.backfills import Stage
 
 DESTINATION = "name: n\nconnection: {region: r}\nstream: s\nmarketingActions: []\nsegments: [{id: one}]\nattributes: []\n"
 
@@ -84,3 +93,37 @@ def test_a_dry_run_that_is_told_to_end_cleans_up_first(number: signal.Signals) -
         asyncio.run(_unless_told_to_end(work()))
     assert ended.value.exit_code == 1
     assert cleaned == [True]
+
+
+def test_who_waits_for_a_backfill_waits_through_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    away = KafkaUnavailable("away")
+    script: list[list[BackfillView | KafkaUnavailable]] = [
+        [view("running"), away],
+        [away],
+        [view("complete")],
+        [away],
+    ]
+    lives = iter(script)
+
+    async def views(_: Settings) -> AsyncIterator[BackfillView]:
+        for each in next(lives):
+            if isinstance(each, KafkaUnavailable):
+                raise each
+            yield each
+
+    async def members(_: Settings) -> int:
+        return 1
+
+    monkeypatch.setattr(backfill_requests, "backfill_views", views)
+    monkeypatch.setattr(backfill_requests, "members_if_known", members)
+    monkeypatch.setattr(backfill, "_AGAIN_S", 0.0)
+    result = call("status", "--wait", "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["isDone"]
+    assert "complete: 0 of 1 partitions" in result.stderr
+    assert "away; trying again" in result.stderr
+    assert call("status", "--wait").exit_code == 1, "what never answered is told"
+
+
+def view(stage: Stage) -> BackfillView:
+    return BackfillView(None, [PartitionView(0, Told(stage, "new", 1), has_heeded=True)])
