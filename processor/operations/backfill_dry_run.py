@@ -137,7 +137,7 @@ async def _restored(
 ) -> int:
     """Restore the partition's state, and return where its changelog ended: 0 where it has none."""
     bounds = await changelog.bounds(partition)
-    check_changelog(partition, committed.get(partition), bounds, bounds.begin)
+    check_changelog(partition, committed.get(partition), bounds, 0)
     await restore(changelog, partition, store, bounds.end, lambda _: None)
     check_stream(partition, store.stream, stream)
     return bounds.end
@@ -191,7 +191,7 @@ class _Trial:
         down_to = min(boundary, end)
         while down_to > begin:
             down_to = await search.read(self._history, partition, Bounds(begin, down_to))
-            while search.found:
+            while search.advance():
                 await self._look_again(store, search.take(_EVENTS_AT_ONCE), again)
                 self._on_progress()
         figures.add_left(untaken=max(end - boundary, 0), unmet=await count_unmet(store))

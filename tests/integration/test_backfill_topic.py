@@ -57,12 +57,11 @@ class Worker:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Worker]:
-        task = asyncio.create_task(self.control.run())
-        try:
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.control.run(stop))
             yield self
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
+            stop.set()
 
 
 async def append(settings: Settings, *records: tuple[bytes | None, bytes | None]) -> None:
