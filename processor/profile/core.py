@@ -172,14 +172,10 @@ class Core:
             InvalidStateRecord: `state` comes from a release that this one does not understand.
 
         """
-        # Before its state: a key that is no profile's may be one of the store's own.
-        profile_id = _profile_id(key)
         previous = NOTHING_EXPORTED if state is None else decode_record(state)
         if offset <= previous.offset:
             return SKIPPED
-        return self._applied(
-            previous, key, profile_id, value, headers, timestamp_ms=timestamp_ms, offset=offset
-        )
+        return self._applied(previous, key, value, headers, timestamp_ms=timestamp_ms, offset=offset)
 
     def apply_again(
         self,
@@ -203,24 +199,15 @@ class Core:
             InvalidStateRecord: `state` comes from a release that this one does not understand.
 
         """
-        profile_id = _profile_id(key)
         previous = NOTHING_EXPORTED if state is None else decode_record(state)
         return self._applied(
-            previous,
-            key,
-            profile_id,
-            value,
-            headers,
-            timestamp_ms=timestamp_ms,
-            offset=offset,
-            backfill=backfill,
+            previous, key, value, headers, timestamp_ms=timestamp_ms, offset=offset, backfill=backfill
         )
 
     def _applied(
         self,
         previous: StateRecord,
         key: bytes | None,
-        profile_id: str,
         value: bytes | None,
         headers: Headers,
         *,
@@ -228,6 +215,7 @@ class Core:
         offset: int,
         backfill: int = 0,
     ) -> Transition:
+        profile_id = _profile_id(key)
         removed: list[Removal] = []
         if value is None:
             verdict = self._verdict(headers)

@@ -287,7 +287,10 @@ class RocksStore:
 
     def _read(self, profiles: list[bytes]) -> dict[bytes, bytes | None]:
         records: Any = self._database.get([*profiles])
-        return dict(zip(profiles, records, strict=True))
+        found: dict[bytes, bytes | None] = dict(zip(profiles, records, strict=True))
+        # An event's key may be any bytes, those of the store's own keys as well.
+        found.update(dict.fromkeys([each for each in profiles if each.startswith(_OWN_KEYS)]))
+        return found
 
     def _clear(self) -> None:
         identity = self._database.get(IDENTITY_KEY)

@@ -157,14 +157,6 @@ def test_state_that_another_release_wrote_is_no_fault_of_an_event() -> None:
         again({b"p": b"\x02new"}, event(1, b"p", "ups"))
 
 
-@pytest.mark.parametrize("key", [b"\xff\x00", b"\xffbackfill", b"\x80"])
-def test_a_key_that_is_no_profiles_is_refused_whatever_its_place_in_the_store_holds(key: bytes) -> None:
-    bad = event(1, key, "ups")
-    live = process(Core(compile_plan(ONE)), {key: b"\x00what the store knows"}, [bad], NO_LIMITS)
-    assert [letter.reason for letter in live.dead_letters] == [Reason.BAD_KEY]
-    assert again({key: b"\x00what the store knows"}, bad).refused == {"bad-key": 1}
-
-
 # How changes of both kinds meet.
 
 PROFILES = st.sampled_from([b"p", b"q", b"r", b"s", b"t"])
