@@ -136,6 +136,7 @@ class World:
                 except KafkaUnavailable:
                     continue
             if not search.advance() and down_to <= 0:
+                self.strikes = 0.0
                 await search.mark_struck()
                 return store
 
