@@ -122,7 +122,7 @@ def _read(
             continue
         offset, backfill = order
         # All records of a backfill bear one offset, which may be an event's, too: only the store knows what came last.
-        if offset < highest or backfill:
+        if offset <= highest or backfill:
             doubtful[key] = record.offset
         else:
             highest = offset
