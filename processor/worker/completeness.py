@@ -70,6 +70,9 @@ class Completeness:
                     False,
                     former=note.fingerprint,
                     request=note.request,
+                    # What was under way was wanted, and is as it was asked for: it begins anew, under what is followed now.
+                    boundary=note.boundary,
+                    at_ms=note.at_ms,
                     partitions=note.partitions,
                 )
             )
