@@ -387,17 +387,16 @@ def _backfill_live() -> str:
         "live events, max, ms": ("max_ms", "{:.1f}"),
         "lag in the first third of the time": ("lag_first_third", "{:,}"),
         "lag in the last third": ("lag_last_third", "{:,}"),
-        "events of the backfill a second": ("backfilled_per_s", "{:,}"),
+        "profiles that the backfill looks at a second": ("backfilled_per_s", "{:,}"),
         "CPUs used": ("cpu_share", "{:.2f}"),
     }
     return _table(
         [
             f"{live['rate']:,.0f} live events a second, {live['profiles'] / 1e6:g} million profiles",
-            "without a backfill",
-            "with one under way",
+            *live["windows"],
         ],
         [
-            [name, *(form.format(live[window][figure]) for window in ("without", "with"))]
+            [name, *(form.format(window[figure]) for window in live["windows"].values())]
             for name, (figure, form) in told.items()
         ],
     )

@@ -158,14 +158,15 @@ def _draw_backfill(figures: dict[str, Any]) -> None:
     memory.set_xlabel("seconds, one backfill after the other")
     memory.set_ylabel("resident MiB")
     memory.legend(frameon=False)
-    for offset, (name, colour) in zip((-0.2, 0.2), (("without", _OTHER), ("with", _COLOUR)), strict=True):
-        window = figures["live"][name]
+    windows = figures["live"]["windows"]
+    for number, (name, window) in enumerate(windows.items()):
         bars = latency.bar(
-            [place + offset for place in range(2)],
+            [place + (number - 1) * 0.27 for place in range(2)],
             [window["p50_ms"], window["p99_ms"]],
-            width=0.4,
-            color=colour,
-            label=f"{name} a backfill",
+            width=0.27,
+            color=_COLOUR if number else _OTHER,
+            alpha=1.0 if number != 1 else 0.6,
+            label=name,
         )
         latency.bar_label(bars, fmt="{:.0f}")
     latency.set_xticks([0, 1], ["p50", "p99"])

@@ -58,7 +58,7 @@ def main() -> None:
         if "live" in parts:
             shape = replace(REFERENCE, profiles=options.profiles)
             rate = options.rate or _most(stage) / 2
-            figures["live"] = measure_beside_live(stage, shape, rate, options.live_seconds)
+            figures["live"] = measure_beside_live(stage, shape, rate=rate, seconds=options.live_seconds)
             print("beside live events:", json.dumps(figures["live"], indent=1), flush=True)
         if "many" in parts:
             figures["many"] = _alone(stage, replace(_SMALL, profiles=options.many), 1, [NOTHING, ATTRIBUTE])

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from statistics import mean
 from typing import TYPE_CHECKING, Any, Final
 
-from benchmarks.backfill.alone import ATTRIBUTE, CASES
+from benchmarks.backfill.alone import ATTRIBUTE, CASES, SEGMENT
 from benchmarks.backfill.deployment import deployed
 from benchmarks.end_to_end.latency import percentile
 from benchmarks.end_to_end.scene import SHARDS
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from benchmarks.end_to_end.scene import Scene
     from benchmarks.workload import Shape
 
+WITHOUT: Final = "no backfill"
 _WARM_UP_S: Final = 5.0
 _SETTLE_S: Final = 1.0
-_FEED_BEGINS: Final = 500
-"""Events received by which the feed has begun."""
+_SPARE_S: Final = 3.0
+"""For what looks take, on a machine that is busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,38 +40,42 @@ class Window:
     lag_last_third: float
     cpu_share: float
     backfilled_per_s: float
-    """Events that the backfill read a second."""
+    """Profiles that the backfill looked at a second."""
 
 
-def measure_beside_live(scene: Scene, shape: Shape, rate: float, seconds: float) -> dict[str, Any]:
-    """Two windows of one run, one after the other: live events alone, then with a backfill that exports every profile.
+def measure_beside_live(
+    scene: Scene, shape: Shape, *, rate: float, seconds: float, max_backfilled_per_s: int = 0
+) -> dict[str, Any]:
+    """Three windows of one run, one after the other: live events alone, with a backfill that exports some profiles, with one that exports all.
 
-    What the backfill exports bears no time that was not in a live export before, so of the records with one time the
-    first is the live one's.
+    What a backfill exports bears hardly a time that was not in a live export before, so of the records with one time the
+    first is the live one's. `max_backfilled_per_s` is PROCESSOR_BACKFILL_MAX_EVENTS_PER_S.
 
     Raises:
         ContenderFailedError: it did not get through, or the backfill was over so soon that nothing can be said.
 
     """
     shape = replace(shape, share_requalified=0.0)
+    environ = {"PROCESSOR_BACKFILL_MAX_EVENTS_PER_S": str(max_backfilled_per_s)}
     topic = scene.fill(shape, 0)
     with running(shards=SHARDS, timed=True, cpus=scene.cpus.others) as endpoint:
         task = new_task(scene, topic, shape, endpoint.url, "beside-live")
-        with deployed(task, scene) as deployment:
+        with deployed(task, scene, environ) as deployment:
             deployment.until(lambda look: look.received == topic.births and not look.lag)
             fed: dict[str, Any] = {}
-            count = int(rate * (_WARM_UP_S + 2 * (seconds + _SETTLE_S)))
+            count = int(rate * (_WARM_UP_S + 3 * (seconds + _SETTLE_S) + _SPARE_S))
             feeding = threading.Thread(target=lambda: fed.update(scene.feed(topic, shape, count, rate)))
             feeding.start()
-            deployment.until(lambda look: look.received > topic.births + _FEED_BEGINS)
+            deployment.until(lambda look: look.received > topic.births)
             time.sleep(_WARM_UP_S)
-            without = deployment.watch(seconds)
-            CASES[ATTRIBUTE](deployment, shape)
-            time.sleep(_SETTLE_S)
-            beside = deployment.watch(seconds)
+            windows = {WITHOUT: deployment.watch(seconds)}
+            for name in (SEGMENT, ATTRIBUTE):
+                CASES[name](deployment, shape)
+                time.sleep(_SETTLE_S)
+                windows[name] = deployment.watch(seconds)
             feeding.join()
             times = endpoint.times()
-    if beside[-1].complete:
+    if windows[ATTRIBUTE][-1].complete:
         raise ContenderFailedError(
             f"of a backfill of {topic.births} profiles some partitions were complete within {seconds:g} s: take more profiles"
         )
@@ -80,8 +85,7 @@ def measure_beside_live(scene: Scene, shape: Shape, rate: float, seconds: float)
     return {
         "rate": fed["rate"],
         "profiles": shape.profiles,
-        "without": asdict(_window(without, answered)),
-        "with": asdict(_window(beside, answered)),
+        "windows": {name: asdict(_window(looks, answered)) for name, looks in windows.items()},
     }
 
 
@@ -107,5 +111,5 @@ def _window(looks: list[Look], answered: dict[float, float]) -> Window:
         lag_first_third=round(mean(look.lag for look in looks[:third])),
         lag_last_third=round(mean(look.lag for look in looks[-third:])),
         cpu_share=round((last.cpu_s - first.cpu_s) / took_s, 3),
-        backfilled_per_s=round((last.read - first.read) / took_s),
+        backfilled_per_s=round((last.profiles - first.profiles) / took_s),
     )

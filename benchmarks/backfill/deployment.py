@@ -19,7 +19,7 @@ from benchmarks.end_to_end.throughput import ContenderFailedError
 from benchmarks.workload import destination_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from benchmarks.end_to_end.contender import Task
     from benchmarks.end_to_end.processes import ProcessTree
@@ -149,9 +149,9 @@ def loopback_bytes() -> int:
 
 
 @contextmanager
-def deployed(task: Task, scene: Scene) -> Iterator[Deployment]:
-    """A worker at work for `task`, on the CPU of contenders."""
-    start = Processor().start(task)
+def deployed(task: Task, scene: Scene, environ: Mapping[str, str] | None = None) -> Iterator[Deployment]:
+    """A worker at work for `task`, on the CPU of contenders, with settings of its own."""
+    start = Processor(environ=environ or {}).start(task)
     with started(start.command, start.environ, scene.cpus.contender, task.home / "output.log") as tree:
         yield Deployment(task, tree, start.metrics_port or 0)
 

@@ -24,6 +24,7 @@ from processor.worker.departed_profiles import Departures
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from processor.backfill.note import BackfillNote
     from processor.kinesis.writer import Writer
     from processor.profile.core import Core
     from processor.profile.source_record import Record
@@ -151,6 +152,11 @@ class Partition:
     def changelog_position(self) -> int:
         """The changelog's offset before which all is that `next_offset` relies on."""
         return self._stages.state.store.position
+
+    @property
+    def backfill_note(self) -> BackfillNote | None:
+        """Which configuration its state is complete for; None before that is noted."""
+        return None if self._backfill is None else self._backfill.note
 
     @property
     def disk_trouble(self) -> str | None:
@@ -324,7 +330,7 @@ class Partition:
 
     async def _submit(self, batch: Batch, span: Span, *, is_followed: bool) -> None:
         if batch.failures:
-            log_failures(self.number, batch.failures)
+            log_failures(self.number, batch)
         self._spans.append(span)
         self._stages.state.put(batch.changes)
         ticket = Ticket(batch.exports, self.number, is_followed=is_followed)
