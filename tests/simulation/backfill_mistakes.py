@@ -102,16 +102,33 @@ def _not_waited_for(hand_over: Any) -> Any:
     return mistaken
 
 
+def _at_least_none(_: Any) -> Any:
+    def mistaken(self: BackfillRun, profiles: int) -> None:
+        self._in_flight = max(self._in_flight - profiles, 0)
+        self._news.set()
+
+    return mistaken
+
+
+@contextmanager
+def _complete_too_early() -> Iterator[None]:
+    with ExitStack() as stack:
+        stack.enter_context(instead(BackfillRun, "_hand_over", _not_waited_for)())
+        stack.enter_context(instead(BackfillRun, "acknowledged", _at_least_none)())
+        yield
+
+
 def _noted_later(follow: Any) -> Any:
     async def mistaken(self: Partition) -> None:
         former = self._followed
         if former in (None, self._stages.core):
             await follow(self)
-        elif self._taken:
-            self._followed = self._stages.core
-            while self._taken:
-                await self._work_on_taken(self._tasks)  # type: ignore[attr-defined]  # see below
-            self._followed = former
+            return
+        self._followed = self._stages.core
+        while self._taken:
+            await self._work_on_taken(self._tasks)  # type: ignore[attr-defined]  # see below
+        self._followed = former
+        await follow(self)
 
     return mistaken
 
@@ -254,9 +271,7 @@ BACKFILL_MISTAKES: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] =
         LatestEvents, "strike_out", _struck_out_where_sought
     ),
     "marks of a former backfill stay": instead(Store, "clear_marks", _marks_stay),
-    "a backfill is complete before its last acknowledgement": instead(
-        BackfillRun, "_hand_over", _not_waited_for
-    ),
+    "a backfill is complete before its last acknowledgement": _complete_too_early,
     "a configuration is noted after it is followed": _followed_before_it_is_noted,
     "the note is overlooked when a partition is taken over": instead(
         Takeover, "take_over", _note_overlooked
