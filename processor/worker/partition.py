@@ -315,7 +315,8 @@ class Partition:
     async def _begin(self, records: Sequence[Record], states: dict[bytes, bytes | None]) -> None:
         span = self._tracer.begin(self.number, records)
         began_s = time.perf_counter()
-        batch = process(self._core, states, records, self._limits)
+        number = 0 if self._backfill is None else self._backfill.number
+        batch = process(self._core, states, records, self._limits, number)
         self._status.processed(batch, time.perf_counter() - began_s)
         self._worked_offset = batch.next_offset
         self._live_in_flight += 1

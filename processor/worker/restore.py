@@ -1,4 +1,4 @@
-"""Bringing a partition's store up to its changelog: for each profile the record with the highest source offset.
+"""Bringing a partition's store up to its changelog: for each profile its newest record (`record_order`).
 
 Not the last one: a member that has lost the partition may append late. Records come in the order of their
 source offsets but for such, so only what is lower than the highest so far needs a look at what is there.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING, NamedTuple
 
-from processor.backfill.note import newest
+from processor.backfill.note import decode_note, newest
 from processor.errors import StateUnavailable
 from processor.kafka.changelog import (
     BACKFILL_HEADER,
@@ -19,7 +19,7 @@ from processor.kafka.changelog import (
     OWN_KEYS,
     STREAM_KEY,
 )
-from processor.profile.state_record import encode_departed, record_order
+from processor.profile.state_record import encode_departed, record_offset, record_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,7 +82,8 @@ async def _apply(
     store: Store, records: Sequence[ConsumerRecord[bytes, bytes]], outdated: dict[bytes, int]
 ) -> None:
     """Apply a batch; `outdated` are keys whose last record is not their newest, and its changelog offset."""
-    batch = _read(records, store.highest_offset, outdated)
+    number = 0 if store.backfill is None else decode_note(store.backfill).number
+    batch = _read(records, (number, store.highest_offset), outdated)
     changes = await _newer_than_stored(store, batch, outdated)
     streams, consumed, notes = [_values(batch.own, key) for key in (STREAM_KEY, CONSUMED_KEY, BACKFILL_KEY)]
     # Notes before the position that is behind them; a zombie's may come late.
@@ -103,9 +104,10 @@ def _values(own: dict[bytes, list[ConsumerRecord[bytes, bytes]]], key: bytes) ->
 
 
 def _read(
-    records: Sequence[ConsumerRecord[bytes, bytes]], highest: int, outdated: dict[bytes, int]
+    records: Sequence[ConsumerRecord[bytes, bytes]], bound: tuple[int, int], outdated: dict[bytes, int]
 ) -> _Batch:
-    """Find the newest record of each profile; `highest` is the highest source offset that the store has seen."""
+    """Find the newest record of each profile; no record that the store has seen has a higher number, or source offset, than `bound`."""
+    highest_number, highest = bound
     newest: dict[bytes, bytes] = {}
     orders: dict[bytes, tuple[int, int]] = {}
     doubtful: dict[bytes, int] = {}
@@ -120,12 +122,11 @@ def _read(
         if key in orders and order < orders[key]:
             outdated[key] = record.offset
             continue
-        offset, backfill = order
-        # All records of a backfill bear one offset, which may be an event's, too: only the store knows what came last.
-        if offset < highest or backfill:
+        number, offset = order
+        if offset < highest or number < highest_number:
             doubtful[key] = record.offset
         else:
-            highest = offset
+            highest, highest_number = offset, number
             doubtful.pop(key, None)
         newest.pop(key, None)
         newest[key], orders[key] = state, order
@@ -142,8 +143,8 @@ async def _newer_than_stored(store: Store, batch: _Batch, outdated: dict[bytes, 
         if stored is not None and record_order(stored) > record_order(newest[profile]):
             del newest[profile]
             outdated[profile] = batch.doubtful[profile]
-    return dict(sorted(newest.items(), key=_order))
+    return dict(sorted(newest.items(), key=_source_offset))
 
 
-def _order(change: tuple[bytes, bytes]) -> tuple[int, int]:
-    return record_order(change[1])
+def _source_offset(change: tuple[bytes, bytes]) -> int:
+    return record_offset(change[1])

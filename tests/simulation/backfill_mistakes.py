@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
+
 def _moved_boundary(by: int) -> Callable[[Any], Any]:
     def made(begin: Any) -> Any:
         def mistaken(self: BackfillRun, partition: int, boundary: int, *rest: Any, **named: Any) -> None:
@@ -205,9 +206,7 @@ def _whatever_is_noted_is_complete(_: Any) -> Any:
     async def mistaken(self: Completeness, _begun: Any) -> bool:
         async with self._one_at_a_time:
             assert self.note is not None
-            await self._write(
-                msgspec.structs.replace(self.note, is_complete=True, boundary=None, at_ms=None)
-            )
+            await self._write(msgspec.structs.replace(self.note, is_complete=True, boundary=None, at_ms=None))
             return True
 
     return mistaken
@@ -231,7 +230,7 @@ def _note_not_appended_again(own_state: Any) -> Any:
 def _no_overlay(submit: Any) -> Any:
     async def mistaken(self: Partition, batch: Any, *rest: Any, **named: Any) -> None:
         if isinstance(batch, BatchAgain):
-            with mock.patch.object(Overlay, "put", lambda *_: None):
+            with mock.patch.object(Overlay, "put"):
                 # Up to where it first waits, which is behind that.
                 submitting = submit(self, batch, *rest, **named)
                 await submitting
@@ -264,18 +263,14 @@ BACKFILL_MISTAKES: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] =
     "an event is taken again at its own time": instead(Again, "__init__", _at_its_own_time),
     "chunks leave out an event between them": instead(LatestEvents, "read", _one_skipped_between_chunks),
     "live events strike nothing out": instead(BackfillRun, "strike_out", _never_struck_out),
-    "live events strike out only what is found": instead(
-        LatestEvents, "strike_out", _struck_out_where_found
-    ),
+    "live events strike out only what is found": instead(LatestEvents, "strike_out", _struck_out_where_found),
     "live events strike out only what is sought": instead(
         LatestEvents, "strike_out", _struck_out_where_sought
     ),
     "marks of a former backfill stay": instead(Store, "clear_marks", _marks_stay),
     "a backfill is complete before its last acknowledgement": _complete_too_early,
     "a configuration is noted after it is followed": _followed_before_it_is_noted,
-    "the note is overlooked when a partition is taken over": instead(
-        Takeover, "take_over", _note_overlooked
-    ),
+    "the note is overlooked when a partition is taken over": instead(Takeover, "take_over", _note_overlooked),
     "a backfill's records bear no number": instead(Core, "apply_again", _without_number),
     "a backfill's deletions bear no number": instead(checkpoint, "Deletion", _deleted_without_number),
     "a request is not heeded after a hand-over": instead(

@@ -429,9 +429,7 @@ MISTAKES: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
         Lanes, "_current_lane", _moved_stays_counted
     ),
     "a rejected record leaves no letter": instead(Settlement, "give_up", _rejected_leaves_no_letter),
-    "a record that is rejected alone is given up at once": instead(
-        Bisection, "rejected", _confirmed_at_once
-    ),
+    "a record that is rejected alone is given up at once": instead(Bisection, "rejected", _confirmed_at_once),
     "offsets behind the last event that are none are not committed": instead(
         Partition, "pass_to", _only_events_are_committed
     ),
