@@ -195,19 +195,21 @@ class Checkpoint:
     async def _own_state(self, keys: Collection[bytes]) -> _Own:
         """This owner's records of profiles, and its note of backfills where its key is among `keys`.
 
-        They bear the number of the note, and so are newer than what an intruder made under another configuration. Those of
-        profiles with changes under way do not: what comes must be newer than they.
+        They bear the number at least with which the configuration of now began, and so are newer than what an intruder made under
+        another one.
         """
         store, holds = self._state.store, self._state.holds
-        number = 0 if store.backfill is None else decode_note(store.backfill).number
+        note = None if store.backfill is None else decode_note(store.backfill)
+        since, number = (0, 0) if note is None else (note.since, note.number)
         own = _Own({}, {})
         for profile, record in (await store.get_many([key for key in keys if key != BACKFILL_KEY])).items():
             if record is None:
-                own.entries[profile] = Deletion(store.highest_offset, 0 if holds(profile) else number)
-            elif holds(profile) or record_origin(record)[1] == number:
+                # A change of it that is under way must be newer than this; without one, this is behind all backfills so far.
+                own.entries[profile] = Deletion(store.highest_offset, since if holds(profile) else number)
+            elif record_origin(record)[1] >= since:
                 own.entries[profile] = record
             else:
-                own.entries[profile] = own.renumbered[profile] = numbered(record, number)
+                own.entries[profile] = own.renumbered[profile] = numbered(record, since)
         if store.backfill is not None and BACKFILL_KEY in keys:
             own.entries[BACKFILL_KEY] = store.backfill
         return own

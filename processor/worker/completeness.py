@@ -74,6 +74,7 @@ class Completeness:
                     boundary=note.boundary,
                     at_ms=note.at_ms,
                     partitions=note.partitions,
+                    since=note.number + 1,
                 )
             )
 

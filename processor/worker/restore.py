@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from aiokafka import ConsumerRecord
 
+    from processor.backfill.note import BackfillNote
     from processor.state.store import Store
     from processor.worker.state_changelog import StateChangelog
 
@@ -82,18 +83,18 @@ async def _apply(
     store: Store, records: Sequence[ConsumerRecord[bytes, bytes]], outdated: dict[bytes, int]
 ) -> None:
     """Apply a batch; `outdated` are keys whose last record is not their newest, and its changelog offset."""
-    number = 0 if store.backfill is None else decode_note(store.backfill).number
-    batch = _read(records, (number, store.highest_offset), outdated)
+    note = None if store.backfill is None else decode_note(store.backfill)
+    batch = _read(records, note, store.highest_offset, outdated)
     changes = await _newer_than_stored(store, batch, outdated)
     streams, consumed, notes = [_values(batch.own, key) for key in (STREAM_KEY, CONSUMED_KEY, BACKFILL_KEY)]
     # Notes before the position that is behind them; a zombie's may come late.
     if consumed:
         store.note(consumed=max(store.consumed or 0, *map(int, consumed)))
     if notes:
-        note = newest([*([] if store.backfill is None else [store.backfill]), *notes])
-        store.note(backfill=note)
+        newest_note = newest([*([] if store.backfill is None else [store.backfill]), *notes])
+        store.note(backfill=newest_note)
         outdated.pop(BACKFILL_KEY, None)
-        if note != notes[-1]:
+        if newest_note != notes[-1]:
             outdated[BACKFILL_KEY] = batch.own[BACKFILL_KEY][-1].offset
     stream = streams[-1].decode() if streams else None
     await store.apply(changes, min(outdated.values(), default=records[-1].offset + 1), stream)
@@ -104,10 +105,16 @@ def _values(own: dict[bytes, list[ConsumerRecord[bytes, bytes]]], key: bytes) ->
 
 
 def _read(
-    records: Sequence[ConsumerRecord[bytes, bytes]], bound: tuple[int, int], outdated: dict[bytes, int]
+    records: Sequence[ConsumerRecord[bytes, bytes]],
+    note: BackfillNote | None,
+    highest: int,
+    outdated: dict[bytes, int],
 ) -> _Batch:
-    """Find the newest record of each profile; no record that the store has seen has a higher number, or source offset, than `bound`."""
-    highest_number, highest = bound
+    """Find the newest record of each profile; `note` and `highest`, a source offset, are the newest and the highest that the store has seen.
+
+    What stands behind a note and was made under the configuration before it came late, from a member that had lost the partition.
+    """
+    since, highest_number = (0, 0) if note is None else (note.since, note.number)
     newest: dict[bytes, bytes] = {}
     orders: dict[bytes, tuple[int, int]] = {}
     doubtful: dict[bytes, int] = {}
@@ -116,10 +123,12 @@ def _read(
         key = record.key or b""
         if key.startswith(OWN_KEYS):
             own.setdefault(key, []).append(record)
+            if key == BACKFILL_KEY:
+                since = max(since, decode_note(record.value or b"").since)
             continue
         state = state_of(record)
         order = record_order(state)
-        if key in orders and order < orders[key]:
+        if order[0] < since or (key in orders and order < orders[key]):
             outdated[key] = record.offset
             continue
         number, offset = order

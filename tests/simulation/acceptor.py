@@ -141,7 +141,7 @@ def _step(choice: Choice, event: Event, state: bytes | None, at: At) -> tuple[by
     except InvalidEvent:
         return None, state
     after = state if made.state is None else bare(made.state)
-    return made.export and made.export.data, after
+    return None if made.export is None else made.export.data, after
 
 
 class _Automaton:
