@@ -355,6 +355,7 @@ def _backfill(part: str) -> str:
     figures = _figures("backfill")[part]
     told = {
         "events a second": ("events_per_s", "{:,.0f}"),
+        "events a CPU-second": ("events_per_cpu_s", "{:,.0f}"),
         "profiles looked at a second": ("profiles_per_s", "{:,.0f}"),
         "profiles exported": ("exported", "{:,}"),
         "seconds in all": ("took_s", "{:.1f}"),
