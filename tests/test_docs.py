@@ -91,7 +91,7 @@ def test_every_command_that_a_page_names_is_one_with_its_options(page: str) -> N
         for typed in re.findall(r"(?:^|[;&|] ?)processor ([a-z].*)", text):
             words = re.sub(r"[\[\]]", "", typed).split()
             groups = {name.partition(" ")[0] for name in COMMANDS if " " in name}
-            name = " ".join(words[: 2 if words[0] in groups else 1])
+            name = " ".join(words[:2]) if " ".join(words[:2]) in COMMANDS else words[0]
             if words[0] in groups and len(words) == 1:
                 continue
             assert name in COMMANDS, told(page, {f"processor {typed}"})

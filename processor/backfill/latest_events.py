@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from processor.state.store import Store
 
 CHUNK_BYTES: Final = 8 * 1024 * 1024
-"""What the latest events of a chunk hold in memory, about; the events that came before them in it were let go."""
+"""What the latest events of a chunk hold in memory, about, of which two are held: one that is read, and one that is taken."""
 
 _FIRST_OFFSETS: Final = 4_000
 _GROWTH_MAX: Final = 4
@@ -31,6 +31,7 @@ _READ_BYTES_MAX: Final = 8 * CHUNK_BYTES
 """What a chunk reads at most, about, where few profiles have many events: so much may be read twice, at worst."""
 _STRUCK_AT_ONCE: Final = 5_000
 _STRUCK_MAX: Final = 20_000
+_COUNTED_AT_ONCE: Final = 5_000
 
 
 class Read(NamedTuple):
@@ -45,8 +46,9 @@ class Read(NamedTuple):
 class LatestEvents:
     """The search in one partition, whose marks are `store`'s.
 
-    Of what `read` has found, `take` takes some; profiles that are struck out are found no more. `on_read` is called with
-    what was read, again and again; `is_at_home` says whether a profile's state is this partition's.
+    A chunk is read by `read`, while what was found of the one before is taken by `take`; `advance` goes over to it. Profiles that
+    are struck out are found no more. `on_read` is called with what was read, again and again; `is_at_home` says whether a
+    profile's state is this partition's.
     """
 
     def __init__(
@@ -56,16 +58,20 @@ class LatestEvents:
         self._on_read = on_read
         self._is_at_home = is_at_home
         self._reading: dict[bytes, Record] = {}
+        self._next: dict[bytes, Record] = {}
         self._found: dict[bytes, Record] = {}
-        self.held_bytes = 0
-        """What the events that are found and not taken hold in memory, about."""
         self._struck: set[bytes] = set()
         self._offsets = _FIRST_OFFSETS
 
     @property
     def found(self) -> int:
-        """How many latest events are found and not taken."""
+        """How many latest events may be taken."""
         return len(self._found)
+
+    @property
+    def held_bytes(self) -> int:
+        """What the events that are found hold in memory, about; it looks at each of them."""
+        return sum(map(_held_bytes, self._found.values())) + sum(map(_held_bytes, self._next.values()))
 
     @property
     def has_struck_many(self) -> bool:
@@ -80,16 +86,19 @@ class LatestEvents:
     def take(self, most: int) -> list[Record]:
         """Take some of the events that were found, `most` at most."""
         found = self._found
-        taken = [found.popitem()[1] for _ in range(min(most, len(found)))]
-        self.held_bytes -= sum(map(_held_bytes, taken))
-        return taken
+        return [found.popitem()[1] for _ in range(min(most, len(found)))]
+
+    def advance(self) -> bool:
+        """Have what was found of the chunk that was read last be taken, where all of the one before was; whether there is anything."""
+        if not self._found:
+            self._found, self._next = self._next, {}
+        return bool(self._found)
 
     def strike_out(self, profiles: Collection[bytes]) -> None:
         """Find profiles no more, and let go what was found of them: they have had a later event."""
-        for profile in self._found.keys() & profiles:
-            self.held_bytes -= _held_bytes(self._found.pop(profile))
-        for profile in self._reading.keys() & profiles:
-            del self._reading[profile]
+        for events in (self._found, self._next, self._reading):
+            for profile in events.keys() & profiles:
+                del events[profile]
         self._struck.update(profiles)
 
     async def mark_struck(self) -> None:
@@ -101,12 +110,17 @@ class LatestEvents:
         """
         if self._struck:
             struck, self._struck = self._struck, set()
-            await self._store.mark(list(struck))
+            try:
+                await self._store.mark(list(struck))
+            except BaseException:
+                # Broken off before the store had its turn: what is marked twice does no harm.
+                self._struck |= struck
+                raise
 
     async def read(self, history: SourceHistory, partition: int, span: Bounds) -> int:
-        """Read the last chunk of a span, have what is found of it ready to be taken, and return where the chunk began.
+        """Read the last chunk of a span, have what is found of it be next, and return where the chunk began.
 
-        Where Kafka failed, it may be called again.
+        What was next before must have been gone over to. Where Kafka failed, it may be called again.
 
         Raises:
             KafkaRefused, KafkaUnavailable: the source cannot be read.
@@ -126,13 +140,12 @@ class LatestEvents:
         await self.mark_struck()
         new = await self._store.mark(list(self._reading))
         # What is struck out while the store answers is taken from `_reading` itself.
-        self._found = {
+        self._next = {
             profile: event
             for profile, event in self._reading.items()
             if profile in new and (self._is_at_home is None or self._is_at_home(profile))
         }
         self._reading = {}
-        self.held_bytes = sum(map(_held_bytes, self._found.values()))
         return chunk.begin
 
     async def _read_chunk(self, history: SourceHistory, partition: int, span: Bounds) -> _Chunk:
@@ -165,6 +178,23 @@ class LatestEvents:
                 if self.has_struck_many:
                     await self.mark_struck()
         return _Chunk(begin, held_bytes, read_bytes)
+
+
+async def count_unmet(store: Store) -> int:
+    """Return how many profiles have state in `store`, and no mark: no event of theirs was found, nor struck out.
+
+    Raises:
+        StateError: the store cannot be read or written.
+
+    """
+    await store.flush()
+    profiles, after = 0, b""
+    while True:
+        found, last = await store.unmarked(after, _COUNTED_AT_ONCE)
+        profiles += found
+        if last is None:
+            return profiles
+        after = last
 
 
 class _Chunk(NamedTuple):

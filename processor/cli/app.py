@@ -11,6 +11,7 @@ import sys
 import typer
 
 from processor import __version__
+from processor.cli.backfill import backfill_app
 from processor.cli.dead_letters import dead_letter_app
 from processor.cli.demo import demo
 from processor.cli.replay import replay
@@ -30,6 +31,7 @@ app = typer.Typer(
     "Exit code 78: the configuration is wrong.",
 )
 
+app.add_typer(backfill_app, name="backfill")
 app.add_typer(state_app, name="state")
 app.add_typer(dead_letter_app, name="dead-letters")
 for command in (run, validate, replay, demo, size):

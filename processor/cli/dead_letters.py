@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections import Counter
 from contextlib import aclosing
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,7 +14,7 @@ from rich.table import Table
 
 from processor.cli.console import errors_printed, print_error, settings_or_refuse
 from processor.errors import Reason
-from processor.operations.text_table import plain, show
+from processor.operations.text_table import plain, show, time_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +59,9 @@ def dead_letters_list(
         table.add_column(column)
     for each in newest:
         error = f"{each.error} ({each.left_out} left out)" if each.left_out else each.error
-        table.add_row(*map(plain, (each.place, _time(each), _source(each), each.reason, error)))
+        table.add_row(
+            *map(plain, (each.place, time_text(each.timestamp_ms), _source(each), each.reason, error))
+        )
     console = Console()
     show(table, console)
     by_reason = ", ".join(f"{name} {count}" for name, count in counts.most_common()) or "none"
@@ -88,7 +89,7 @@ def dead_letters_show(
     answer = {
         "letter": found.place,
         "source": _source(found),
-        "time": _time(found),
+        "time": time_text(found.timestamp_ms),
         "reason": found.reason,
         "error": found.error,
         **({"leftOut": found.left_out} if found.left_out else {}),
@@ -133,14 +134,6 @@ def _of(reason: Reason | None) -> Callable[[DeadLetterRecord], bool]:
 
 def _source(each: DeadLetterRecord) -> str:
     return f"{each.source_topic} {each.source_partition}:{each.source_offset}"
-
-
-def _time(each: DeadLetterRecord) -> str:
-    try:
-        return datetime.fromtimestamp(each.timestamp_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):
-        # Microseconds that were sent for milliseconds, say: beyond the calendar's years.
-        return f"{each.timestamp_ms} ms"
 
 
 def _text(value: bytes | None) -> str | None:

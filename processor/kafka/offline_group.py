@@ -1,4 +1,4 @@
-"""A consumer group that has no members, as a command sees it that changes what the group will find when it starts again."""
+"""A consumer group as commands see it: how many members it has, and, where there are none, what it will find when it starts again."""
 
 from __future__ import annotations
 
@@ -118,16 +118,33 @@ async def looked_at_group(settings: KafkaSettings) -> AsyncIterator[OfflineGroup
         yield OfflineGroup(settings, consumer)
 
 
+async def count_members(settings: KafkaSettings) -> int:
+    """How many members the group has now; 0 also where there is no such group yet.
+
+    Raises:
+        KafkaRefused, KafkaUnavailable: it cannot be looked at.
+
+    """
+    _, members = await _described(settings)
+    return members
+
+
 async def _check_empty(settings: KafkaSettings) -> None:
+    state, _ = await _described(settings)
+    if state not in _WITHOUT_MEMBERS:
+        raise _with_members(settings.group)
+
+
+async def _described(settings: KafkaSettings) -> tuple[str, int]:
+    """The group's state, by Kafka's name, and how many members it has."""
     doing = f"looking at the members of group {settings.group}"
     async with open_admin(settings) as admin:
         with errors_mapped(doing):
             (answer,) = await admin.describe_consumer_groups([settings.group])
-    ((code, _, state, *_),) = answer.groups
+    ((code, _, state, _, _, members, *_),) = answer.groups
     if code:
         raise mapped(for_code(code)(), doing)
-    if state not in _WITHOUT_MEMBERS:
-        raise _with_members(settings.group)
+    return str(state), len(members)
 
 
 def _with_members(group: str) -> StateRefused:

@@ -83,7 +83,7 @@ class Topics:
 
         """
         for look in range(_LOOKS):
-            found = await self._shape_if_any(topic)
+            found = await self.shape_if_any(topic)
             if found is not None:
                 return found
             if look < _LOOKS - 1:
@@ -100,7 +100,7 @@ class Topics:
             KafkaUnavailable: Kafka does not answer.
 
         """
-        if await self._shape_if_any(topic) is not None:
+        if await self.shape_if_any(topic) is not None:
             return False
         new = NewTopic(
             topic, shape.partitions, shape.replication_factor, topic_configs=dict(configuration or {})
@@ -153,7 +153,7 @@ class Topics:
         # In this order: what has committed more than where it begins had made its changelog before.
         has_processed = await self._has_processed(group, source)
         shape = await self.shape(source)
-        existing = await self._shape_if_any(topic)
+        existing = await self.shape_if_any(topic)
         if existing is None:
             if has_processed:
                 raise StateRefused(
@@ -286,7 +286,14 @@ class Topics:
             for place, position in offsets.items()
         )
 
-    async def _shape_if_any(self, topic: str) -> TopicShape | None:
+    async def shape_if_any(self, topic: str) -> TopicShape | None:
+        """Partitions and replication of `topic`; None where there is none, or it is not known to every broker yet.
+
+        Raises:
+            KafkaRefused: it may not be seen.
+            KafkaUnavailable: Kafka does not answer.
+
+        """
         with errors_mapped(f"describing topic {topic}"):
             (described,) = await self._admin.describe_topics([topic])
         code = described["error_code"]

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from processor.errors import InvalidStateRecord, KafkaError, KafkaUnavailable, KinesisError, StateError
+from processor.kafka.backfill_topic import backfill_topic_warning, needed_grants, prepare_backfill_topic
 from processor.kafka.changelog import STREAM_KEY, Changelog
 from processor.kafka.dead_letter_topic import dead_letter_topic_warnings, prepare_dead_letter_topic
 from processor.kafka.dry_run import READ, WRITE, open_dry_run
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from processor.governance.plan import Plan
     from processor.kafka.dry_run import DryRunTopics
     from processor.kafka.offsets import Bounds
+    from processor.kafka.topics import TopicShape
     from processor.settings import ServiceSettings, Settings
     from processor.state.store_contents import Known
 
@@ -89,6 +91,7 @@ async def _kafka_checks(
         warnings = await dead_letter_topic_warnings(topics, dead_letters, source)
         warning = "; ".join(each.reason for each in warnings) or None
     yield Check(_named(topics, "dead-letter topic", dead_letters), trouble, warning)
+    yield await _backfill_topic_check(topics, settings.backfill_topic, source.shape)
     trouble = await _trouble(topics.check_group, kafka.group)
     elsewhere = None if trouble else await topics.committed_elsewhere(kafka.group, kafka.topic)
     yield Check(f"Kafka group {kafka.group}", trouble, _warning_of(elsewhere))
@@ -105,6 +108,21 @@ async def _kafka_checks(
             about = settings, destination.exported_to, partitions, await topics.cluster_id()
             trouble = await _trouble(_check_partitions, *about)
         yield Check("State, offsets and source agree, in every partition", trouble)
+
+
+async def _backfill_topic_check(topics: DryRunTopics, topic: str, source: TopicShape) -> Check:
+    """What is wrong with it is a warning: `run` does without."""
+    trouble = await _trouble(prepare_backfill_topic, topics, topic, source)
+    warning = None
+    if trouble is None and not topics.would_be_created(topic):
+        trouble = await _trouble(topics.check_allowed, topic, {READ, WRITE})
+        warning = await backfill_topic_warning(topics, topic)
+    if trouble is not None:
+        warning = (
+            f"{trouble}. Without it `processor backfill` does not reach the workers, nor do they tell how far backfills are: "
+            f"{needed_grants(topic)}"
+        )
+    return Check(_named(topics, "topic of backfills", topic), None, warning)
 
 
 async def _trouble(action: Callable[..., Awaitable[object]], *arguments: object) -> str | None:

@@ -6,6 +6,7 @@ wrap.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
@@ -25,6 +26,15 @@ def plain(text: str, style: str = "") -> Text:
         ),
         style=style,
     )
+
+
+def time_text(at_ms: int) -> str:
+    """Return a time in ms since the epoch as people read it, in UTC; one beyond the calendar's years as the number that it is."""
+    try:
+        return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        # Microseconds that were sent for milliseconds, say.
+        return f"{at_ms} ms"
 
 
 def show(table: Table, console: Console | None = None) -> None:

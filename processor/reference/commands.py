@@ -57,13 +57,15 @@ def _commands_of(group: object, prefix: str) -> Iterator[Command]:
     found = sorted(group.commands.items(), key=lambda each: isinstance(each[1], TyperGroup))
     for name, command in found:
         if isinstance(command, TyperGroup):
+            if command.invoke_without_command:
+                yield _command(f"{prefix}{name}", command)
             yield from _commands_of(command, f"{prefix}{name} ")
         else:
             yield _command(f"{prefix}{name}", command)
 
 
 def _command(name: str, command: object) -> Command:
-    if not isinstance(command, TyperCommand):
+    if not isinstance(command, (TyperCommand, TyperGroup)):
         raise TypeError(f"{name} is no command")
     options = [each for each in command.params if isinstance(each, TyperOption) and not each.hidden]
     arguments = [

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from processor.backfill.telling import Telling
 from processor.errors import WorkerStalled
 from processor.kafka.source import check_group
 from processor.kinesis.connection import check_stream, open_stream
 from processor.kinesis.writer import Writer
 from processor.profile.core import Core
 from processor.service.attempts import RETRIED_AFTER_A_RESTART, RETRIED_AT_FIRST, Attempts
+from processor.service.backfill_control import BackfillControl
 from processor.service.background import failure_of, in_background
 from processor.service.connect import Membership, connected_pipeline
 from processor.service.figures_log import FiguresLog
@@ -92,6 +94,10 @@ async def run_service(
         observer.follow(pipeline)
         if observer.plan is not plan:
             pipeline.follow(Core(observer.plan))  # files have changed meanwhile
+        # It fails with nothing: no one has to look.
+        telling = Telling(status.backfills, lambda: pipeline.backfill_notes, settings.kafka.client_id)
+        control = BackfillControl(settings, telling, pipeline.request)
+        await stack.enter_async_context(in_background(control.run()))
         stall_s = settings.service.stall_timeout_ms / 1000
         fresh = Fresh(
             lambda: check_group(settings.kafka),

@@ -107,7 +107,6 @@ class BackfillRun:
         self._may_take = 0
         self._taken = len(taken)
         self._in_flight += len(taken)
-        self._backfills.hold(self._search.held_bytes)
         self._news.set()
         return taken
 
@@ -137,6 +136,7 @@ class BackfillRun:
                 await self._look(history, note, at_ms)
 
         await retried(look, errors=(KafkaError,), delays=_DELAYS, on_failure=self._failed)
+        self._backfills.hold(0)
         await self._until(lambda: not self._in_flight)
         await self._search.mark_struck()
         return not self._is_broken_off
@@ -148,10 +148,22 @@ class BackfillRun:
             begun = Begun(note.number, self.boundary, at_ms, begin, self.boundary)
             self._backfills.begin(self._partition, begun)
         self._begin = begin
-        while self._down_to > begin and not self._is_broken_off:
-            self._down_to = await self._search.read(history, self._partition, Bounds(begin, self._down_to))
-            self._backfills.read(self._partition, self._down_to, 0, 0)
-            await self._hand_over()
+        try:
+            while not self._is_broken_off:
+                # The next chunk is read while what was found of this one is handed over.
+                async with asyncio.TaskGroup() as tasks:
+                    if self._down_to > begin:
+                        tasks.create_task(self._read_on(history, begin), name="history")
+                    await self._hand_over()
+                if not self._search.advance() and self._down_to <= begin:
+                    return
+        except* KafkaError as errors:
+            raise errors.exceptions[0] from errors
+
+    async def _read_on(self, history: SourceHistory, begin: int) -> None:
+        self._down_to = await self._search.read(history, self._partition, Bounds(begin, self._down_to))
+        self._backfills.read(self._partition, self._down_to, 0, 0)
+        self._backfills.hold(self._search.held_bytes)
 
     async def _hand_over(self) -> None:
         """Have all that is found taken, as fast as it may be."""
@@ -162,7 +174,6 @@ class BackfillRun:
             self._taken, self._may_take = 0, most
             self._on_ready()
             await self._until(lambda: not self._may_take or not self._search.found)
-        self._backfills.hold(0)
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         """Wait until it is so, or the backfill is broken off; meanwhile what is struck out is marked, where it is much."""

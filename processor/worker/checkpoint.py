@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import structlog
 
+from processor.backfill.note import decode_note
 from processor.errors import KafkaError, StateRefused
 from processor.kafka.changelog import BACKFILL_KEY, CONSUMED_KEY, OWN_KEYS, RESTORED_BY, Deletion
 from processor.waiting.retry import Delays, retried
@@ -112,7 +113,7 @@ class Checkpoint:
         await store.flush()
 
     async def reassert(self, profiles: Collection[bytes], position: int) -> None:
-        """Append the state of `profiles` again, of which a restore up to `position` found older records behind it.
+        """Append the state of `profiles` again, of which a restore up to `position` found older records behind it; the backfills' note is one of them.
 
         Raises:
             StateError: the store cannot be read or written.
@@ -171,7 +172,8 @@ class Checkpoint:
         found: set[bytes] = set()
         async with aclosing(self._changelog.read(self._partition, start, end)) as batches:
             async for records in batches:
-                found.update(r.key for r in records if r.key and not r.key.startswith(OWN_KEYS))
+                keys = [record.key for record in records if record.key]
+                found.update(key for key in keys if key == BACKFILL_KEY or not key.startswith(OWN_KEYS))
         return found
 
     async def _retried(self, action: Callable[[], Awaitable[_Result]]) -> _Result:
@@ -183,10 +185,16 @@ class Checkpoint:
         self._status.unhealthy(CONDITION, str(error), self._partition)
         log.warning("the changelog failed, trying again", partition=self._partition, reason=str(error))
 
-    async def _own_state(self, profiles: Collection[bytes]) -> dict[bytes, bytes | Deletion]:
-        store, names = self._state.store, list(profiles)
-        nothing = Deletion(store.highest_offset)
-        return {
-            profile: nothing if record is None else record
-            for profile, record in (await store.get_many(names)).items()
+    async def _own_state(self, keys: Collection[bytes]) -> dict[bytes, bytes | Deletion]:
+        """This owner's records of profiles, and its note of backfills where its key is among `keys`."""
+        store = self._state.store
+        note = store.backfill
+        # Behind all that any backfill so far has made of them.
+        nothing = Deletion(store.highest_offset, 0 if note is None else decode_note(note).number)
+        states = await store.get_many([key for key in keys if key != BACKFILL_KEY])
+        own: dict[bytes, bytes | Deletion] = {
+            profile: nothing if record is None else record for profile, record in states.items()
         }
+        if note is not None and BACKFILL_KEY in keys:
+            own[BACKFILL_KEY] = note
+        return own

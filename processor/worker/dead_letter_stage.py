@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from processor.errors import ProcessorError
     from processor.kinesis.ticket import Ticket
     from processor.profile.batch import Batch
-    from processor.profile.unexpected import Failure
     from processor.telemetry.status import Status
     from processor.worker.dead_letter_limit import DeadLetterLimit
 
@@ -74,14 +73,19 @@ class DeadLetterStage:
         self._status.unhealthy(CONDITION, str(error), self._partition)
 
 
-def log_failures(partition: int, failures: Sequence[Failure]) -> None:
+def log_failures(partition: int, batch: Batch) -> None:
     """Log events that the core failed on, a line for each kind of failure: a fault that strikes one event strikes many."""
+    event = (
+        "events failed unexpectedly in a backfill, and their profiles stay as they are"
+        if isinstance(batch, BatchAgain)
+        else "events failed unexpectedly and become dead letters"
+    )
     offsets: dict[tuple[str, str], list[int]] = {}
-    for failure in failures:
+    for failure in batch.failures:
         offsets.setdefault((failure.error, failure.trace), []).append(failure.offset)
     for (error, trace), at in offsets.items():
         log.error(
-            "events failed unexpectedly and become dead letters",
+            event,
             partition=partition,
             offsets=at,
             error=error,

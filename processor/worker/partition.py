@@ -24,6 +24,7 @@ from processor.worker.departed_profiles import Departures
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from processor.backfill.note import BackfillNote
     from processor.kinesis.writer import Writer
     from processor.profile.core import Core
     from processor.profile.source_record import Record
@@ -151,6 +152,11 @@ class Partition:
     def changelog_position(self) -> int:
         """The changelog's offset before which all is that `next_offset` relies on."""
         return self._stages.state.store.position
+
+    @property
+    def backfill_note(self) -> BackfillNote | None:
+        """Which configuration its state is complete for; None before that is noted."""
+        return None if self._backfill is None else self._backfill.note
 
     @property
     def disk_trouble(self) -> str | None:
@@ -315,14 +321,16 @@ class Partition:
         self._live_in_flight += 1
         if self._backfill is not None:
             # Without a turn of the loop since the events were worked on: a backfill begins before them, or behind.
-            await self._backfill.worked_on(states.keys())
+            self._backfill.worked_on(states.keys())
         # More than a batch: at the end of a topic, markers of transactions may stand that are no events.
         is_followed = self._end_offset - batch.next_offset > _RECORDS_AT_ONCE
         await self._submit(batch, span, is_followed=is_followed)
+        if self._backfill is not None:
+            await self._backfill.keep_up()
 
     async def _submit(self, batch: Batch, span: Span, *, is_followed: bool) -> None:
         if batch.failures:
-            log_failures(self.number, batch.failures)
+            log_failures(self.number, batch)
         self._spans.append(span)
         self._stages.state.put(batch.changes)
         ticket = Ticket(batch.exports, self.number, is_followed=is_followed)

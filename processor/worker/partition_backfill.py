@@ -10,8 +10,9 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from processor.backfill.latest_events import count_unmet
 from processor.errors import Reason
 from processor.telemetry.backfills import Cause
 from processor.worker.added_partitions import partition_of
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from processor.state.store import Store
     from processor.telemetry.backfills import Backfills
     from processor.worker.checkpoint import Checkpoint
-
-_COUNTED_AT_ONCE: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +82,11 @@ class PartitionBackfill:
         """What the events that may be taken are to be taken as; None where no backfill is under way."""
         return None if self._under_way is None else self._under_way.again
 
+    @property
+    def note(self) -> BackfillNote | None:
+        """The partition's note; None before there is one."""
+        return self._completeness.note
+
     def request(self, request: str | None) -> None:
         """Have a backfill be due, unless this request was heeded before."""
         if request != self._request:
@@ -111,20 +115,23 @@ class PartitionBackfill:
             self._under_way.break_off()
             self._under_way = None
 
-    async def worked_on(self, profiles: Collection[bytes]) -> None:
-        """Note that live events of these profiles were worked on: what came before is not looked at any more.
+    def worked_on(self, profiles: Collection[bytes]) -> None:
+        """Note that live events of these profiles were worked on: what came before is not looked at any more."""
+        if self._is_waiting_for_offset:
+            self._news.set()
+        if self._under_way is not None:
+            self._under_way.strike_out(profiles)
+
+    async def keep_up(self) -> None:
+        """Have what live events have struck out marked, where it is too much to wait for that.
 
         Raises:
             StateError: the store cannot be read or written.
 
         """
-        if self._is_waiting_for_offset:
-            self._news.set()
         run = self._under_way
-        if run is not None:
-            run.strike_out(profiles)
-            if run.has_struck_too_many:
-                await run.mark_struck()
+        if run is not None and run.has_struck_too_many:
+            await run.mark_struck()
 
     def stop(self) -> None:
         """Break off what is under way, and begin none any more: the partition is released."""
@@ -151,6 +158,8 @@ class PartitionBackfill:
             StateError, StateRefused: the state cannot be read or kept.
 
         """
+        # Where the partition was begun anew, what was reported of its former life is over.
+        self._shared.backfills.released(self._partition)
         while True:
             note = await self._due()
             async with self._shared.share.turn:
@@ -196,22 +205,11 @@ class PartitionBackfill:
         if begun is None or not is_whole:
             return
         if run.lacks_some or shared.source_may_lack or due.partitions is not None:
-            shared.backfills.unmet(self._partition, await self._unmet())
+            shared.backfills.unmet(self._partition, await count_unmet(self._store))
         if await self._completeness.complete(begun):
             self._under_way = None
             shared.backfills.complete(self._partition)
             await self._store.clear_marks()
-
-    async def _unmet(self) -> int:
-        """How many profiles have state, and no event in the source."""
-        await self._store.flush()
-        profiles, after = 0, b""
-        while True:
-            found, last = await self._store.unmarked(after, _COUNTED_AT_ONCE)
-            profiles += found
-            if last is None:
-                return profiles
-            after = last
 
     def _is_at_home(self, partitions: int, profile: bytes) -> bool:
         return partition_of(profile, partitions) == self._partition

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping
     from contextlib import AbstractAsyncContextManager
 
+    from processor.backfill.note import BackfillNote
     from processor.kafka.heartbeats import Heartbeats
     from processor.kafka.offsets import Reach
     from processor.kafka.source import Source
@@ -248,6 +249,12 @@ class Pipeline:
     def request(self, request: str) -> None:
         """Have all profiles looked at again, of every partition that this worker has now or later, unless that was done for this request before."""
         self._owned.request_backfill(request)
+
+    @property
+    def backfill_notes(self) -> dict[int, BackfillNote]:
+        """Which configuration the state of each partition that is worked on is complete for, of those of which it is noted."""
+        notes = {number: each.backfill_note for number, each in self.partitions.items()}
+        return {number: note for number, note in notes.items() if note is not None}
 
     def let_through(self) -> None:
         """Have dead letters written again, and those of what the topic has by now not counted."""

@@ -37,8 +37,8 @@ async def restore(
 
     `on_progress` is called with the offset that is reached, again and again. Broken off at any point, it may be begun again.
 
-    Returns the profiles whose last record is not their newest: compaction would let the older one win, so they must
-    be appended again. Until that is done the store's position stays before the first of them.
+    Returns the profiles whose last record is not their newest, and the key of the backfills' note where that is not: compaction
+    would let the older one win, so they must be appended again. Until that is done the store's position stays before the first of them.
 
     Raises:
         KafkaRefused, KafkaUnavailable: the changelog cannot be read.
@@ -74,24 +74,32 @@ class _Batch(NamedTuple):
     """Of each profile the newest record in the batch, in the order of source offsets but for the doubtful ones."""
     doubtful: dict[bytes, int]
     """Profiles whose newest record may be older than the store's, and the changelog offset of that record."""
-    own: dict[bytes, list[bytes]]
+    own: dict[bytes, list[ConsumerRecord[bytes, bytes]]]
     """What the changelog notes for itself, by key."""
 
 
 async def _apply(
     store: Store, records: Sequence[ConsumerRecord[bytes, bytes]], outdated: dict[bytes, int]
 ) -> None:
-    """Apply a batch; `outdated` are profiles whose last record is not their newest, and its changelog offset."""
+    """Apply a batch; `outdated` are keys whose last record is not their newest, and its changelog offset."""
     batch = _read(records, store.highest_offset, outdated)
     changes = await _newer_than_stored(store, batch, outdated)
-    stream = batch.own[STREAM_KEY][-1].decode() if STREAM_KEY in batch.own else None
+    streams, consumed, notes = [_values(batch.own, key) for key in (STREAM_KEY, CONSUMED_KEY, BACKFILL_KEY)]
+    # Notes before the position that is behind them; a zombie's may come late.
+    if consumed:
+        store.note(consumed=max(store.consumed or 0, *map(int, consumed)))
+    if notes:
+        note = newest([*([] if store.backfill is None else [store.backfill]), *notes])
+        store.note(backfill=note)
+        outdated.pop(BACKFILL_KEY, None)
+        if note != notes[-1]:
+            outdated[BACKFILL_KEY] = batch.own[BACKFILL_KEY][-1].offset
+    stream = streams[-1].decode() if streams else None
     await store.apply(changes, min(outdated.values(), default=records[-1].offset + 1), stream)
-    if CONSUMED_KEY in batch.own:
-        # A zombie's note may come late.
-        store.note(consumed=max(store.consumed or 0, *map(int, batch.own[CONSUMED_KEY])))
-    if BACKFILL_KEY in batch.own:
-        known = [] if store.backfill is None else [store.backfill]
-        store.note(backfill=newest([*known, *batch.own[BACKFILL_KEY]]))
+
+
+def _values(own: dict[bytes, list[ConsumerRecord[bytes, bytes]]], key: bytes) -> list[bytes]:
+    return [record.value or b"" for record in own.get(key, ())]
 
 
 def _read(
@@ -101,11 +109,11 @@ def _read(
     newest: dict[bytes, bytes] = {}
     orders: dict[bytes, tuple[int, int]] = {}
     doubtful: dict[bytes, int] = {}
-    own: dict[bytes, list[bytes]] = {}
+    own: dict[bytes, list[ConsumerRecord[bytes, bytes]]] = {}
     for record in records:
         key = record.key or b""
         if key.startswith(OWN_KEYS):
-            own.setdefault(key, []).append(record.value or b"")
+            own.setdefault(key, []).append(record)
             continue
         state = state_of(record)
         order = record_order(state)

@@ -16,11 +16,11 @@ from typer.testing import CliRunner
 
 from processor import __version__
 from processor.__main__ import main
-from processor.cli import dead_letters
 from processor.cli.app import app
 from processor.kafka.dead_letter_reader import dead_letter_in
 from processor.kafka.dead_letters import HEADER_PREFIX
 from processor.operations.replay import replay
+from processor.operations.text_table import time_text
 from tests.support.cli_files import ENVIRON, GOVERNANCE
 from tests.support.failing_core import SECRET, Record, core_that_fails, record
 
@@ -313,7 +313,7 @@ def test_a_dead_letter_is_shown_whatever_its_time(timestamp_ms: int) -> None:
     kept = Record(0, b"p", b"v", tuple((HEADER_PREFIX + name, value) for name, value in headers.items()))
     found = dead_letter_in(kept, 0)
     assert found is not None
-    assert dead_letters._time(found)
+    assert time_text(found.timestamp_ms)
 
 
 @pytest.mark.parametrize("command", ["validate", "run"])

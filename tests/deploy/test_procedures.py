@@ -8,12 +8,19 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pytest
+from structlog.testing import capture_logs
 
+from processor.backfill.telling import Telling
 from processor.embedded import start_kafka
 from processor.errors import KafkaRefused, ProcessorError, leaves
+from processor.operations.backfill_requests import ask_for_backfill
 from processor.operations.connection_checks import connection_checks
 from processor.operations.repartition import repartition
+from processor.service import backfill_control
+from processor.service.backfill_control import UNHEARD, UNTOLD
+from processor.service.background import in_background
 from processor.service.run import run_service
+from processor.telemetry.backfills import Backfills, Cause
 from tests.conftest import create_topic
 from tests.deploy import kafka_tools
 from tests.support.pages import commands
@@ -29,7 +36,7 @@ from tests.support.world import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, MutableMapping, Sequence
     from pathlib import Path
 
     from processor.embedded import EmbeddedKafka, EmbeddedKinesis
@@ -171,6 +178,65 @@ async def test_the_grants_are_enough_and_without_them_nothing_runs(
     lags = [line.split()[5] for line in told.splitlines() if line.startswith(GROUP)]
     assert len(lags) == 12
     assert set(lags) <= {"0", "-"}
+
+
+@pytest.mark.integration
+async def test_without_the_grant_of_the_topic_of_backfills_it_runs_and_says_so_until_that_is_given(
+    broker: EmbeddedKafka,
+    plan: Plan,
+    kinesis_client: Any,
+    stream: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(backfill_control, "_REFUSED_AGAIN_S", 0.2)
+    names = Names("older-changes", "older-exports")
+    await fill(broker, names)
+    settings = member(broker, tmp_path, names)
+    grants = [
+        on(broker, names.in_place_of_the_page_s(line))
+        for line in commands("What Kafka must allow", "kafka-acls.sh")
+    ]
+    (needed,) = [line for line in grants if settings.backfill_topic in line]
+    for line in grants:
+        if line != needed:
+            await kafka_tools.run(line, tmp_path)
+    checks = [each async for each in connection_checks(settings, plan)]
+    assert not [each.trouble for each in checks if each.trouble]
+    (warning,) = [each.warning for each in checks if each.warning]
+    assert settings.backfill_topic in warning
+    assert "grant Create, Read, Write and DescribeConfigs" in warning
+    with pytest.raises(KafkaRefused, match="grant Create, Read, Write and DescribeConfigs"):
+        await ask_for_backfill(settings, "")
+    with capture_logs() as lines:
+        async with caught_up(broker, settings, plan, len(CASE["events"])) as status:
+            await stored_when(kinesis_client, stream, EXPORTS)
+            await until(lambda: bool(warnings_of(lines, UNHEARD)))
+            assert status.is_ready
+            await kafka_tools.run(needed, tmp_path)
+            asked = (await ask_for_backfill(settings, "")).request.id
+            await until(lambda: any(line.get("request") == asked for line in lines))
+    reasons = [line["reason"] for line in warnings_of(lines, UNHEARD)]
+    assert len(reasons) == len(set(reasons)), "a reason is logged once"
+    assert all("grant" in line["remedy"] for line in warnings_of(lines, UNHEARD))
+    assert "the topic of backfills is followed again" in {line["event"] for line in lines}
+    # Read, and no more: what is asked for comes, and what cannot be told holds up nothing.
+    deny = "kafka-acls.sh --bootstrap-server broker-1:9092 --add --deny-principal User:processor --operation"
+    await kafka_tools.run(on(broker, f"{deny} Write --topic {settings.backfill_topic}"), tmp_path)
+    heeded: list[str] = []
+    backfills = Backfills()
+    backfills.due(0, Cause("new", "old", None), is_off=False)
+    telling = Telling(backfills, dict, "worker")
+    control = backfill_control.BackfillControl(settings, telling, heeded.append)
+    with capture_logs() as lines:
+        async with in_background(control.run()):
+            await until(lambda: heeded == [asked] and bool(warnings_of(lines, UNTOLD)))
+    (untold,) = warnings_of(lines, UNTOLD)
+    assert "an ACL is missing on the topic" in untold["reason"]
+
+
+def warnings_of(lines: Sequence[MutableMapping[str, Any]], event: str) -> list[MutableMapping[str, Any]]:
+    return [line for line in lines if line["log_level"] == "warning" and line["event"] == event]
 
 
 @pytest.mark.integration

@@ -98,7 +98,18 @@ async def test_the_broker_of_the_tests_creates_what_it_is_asked_for(kafka: str, 
     await looked_at_by_another(kafka, name)
 
 
-async def test_the_first_start_makes_its_two_topics_as_they_should_be(
+async def made(servers: str, settings: Settings, before: set[str]) -> set[str]:
+    """The topics that there are more than before, once that of backfills is there, for which nobody waits."""
+    while settings.backfill_topic not in (now := await topics(servers)):
+        await asyncio.sleep(0.02)
+    return now - before
+
+
+def own_topics(settings: Settings) -> set[str]:
+    return {settings.changelog_topic, settings.kafka.dead_letter_topic, settings.backfill_topic}
+
+
+async def test_the_first_start_makes_its_three_topics_as_they_should_be(
     servers: str, plan: Plan, name: str
 ) -> None:
     await create_topic(servers, name, partitions=3)
@@ -107,11 +118,13 @@ async def test_the_first_start_makes_its_two_topics_as_they_should_be(
     settings = settings_for(servers, name, kafka_metadata_max_age_ms="100")
     async with running(settings, plan) as status:
         await until(lambda: status.figures.exported == 20)
-    assert await topics(servers) - before == {settings.changelog_topic, settings.kafka.dead_letter_topic}
+        assert await made(servers, settings, before) == own_topics(settings)
     partitions, configuration = await described(servers, settings.changelog_topic)
     assert partitions == 3
     assert configuration["cleanup.policy"] == "compact"
     assert (await described(servers, settings.kafka.dead_letter_topic))[0] == 3
+    partitions, configuration = await described(servers, settings.backfill_topic)
+    assert (partitions, configuration["cleanup.policy"]) == (1, "compact")
 
 
 async def test_a_source_that_does_not_exist_is_not_made_by_looking(
@@ -132,6 +145,7 @@ COMMANDS = [
     ["dead-letters", "show", "0:0"],
     ["dead-letters", "replay", "--dry-run"],
     ["dead-letters", "replay"],
+    ["backfill", "status"],
     ["run"],
 ]
 
@@ -144,10 +158,10 @@ async def test_no_command_makes_a_topic(
         await create_topic(obliging, name, partitions=2)
     environ = member_environ(obliging, name, tmp_path, scripted[1])
     before = await topics(obliging)
-    for command in COMMANDS[:-1] if is_there else COMMANDS:
+    for command in COMMANDS[:-1] if is_there else [*COMMANDS, ["backfill"]]:
         files = (
             []
-            if command[0] in {"state", "dead-letters"}
+            if command[0] in {"state", "dead-letters", "backfill"}
             else ["--destination", str(tmp_path / "destination.yaml")]
         )
         process = await asyncio.create_subprocess_exec(
@@ -241,5 +255,5 @@ async def test_members_that_start_together_make_each_topic_once(
         )
         await until(lambda: sum(status.figures.exported for status in statuses) >= 30)
         await until(lambda: sum(len(status.partitions) for status in statuses) == 6)
-    assert await topics(servers) - before == {members[0].changelog_topic, members[0].kafka.dead_letter_topic}
+        assert await made(servers, members[0], before) == own_topics(members[0])
     assert (await described(servers, members[0].changelog_topic))[0] == 6

@@ -67,6 +67,7 @@ async def test_what_run_would_refuse_is_refused_in_the_same_words(
     assert not [each for each in first if each.trouble or each.warning]
     assert [each.what for each in first if "will be created" in each.what] == [
         f"Kafka dead-letter topic {topic}-dead-letters: will be created",
+        f"Kafka topic of backfills {settings.backfill_topic}: will be created",
         f"Kafka changelog {settings.changelog_topic}: will be created",
     ]
     assert not [each for each in first if each.trouble or each.warning]

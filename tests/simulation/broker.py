@@ -56,6 +56,7 @@ class Log:
         self.records: list[Record] = []
         self.markers: list[int] = []
         """Offsets of what is fetched and is no record, as transactions leave it behind."""
+        self.begin = 0
         self.end = 0
         self.awaited: list[asyncio.Future[None]] = []
         """What a consumer that has read all waits for."""
@@ -111,6 +112,22 @@ class Log:
             for record in self.records
             if last[record.key] == record.offset or record.timestamp >= before_s * 1000
         ]
+
+    def compact_below(self, offset: int, *, tombstones: bool) -> None:
+        """Of the records below `offset`, leave those that are the last of their keys there; with `tombstones`, no such either."""
+        last = {record.key: record.offset for record in self.records if record.offset < offset}
+        self.records = [
+            record
+            for record in self.records
+            if record.offset >= offset
+            or (last[record.key] == record.offset and not (tombstones and record.value is None))
+        ]
+
+    def delete_before(self, offset: int) -> None:
+        """Begin at `offset`, as retention has it."""
+        self.begin = max(self.begin, offset)
+        self.records = self.records[self._index(self.begin) :]
+        self.markers = [marker for marker in self.markers if marker >= self.begin]
 
     def _index(self, position: int) -> int:
         low, high = 0, len(self.records)

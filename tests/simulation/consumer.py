@@ -142,7 +142,9 @@ class Consumer:
 
     async def beginning_offsets(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         # Compaction leaves the beginning where it is.
-        found: dict[TopicPartition, int] = await self._ask(lambda: dict.fromkeys(places, 0))
+        found: dict[TopicPartition, int] = await self._ask(
+            lambda: {place: self._log(place).begin for place in places}
+        )
         return found
 
     async def end_offsets(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
@@ -166,7 +168,7 @@ class Consumer:
             }
             try:
                 found = await self._ask(lambda: self._fetched(wanted, max_records))  # noqa: B023  asked now
-            except kafka.TopicAuthorizationFailedError:
+            except (kafka.TopicAuthorizationFailedError, kafka.OffsetOutOfRangeError):
                 raise
             except kafka.KafkaError:
                 found = {}  # aiokafka's fetcher tries again by itself
@@ -234,6 +236,8 @@ class Consumer:
         rng, found = self._broker.rng, {}
         for place, position in wanted.items():
             log = self._log(place)
+            if position < log.begin:
+                raise kafka.OffsetOutOfRangeError({place: position})
             self._ends[place] = log.end
             count = min(max_records, rng.randrange(1, _BATCH_RECORDS)) if log.has(position) else 0
             found[place] = log.read(position, count)
@@ -329,6 +333,9 @@ class _Client:
         if isinstance(request, OffsetRequest):
             return await self._consumer.ends_of_many(request)
         raise NotImplementedError(node, request)
+
+    async def close(self) -> None:
+        """What is on its way may be there all the same."""
 
     def force_metadata_update(self) -> None:
         """There is one broker, and it leads all."""

@@ -123,13 +123,12 @@ class Store(MemoryStore):
         )
 
     async def mark(self, profiles: Sequence[bytes]) -> set[bytes]:
-        found = await super().mark(profiles)
-        await self._turn()
-        return found
+        new = set(profiles) - self._marked
+        await self._written_at_once(lambda store: store._marked.update(profiles))
+        return new
 
     async def clear_marks(self) -> None:
-        await super().clear_marks()
-        await self._turn()
+        await self._written_at_once(lambda store: store._marked.clear())
 
     async def departed_before(self, offset: int, limit: int) -> list[Departed]:
         await self._turn()
@@ -146,6 +145,11 @@ class Store(MemoryStore):
     async def close(self) -> None:
         await self._turn()
         self.is_open = False
+
+    async def _written_at_once(self, write: Callable[[MemoryStore], None]) -> None:
+        await self._written(write)
+        if self.trouble is not None:
+            raise StateUnavailable(self.trouble)
 
     async def _turn(self) -> None:
         await asyncio.sleep(self._rng.random() / 1000)

@@ -7,6 +7,7 @@ import random
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tests.simulation.broker import NOWHERE
+from tests.simulation.changes import has_changes
 from tests.support.scripted_kinesis import Faults
 
 if TYPE_CHECKING:
@@ -30,9 +31,9 @@ class Fault(NamedTuple):
 
 
 def planned(seed: int) -> list[Fault]:
-    """Three to seven faults, in the order of their moments."""
+    """Three to seven faults, in the order of their moments; where configurations change, the source may suffer as well."""
     rng = random.Random(seed + 1)
-    names = list(FAULTS)
+    names = [*FAULTS, *SOURCE_FAULTS, *SOURCE_FAULTS] if has_changes(seed) else list(FAULTS)
     return sorted(
         Fault(rng.uniform(0.05, _WITHIN_S), rng.choice(names), rng.randrange(2**32))
         for _ in range(rng.randrange(3, 8))
@@ -243,6 +244,23 @@ def _compact(world: World, _: random.Random) -> None:
 _COMPACTION_LAG_S: Final = 4.0
 
 
+def _source_compacted(world: World, _: random.Random) -> None:
+    # Never what nobody has taken yet: which events there were would be up to chance.
+    for partition, committed in world.broker.group.committed.items():
+        world.broker.log("events", partition).compact_below(committed.offset, tombstones=False)
+
+
+def _source_compacted_and_tombstones(world: World, _: random.Random) -> None:
+    for partition, committed in world.broker.group.committed.items():
+        world.broker.log("events", partition).compact_below(committed.offset, tombstones=True)
+
+
+def _source_truncated(world: World, rng: random.Random) -> None:
+    for partition, committed in world.broker.group.committed.items():
+        log = world.broker.log("events", partition)
+        log.delete_before(rng.randrange(log.begin, committed.offset + 1))
+
+
 def _one(world: World, rng: random.Random) -> tuple[int, Worker]:
     slot = rng.randrange(len(world.workers))
     return slot, world.workers[slot]
@@ -315,4 +333,10 @@ FAULTS: Final[dict[str, Callable[[World, random.Random], None]]] = {
     "commits are refused": _commits_refused,
     "the changelog is compacted": _compact,
     "a disk is full": _disk_full,
+}
+
+SOURCE_FAULTS: Final[dict[str, Callable[[World, random.Random], None]]] = {
+    "the source is compacted": _source_compacted,
+    "the source is compacted, and tombstones are gone": _source_compacted_and_tombstones,
+    "the source loses its head": _source_truncated,
 }

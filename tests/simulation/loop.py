@@ -53,6 +53,10 @@ class Process:
         """A task of this process."""
         return asyncio.get_running_loop().create_task(coroutine, name=name, context=self.context)
 
+    def call_soon(self, callback: Callable[..., None], *args: object) -> None:
+        """Have it called in this process: when it is thawed, and never once it is dead."""
+        asyncio.get_running_loop().call_soon(callback, *args, context=self.context)
+
     def kill(self) -> None:
         """Nothing of it runs any more, nor looks at what failed just before."""
         self.is_dead = self.is_hindered = True

@@ -1,10 +1,11 @@
-"""What a failing life does not need: events and faults are left out for as long as it still fails."""
+"""What a failing life does not need: events, faults and changes are left out for as long as it still fails."""
 
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
+from tests.simulation.changes import planned_changes
 from tests.simulation.faults import planned
 from tests.simulation.workload import EVENTS
 from tests.simulation.world import World
@@ -12,6 +13,7 @@ from tests.simulation.world import World
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from tests.simulation.changes import Change
     from tests.simulation.faults import Fault
 
 LIVES_MAX: Final = 600
@@ -26,12 +28,13 @@ class Life(NamedTuple):
     seed: int
     places: Sequence[int]
     faults: Sequence[Fault]
+    changes: Sequence[Change] = ()
     chance: int = 0
 
     @classmethod
     def of(cls, seed: int) -> Life:
         """The whole life of a seed."""
-        return cls(seed, range(EVENTS), planned(seed))
+        return cls(seed, range(EVENTS), planned(seed), planned_changes(seed))
 
 
 def failure(life: int | Life) -> str | None:
@@ -54,7 +57,7 @@ def fails_as(wrong: str) -> Callable[[Life], bool]:
 
 
 def shrunk(life: Life, fails: Callable[[Life], bool], lives_max: int = LIVES_MAX) -> Life:
-    """A life that still `fails`, with as few events and faults as can be found.
+    """A life that still `fails`, with as few events, faults and changes as can be found.
 
     With other events the same chance makes another life, so a few chances are tried. The same for the same life,
     always. Ends early, with what it has, after `lives_max` lives.
@@ -71,19 +74,29 @@ def shrunk(life: Life, fails: Callable[[Life], bool], lives_max: int = LIVES_MAX
         return None
 
     while True:
-        fewer = _fewer("places", _fewer("faults", life, failing), failing)
-        if (len(fewer.places), len(fewer.faults)) == (len(life.places), len(life.faults)):
+        fewer = life
+        for what in _PARTS:
+            fewer = _fewer(what, fewer, failing)
+        if _sizes(fewer) == _sizes(life):
             return fewer
         life = fewer
 
 
-def _fewer(what: Literal["places", "faults"], life: Life, failing: Callable[[Life], Life | None]) -> Life:
+_Part: TypeAlias = Literal["places", "faults", "changes"]
+_PARTS: Final[tuple[_Part, ...]] = "changes", "faults", "places"
+
+
+def _sizes(life: Life) -> tuple[int, int, int]:
+    return len(life.places), len(life.faults), len(life.changes)
+
+
+def _fewer(what: _Part, life: Life, failing: Callable[[Life], Life | None]) -> Life:
     """Leave out all of them, halves, quarters, and so on, down to single ones."""
     for size in _halves(len(getattr(life, what))):
         at = 0
         while at < len(items := getattr(life, what)):
             fewer = [*items[:at], *items[at + size :]]
-            found = failing(life._replace(places=fewer) if what == "places" else life._replace(faults=fewer))
+            found = failing(life._replace(**{what: fewer}))
             life, at = (life, at + size) if found is None else (found, at)
     return life
 

@@ -10,12 +10,15 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.simulation.backfill_mistakes import BACKFILL_MISTAKES
 from tests.simulation.mistakes import MISTAKES
 from tests.simulation.shrinking import failure
 from tests.simulation.world import World
 
 LIVES = 200
+"""Half of them are lives in which the configuration changes."""
 SEEDS_MAX = 500
+"""Of lives of one kind."""
 
 
 class Found(NamedTuple):
@@ -86,10 +89,11 @@ def digest_of(seed: int) -> str:
 # A life with a mistake in it may leave anything behind.
 @pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("name", MISTAKES)
+@pytest.mark.parametrize("name", [*MISTAKES, *BACKFILL_MISTAKES])
 def test_a_planted_mistake_is_found(name: str) -> None:
-    for seed in range(SEEDS_MAX):
-        with MISTAKES[name]():
+    kind = name in BACKFILL_MISTAKES
+    for seed in range(kind, 2 * SEEDS_MAX, 2):
+        with (BACKFILL_MISTAKES if kind else MISTAKES)[name]():
             if failure(seed):
                 return
     pytest.fail(f"not found in {SEEDS_MAX} lives")

@@ -24,7 +24,7 @@ from processor.worker.pipeline import Parts, Pipeline
 from tests.simulation.bounds import Bounds
 from tests.simulation.broker import NOWHERE
 from tests.simulation.loop import Process
-from tests.simulation.workload import PARTITIONS, core
+from tests.simulation.workload import PARTITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from processor.kinesis.ticket import Ticket
     from processor.profile.structs import Export
     from processor.settings import Settings
+    from tests.simulation.configurations import Configuration
     from tests.simulation.disk import Disk
     from tests.simulation.world import World
 
@@ -52,7 +53,16 @@ _ATTEMPT_S = 600.0
 class Worker:
     """A process of the world. `task` is its main task."""
 
-    def __init__(self, world: World, name: str, settings: Settings, disk: Disk, *, restarted: bool) -> None:
+    def __init__(
+        self,
+        world: World,
+        name: str,
+        settings: Settings,
+        disk: Disk,
+        configuration: Configuration,
+        *,
+        restarted: bool,
+    ) -> None:
         self.process = Process(name)
         self.process.world = world
         self.disk = disk
@@ -64,12 +74,39 @@ class Worker:
             RETRIED_AFTER_A_RESTART if restarted else RETRIED_AT_FIRST, _ATTEMPT_S, self.status
         )
         self.bounds: Bounds | None = None
+        self._configuration = configuration
+        self._request: str | None = None
+        self._pipeline: Pipeline | None = None
         self.task = self.process.start(self._live(), name)
 
     def kill(self) -> None:
         """End it at once."""
         self.process.kill()
         self.died.set()
+
+    def follow(self, configuration: Configuration) -> None:
+        """Have it follow another configuration: when it runs, not at all once it is dead."""
+        self.process.call_soon(self._follow, configuration)
+
+    def hear(self, request: str | None) -> None:
+        """Have it hear of the newest request for a backfill, as `follow` does of files."""
+        if request is not None:
+            self.process.call_soon(self._hear, request)
+
+    def _follow(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+        if self._pipeline is not None:
+            self._pipeline.follow(configuration.core)
+
+    def _hear(self, request: str) -> None:
+        self._request = request
+        if self._pipeline is not None:
+            self._pipeline.request(request)
+
+    @property
+    def partitions(self) -> set[int]:
+        """Those that it has, or had."""
+        return {partition.number for partition in self.bounds.partitions} if self.bounds else set()
 
     def in_doubt(self) -> set[bytes]:
         """The exports of batches that are not acknowledged: after a crash now, they may come again."""
@@ -115,7 +152,7 @@ class Worker:
             return await self.disk.opened(partition)
 
         parts = Parts(
-            core=core(),
+            core=self._configuration.core,
             writer=writer,
             write_dead_letters=dead_letters.write,
             changelog=changelog,
@@ -132,6 +169,9 @@ class Worker:
         )
         source = Source(kafka, heartbeats)
         pipeline = Pipeline(settings, parts, source, status)
+        self._pipeline = pipeline
+        if self._request is not None:
+            pipeline.request(self._request)
         self.bounds = Bounds(pipeline, writer, settings)
         await attempts.connected("kafka", lambda: source.start(pipeline))
         stop_at_exit(stack, source.stop, "the consumer")

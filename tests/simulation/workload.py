@@ -8,22 +8,25 @@ import random
 import zlib
 from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 from aiokafka import ConsumerRecord
 
-from processor.configuration import parse_configuration
-from processor.governance.plan import Plan, compile_plan
 from processor.profile.batch import Limits, process
-from processor.profile.core import Core
 from processor.profile.state_record import has_departed
-from tests.support.members import DESTINATION, changes, plain
+from tests.simulation.configurations import STEADY, configuration
+from tests.simulation.varied_events import PROFILES as VARIED_PROFILES
+from tests.simulation.varied_events import LATER, event_of_all, varied_events
+from tests.support.members import changes, plain
 from tests.support.naive_model import NaiveModel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from processor.profile.core import Core
     from tests.simulation.broker import Record
+    from tests.simulation.varied_events import Made
 
 EVENTS = 300
 PARTITIONS = 4
@@ -37,25 +40,70 @@ _POISON = b'{"segmentMembership": '
 _NO_LIMITS = Limits(1 << 20, 1 << 20)
 
 
+class Kind(NamedTuple):
+    """What the events of a life are like."""
+
+    number: int
+    is_varied: bool
+    """For lives in which configurations change."""
+
+    def made(self, rng: random.Random) -> list[Made]:
+        """So many as a life has."""
+        if self.is_varied:
+            return varied_events(rng, EVENTS, rng.choice(VARIED_PROFILES))
+        return [(*change, ()) for change in changes(rng, EVENTS, _PROFILES)]
+
+    def last(self, rng: random.Random, number: int) -> Made:
+        """One that is exported."""
+        key, first = b"last-%03d" % number, EVENTS + 20 * number
+        if self.is_varied:
+            return event_of_all(key, first)
+        (_, value), *_ = [
+            each for each in changes(rng, 20, 1, start=first) if each[1] and b"time" in each[1].lower()
+        ]
+        return key, value, ()
+
+
 @dataclass(frozen=True)
 class Workload:
-    """Events in the order in which they are produced, and what the model makes of them."""
+    """Events in the order in which they are produced, and what the model makes of them where nothing changes."""
 
+    kind: Kind
     events: list[Record]
-    exports: dict[bytes, list[bytes]]
-    """Of each profile, in order."""
-    states: dict[int, dict[bytes, bytes]]
-    """Of each partition, at the end; profiles that left are not in it."""
-    origins: dict[bytes, tuple[int, int]]
-    """Partition and offset of the event that an export comes from."""
-    poisoned: set[tuple[int, int]]
-    """Partition and offset of what must be dead-lettered, as no event."""
+
+    @cached_property
+    def poisoned(self) -> set[tuple[int, int]]:
+        """Partition and offset of what must be dead-lettered, as no event."""
+        return {(event.partition, event.offset) for event in self.events if event.value == _POISON}
+
+    @cached_property
+    def exports(self) -> dict[bytes, list[bytes]]:
+        """Of each profile, in order."""
+        found: dict[bytes, list[bytes]] = defaultdict(list)
+        for event, export in self._exported:
+            found[event.key or b""].append(export)
+        return dict(found)
+
+    @cached_property
+    def origins(self) -> dict[bytes, tuple[int, int]]:
+        """Partition and offset of the event that an export comes from."""
+        return {export: (event.partition, event.offset) for event, export in self._exported}
+
+    @cached_property
+    def states(self) -> dict[int, dict[bytes, bytes]]:
+        """Of each partition, at the end; profiles that left are not in it."""
+        return states_of(self.events)
+
+    @cached_property
+    def _exported(self) -> list[tuple[Record, bytes]]:
+        return _exported(self.events)
 
     def grown(self) -> Workload:
         """With one event more for each partition, of profiles that were never there."""
         ends = Counter({event.partition: end_after(event) for event in self.events})
         number = len(self.events)
-        return _expected([*self.events, *_records(_last(random.Random(number), number), ends)])
+        last = _last(self.kind, random.Random(number), number)
+        return Workload(self.kind, [*self.events, *_records(last, ends)])
 
     def rejected(self, rng: random.Random) -> set[bytes]:
         """Exports that a life's Kinesis does not take: none of most lives', and a few of others'.
@@ -81,7 +129,15 @@ class Workload:
         for event in [*(self.events[place] for place in places), *self.events[-PARTITIONS:]]:
             events.append(replace(event, offset=ends[event.partition]))
             ends[event.partition] = end_after(events[-1])
-        return _expected(events)
+        return Workload(self.kind, events)
+
+
+def rejection(rng: random.Random) -> Callable[[bytes], bool] | None:
+    """As `Workload.rejected`, of lives in which configurations change: which exports there will be nobody knows."""
+    if rng.random() < _UNREJECTED:
+        return None
+    number = rng.randrange(_REJECTED_ONE_IN)
+    return lambda data: zlib.crc32(data) % _REJECTED_ONE_IN == number and LATER not in data
 
 
 def end_after(event: Record) -> int:
@@ -101,64 +157,44 @@ def _chance(event: Record) -> int:
     return zlib.crc32(b"%d, %d" % (event.partition, event.offset))
 
 
-@functools.cache
-def plan() -> Plan:
-    text = json.dumps({**DESTINATION, "connection": {"region": "eu-west-1"}})
-    return compile_plan(*parse_configuration((text, "destination.yaml"), None, {}))
-
-
-@functools.cache
 def core() -> Core:
-    """That of all workers: it remembers nothing of any profile."""
-    return Core(plan())
+    """That of all workers where nothing changes: it remembers nothing of any profile."""
+    return configuration(STEADY).core
 
 
-def workload(seed: int) -> Workload:
+def workload(seed: int, *, is_varied: bool = False) -> Workload:
     """That of a life."""
-    return _made(seed % _KINDS)
+    return _made(Kind(seed % _KINDS, is_varied))
 
 
 @functools.cache
-def _made(kind: int) -> Workload:
-    rng = random.Random(kind)
+def _made(kind: Kind) -> Workload:
+    rng = random.Random(kind.number)
     changed = [
-        (key, _POISON if rng.random() < _POISONED else value)
-        for key, value in changes(rng, EVENTS, _PROFILES)
+        (key, _POISON if rng.random() < _POISONED else value, headers)
+        for key, value, headers in kind.made(rng)
     ]
     # The last ones, one for each partition, show what is behind what all others left there.
-    return _expected(_records([*changed, *_last(rng, 0)], Counter()))
+    return Workload(kind, _records([*changed, *_last(kind, rng, 0)], Counter()))
 
 
-def _records(values: Sequence[tuple[bytes, bytes | None]], ends: Counter[int]) -> list[Record]:
+def _records(values: Sequence[Made], ends: Counter[int]) -> list[Record]:
     found = []
-    for key, value in values:
+    for key, value, headers in values:
         partition = zlib.crc32(key) % PARTITIONS
         sizes = len(key), len(value or b"")
-        found.append(ConsumerRecord("events", partition, ends[partition], 0, 0, key, value, None, *sizes, ()))
+        found.append(
+            ConsumerRecord("events", partition, ends[partition], 0, 0, key, value, None, *sizes, headers)
+        )
         ends[partition] = end_after(found[-1])
     return found
 
 
-def _expected(events: list[Record]) -> Workload:
-    poisoned = {(event.partition, event.offset) for event in events if event.value == _POISON}
-    exports: dict[bytes, list[bytes]] = defaultdict(list)
-    origins = {}
-    for event, export in _exported(events):
-        exports[event.key or b""].append(export)
-        origins[export] = event.partition, event.offset
-    return Workload(events, dict(exports), states_of(events), origins, poisoned)
-
-
-def _last(rng: random.Random, first: int) -> list[tuple[bytes, bytes | None]]:
-    found: dict[int, tuple[bytes, bytes | None]] = {}
+def _last(kind: Kind, rng: random.Random, first: int) -> list[Made]:
+    found: dict[int, Made] = {}
     for number in range(first, first + 1000):
-        key = b"last-%03d" % number
-        (_, value), *_ = [
-            each
-            for each in changes(rng, 20, 1, start=EVENTS + 20 * number)
-            if each[1] and b"time" in each[1].lower()
-        ]
-        found.setdefault(zlib.crc32(key) % PARTITIONS, (key, value))
+        event = kind.last(rng, number)
+        found.setdefault(zlib.crc32(event[0]) % PARTITIONS, event)
         if len(found) == PARTITIONS:
             break
     return list(found.values())
@@ -167,7 +203,7 @@ def _last(rng: random.Random, first: int) -> list[tuple[bytes, bytes | None]]:
 def states_of(events: list[Record]) -> dict[int, dict[bytes, bytes]]:
     """The state of each partition in the end, profiles that left left out."""
     states: dict[int, dict[bytes, bytes | None]] = {n: defaultdict(lambda: None) for n in range(PARTITIONS)}
-    core = Core(plan())
+    core = configuration(STEADY).core
     for event in events:
         assert event.key is not None
         states[event.partition].setdefault(event.key, None)
@@ -182,8 +218,8 @@ def states_of(events: list[Record]) -> dict[int, dict[bytes, bytes]]:
 
 def _exported(events: list[Record]) -> list[tuple[Record, bytes]]:
     """The core's exports, byte for byte, once the model agrees with them; no two are the same."""
-    core, states = Core(plan()), defaultdict[bytes, "bytes | None"](lambda: None)
-    model = NaiveModel(*parse_configuration((json.dumps(_DESTINATION), "destination.yaml"), None, {}))
+    core, states = configuration(STEADY).core, defaultdict[bytes, "bytes | None"](lambda: None)
+    model = NaiveModel(configuration(STEADY).destination, configuration(STEADY).governance)
     found = []
     for event in events:
         assert event.key is not None
@@ -195,6 +231,3 @@ def _exported(events: list[Record]) -> list[tuple[Record, bytes]]:
         found += [(event, export.data) for export in batch.exports]
     assert len({data for _, data in found}) == len(found)
     return found
-
-
-_DESTINATION = {**DESTINATION, "connection": {"region": "eu-west-1"}}

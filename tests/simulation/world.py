@@ -7,7 +7,6 @@ import functools
 import logging
 import math
 import random
-from collections import Counter, defaultdict
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -15,19 +14,21 @@ from unittest import mock
 
 import structlog
 
-from processor.errors import KafkaRefused, Reason
-from processor.kafka.changelog import OFFSET_HEADER, OWN_KEYS
-from processor.kafka.dead_letters import HEADER_PREFIX
-from processor.profile.state_record import encode_departed, has_departed, record_offset
+from processor.errors import KafkaRefused
 from processor.settings import load_settings
+from processor.settings.backfill import BackfillSettings
 from tests.simulation.broker import Broker
+from tests.simulation.changed_outcome import check_changed_outcome, is_complete, note_of
+from tests.simulation.changes import Following, first_of, has_changes, planned_changes
 from tests.simulation.consumer import Consumer
 from tests.simulation.disk import Disk
-from tests.simulation.faults import FAULTS, calm, planned
+from tests.simulation.faults import FAULTS, SOURCE_FAULTS, calm, planned
 from tests.simulation.loop import Simulation
+from tests.simulation.outcome import check_outcome
 from tests.simulation.producer import Producer
+from tests.simulation.violation import Violation
 from tests.simulation.worker import Worker
-from tests.simulation.workload import EVENTS, PARTITIONS, end_after, is_marked, workload
+from tests.simulation.workload import EVENTS, PARTITIONS, end_after, is_marked, rejection, workload
 from tests.support.scripted_kinesis import Faults, ScriptedKinesis
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from processor.settings import Settings
     from tests.simulation.broker import Record
+    from tests.simulation.changes import Change
     from tests.simulation.faults import Fault
 
 PRODUCE_S: Final = 6.0
@@ -60,11 +62,22 @@ _ROOM_BYTES: Final = [(64 << 20, 64 << 20, 8 << 20)] * 2 + [
 """For events in flight, for what the writer holds, and for what it holds for one shard."""
 
 
+_SMALL: Final[list[dict[str, int]]] = [
+    {},
+    {
+        "backfill.latest_events.CHUNK_BYTES": 4_000,
+        "backfill.latest_events._READ_BYTES_MAX": 16_000,
+        "backfill.latest_events._FIRST_OFFSETS": 10,
+        "backfill.latest_events._STRUCK_AT_ONCE": 3,
+        "backfill.latest_events._STRUCK_MAX": 6,
+        "worker.backfill_run.SLICE_EVENTS": 4,
+        "worker.backfill_run._IN_FLIGHT_MAX": 8,
+    },
+]
+"""What a backfill does at once in a life: as ever, or so little that it needs to do a few things one after the other."""
+
+
 _SILENT: Final = structlog.make_filtering_bound_logger(logging.CRITICAL)
-
-
-class Violation(AssertionError):
-    """Something that must hold did not."""
 
 
 class World:
@@ -75,12 +88,18 @@ class World:
         seed: int,
         places: Sequence[int] | None = None,
         faults: Sequence[Fault] | None = None,
+        changes: Sequence[Change] | None = None,
         chance: int = 0,
     ) -> None:
         self.seed = seed
+        self.has_changes = has_changes(seed)
+        self.following = Following(
+            self, first_of(seed), planned_changes(seed) if changes is None else changes
+        )
         self.rng = random.Random(f"{seed}, {chance}")
         self.loop = Simulation(self.rng)  # type: ignore[abstract]  # what a worker has no use for is left out
-        self.workload = workload(seed) if places is None else workload(seed).only(places)
+        whole = workload(seed, is_varied=self.has_changes)
+        self.workload = whole if places is None else whole.only(places)
         self.events = self.workload.events
         moments = _moments_s(seed)
         self._moments_s = moments if places is None else [moments[place] for place in places]
@@ -88,12 +107,22 @@ class World:
         self.trace: list[str] = []
         self.excused: set[bytes] = set()
         """Exports that may come more than once."""
-        self.rejected = self.workload.rejected(random.Random(seed + 4))
-        """Exports that Kinesis never takes."""
+        self.begun_again: set[int] = set()
+        """Partitions of which some work was lost, and done again."""
+        self.rejected = set() if self.has_changes else self.workload.rejected(random.Random(seed + 4))
+        """Exports that Kinesis never takes, of a life in which nothing changes."""
+        self._rejects = self.rejected.__contains__ if self.rejected else None
+        if self.has_changes:
+            self._rejects = rejection(random.Random(seed + 4))
+        self.refused: set[bytes] = set()
+        """What was sent to Kinesis, and that it never takes."""
         self.struck: set[str] = set()
         """The steps before which a worker was killed."""
         self.workers: list[Worker] = []
         self.settings = _settings(*random.Random(seed + 2).choice(_ROOM_BYTES))
+        if self.has_changes:
+            self.settings = replace(self.settings, backfills=_backfill_settings(random.Random(seed + 6)))
+        self._small = random.Random(seed + 8).choice(_SMALL) if self.has_changes else {}
 
     def run(self) -> World:
         """Live it.
@@ -108,6 +137,8 @@ class World:
             structlog.configure(wrapper_class=_SILENT)
             for module in ("source", "changelog", "source_history"):
                 stack.enter_context(mock.patch(f"processor.kafka.{module}.AIOKafkaConsumer", Consumer))
+            for name, value in self._small.items():
+                stack.enter_context(mock.patch(f"processor.{name}", value))
             for module in ("changelog", "dead_letters"):
                 stack.enter_context(mock.patch(f"processor.kafka.{module}.AIOKafkaProducer", Producer))
             self.loop.run(self._live())
@@ -120,7 +151,15 @@ class World:
     def start(self, slot: int) -> None:
         """A worker on the disk of this slot."""
         is_first = slot == len(self.workers)
-        worker = Worker(self, f"worker-{slot}", self.settings, self.disks[slot], restarted=not is_first)
+        worker = Worker(
+            self,
+            f"worker-{slot}",
+            self.settings,
+            self.disks[slot],
+            self.following.of(slot),
+            restarted=not is_first,
+        )
+        worker.hear(self.following.request)
         self.workers[slot : slot + 1] = [worker]
         self.note(f"{worker.process.name} starts")
 
@@ -138,7 +177,7 @@ class World:
 
     def set_kinesis_faults(self, faults: Faults) -> None:
         """Beside these, what a life's Kinesis rejects it always rejects, and its shards have limits."""
-        faults.is_poison = self.rejected.__contains__
+        faults.is_poison = self._refuses
         faults.limited = True
         self.kinesis.faults = faults
 
@@ -168,9 +207,20 @@ class World:
         await asyncio.sleep(wait_s)
         self.start(slot)
 
+    def is_rejected(self, data: bytes) -> bool:
+        """Whether Kinesis never takes an export."""
+        return self._rejects is not None and self._rejects(data)
+
+    def _refuses(self, data: bytes) -> bool:
+        if not self.is_rejected(data):
+            return False
+        self.refused.add(data)
+        return True
+
     def in_doubt(self, worker: Worker) -> None:
         """What a worker has under way may come again."""
         self.excused |= worker.in_doubt()
+        self.begun_again |= worker.partitions
 
     async def _live(self) -> None:
         # Both run on the loop that runs now.
@@ -185,11 +235,13 @@ class World:
             self.start(slot)
         with mock.patch("processor.worker.partition.Partition.abandon", _noting_abandon(self)):
             producing = asyncio.create_task(self._produce())
+            if self.has_changes:
+                self.background.append(asyncio.create_task(self.following.run()))
             probing = asyncio.create_task(self._probe())
             for at_s, name, number in self.faults:
                 await asyncio.sleep(max(0.0, at_s - self.loop.time()))
                 self.note(f"fault: {name}")
-                FAULTS[name](self, random.Random(number))
+                {**FAULTS, **SOURCE_FAULTS}[name](self, random.Random(number))
             await producing
             await self._mend()
             await asyncio.sleep(max(_SETTLED_S, self.broker.last_arrival_s - self.loop.now_s))
@@ -197,7 +249,7 @@ class World:
             await self._caught_up()
             probing.cancel()
             await self._shut_down()
-        self._check()
+        (check_changed_outcome if self.has_changes else check_outcome)(self)
 
     async def _produce(self) -> None:
         for event, at_s in zip(self.events[:-PARTITIONS], self._moments_s, strict=True):
@@ -216,6 +268,9 @@ class World:
         for task in self.background:
             await task
         self._forget_plans()
+        self.following.heal()
+        if self.settings.backfills.backfill == "off":
+            self.following.ask()
         self.set_kinesis_faults(Faults())
         for shard in self.kinesis.open_shards:
             shard.share = 1.0
@@ -234,7 +289,7 @@ class World:
     async def _caught_up(self) -> None:
         """All events are committed."""
         deadline_s = self.loop.time() + _CATCH_UP_S
-        grows_s = self.loop.time() + _GROW_S if self.rejected else math.inf
+        grows_s = self.loop.time() + _GROW_S if self._rejects else math.inf
         while True:
             if self.loop.time() > grows_s:
                 grows_s += _GROW_S
@@ -244,10 +299,14 @@ class World:
             behind = [
                 n for n, end in ends.items() if end and (n not in committed or committed[n].offset < end)
             ]
-            if not behind and not any(worker.task.done() for worker in self.workers):
+            is_up = not behind and not any(worker.task.done() for worker in self.workers)
+            if is_up and (not self.has_changes or is_complete(self)):
                 self.note("caught up")
                 return
             if self.loop.time() > deadline_s:
+                if is_up:
+                    notes = [note_of(self, partition) for partition in range(PARTITIONS)]
+                    raise Violation(f"a backfill does not end: {notes}, all follow {self.following.last.core.fingerprint}")
                 offsets = {n: committed[n].offset if n in committed else None for n in ends}
                 raise Violation(f"not caught up: committed {offsets} of {ends}")
             for worker in self.workers:
@@ -307,83 +366,6 @@ class World:
         if worker.bounds is not None:
             worker.bounds.check()
 
-    def _check(self) -> None:
-        self._check_exports()
-        self._check_state()
-        self._check_dead_letters()
-
-    def _check_exports(self) -> None:
-        found: dict[bytes, list[bytes]] = defaultdict(list)
-        counts = Counter(record.data for record in self.kinesis.stored)
-        seen = set()
-        for record in self.kinesis.stored:
-            if record.data not in seen:
-                seen.add(record.data)
-                found[record.partition_key.encode()].append(record.data)
-        expected = self.workload.exports
-        for profile in {**expected, **found}:
-            taken = [data for data in expected.get(profile, []) if data not in self.rejected]
-            if found.get(profile, []) != taken:
-                raise Violation(_difference(profile, found.get(profile, []), taken))
-        repeated = {data for data, count in counts.items() if count > 1} - self.excused
-        if repeated:
-            raise Violation(f"repeated without need: {min(repeated).decode()[:200]}")
-
-    def _check_state(self) -> None:
-        expected = self.workload.states
-        for partition in range(PARTITIONS):
-            restored = self._restored(partition)
-            log = self.broker.log(self.settings.changelog_topic, partition)
-            kept = {key: state for key, state in restored.items() if not has_departed(state)}
-            if kept != expected[partition]:
-                wrong = {
-                    key
-                    for key in {**kept, **expected[partition]}
-                    if kept.get(key) != expected[partition].get(key)
-                }
-                raise Violation(f"partition {partition}: the changelog's state of {sorted(wrong)} is wrong")
-            log.compact(math.inf)
-            if self._restored(partition) != restored:
-                raise Violation(f"partition {partition}: compaction loses state")
-            for disk in self.disks:
-                store = disk.open(partition)
-                if store.position > log.end:
-                    raise Violation(f"partition {partition}: a store is ahead of the changelog")
-                if store.position == log.end:
-                    held = {key: state for key, state in store.records.items() if not has_departed(state)}
-                    if held != kept:
-                        raise Violation(f"partition {partition}: store and changelog differ")
-
-    def _restored(self, partition: int) -> dict[bytes, bytes]:
-        """As the naive reader of a changelog would have it: the highest source offset wins, the last among equals."""
-        newest: dict[bytes, bytes] = {}
-        for record in self.broker.log(self.settings.changelog_topic, partition).records:
-            if record.key is None or record.key.startswith(OWN_KEYS):
-                continue
-            if record.value is None:
-                state = encode_departed(
-                    next(int(value) for name, value in record.headers if name == OFFSET_HEADER)
-                )
-            else:
-                state = record.value
-            if record.key not in newest or record_offset(state) >= record_offset(newest[record.key]):
-                newest[record.key] = state
-        return newest
-
-    def _check_dead_letters(self) -> None:
-        found = set()
-        for log in list(self.broker.logs.values()):
-            if log.topic == self.settings.kafka.dead_letter_topic:
-                for record in log.records:
-                    headers = {
-                        name.removeprefix(HEADER_PREFIX): value.decode() for name, value in record.headers
-                    }
-                    found.add((int(headers["partition"]), int(headers["offset"]), headers["reason"]))
-        expected = {(*place, Reason.BAD_JSON.value) for place in self.workload.poisoned}
-        expected |= {(*self.workload.origins[data], Reason.REJECTED.value) for data in self.rejected}
-        if found != expected:
-            raise Violation(f"dead letters {sorted(found)}, expected {sorted(expected)}")
-
 
 def _moments_s(seed: int) -> list[float]:
     """When each of the events is produced: some at once, then none for a while."""
@@ -395,14 +377,6 @@ def _moments_s(seed: int) -> list[float]:
     return found
 
 
-def _difference(profile: bytes, found: list[bytes], expected: list[bytes]) -> str:
-    for place, (one, other) in enumerate(zip(found, expected, strict=False)):
-        if one != other:
-            kind = "out of order" if one in expected else "invented"
-            return f"{profile.decode()}: export {place} is {kind}: {one.decode()[:150]} and not {other.decode()[:150]}"
-    return f"{profile.decode()}: {len(found)} exports, expected {len(expected)}"
-
-
 def _noting_abandon(world: World) -> Any:
     from processor.worker.partition import Partition  # noqa: PLC0415
 
@@ -410,6 +384,7 @@ def _noting_abandon(world: World) -> Any:
 
     async def noting(self: Partition) -> None:
         world.excused.update(export.data for batch, _ in self._in_flight for export in batch.exports)
+        world.begun_again.add(self.number)
         await abandon(self)
 
     return noting
@@ -419,6 +394,13 @@ def _is_refusal(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
         return all(map(_is_refusal, error.exceptions))
     return isinstance(error, KafkaRefused)
+
+
+def _backfill_settings(rng: random.Random) -> BackfillSettings:
+    return BackfillSettings(
+        backfill=rng.choice(["auto", "auto", "auto", "off"]),
+        backfill_max_events_per_s=rng.choice([0, 0, 30, 200]),
+    )
 
 
 @functools.cache

@@ -1,0 +1,142 @@
+"""Has a worker heed requests for backfills, and tell how far its own are, by the topic of backfills.
+
+Exports never wait for it, and the service does not end with it: what fails is logged, and tried again for as long as the worker runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from processor.backfill.board import Board
+from processor.backfill.messages import encoded, partition_key
+from processor.errors import KafkaRefused, ProcessorError
+from processor.kafka.backfill_topic import (
+    PARTITION,
+    backfill_topic_warning,
+    needed_grants,
+    prepare_backfill_topic,
+)
+from processor.kafka.followed_topic import follow_topic
+from processor.kafka.small_appends import open_small_appends
+from processor.kafka.topics import open_topics
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from processor.backfill.messages import Told
+    from processor.backfill.telling import Telling
+    from processor.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+UNHEARD: Final = "requests for backfills do not reach this worker, nor is it told how far its backfills are"
+UNTOLD: Final = "it is not told how far this worker's backfills are"
+
+_LOOK_S: Final = 1.0
+_QUIET_S: Final = 60.0
+"""After so long without anything to tell the connection is given up."""
+_AGAIN_S: Final = 5.0
+_REFUSED_AGAIN_S: Final = 60.0
+"""A person grants what is missing; nobody waits for that by the second."""
+
+
+class BackfillControl:
+    """Hands the id of the newest request to `heed`, once, and appends what `telling` has to tell."""
+
+    def __init__(self, settings: Settings, telling: Telling, heed: Callable[[str], None]) -> None:
+        self._settings = settings
+        self._telling = telling
+        self._heed = heed
+        self._heeded: str | None = None
+        self._board: Board | None = None
+        """What the topic says; None until all of it was read once."""
+        self._troubles: dict[str, str] = {}
+
+    async def run(self) -> None:
+        """Follow and tell, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._endlessly(self._follow, UNHEARD), name="backfill-requests")
+            tasks.create_task(self._endlessly(self._tell, UNTOLD), name="backfill-progress")
+
+    async def _endlessly(self, work: Callable[[], Awaitable[None]], trouble: str) -> None:
+        while True:
+            try:
+                await work()
+            except KafkaRefused as error:
+                self._report(trouble, error, remedy=needed_grants(self._settings.backfill_topic))
+                await asyncio.sleep(_REFUSED_AGAIN_S)
+            except ProcessorError as error:
+                self._report(trouble, error)
+                await asyncio.sleep(_AGAIN_S)
+            except Exception:
+                # A fault here costs backfills their requests; one that ended the worker would cost its exports.
+                log.exception("the topic of backfills is left for a while; please report it")
+                await asyncio.sleep(_REFUSED_AGAIN_S)
+
+    def _report(self, trouble: str, error: ProcessorError, **remedy: str) -> None:
+        """Log a trouble, once as long as its reason stays the same."""
+        reason = str(error)
+        if self._troubles.get(trouble) != reason:
+            self._troubles[trouble] = reason
+            log.warning(trouble, topic=self._settings.backfill_topic, reason=reason, **remedy)
+
+    def _is_over(self, trouble: str) -> None:
+        if self._troubles.pop(trouble, None) is not None:
+            log.info("the topic of backfills is followed again", topic=self._settings.backfill_topic)
+
+    async def _follow(self) -> None:
+        kafka, topic = self._settings.kafka, self._settings.backfill_topic
+        async with open_topics(kafka) as topics:
+            source = await topics.shape(kafka.topic)
+            if not await prepare_backfill_topic(topics, topic, source):
+                warning = await backfill_topic_warning(topics, topic)
+                if warning is not None:
+                    log.warning("the topic of backfills forgets", topic=topic, reason=warning)
+        board = Board(source.partitions)
+        async with aclosing(follow_topic(kafka, topic, PARTITION)) as batches:
+            async for records, is_current in batches:
+                passed_over = board.passed_over
+                board.take(records)
+                if board.passed_over > passed_over:
+                    log.warning(
+                        "records of the topic of backfills are passed over: they are none of this service's",
+                        topic=topic,
+                        records=board.passed_over - passed_over,
+                    )
+                if is_current:
+                    self._board = board
+                    self._is_over(UNHEARD)
+                    self._heed_newest(board)
+
+    def _heed_newest(self, board: Board) -> None:
+        request = board.request
+        if request is None or request.id == self._heeded:
+            return
+        self._heeded = request.id
+        log.info("the newest request for a backfill", request=request.id, made_by=request.by)
+        self._heed(request.id)
+
+    async def _tell(self) -> None:
+        while not self._due():  # noqa: ASYNC110  figures are looked at, as those of the log are: they call nobody
+            await asyncio.sleep(_LOOK_S)
+        async with open_small_appends(
+            self._settings.kafka, self._settings.backfill_topic, PARTITION
+        ) as topic:
+            quiet_s = 0.0
+            while quiet_s < _QUIET_S:
+                due = self._due()
+                if due:
+                    await topic.append([(partition_key(each), encoded(due[each])) for each in due])
+                    self._telling.told(due)
+                    self._is_over(UNTOLD)
+                    quiet_s = 0.0
+                await asyncio.sleep(_LOOK_S)
+                quiet_s += _LOOK_S
+
+    def _due(self) -> Mapping[int, Told]:
+        """What is to be told now, by partition; nothing before it is known what was told of them by others."""
+        return {} if self._board is None else self._telling.due(self._board.told)

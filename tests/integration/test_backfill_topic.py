@@ -1,0 +1,288 @@
+"""Requests for backfills reach every worker, and what workers tell reaches whoever asks, by a small topic that anybody may spoil."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from structlog.testing import capture_logs
+
+from processor.backfill.messages import Request, Told, encoded
+from processor.backfill.note import BackfillNote
+from processor.backfill.telling import Telling
+from processor.errors import KafkaUnavailable
+from processor.operations.backfill_requests import ask_for_backfill, backfill_views
+from processor.service.backfill_control import BackfillControl
+from processor.telemetry.backfills import Backfills, Begun, Cause
+from tests.support.command import run
+from tests.support.group import caught_up
+from tests.support.members import Member, Producer, changes, expected, member_environ
+from tests.support.scripted_kinesis import ScriptedKinesis
+from tests.support.served_kinesis import served
+from tests.support.topics import administered, delete, described
+from tests.support.world import settings_for, until
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from processor.operations.backfill_requests import BackfillView
+    from processor.settings import Settings
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+
+CAUSE = Cause("new", "old", None)
+
+
+class Worker:
+    """The control of a worker's backfills, and the ids that it was handed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.heeded: list[str] = []
+        self.backfills = Backfills()
+        self.notes: dict[int, BackfillNote] = {}
+        telling = Telling(self.backfills, lambda: self.notes, settings.kafka.client_id)
+        self.control = BackfillControl(settings, telling, self.heeded.append)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Worker]:
+        task = asyncio.create_task(self.control.run())
+        try:
+            yield self
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+
+async def append(settings: Settings, *records: tuple[bytes | None, bytes | None]) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka.servers[0])
+    await producer.start()
+    try:
+        for key, value in records:
+            await producer.send_and_wait(settings.backfill_topic, key=key, value=value, partition=0)
+    finally:
+        await producer.stop()
+
+
+async def view(settings: Settings) -> BackfillView:
+    async with aclosing(backfill_views(settings)) as views:
+        async for each in views:
+            return each
+    raise AssertionError
+
+
+async def view_when(settings: Settings, partition: int, stage: str) -> Told:
+    """What is told of a partition once it is at a stage."""
+    async with aclosing(backfill_views(settings)) as views:
+        async for each in views:
+            told = each.partitions[partition].told
+            if told is not None and told.stage == stage:
+                return told
+    raise AssertionError
+
+
+async def test_a_request_reaches_workers_that_run_and_those_that_start_later_once_each(
+    kafka: str, topic: str
+) -> None:
+    settings = settings_for(kafka, topic)
+    first, second = Worker(settings), Worker(settings)
+    async with first.running():
+        asked = (await ask_for_backfill(settings, "us")).request.id
+        await until(lambda: first.heeded == [asked])
+        async with second.running():
+            await until(lambda: second.heeded == [asked])
+            again = (await ask_for_backfill(settings, "us")).request.id
+            await until(lambda: second.heeded == [asked, again])
+            await until(lambda: first.heeded == [asked, again])
+
+
+async def test_the_topic_is_made_once_compacted_and_of_one_partition(kafka: str, topic: str) -> None:
+    settings = settings_for(kafka, topic)
+    workers = [Worker(settings) for _ in range(3)]
+    with capture_logs() as lines:
+        async with workers[0].running(), workers[1].running(), workers[2].running():
+            asked = (await ask_for_backfill(settings, "")).request.id
+            await until(lambda: [each.heeded for each in workers] == [[asked]] * 3)
+    partitions, configuration = await described(kafka, settings.backfill_topic)
+    assert (partitions, configuration["cleanup.policy"]) == (1, "compact")
+    assert not [line for line in lines if line["log_level"] in {"warning", "error"}]
+
+
+async def test_of_requests_that_wait_for_a_worker_the_newest_alone_is_handed_on(
+    kafka: str, topic: str
+) -> None:
+    settings = settings_for(kafka, topic)
+    asked = await asyncio.gather(*(ask_for_backfill(settings, str(number)) for number in range(5)))
+    newest = (await view(settings)).request
+    assert newest in [each.request for each in asked]
+    assert {each.partitions for each in asked} == {3}
+    assert {each.members for each in asked} == {0}
+    worker = Worker(settings)
+    async with worker.running():
+        await until(lambda: bool(worker.heeded))
+    assert newest is not None
+    assert worker.heeded == [newest.id]
+
+
+async def test_whatever_else_is_written_there_stops_nobody_and_hides_no_request(
+    kafka: str, topic: str
+) -> None:
+    settings = settings_for(kafka, topic)
+    worker = Worker(settings)
+    garbage: list[tuple[bytes | None, bytes | None]] = [
+        (b"request", b"\xff\xfe no JSON"),
+        (b"request", b"[]"),
+        (b"request", b'{"id": 7, "atMs": "x"}'),
+        (b"request", b'{"id": "", "atMs": 1}'),
+        (b"request", json.dumps({"id": "x" * 60_000, "atMs": 1}).encode()),
+        (b"request", b"[" * 3_000),
+        (b"partition-0", b"null"),
+        (b"partition-x", b"{}"),
+        (b"partition-99999", b"{}"),
+        (b"partition-00", encoded(Told("running", "f", 1))),
+        (b"partition-1", None),
+        (b"other", b"x" * 60_000),
+        (b"", b"x"),
+    ]
+    with capture_logs() as lines:
+        async with worker.running():
+            asked = (await ask_for_backfill(settings, "us")).request
+            await until(lambda: worker.heeded == [asked.id])
+            await append(settings, *garbage)
+            last = Request("after", 1)
+            await append(settings, (b"request", encoded(last)))
+            await until(lambda: worker.heeded == [asked.id, "after"])
+    assert (await view(settings)).untold == [0, 1, 2]
+    told = [line for line in lines if line["log_level"] in {"warning", "error"}]
+    assert told
+    assert {line["event"] for line in told} == {
+        "records of the topic of backfills are passed over: they are none of this service's"
+    }
+
+
+async def test_a_request_that_is_withdrawn_reaches_nobody(kafka: str, topic: str) -> None:
+    settings = settings_for(kafka, topic)
+    await ask_for_backfill(settings, "")
+    await append(settings, (b"request", None))
+    worker = Worker(settings)
+    worker.backfills.due(0, CAUSE, is_off=False)
+    async with worker.running():
+        await view_when(settings, 0, "waiting")  # the worker has read all by then
+    assert worker.heeded == []
+    assert (await view(settings)).request is None
+
+
+async def test_what_a_worker_tells_stays_when_it_is_killed_and_is_told_on_by_the_next(
+    kafka: str, topic: str
+) -> None:
+    settings = settings_for(kafka, topic)
+    asked = (await ask_for_backfill(settings, "")).request.id
+    first = Worker(settings)
+    first.backfills.due(1, Cause("new", "old", asked), is_off=False)
+    async with first.running():
+        await view_when(settings, 1, "waiting")
+        first.backfills.begin(1, Begun(3, 100, 1_000, 0, 100))
+        first.backfills.read(1, 50, 50, 5_000)
+        told = await view_when(settings, 1, "running")
+    assert (told.request, told.number, told.boundary, told.share) == (asked, 3, 100, 0.5)
+    assert (await view(settings)).partitions[1].told == told
+    second = Worker(settings)
+    second.notes[1] = BackfillNote(3, "new", False, former="old", request=asked)
+    second.backfills.due(1, Cause("new", "old", None), is_off=False)
+    async with second.running():
+        await view_when(settings, 1, "waiting")
+        second.backfills.begin(1, Begun(4, 120, 2_000, 0, 120))
+        second.backfills.complete(1)
+        told = await view_when(settings, 1, "complete")
+    assert (told.number, told.request, told.share) == (4, asked, 1.0)
+    now = await view(settings)
+    assert now.unheeding == [0, 2]
+    assert not now.is_done
+
+
+async def test_a_topic_that_was_deleted_is_made_anew_and_followed_from_its_beginning(
+    kafka: str, topic: str
+) -> None:
+    settings = settings_for(kafka, topic, kafka_metadata_max_age_ms="500")
+    worker = Worker(settings)
+    async with worker.running():
+        asked = (await ask_for_backfill(settings, "")).request.id
+        await until(lambda: worker.heeded == [asked])
+        await delete(kafka, settings.backfill_topic)
+        again = (await ask_for_backfill(settings, "")).request.id
+        await until(lambda: worker.heeded == [asked, again])
+
+
+async def test_status_says_where_there_is_no_topic_yet_and_makes_none(kafka: str, topic: str) -> None:
+    settings = settings_for(kafka, topic)
+    with pytest.raises(KafkaUnavailable, match="nothing was asked or told yet"):
+        await view(settings)
+    async with administered(kafka) as admin:
+        assert settings.backfill_topic not in await admin.list_topics()
+
+
+async def lines_of(member: Member, count: int, text: str) -> list[str]:
+    """The lines of a member's log that have a text, once there are so many."""
+    while True:
+        found = [line for line in member.log.read_text().splitlines() if text in line]
+        if len(found) >= count:
+            return found
+        await asyncio.sleep(0.05)
+
+
+async def test_a_request_reaches_all_workers_of_two_processes_also_after_they_were_killed(
+    kafka: str, topic: str, tmp_path: Path
+) -> None:
+    scripted = ScriptedKinesis(random.Random(5))
+    scripted.check_order = False  # a killed member's request may arrive beside its successor's
+    async with served(scripted) as url:
+        environ = member_environ(kafka, topic, tmp_path, url)
+        status = "backfill", "status", "--json"
+        code, told = await run(environ, *status)
+        assert (code, "nothing was asked or told yet" in told) == (1, True)
+        code, told = await run(environ, "backfill", "--by", "a new segment")
+        assert code == 0, told
+        assert "asked for a backfill of 3 partitions" in told
+        assert "has no members now: it begins when the service starts" in told
+        code, told = await run(environ, *status)
+        assert code == 1
+        found = json.loads(told)
+        request = found["request"]["id"]
+        assert found["request"]["by"] == "a new segment"
+        assert [each["hasHeeded"] for each in found["partitions"]] == [False] * 3
+        members = [await Member(tmp_path, environ, 2).start() for _ in range(2)]
+        try:
+            for each in members:
+                await lines_of(each, 2, request)
+            await members[0].kill()
+            members[0] = await Member(tmp_path, environ, 2).start()
+            await lines_of(members[0], 2, request)
+            code, told = await run(environ, *status, "--wait")
+            assert code == 0, told
+            async with Producer(kafka, topic) as producer:
+                await producer.produce(changes(random.Random(6), 200, 40))
+                await caught_up(scripted, expected(producer.events))
+            code, told = await run(environ, "backfill")
+            assert (code, "has no members" in told) == (0, False), told
+            again = told.partition("request ")[2].split()[0]
+            for each in members:
+                await lines_of(each, 2, again)
+            code, told = await run(environ, *status, "--wait")
+            assert code == 0, told
+            found = json.loads(told[told.index("{") :])
+            assert found["isDone"]
+            assert [each["told"]["request"] for each in found["partitions"]] == [again] * 3
+            profiles = {key for key, _ in producer.events}
+            assert sum(each["told"]["profiles"] for each in found["partitions"]) == len(profiles)
+            assert sum(each["told"].get("exported", 0) for each in found["partitions"]) == 0
+            code, told = await run(environ, "backfill", "status")
+            assert (code, told.count(" complete ")) == (0, 3), told
+            assert "heeded by every partition" in told
+        finally:
+            for each in members:
+                await each.stop()

@@ -1,0 +1,1 @@
+BACKFILL_MISTAKES = {}
