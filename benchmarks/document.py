@@ -385,7 +385,6 @@ def _backfill_live() -> str:
     told = {
         "live events, p50, ms": ("p50_ms", "{:.1f}"),
         "live events, p99, ms": ("p99_ms", "{:.1f}"),
-        "live events, max, ms": ("max_ms", "{:.1f}"),
         "lag in the first third of the time": ("lag_first_third", "{:,}"),
         "lag in the last third": ("lag_last_third", "{:,}"),
         "profiles that the backfill looks at a second": ("backfilled_per_s", "{:,}"),

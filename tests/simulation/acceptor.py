@@ -132,9 +132,7 @@ _STEPS_MAX = 100_000
 _steps: dict[tuple[Choice, Event, bytes | None, At], tuple[bytes | None, bytes | None]] = {}
 
 
-def _step(
-    choice: Choice, event: Event, state: bytes | None, at: At
-) -> tuple[bytes | None, bytes | None]:
+def _step(choice: Choice, event: Event, state: bytes | None, at: At) -> tuple[bytes | None, bytes | None]:
     try:
         made = configuration(choice).core.apply_again(*event, timestamp_ms=at, offset=0, state=state)
     except InvalidEvent:

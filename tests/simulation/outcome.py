@@ -52,9 +52,7 @@ def check_repeats(world: World) -> None:
         raise Violation(f"repeated without need: {min(repeated).decode()[:200]}")
 
 
-def check_state(
-    world: World, find_wrong: Callable[[int, dict[bytes, bytes]], set[bytes]]
-) -> None:
+def check_state(world: World, find_wrong: Callable[[int, dict[bytes, bytes]], set[bytes]]) -> None:
     """See that changelog and stores agree, and hold what they should: `find_wrong` finds profiles that are wrong in a partition's state."""
     for partition in range(PARTITIONS):
         restored = restored_state(world, partition)

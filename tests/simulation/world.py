@@ -306,7 +306,9 @@ class World:
             if self.loop.time() > deadline_s:
                 if is_up:
                     notes = [note_of(self, partition) for partition in range(PARTITIONS)]
-                    raise Violation(f"a backfill does not end: {notes}, all follow {self.following.last.core.fingerprint}")
+                    raise Violation(
+                        f"a backfill does not end: {notes}, all follow {self.following.last.core.fingerprint}"
+                    )
                 offsets = {n: committed[n].offset if n in committed else None for n in ends}
                 raise Violation(f"not caught up: committed {offsets} of {ends}")
             for worker in self.workers:
