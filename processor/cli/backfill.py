@@ -1,4 +1,4 @@
-"""The command line: `processor backfill`, which asks for one, and `processor backfill status`."""
+"""The command line: `processor backfill`, which asks for one or, with `--dry-run`, works one out, and `processor backfill status`."""
 
 from __future__ import annotations
 

@@ -80,7 +80,9 @@ async def ask_for_backfill(settings: Settings, by: str) -> Asked:
 
     """
     kafka, topic = settings.kafka, settings.backfill_topic
-    request = Request(secrets.token_hex(6), round(time.time() * 1000), by[:BY_CHARACTERS_MAX])
+    # What was typed in another encoding than UTF-8 has half characters.
+    said = by[:BY_CHARACTERS_MAX].encode(errors="backslashreplace").decode()
+    request = Request(secrets.token_hex(6), round(time.time() * 1000), said)
     async with open_topics(kafka) as topics:
         source = await topics.shape(kafka.topic)
         try:

@@ -52,8 +52,8 @@ def backfill_notes(view: BackfillView, members: int | None, now_ms: int) -> list
     notes = [_request_note(view)]
     if view.untold:
         notes.append(
-            f"Nothing was told yet of {_named(view.untold)}: no backfill has been due since the workers tell of it, or they "
-            "have not come to it."
+            f"Nothing was told yet of {_named(view.untold)}: no worker of a release that tells has worked on it since this topic is "
+            "there, or none may write to it."
         )
     if members == 0:
         notes.append("The group has no members now: what is due begins when the service runs.")

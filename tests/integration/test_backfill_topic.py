@@ -122,7 +122,8 @@ async def test_of_requests_that_wait_for_a_worker_the_newest_alone_is_handed_on(
     kafka: str, topic: str
 ) -> None:
     settings = settings_for(kafka, topic)
-    asked = await asyncio.gather(*(ask_for_backfill(settings, str(number)) for number in range(5)))
+    odd = ["", "x" * 10_000, "\udcff", "\x00\n", "\U0001f600" * 300]
+    asked = await asyncio.gather(*(ask_for_backfill(settings, each) for each in odd))
     newest = (await view(settings)).request
     assert newest in [each.request for each in asked]
     assert {each.partitions for each in asked} == {3}
