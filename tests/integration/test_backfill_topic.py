@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import signal
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ from tests.support.numbered_changes import case
 from tests.support.scripted_kinesis import ScriptedKinesis
 from tests.support.served_kinesis import served
 from tests.support.topics import administered, delete, described
-from tests.support.world import plan_for, settings_for, until
+from tests.support.world import committed, plan_for, settings_for, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -348,3 +349,44 @@ async def test_a_request_reaches_all_workers_of_two_processes_also_after_they_we
         finally:
             for each in members:
                 await each.stop()
+
+
+async def test_where_none_begins_by_itself_what_is_due_is_told_tried_and_then_asked_for(
+    kafka: str, topic: str, tmp_path: Path
+) -> None:
+    scripted = ScriptedKinesis(random.Random(5))
+    async with served(scripted) as url:
+        environ = member_environ(kafka, topic, tmp_path, url, backfill="off")
+        file = tmp_path / "destination.yaml"
+        mapped = json.loads(file.read_text())
+        file.write_text(json.dumps({**mapped, "attributes": []}))
+        settings = settings_for(kafka, topic, kafka_group=environ["PROCESSOR_KAFKA_GROUP"])
+        async with Producer(kafka, topic) as producer:
+            await producer.produce(changes(random.Random(6), 200, 40))
+        member = await Member(tmp_path, environ).start()
+        try:
+            await lines_of(member, 3, "partition restored")
+            while await committed(kafka, settings.kafka.group, topic) < 200:
+                await asyncio.sleep(0.05)
+            before = len(scripted.stored)
+            file.write_text(json.dumps(mapped))
+            member.process.send_signal(signal.SIGHUP)
+            for partition in range(3):
+                assert (await view_when(settings, partition, "off")).former is not None
+            code, told = await run(environ, "backfill", "status")
+            assert code == 1
+            assert "`processor backfill` begins what is due of partitions 0, 1, 2" in told
+            code, told = await run(environ, "backfill", "--dry-run", "--json", "--destination", str(file))
+            assert code == 0, told
+            due = json.loads(told)["exports"]
+            assert due > 0
+            assert len(scripted.stored) == before
+            code, told = await run(environ, "backfill")
+            assert code == 0, told
+            code, told = await run(environ, "backfill", "status", "--wait", "--json")
+            assert code == 0, told
+            found = json.loads(told[told.index("{") :])
+            assert sum(each["told"].get("exported", 0) for each in found["partitions"]) == due
+            assert len(scripted.stored) == before + due
+        finally:
+            await member.stop()
