@@ -260,10 +260,15 @@ class PartitionParts:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Partition]:
         tasks = [asyncio.create_task(self.writer.run()), asyncio.create_task(self.partition.run())]
-        yield self.partition
+        try:
+            yield self.partition
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
         for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+            if not task.cancelled():
+                task.result()
 
     def _has_room(self) -> None:
         self.rooms += 1
