@@ -147,9 +147,13 @@ class Limits:
 
 
 def process(
-    core: Core, states: dict[bytes, bytes | None], records: Sequence[Record], limits: Limits
+    core: Core,
+    states: dict[bytes, bytes | None],
+    records: Sequence[Record],
+    limits: Limits,
+    number: int = 0,
 ) -> Batch:
-    """Apply `records`, in order, to the states of their profiles, each of which must be there.
+    """Apply `records`, in order, to the states of their profiles, each of which must be there; `number` is that of the partition's note.
 
     An event whose export is larger than the stream takes, or whose state record is larger than the changelog
     takes, is dead-lettered and changes no state. So is one on which the core fails, however that may be: one event
@@ -177,6 +181,7 @@ def process(
                 timestamp_ms=record.timestamp,
                 offset=record.offset,
                 state=None if key is None else states[key],
+                backfill=number,
             )
             export = transition.export
             export_bytes = 0 if export is None else len(export.data) + len(export.partition_key.encode())

@@ -30,7 +30,7 @@ import xxhash
 from rocksdict import WriteBatch
 
 from processor.errors import StateError, StateUnavailable
-from processor.profile.state_record import encode_departed, has_departed, record_offset, record_order
+from processor.profile.state_record import encode_departed, has_departed, record_offset, record_origin
 from processor.state.record_cache import HotRecords
 from processor.state.store import Departed
 from processor.state.store_errors import is_damage, state_error
@@ -308,7 +308,7 @@ class RocksStore:
                 return found
             record = None if profile in unwritten.records else self._database.get(profile)
             if record is not None and has_departed(record) and record_offset(record) == departed_at:
-                found.append(Departed(profile, *record_order(record)))
+                found.append(Departed(profile, *record_origin(record)))
             else:  # it came back meanwhile
                 self._database.delete(key)
         self._may_hold_departed = bool(found)

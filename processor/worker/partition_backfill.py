@@ -78,6 +78,12 @@ class PartitionBackfill:
         self._worked_offset, self._on_ready = worked_offset, on_ready
 
     @property
+    def number(self) -> int:
+        """The number of the partition's note, which the state records bear that live events make; 0 before there is one."""
+        note = self._completeness.note
+        return 0 if note is None else note.number
+
+    @property
     def again(self) -> Again | None:
         """What the events that may be taken are to be taken as; None where no backfill is under way."""
         return None if self._under_way is None else self._under_way.again

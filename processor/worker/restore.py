@@ -1,4 +1,4 @@
-"""Bringing a partition's store up to its changelog: for each profile the record with the highest source offset.
+"""Bringing a partition's store up to its changelog: for each profile its newest record (`record_order`).
 
 Not the last one: a member that has lost the partition may append late. Records come in the order of their
 source offsets but for such, so only what is lower than the highest so far needs a look at what is there.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING, NamedTuple
 
-from processor.backfill.note import newest
+from processor.backfill.note import decode_note, newest
 from processor.errors import StateUnavailable
 from processor.kafka.changelog import (
     BACKFILL_HEADER,
@@ -19,7 +19,7 @@ from processor.kafka.changelog import (
     OWN_KEYS,
     STREAM_KEY,
 )
-from processor.profile.state_record import encode_departed, record_order
+from processor.profile.state_record import encode_departed, record_offset, record_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,9 +48,11 @@ async def restore(
 
     """
     outdated: dict[bytes, int] = {}
+    # Of what is in the store already only its note knows, which stands behind the records that compaction has left.
+    number = 0 if store.position == 0 else _number(store)
     async with aclosing(changelog.read(partition, store.position, end)) as batches:
         async for records in batches:
-            await _apply(store, records, outdated)
+            number = await _apply(store, records, outdated, number)
             if store.trouble is not None:
                 raise StateUnavailable(store.trouble)  # else memory alone would take all of it
             on_progress(records[-1].offset + 1)
@@ -76,36 +78,61 @@ class _Batch(NamedTuple):
     """Profiles whose newest record may be older than the store's, and the changelog offset of that record."""
     own: dict[bytes, list[ConsumerRecord[bytes, bytes]]]
     """What the changelog notes for itself, by key."""
+    number: int | None
+    """The highest number that any record bears, in the store as well; None where that is not known."""
+
+
+class _Seen(NamedTuple):
+    """Of what a store has: the number with which its configuration began, the highest that records bear (None: not known), and the highest source offset."""
+
+    since: int
+    number: int | None
+    offset: int
 
 
 async def _apply(
-    store: Store, records: Sequence[ConsumerRecord[bytes, bytes]], outdated: dict[bytes, int]
-) -> None:
-    """Apply a batch; `outdated` are keys whose last record is not their newest, and its changelog offset."""
-    batch = _read(records, store.highest_offset, outdated)
+    store: Store,
+    records: Sequence[ConsumerRecord[bytes, bytes]],
+    outdated: dict[bytes, int],
+    number: int | None,
+) -> int | None:
+    """Apply a batch; the highest number that records in the store bear, which was `number` before, None where it is not known.
+
+    `outdated` are keys whose last record is not their newest, and its changelog offset.
+    """
+    note = None if store.backfill is None else decode_note(store.backfill)
+    seen = _Seen(0 if note is None else note.since, number, store.highest_offset)
+    batch = _read(records, seen, outdated)
     changes = await _newer_than_stored(store, batch, outdated)
     streams, consumed, notes = [_values(batch.own, key) for key in (STREAM_KEY, CONSUMED_KEY, BACKFILL_KEY)]
     # Notes before the position that is behind them; a zombie's may come late.
     if consumed:
         store.note(consumed=max(store.consumed or 0, *map(int, consumed)))
     if notes:
-        note = newest([*([] if store.backfill is None else [store.backfill]), *notes])
-        store.note(backfill=note)
+        newest_note = newest([*([] if store.backfill is None else [store.backfill]), *notes])
+        store.note(backfill=newest_note)
         outdated.pop(BACKFILL_KEY, None)
-        if note != notes[-1]:
+        if newest_note != notes[-1]:
             outdated[BACKFILL_KEY] = batch.own[BACKFILL_KEY][-1].offset
     stream = streams[-1].decode() if streams else None
     await store.apply(changes, min(outdated.values(), default=records[-1].offset + 1), stream)
+    return batch.number if number is not None else _number(store)
+
+
+def _number(store: Store) -> int | None:
+    return None if store.backfill is None else decode_note(store.backfill).number
 
 
 def _values(own: dict[bytes, list[ConsumerRecord[bytes, bytes]]], key: bytes) -> list[bytes]:
     return [record.value or b"" for record in own.get(key, ())]
 
 
-def _read(
-    records: Sequence[ConsumerRecord[bytes, bytes]], highest: int, outdated: dict[bytes, int]
-) -> _Batch:
-    """Find the newest record of each profile; `highest` is the highest source offset that the store has seen."""
+def _read(records: Sequence[ConsumerRecord[bytes, bytes]], seen: _Seen, outdated: dict[bytes, int]) -> _Batch:
+    """Find the newest record of each profile; `seen` is of what the store has.
+
+    What stands behind a note and was made under the configuration before it came late, from a member that had lost the partition.
+    """
+    since, highest_number, highest = seen
     newest: dict[bytes, bytes] = {}
     orders: dict[bytes, tuple[int, int]] = {}
     doubtful: dict[bytes, int] = {}
@@ -114,23 +141,26 @@ def _read(
         key = record.key or b""
         if key.startswith(OWN_KEYS):
             own.setdefault(key, []).append(record)
+            if key == BACKFILL_KEY:
+                since = max(since, decode_note(record.value or b"").since)
             continue
         state = state_of(record)
         order = record_order(state)
-        if key in orders and order < orders[key]:
+        if order[0] < since or (key in orders and order < orders[key]):
             outdated[key] = record.offset
             continue
-        offset, backfill = order
-        # All records of a backfill bear one offset, which may be an event's, too: only the store knows what came last.
-        if offset <= highest or backfill:
+        number, offset = order
+        if highest_number is None or offset < highest or number < highest_number:
             doubtful[key] = record.offset
         else:
             highest = offset
             doubtful.pop(key, None)
+        if highest_number is not None and number > highest_number:
+            highest_number = number
         newest.pop(key, None)
         newest[key], orders[key] = state, order
         outdated.pop(key, None)
-    return _Batch(newest, doubtful, own)
+    return _Batch(newest, doubtful, own, highest_number)
 
 
 async def _newer_than_stored(store: Store, batch: _Batch, outdated: dict[bytes, int]) -> dict[bytes, bytes]:
@@ -142,8 +172,8 @@ async def _newer_than_stored(store: Store, batch: _Batch, outdated: dict[bytes, 
         if stored is not None and record_order(stored) > record_order(newest[profile]):
             del newest[profile]
             outdated[profile] = batch.doubtful[profile]
-    return dict(sorted(newest.items(), key=_order))
+    return dict(sorted(newest.items(), key=_source_offset))
 
 
-def _order(change: tuple[bytes, bytes]) -> tuple[int, int]:
-    return record_order(change[1])
+def _source_offset(change: tuple[bytes, bytes]) -> int:
+    return record_offset(change[1])
