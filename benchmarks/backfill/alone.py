@@ -34,6 +34,7 @@ class Alone:
     """One backfill of all partitions by one worker. Bytes are keys and values, but for `loopback_times`."""
 
     events_per_s: float
+    events_per_cpu_s: float
     profiles_per_s: float
     exported: int
     took_s: float
@@ -88,12 +89,14 @@ class _There(NamedTuple):
 def _figures(looks: list[Look], there: _There, loopback: int) -> Alone:
     first, last, topic = looks[0], looks[-1], there.topic
     took_s, events = last.at_s - first.at_s, topic.births + topic.events
+    cpu_s = last.cpu_s - first.cpu_s
     return Alone(
         events_per_s=(last.read - first.read) / took_s,
+        events_per_cpu_s=(last.read - first.read) / cpu_s,
         profiles_per_s=(last.profiles - first.profiles) / took_s,
         exported=last.exported - first.exported,
         took_s=took_s,
-        cpu_share=(last.cpu_s - first.cpu_s) / took_s,
+        cpu_share=cpu_s / took_s,
         read_times=(last.read_bytes - first.read_bytes) / (topic.value_bytes + events * _KEY_BYTES),
         loopback_times=loopback / there.batch_bytes,
         resident_before_mib=first.resident_bytes / 2**20,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from processor.errors import InvalidEvent, InvalidStateRecord, Reason
 from processor.profile.dead_letter import DeadLetter
 from processor.profile.source_record import size_bytes
-from processor.profile.state_record import has_departed
+from processor.profile.state_record import has_departed, record_offset
 from processor.profile.unexpected import Failure, described, trace_of
 
 if TYPE_CHECKING:
@@ -74,7 +74,10 @@ class Batch:
 
 
 def merged_changes(batches: Sequence[Batch]) -> dict[bytes, bytes]:
-    """The latest state record of each profile that consecutive batches changed, in the order of their offsets: a backfill's first."""
+    """The latest state record of each profile that consecutive batches changed, those of live events in the order of their offsets.
+
+    A backfill's all bear one offset. They stand before the others or behind them, so that the last record's offset is the highest.
+    """
     if len(batches) == 1:
         return batches[0].changes
     changes: dict[bytes, bytes] = {}
@@ -85,7 +88,9 @@ def merged_changes(batches: Sequence[Batch]) -> dict[bytes, bytes]:
             own.pop(profile, None)
             other.pop(profile, None)
             own[profile] = record
-    return again | changes if again else changes
+    if again and (not changes or _last_offset(changes) <= _last_offset(again)):
+        return changes | again
+    return again | changes
 
 
 class Again:
@@ -258,6 +263,10 @@ def process_again(
         if transition.removed:
             batch.removed += transition.removed
     return batch
+
+
+def _last_offset(changes: dict[bytes, bytes]) -> int:
+    return record_offset(changes[next(reversed(changes))])
 
 
 def _too_large(record: Record, what: str, size_bytes: int, where: str, max_bytes: int) -> DeadLetter:

@@ -41,6 +41,7 @@ def counters(observed: Observed) -> dict[str, float]:
         "retried": counted.retried.total(),
         "requests": counted.requests,
         "possibleDuplicates": counted.possible_duplicates,
+        "backfillsCompleted": backfills.completed,
         "backfillRead": backfills.read,
         "backfillReadBytes": backfills.read_bytes,
         "backfillProfiles": backfills.profiles,

@@ -35,6 +35,6 @@ def test_live_events_are_timed_with_and_without_a_backfill() -> None:
     assert set(found["windows"]) == {WITHOUT, SEGMENT, ATTRIBUTE}
     for window in found["windows"].values():
         assert 0 < window["samples"] < 200
-        assert 0 < window["p50_ms"] <= window["p99_ms"] <= window["max_ms"]
+        assert 0 < window["p50_ms"] <= window["p99_ms"]
     assert found["windows"][WITHOUT]["backfilled_per_s"] == 0
     assert found["windows"][ATTRIBUTE]["backfilled_per_s"] > 0

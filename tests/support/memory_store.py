@@ -95,6 +95,7 @@ class MemoryStore:
         """See `Store`."""
         self.records.clear()
         self._departed.clear()
+        self._marked.clear()
         self.position, self.highest_offset, self.stream = 0, -1, None
         self.changelog = self.consumed = self.backfill = None
 
