@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from aiokafka import ConsumerRecord
 
-    from processor.backfill.note import BackfillNote
     from processor.state.store import Store
     from processor.worker.state_changelog import StateChangelog
 
@@ -49,9 +48,11 @@ async def restore(
 
     """
     outdated: dict[bytes, int] = {}
+    # Of what is in the store already only its note knows, which stands behind the records that compaction has left.
+    number = 0 if store.position == 0 else _number(store)
     async with aclosing(changelog.read(partition, store.position, end)) as batches:
         async for records in batches:
-            await _apply(store, records, outdated)
+            number = await _apply(store, records, outdated, number)
             if store.trouble is not None:
                 raise StateUnavailable(store.trouble)  # else memory alone would take all of it
             on_progress(records[-1].offset + 1)
@@ -77,14 +78,31 @@ class _Batch(NamedTuple):
     """Profiles whose newest record may be older than the store's, and the changelog offset of that record."""
     own: dict[bytes, list[ConsumerRecord[bytes, bytes]]]
     """What the changelog notes for itself, by key."""
+    number: int | None
+    """The highest number that any record bears, in the store as well; None where that is not known."""
+
+
+class _Seen(NamedTuple):
+    """Of what a store has: the number with which its configuration began, the highest that records bear (None: not known), and the highest source offset."""
+
+    since: int
+    number: int | None
+    offset: int
 
 
 async def _apply(
-    store: Store, records: Sequence[ConsumerRecord[bytes, bytes]], outdated: dict[bytes, int]
-) -> None:
-    """Apply a batch; `outdated` are keys whose last record is not their newest, and its changelog offset."""
+    store: Store,
+    records: Sequence[ConsumerRecord[bytes, bytes]],
+    outdated: dict[bytes, int],
+    number: int | None,
+) -> int | None:
+    """Apply a batch; the highest number that records in the store bear, which was `number` before, None where it is not known.
+
+    `outdated` are keys whose last record is not their newest, and its changelog offset.
+    """
     note = None if store.backfill is None else decode_note(store.backfill)
-    batch = _read(records, note, store.highest_offset, outdated)
+    seen = _Seen(0 if note is None else note.since, number, store.highest_offset)
+    batch = _read(records, seen, outdated)
     changes = await _newer_than_stored(store, batch, outdated)
     streams, consumed, notes = [_values(batch.own, key) for key in (STREAM_KEY, CONSUMED_KEY, BACKFILL_KEY)]
     # Notes before the position that is behind them; a zombie's may come late.
@@ -98,23 +116,23 @@ async def _apply(
             outdated[BACKFILL_KEY] = batch.own[BACKFILL_KEY][-1].offset
     stream = streams[-1].decode() if streams else None
     await store.apply(changes, min(outdated.values(), default=records[-1].offset + 1), stream)
+    return batch.number if number is not None else _number(store)
+
+
+def _number(store: Store) -> int | None:
+    return None if store.backfill is None else decode_note(store.backfill).number
 
 
 def _values(own: dict[bytes, list[ConsumerRecord[bytes, bytes]]], key: bytes) -> list[bytes]:
     return [record.value or b"" for record in own.get(key, ())]
 
 
-def _read(
-    records: Sequence[ConsumerRecord[bytes, bytes]],
-    note: BackfillNote | None,
-    highest: int,
-    outdated: dict[bytes, int],
-) -> _Batch:
-    """Find the newest record of each profile; `note` and `highest`, a source offset, are the newest and the highest that the store has seen.
+def _read(records: Sequence[ConsumerRecord[bytes, bytes]], seen: _Seen, outdated: dict[bytes, int]) -> _Batch:
+    """Find the newest record of each profile; `seen` is of what the store has.
 
     What stands behind a note and was made under the configuration before it came late, from a member that had lost the partition.
     """
-    since, highest_number = (0, 0) if note is None else (note.since, note.number)
+    since, highest_number, highest = seen
     newest: dict[bytes, bytes] = {}
     orders: dict[bytes, tuple[int, int]] = {}
     doubtful: dict[bytes, int] = {}
@@ -132,15 +150,17 @@ def _read(
             outdated[key] = record.offset
             continue
         number, offset = order
-        if offset < highest or number < highest_number:
+        if highest_number is None or offset < highest or number < highest_number:
             doubtful[key] = record.offset
         else:
-            highest, highest_number = offset, number
+            highest = offset
             doubtful.pop(key, None)
+        if highest_number is not None and number > highest_number:
+            highest_number = number
         newest.pop(key, None)
         newest[key], orders[key] = state, order
         outdated.pop(key, None)
-    return _Batch(newest, doubtful, own)
+    return _Batch(newest, doubtful, own, highest_number)
 
 
 async def _newer_than_stored(store: Store, batch: _Batch, outdated: dict[bytes, int]) -> dict[bytes, bytes]:
