@@ -7,6 +7,7 @@ marked in the store, on disk: whatever a partition holds, no more than a chunk i
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -61,6 +62,7 @@ class LatestEvents:
         self._next: dict[bytes, Record] = {}
         self._found: dict[bytes, Record] = {}
         self._struck: set[bytes] = set()
+        self._marking = asyncio.Lock()
         self._offsets = _FIRST_OFFSETS
 
     @property
@@ -108,14 +110,16 @@ class LatestEvents:
             StateError: the store cannot be read or written.
 
         """
-        if self._struck:
-            struck, self._struck = self._struck, set()
-            try:
-                await self._store.mark(list(struck))
-            except BaseException:
-                # Broken off before the store had its turn: what is marked twice does no harm.
-                self._struck |= struck
-                raise
+        # One at a time: who asks the store next what is new must find there what another has begun to mark.
+        async with self._marking:
+            if self._struck:
+                struck, self._struck = self._struck, set()
+                try:
+                    await self._store.mark(list(struck))
+                except BaseException:
+                    # Broken off before the store had its turn: what is marked twice does no harm.
+                    self._struck |= struck
+                    raise
 
     async def read(self, history: SourceHistory, partition: int, span: Bounds) -> int:
         """Read the last chunk of a span, have what is found of it be next, and return where the chunk began.
@@ -177,6 +181,11 @@ class LatestEvents:
                     held_bytes += _held_bytes(record)
                 if self.has_struck_many:
                     await self.mark_struck()
+        # Where the source has lost its first events meanwhile, a profile's later event may have been among them.
+        first = (await history.bounds(partition)).begin
+        if first > span.begin:
+            for profile in [profile for profile, record in reading.items() if record.offset < first]:
+                del reading[profile]
         return _Chunk(begin, held_bytes, read_bytes)
 
 

@@ -21,8 +21,8 @@ class BackfillNote(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tr
 
     `number` counts the notes that were begun with: each backfill has one of its own, and of two notes the one with the
     higher number is the newer. `fingerprint` is that of the configuration which events are worked on under since, and
-    `former` the one before it. `request` is the last request that was heeded. `boundary` and `at_ms` are those of the
-    backfill that is under way; None where none has begun. `partitions` is how many Kafka's default partitioner spreads
+    `former` the one before it; `since` is the number of the note that began with it. `request` is the last request that was heeded. `boundary` and `at_ms` are those of the
+    backfill that is under way, or was when the configuration changed; None where none has begun. `partitions` is how many Kafka's default partitioner spreads
     profiles over, where state was moved to new ones: events that came before that may be of profiles whose state is elsewhere.
     """
 
@@ -34,6 +34,7 @@ class BackfillNote(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tr
     boundary: int | None = None
     at_ms: int | None = None
     partitions: int | None = None
+    since: int = 0
 
 
 _decode = msgspec.json.Decoder(BackfillNote).decode

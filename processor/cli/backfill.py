@@ -7,7 +7,7 @@ import json
 import signal
 import time
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
@@ -15,6 +15,7 @@ from rich.progress import Progress
 
 from processor.cli.console import errors, errors_printed, refuse, settings_or_refuse
 from processor.cli.files import DestinationOption, GovernanceOption, compiled
+from processor.errors import KafkaUnavailable
 from processor.operations.text_table import plain, show
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from processor.operations.backfill_dry_run_figures import DryRunFigures
     from processor.operations.backfill_requests import BackfillView
     from processor.settings import Settings
+
+_AGAIN_S: Final = 5.0
 
 backfill_app = typer.Typer(invoke_without_command=True)
 
@@ -167,12 +170,22 @@ async def _looked(settings: Settings, *, wait: bool) -> tuple[BackfillView, int 
     from processor.operations.backfill_requests import backfill_views, members_if_known
 
     done: int | None = None
-    async with aclosing(backfill_views(settings)) as views:
-        async for view in views:
-            if view.is_done or not wait:
-                return view, await members_if_known(settings)
-            now_done = sum(each.is_done for each in view.partitions)
-            if now_done != done:
-                done = now_done
-                errors.print(plain(f"complete: {done} of {len(view.partitions)} partitions"), highlight=False)
-    raise AssertionError("a topic is followed for ever")
+    while True:
+        try:
+            async with aclosing(backfill_views(settings)) as views:
+                async for view in views:
+                    if view.is_done or not wait:
+                        return view, await members_if_known(settings)
+                    now_done = sum(each.is_done for each in view.partitions)
+                    if now_done != done:
+                        done = now_done
+                        _note(f"complete: {done} of {len(view.partitions)} partitions")
+        except KafkaUnavailable as error:
+            if done is None:
+                raise
+            _note(f"{error}; trying again")
+            await asyncio.sleep(_AGAIN_S)
+
+
+def _note(text: str) -> None:
+    errors.print(plain(text), highlight=False)

@@ -10,6 +10,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka import errors as kafka
 
+from processor.errors import KafkaRefused
 from processor.kafka.client import client_options, errors_mapped
 from processor.kafka.client_lifecycle import connected
 from processor.kafka.consumer_state import end_of_gap
@@ -85,9 +86,17 @@ class SourceHistory:
             with taking(Room(_RECORDS_AT_ONCE, _UNPACKED_BYTES, {place.partition: _UNPACKED_BYTES})):
                 found: Mapping[TopicPartition, list[ConsumerRecord[bytes, bytes]]]
                 found = await self._consumer.getmany(place, timeout_ms=_WAIT_MS, max_records=_RECORDS_AT_ONCE)
-        except kafka.OffsetOutOfRangeError:
+        except kafka.OffsetOutOfRangeError as error:
+            begins, position = (
+                await self._consumer.beginning_offsets([place]),
+                await self._consumer.position(place),
+            )
+            if begins[place] <= position:
+                raise KafkaRefused(
+                    f"reading {self._topic}: partition {place.partition} ends before offset {position}, up to which it was "
+                    "read: it was cut short, or the topic was deleted and made anew"
+                ) from error
             # Retention, or somebody, has deleted what was there a moment ago.
-            begins = await self._consumer.beginning_offsets([place])
             log.warning(
                 "the source deleted events while a backfill read them",
                 partition=place.partition,

@@ -83,7 +83,7 @@ async def dry_run_backfill(
             async with _store(settings, shape, cluster, partition) as store:
                 if await _restored(changelog, partition, store, committed, plan.destination.exported_to):
                     await trial.look(partition, store, _taken_before(committed, partition, store))
-            figures.partitions_done += 1
+            figures.done()
             on_progress(figures)
     return figures
 
@@ -137,7 +137,7 @@ async def _restored(
 ) -> int:
     """Restore the partition's state, and return where its changelog ended: 0 where it has none."""
     bounds = await changelog.bounds(partition)
-    check_changelog(partition, committed.get(partition), bounds, bounds.begin)
+    check_changelog(partition, committed.get(partition), bounds, 0)
     await restore(changelog, partition, store, bounds.end, lambda _: None)
     check_stream(partition, store.stream, stream)
     return bounds.end
@@ -173,13 +173,12 @@ class _Trial:
         figures, note = self._figures, None if store.backfill is None else decode_note(store.backfill)
         figures.note(note, self._fingerprint)
         begin, end = await self._history.bounds(partition)
-        figures.untaken += max(end - boundary, 0)
         moved_to = None if note is None else note.partitions
         first: Read | None = None
 
         def count(read: Read) -> None:
             nonlocal first
-            figures.read += read.events
+            figures.add_read(read.events)
             if first is None or read.first_offset < first.first_offset:
                 first = read
 
@@ -192,10 +191,10 @@ class _Trial:
         down_to = min(boundary, end)
         while down_to > begin:
             down_to = await search.read(self._history, partition, Bounds(begin, down_to))
-            while search.found:
+            while search.advance():
                 await self._look_again(store, search.take(_EVENTS_AT_ONCE), again)
                 self._on_progress()
-        figures.unmet += await count_unmet(store)
+        figures.add_left(untaken=max(end - boundary, 0), unmet=await count_unmet(store))
         if begin > 0 and first is not None:
             figures.lacks_before(first.first_timestamp_ms)
 

@@ -49,6 +49,19 @@ class DryRunFigures:
             note is not None and note.is_complete and note.fingerprint == fingerprint
         )
 
+    def done(self) -> None:
+        """Count a partition that was looked at to its end."""
+        self.partitions_done += 1
+
+    def add_read(self, events: int) -> None:
+        """Count events that were read."""
+        self.read += events
+
+    def add_left(self, *, untaken: int, unmet: int) -> None:
+        """Count what of a partition was not looked at: offsets that are not taken, and profiles without an event."""
+        self.untaken += untaken
+        self.unmet += unmet
+
     def add(self, batch: BatchAgain) -> None:
         """Count what came of the latest event of one profile."""
         self.profiles += 1

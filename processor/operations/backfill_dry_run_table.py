@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from processor.errors import Reason
+from processor.kinesis.connection import RECORD_BYTES_DEFAULT
 from processor.operations.text_table import plain, time_text
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ def dry_run_notes(figures: DryRunFigures) -> Iterator[str]:
     if figures.refused:
         reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(figures.refused.items()))
         yield f"Profiles that would stay as they are, for their latest event is refused: {reasons}."
+    if Reason.TOO_LARGE in figures.refused:
+        yield f"The stream is taken to accept records of {RECORD_BYTES_DEFAULT} bytes, key included: Kinesis was not asked."
     if figures.unmet:
         yield (
             f"{figures.unmet} profiles have state and no event in the source: they would stay as they are until their next event."

@@ -29,7 +29,7 @@ from processor.kafka.dead_letter_reader import open_reader
 from processor.kafka.offline_group import Kept, offline_group
 from processor.kafka.offsets import Bounds
 from processor.kafka.topics import open_topics
-from processor.profile.state_record import decode_record, encode_record, has_departed, record_order
+from processor.profile.state_record import decode_record, encode_record, has_departed, record_origin
 from processor.state.directory import StateDirectory
 from processor.state.overlay import Overlay
 from processor.state.store_contents import opened
@@ -244,7 +244,7 @@ class _Work:
             for partition, path in stores.items():
                 async with aclosing(self._leaving(partition, path)) as chunks:
                     async for chunk in chunks:
-                        gone = {key: Deletion(*record_order(record)) for key, record in chunk.items()}
+                        gone = {key: Deletion(*record_origin(record)) for key, record in chunk.items()}
                         await changelog.append(partition, gone)
                         deleted += len(gone)
                         self.on_progress("deleting where they were", deleted)

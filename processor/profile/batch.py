@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from processor.errors import InvalidEvent, InvalidStateRecord, Reason
 from processor.profile.dead_letter import DeadLetter
 from processor.profile.source_record import size_bytes
-from processor.profile.state_record import has_departed
+from processor.profile.state_record import has_departed, record_offset
 from processor.profile.unexpected import Failure, described, trace_of
 
 if TYPE_CHECKING:
@@ -74,7 +74,10 @@ class Batch:
 
 
 def merged_changes(batches: Sequence[Batch]) -> dict[bytes, bytes]:
-    """The latest state record of each profile that consecutive batches changed, in the order of their offsets: a backfill's first."""
+    """The latest state record of each profile that consecutive batches changed, those of live events in the order of their offsets.
+
+    A backfill's all bear one offset. They stand before the others or behind them, so that the last record's offset is the highest.
+    """
     if len(batches) == 1:
         return batches[0].changes
     changes: dict[bytes, bytes] = {}
@@ -85,7 +88,9 @@ def merged_changes(batches: Sequence[Batch]) -> dict[bytes, bytes]:
             own.pop(profile, None)
             other.pop(profile, None)
             own[profile] = record
-    return again | changes if again else changes
+    if again and (not changes or _last_offset(changes) <= _last_offset(again)):
+        return changes | again
+    return again | changes
 
 
 class Again:
@@ -142,9 +147,13 @@ class Limits:
 
 
 def process(
-    core: Core, states: dict[bytes, bytes | None], records: Sequence[Record], limits: Limits
+    core: Core,
+    states: dict[bytes, bytes | None],
+    records: Sequence[Record],
+    limits: Limits,
+    number: int = 0,
 ) -> Batch:
-    """Apply `records`, in order, to the states of their profiles, each of which must be there.
+    """Apply `records`, in order, to the states of their profiles, each of which must be there; `number` is that of the partition's note.
 
     An event whose export is larger than the stream takes, or whose state record is larger than the changelog
     takes, is dead-lettered and changes no state. So is one on which the core fails, however that may be: one event
@@ -172,6 +181,7 @@ def process(
                 timestamp_ms=record.timestamp,
                 offset=record.offset,
                 state=None if key is None else states[key],
+                backfill=number,
             )
             export = transition.export
             export_bytes = 0 if export is None else len(export.data) + len(export.partition_key.encode())
@@ -253,6 +263,10 @@ def process_again(
         if transition.removed:
             batch.removed += transition.removed
     return batch
+
+
+def _last_offset(changes: dict[bytes, bytes]) -> int:
+    return record_offset(changes[next(reversed(changes))])
 
 
 def _too_large(record: Record, what: str, size_bytes: int, where: str, max_bytes: int) -> DeadLetter:

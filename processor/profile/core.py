@@ -162,10 +162,12 @@ class Core:
         timestamp_ms: int,
         offset: int,
         state: bytes | None,
+        backfill: int = 0,
     ) -> Transition:
         """Apply one event to its profile's state record (None where there is none).
 
-        An event at or below the state's offset is skipped.
+        An event at or below the state's offset is skipped. The next state record bears `backfill`, the number of the partition's
+        note.
 
         Raises:
             InvalidEvent: the event breaks the event format; nothing changes.
@@ -175,7 +177,9 @@ class Core:
         previous = NOTHING_EXPORTED if state is None else decode_record(state)
         if offset <= previous.offset:
             return SKIPPED
-        return self._applied(previous, key, value, headers, timestamp_ms=timestamp_ms, offset=offset)
+        return self._applied(
+            previous, key, value, headers, timestamp_ms=timestamp_ms, offset=offset, backfill=backfill
+        )
 
     def apply_again(
         self,

@@ -4,12 +4,13 @@ Byte 0 is the version, 1. The rest is a MessagePack array:
 
     [offset, attributes, identities, memberships]              a member of at least one mapped segment
     [offset]                                                    a profile that left its last segment
-    [offset, attributes, identities, memberships, backfill]    as the first, made by a backfill
-    [offset, backfill]                                          as the second, made by a backfill
+    [offset, attributes, identities, memberships, backfill]    as the first, where there was a backfill before
+    [offset, backfill]                                          as the second, where there was one
 
 * offset: the source offset of the event that made the record; of one that a backfill made, the offset before which it looked at all
-* backfill: its number, 1 or more: of two records of one offset that with the higher number is the newer, for all that
-  a backfill makes has one offset, and an event may have it as well
+* backfill: the number of the partition's `BackfillNote` when the record was made, by an event or by a backfill. Of two records
+  that with the higher number is the newer, whatever their offsets: a member that has lost the partition, and appends late what
+  it made under another configuration, has read an older note. All that one backfill makes has one offset
 * attributes: binary, 12 bytes an exported attribute: 4 that name its path, 8 of its value's digest
 * identities: binary, the exported `identityMap` as JSON
 * memberships: {segment key: lastQualificationTime}, where the key of a platform segment is its id, of another
@@ -101,7 +102,18 @@ def record_offset(state: bytes) -> int:
 
 
 def record_order(state: bytes) -> tuple[int, int]:
-    """What the records of a profile are ordered by: source offset, then number of the backfill, 0 where an event made the record.
+    """What the records of a profile are ordered by: the number of the partition's note when it was made, then its source offset.
+
+    Raises:
+        InvalidStateRecord: another version's record, or no record at all.
+
+    """
+    offset, number = record_origin(state)
+    return number, offset
+
+
+def record_origin(state: bytes) -> tuple[int, int]:
+    """The source offset of a record's bytes, and the number of the partition's note when it was made, 0 before the first backfill.
 
     Raises:
         InvalidStateRecord: another version's record, or no record at all.
@@ -118,6 +130,19 @@ def record_order(state: bytes) -> tuple[int, int]:
         return _decode_offset(state[1:]).offset, 0
     except msgspec.MsgspecError as error:
         raise _damaged(error) from error
+
+
+def numbered(state: bytes, number: int) -> bytes:
+    """The record that says the same, and bears another number of the partition's note.
+
+    Raises:
+        InvalidStateRecord: another version's record, or no record at all.
+
+    """
+    record = decode_record(state)
+    if has_departed(state):
+        return encode_departed(record.offset, number)
+    return encode_record(msgspec.structs.replace(record, backfill=number))
 
 
 def segment_key(segment: Segment) -> str:

@@ -56,11 +56,16 @@ class BackfillControl:
         """What the topic says; None until all of it was read once."""
         self._troubles: dict[str, str] = {}
 
-    async def run(self) -> None:
-        """Follow and tell, until cancelled."""
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follow and tell, until `stop` is set: a worker that drains has nothing to begin, and its clients are left meanwhile."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._endlessly(self._follow, UNHEARD), name="backfill-requests")
-            tasks.create_task(self._endlessly(self._tell, UNTOLD), name="backfill-progress")
+            both = [
+                tasks.create_task(self._endlessly(self._follow, UNHEARD), name="backfill-requests"),
+                tasks.create_task(self._endlessly(self._tell, UNTOLD), name="backfill-progress"),
+            ]
+            await stop.wait()
+            for task in both:
+                task.cancel()
 
     async def _endlessly(self, work: Callable[[], Awaitable[None]], trouble: str) -> None:
         while True:

@@ -97,7 +97,7 @@ async def run_service(
         # It fails with nothing: no one has to look.
         telling = Telling(status.backfills, lambda: pipeline.backfill_notes, settings.kafka.client_id)
         control = BackfillControl(settings, telling, pipeline.request)
-        await stack.enter_async_context(in_background(control.run()))
+        await stack.enter_async_context(in_background(control.run(stop)))
         stall_s = settings.service.stall_timeout_ms / 1000
         fresh = Fresh(
             lambda: check_group(settings.kafka),

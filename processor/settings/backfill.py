@@ -30,5 +30,5 @@ class BackfillSettings(Group):
     backfill_topic: Annotated[str, AfterValidator(topic_name)] = Field(
         "",
         description="The small compacted topic by which `processor backfill` reaches the workers, of this group and topic alone; "
-        "`<group>-<topic>-backfill` where unset.",
+        "`<group>-<topic>-backfill` where unset, or, where Kafka takes no such name, `<changelog>-backfill`.",
     )

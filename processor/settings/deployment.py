@@ -39,7 +39,8 @@ class Settings:
     @property
     def backfill_topic(self) -> str:
         """The topic of requests for backfills, and of how far they are."""
-        return self.backfills.backfill_topic or backfill_topic_of(self.kafka.group, self.kafka.topic)
+        given = self.backfills.backfill_topic
+        return given or backfill_topic_of(self.kafka.group, self.kafka.topic, self.changelog_topic)
 
     def of_worker(self, index: int) -> Settings:
         """The settings of one of several workers, or of the only one: its names are its own.

@@ -19,6 +19,7 @@ _GROUP: Final = "PROCESSOR_KAFKA_GROUP"
 _LETTERS: Final = "PROCESSOR_KAFKA_DEAD_LETTER_TOPIC"
 _CHANGELOG: Final = "PROCESSOR_STATE_CHANGELOG_TOPIC"
 _BACKFILL: Final = "PROCESSOR_BACKFILL_TOPIC"
+_BACKFILL_SUFFIX: Final = "-backfill"
 _FOREIGN: Final = re.compile(r"[^a-zA-Z0-9._-]")
 _REMEDY: Final = "Kafka's names have letters of ASCII, digits, '.', '_' and '-'"
 
@@ -58,9 +59,15 @@ def changelog_of(group: str, topic: str) -> str:
     return f"{group}-{topic}-state"
 
 
-def backfill_topic_of(group: str, topic: str) -> str:
-    """What the topic of backfills is called where nothing names it."""
-    return f"{group}-{topic}-backfill"
+def backfill_topic_of(group: str, topic: str, changelog: str) -> str:
+    """What the topic of backfills is called where nothing names it: after the changelog, where Kafka takes no name of the group's.
+
+    A changelog that was named for that reason must be enough: deployments from before this topic have no name for it.
+    """
+    name = f"{group}-{topic}{_BACKFILL_SUFFIX}"
+    if trouble_with_topic(name) is None:
+        return name
+    return changelog[: CHARACTERS_MAX - len(_BACKFILL_SUFFIX)] + _BACKFILL_SUFFIX
 
 
 def topic_problems(environ: Mapping[str, str]) -> list[Problem]:
@@ -74,15 +81,13 @@ def topic_problems(environ: Mapping[str, str]) -> list[Problem]:
     problems, named = [], {_TOPIC: topic}
     following = [(_LETTERS, "<topic>-dead-letters", dead_letter_topic_of(topic), "")]
     if group:
-        following += [
-            (_CHANGELOG, "<group>-<topic>-state", changelog_of(group, topic), f", or rename {_GROUP}"),
-            (
-                _BACKFILL,
-                "<group>-<topic>-backfill",
-                backfill_topic_of(group, topic),
-                f", or rename {_GROUP}",
-            ),
-        ]
+        changelog = environ.get(_CHANGELOG) or changelog_of(group, topic)
+        following.append(
+            (_CHANGELOG, "<group>-<topic>-state", changelog_of(group, topic), f", or rename {_GROUP}")
+        )
+        backfills = backfill_topic_of(group, topic, changelog)
+        if trouble_with_topic(backfills) is None:  # else it follows from a changelog that is reported
+            following.append((_BACKFILL, "", backfills, ""))
     for variable, form, follows, otherwise in following:
         name = environ.get(variable) or follows
         trouble = None if environ.get(variable) else trouble_with_topic(name)

@@ -30,7 +30,7 @@ import xxhash
 from rocksdict import WriteBatch
 
 from processor.errors import StateError, StateUnavailable
-from processor.profile.state_record import encode_departed, has_departed, record_offset, record_order
+from processor.profile.state_record import encode_departed, has_departed, record_offset, record_origin
 from processor.state.record_cache import HotRecords
 from processor.state.store import Departed
 from processor.state.store_errors import is_damage, state_error
@@ -275,18 +275,22 @@ class RocksStore:
         put = batch.put
         for profile, record in unwritten.records.items():
             put(profile, record)
-        for profile, offset in unwritten.departed.items():
-            put(DEPARTED_PREFIX + NUMBER.pack(offset) + profile, b"")
         for key, value in unwritten.keys.items():
             if value is None:
                 batch.delete(key)
             else:
                 put(key, value)
+        # Behind what is deleted: a backfill may have a profile depart once more at the offset that it was purged at.
+        for profile, offset in unwritten.departed.items():
+            put(DEPARTED_PREFIX + NUMBER.pack(offset) + profile, b"")
         self._database.write(batch)
 
     def _read(self, profiles: list[bytes]) -> dict[bytes, bytes | None]:
         records: Any = self._database.get([*profiles])
-        return dict(zip(profiles, records, strict=True))
+        found: dict[bytes, bytes | None] = dict(zip(profiles, records, strict=True))
+        # An event's key may be any bytes, those of the store's own keys as well.
+        found.update(dict.fromkeys([each for each in profiles if each.startswith(_OWN_KEYS)]))
+        return found
 
     def _clear(self) -> None:
         identity = self._database.get(IDENTITY_KEY)
@@ -304,7 +308,7 @@ class RocksStore:
                 return found
             record = None if profile in unwritten.records else self._database.get(profile)
             if record is not None and has_departed(record) and record_offset(record) == departed_at:
-                found.append(Departed(profile, *record_order(record)))
+                found.append(Departed(profile, *record_origin(record)))
             else:  # it came back meanwhile
                 self._database.delete(key)
         self._may_hold_departed = bool(found)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from processor.profile.state_record import has_departed, record_offset, record_order
+from processor.profile.state_record import has_departed, record_offset, record_origin
 from processor.state.record_cache import ENTRY_OVERHEAD_BYTES
 from processor.state.store import Departed
 
@@ -81,7 +81,7 @@ class Unwritten:
     def departed_before(self, offset: int, limit: int) -> list[Departed]:
         """Profiles that departed at a source offset below `offset`, oldest first."""
         found = [
-            Departed(profile, *record_order(self.records[profile]))
+            Departed(profile, *record_origin(self.records[profile]))
             for profile, departed_at in self.departed.items()
             if departed_at < offset
         ]

@@ -12,13 +12,14 @@ import math
 import time
 from contextlib import aclosing
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import structlog
 
 from processor.backfill.note import decode_note
 from processor.errors import KafkaError, StateRefused
 from processor.kafka.changelog import BACKFILL_KEY, CONSUMED_KEY, OWN_KEYS, RESTORED_BY, Deletion
+from processor.profile.state_record import numbered, record_origin
 from processor.waiting.retry import Delays, retried
 
 if TYPE_CHECKING:
@@ -122,8 +123,9 @@ class Checkpoint:
         log.warning("an intruder appended to the changelog", partition=self._partition, records=len(profiles))
         self._status.intruded(len(profiles))
         async with self._one_at_a_time:
-            reached = await self._appended(await self._own_state(profiles), position)
-            await self._state.store.apply({}, reached)
+            own = await self._own_state(profiles)
+            reached = await self._appended(own.entries, position)
+            await self._state.store.apply(own.renumbered, reached)
 
     async def purge_departed(self, committed_offset: int) -> bool:
         """Delete some profiles that departed before `committed_offset`: no replay comes back to them.
@@ -146,7 +148,8 @@ class Checkpoint:
 
     async def _appended(self, entries: Mapping[bytes, bytes | Deletion], position: int) -> int:
         """The changelog offset after `entries`, and after what a gap between `position` and them made necessary."""
-        again = entries
+        again, store = entries, self._state.store
+        renumbered: dict[bytes, bytes] = {}
         while True:
             foreign: set[bytes] = set()
             for span in await self._retried(partial(self._changelog.append, self._partition, again)):
@@ -160,11 +163,15 @@ class Checkpoint:
                     foreign |= await self._retried(partial(self._intruder_profiles, position, span.first))
                 position = span.end
             if not foreign:
+                if renumbered:
+                    # Not up to the new position: the store has no `entries` yet.
+                    await store.apply(renumbered, store.position)
                 return position
             # Also those that were appended now: between the batches of one append, and where Kafka does not say where a
             # batch is, an intruder's record may stand behind ours. The store has no `entries` yet.
             own = await self._own_state(foreign - entries.keys())
-            again = own | {profile: entries[profile] for profile in foreign & entries.keys()}
+            renumbered |= own.renumbered
+            again = own.entries | {profile: entries[profile] for profile in foreign & entries.keys()}
 
     async def _intruder_profiles(self, start: int, end: int) -> set[bytes]:
         log.warning("an intruder appended to the changelog", partition=self._partition, records=end - start)
@@ -185,16 +192,31 @@ class Checkpoint:
         self._status.unhealthy(CONDITION, str(error), self._partition)
         log.warning("the changelog failed, trying again", partition=self._partition, reason=str(error))
 
-    async def _own_state(self, keys: Collection[bytes]) -> dict[bytes, bytes | Deletion]:
-        """This owner's records of profiles, and its note of backfills where its key is among `keys`."""
-        store = self._state.store
-        note = store.backfill
-        # Behind all that any backfill so far has made of them.
-        nothing = Deletion(store.highest_offset, 0 if note is None else decode_note(note).number)
-        states = await store.get_many([key for key in keys if key != BACKFILL_KEY])
-        own: dict[bytes, bytes | Deletion] = {
-            profile: nothing if record is None else record for profile, record in states.items()
-        }
-        if note is not None and BACKFILL_KEY in keys:
-            own[BACKFILL_KEY] = note
+    async def _own_state(self, keys: Collection[bytes]) -> _Own:
+        """This owner's records of profiles, and its note of backfills where its key is among `keys`.
+
+        They bear the number at least with which the configuration of now began, and so are newer than what an intruder made under
+        another one.
+        """
+        store, holds = self._state.store, self._state.holds
+        note = None if store.backfill is None else decode_note(store.backfill)
+        since, number = (0, 0) if note is None else (note.since, note.number)
+        own = _Own({}, {})
+        for profile, record in (await store.get_many([key for key in keys if key != BACKFILL_KEY])).items():
+            if record is None:
+                # A change of it that is under way must be newer than this; without one, this is behind all backfills so far.
+                own.entries[profile] = Deletion(store.highest_offset, since if holds(profile) else number)
+            elif record_origin(record)[1] >= since:
+                own.entries[profile] = record
+            else:
+                own.entries[profile] = own.renumbered[profile] = numbered(record, since)
+        if store.backfill is not None and BACKFILL_KEY in keys:
+            own.entries[BACKFILL_KEY] = store.backfill
         return own
+
+
+class _Own(NamedTuple):
+    """What an owner appends again, and the records of it that its store has with an older number."""
+
+    entries: dict[bytes, bytes | Deletion]
+    renumbered: dict[bytes, bytes]

@@ -70,7 +70,11 @@ class Completeness:
                     False,
                     former=note.fingerprint,
                     request=note.request,
+                    # What was under way was wanted, and is as it was asked for: it begins anew, under what is followed now.
+                    boundary=note.boundary,
+                    at_ms=note.at_ms,
                     partitions=note.partitions,
+                    since=note.number + 1,
                 )
             )
 

@@ -113,6 +113,8 @@ class Partition:
         self._to_settle = asyncio.Event()
         self._departures = Departures(stages.checkpoint)
         self._dead_letters = DeadLetterStage(number, stages.limit, stages.write_dead_letters, status)
+        self._none_in_flight = asyncio.Event()
+        self._none_in_flight.set()
         self._idle = asyncio.Event()
         self._idle.set()
         self._is_released = False
@@ -256,6 +258,8 @@ class Partition:
         while self._followed is not self._stages.core:
             core = self._stages.core
             if self._backfill is not None and not self._is_released:
+                # Behind the note stands nothing that was made before it: a restore knows by that what came late.
+                await self._none_in_flight.wait()
                 await self._backfill.work_under(core.fingerprint)
             self._followed = core
 
@@ -315,7 +319,8 @@ class Partition:
     async def _begin(self, records: Sequence[Record], states: dict[bytes, bytes | None]) -> None:
         span = self._tracer.begin(self.number, records)
         began_s = time.perf_counter()
-        batch = process(self._core, states, records, self._limits)
+        number = 0 if self._backfill is None else self._backfill.number
+        batch = process(self._core, states, records, self._limits, number)
         self._status.processed(batch, time.perf_counter() - began_s)
         self._worked_offset = batch.next_offset
         self._live_in_flight += 1
@@ -335,6 +340,7 @@ class Partition:
         self._stages.state.put(batch.changes)
         ticket = Ticket(batch.exports, self.number, is_followed=is_followed)
         self._in_flight.append((batch, ticket))
+        self._none_in_flight.clear()
         self._idle.clear()
         self._to_settle.set()
         await self._stages.writer.submit(ticket)
@@ -386,6 +392,8 @@ class Partition:
         self.waits_for = None
         for batch, ticket in settled:
             self._acknowledge(batch, len(ticket.rejections))
+        if not self._in_flight:
+            self._none_in_flight.set()
         self._note_if_idle()
         self._on_room()
 

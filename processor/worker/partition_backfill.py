@@ -78,6 +78,12 @@ class PartitionBackfill:
         self._worked_offset, self._on_ready = worked_offset, on_ready
 
     @property
+    def number(self) -> int:
+        """The number of the partition's note, which the state records bear that live events make; 0 before there is one."""
+        note = self._completeness.note
+        return 0 if note is None else note.number
+
+    @property
     def again(self) -> Again | None:
         """What the events that may be taken are to be taken as; None where no backfill is under way."""
         return None if self._under_way is None else self._under_way.again
@@ -99,13 +105,15 @@ class PartitionBackfill:
             self._news.set()
 
     async def work_under(self, fingerprint: str) -> None:
-        """Note that events are worked on under another configuration from now on; a backfill for the former one is broken off.
+        """Note which configuration events are worked on under from now on; a backfill for another one is broken off.
 
         Raises:
             StateError, StateRefused: the note cannot be kept.
 
         """
-        self.break_off()
+        note = self._completeness.note
+        if note is not None and note.fingerprint != fingerprint:
+            self.break_off()
         await self._completeness.work_under(fingerprint, self._request)
         self._news.set()
 
@@ -179,15 +187,18 @@ class PartitionBackfill:
                     reported = note, request
                     cause = Cause(note.fingerprint, note.former, request)
                     self._shared.backfills.due(self._partition, cause, is_off=is_held)
-                if not is_held and not self._is_stopped and self._worked_offset() >= self._caught_up_at:
-                    return note
-            self._is_waiting_for_offset = True
+                if not is_held and not self._is_stopped:
+                    if self._worked_offset() >= self._caught_up_at:
+                        return note
+                    self._is_waiting_for_offset = True
             await self._news.wait()
             self._is_waiting_for_offset = False
 
     async def _backfill(self, due: BackfillNote) -> None:
         shared, request = self._shared, self._request
         await self._store.clear_marks()
+        if self._is_stopped:
+            return  # released, while it waited for its turn or for the disk
         # Without a turn of the loop between them: what is worked on from this offset on strikes profiles out.
         run = BackfillRun(
             self._partition,
@@ -201,8 +212,10 @@ class PartitionBackfill:
         self._under_way = run
         at_ms = shared.clock_ms()
         begun = await self._completeness.begin(due, run.boundary, at_ms, request)
-        is_whole = begun is not None and await run.run(begun, at_ms, shared.open_history)
-        if begun is None or not is_whole:
+        if begun is None:
+            self.break_off()
+            return
+        if not await run.run(begun, at_ms, shared.open_history):
             return
         if run.lacks_some or shared.source_may_lack or due.partitions is not None:
             shared.backfills.unmet(self._partition, await count_unmet(self._store))

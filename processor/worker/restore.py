@@ -1,4 +1,4 @@
-"""Bringing a partition's store up to its changelog: for each profile the record with the highest source offset.
+"""Bringing a partition's store up to its changelog: for each profile its newest record (`record_order`).
 
 Not the last one: a member that has lost the partition may append late. Records come in the order of their
 source offsets but for such, so only what is lower than the highest so far needs a look at what is there.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING, NamedTuple
 
-from processor.backfill.note import newest
+from processor.backfill.note import decode_note, newest
 from processor.errors import StateUnavailable
 from processor.kafka.changelog import (
     BACKFILL_HEADER,
@@ -19,13 +19,14 @@ from processor.kafka.changelog import (
     OWN_KEYS,
     STREAM_KEY,
 )
-from processor.profile.state_record import encode_departed, record_order
+from processor.profile.state_record import encode_departed, record_offset, record_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from aiokafka import ConsumerRecord
 
+    from processor.backfill.note import BackfillNote
     from processor.state.store import Store
     from processor.worker.state_changelog import StateChangelog
 
@@ -82,17 +83,18 @@ async def _apply(
     store: Store, records: Sequence[ConsumerRecord[bytes, bytes]], outdated: dict[bytes, int]
 ) -> None:
     """Apply a batch; `outdated` are keys whose last record is not their newest, and its changelog offset."""
-    batch = _read(records, store.highest_offset, outdated)
+    note = None if store.backfill is None else decode_note(store.backfill)
+    batch = _read(records, note, store.highest_offset, outdated)
     changes = await _newer_than_stored(store, batch, outdated)
     streams, consumed, notes = [_values(batch.own, key) for key in (STREAM_KEY, CONSUMED_KEY, BACKFILL_KEY)]
     # Notes before the position that is behind them; a zombie's may come late.
     if consumed:
         store.note(consumed=max(store.consumed or 0, *map(int, consumed)))
     if notes:
-        note = newest([*([] if store.backfill is None else [store.backfill]), *notes])
-        store.note(backfill=note)
+        newest_note = newest([*([] if store.backfill is None else [store.backfill]), *notes])
+        store.note(backfill=newest_note)
         outdated.pop(BACKFILL_KEY, None)
-        if note != notes[-1]:
+        if newest_note != notes[-1]:
             outdated[BACKFILL_KEY] = batch.own[BACKFILL_KEY][-1].offset
     stream = streams[-1].decode() if streams else None
     await store.apply(changes, min(outdated.values(), default=records[-1].offset + 1), stream)
@@ -103,9 +105,16 @@ def _values(own: dict[bytes, list[ConsumerRecord[bytes, bytes]]], key: bytes) ->
 
 
 def _read(
-    records: Sequence[ConsumerRecord[bytes, bytes]], highest: int, outdated: dict[bytes, int]
+    records: Sequence[ConsumerRecord[bytes, bytes]],
+    note: BackfillNote | None,
+    highest: int,
+    outdated: dict[bytes, int],
 ) -> _Batch:
-    """Find the newest record of each profile; `highest` is the highest source offset that the store has seen."""
+    """Find the newest record of each profile; `note` and `highest`, a source offset, are the newest and the highest that the store has seen.
+
+    What stands behind a note and was made under the configuration before it came late, from a member that had lost the partition.
+    """
+    since, highest_number = (0, 0) if note is None else (note.since, note.number)
     newest: dict[bytes, bytes] = {}
     orders: dict[bytes, tuple[int, int]] = {}
     doubtful: dict[bytes, int] = {}
@@ -114,18 +123,19 @@ def _read(
         key = record.key or b""
         if key.startswith(OWN_KEYS):
             own.setdefault(key, []).append(record)
+            if key == BACKFILL_KEY:
+                since = max(since, decode_note(record.value or b"").since)
             continue
         state = state_of(record)
         order = record_order(state)
-        if key in orders and order < orders[key]:
+        if order[0] < since or (key in orders and order < orders[key]):
             outdated[key] = record.offset
             continue
-        offset, backfill = order
-        # All records of a backfill bear one offset, which may be an event's, too: only the store knows what came last.
-        if offset < highest or backfill:
+        number, offset = order
+        if offset < highest or number < highest_number:
             doubtful[key] = record.offset
         else:
-            highest = offset
+            highest, highest_number = offset, number
             doubtful.pop(key, None)
         newest.pop(key, None)
         newest[key], orders[key] = state, order
@@ -142,8 +152,8 @@ async def _newer_than_stored(store: Store, batch: _Batch, outdated: dict[bytes, 
         if stored is not None and record_order(stored) > record_order(newest[profile]):
             del newest[profile]
             outdated[profile] = batch.doubtful[profile]
-    return dict(sorted(newest.items(), key=_order))
+    return dict(sorted(newest.items(), key=_source_offset))
 
 
-def _order(change: tuple[bytes, bytes]) -> tuple[int, int]:
-    return record_order(change[1])
+def _source_offset(change: tuple[bytes, bytes]) -> int:
+    return record_offset(change[1])

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 ALL = [name for group in GROUPS for name in variables(group)]
 CHANGELOG = "PROCESSOR_STATE_CHANGELOG_TOPIC"
+BACKFILL = "PROCESSOR_BACKFILL_TOPIC"
 LETTERS = "PROCESSOR_KAFKA_DEAD_LETTER_TOPIC"
 TOPIC = "PROCESSOR_KAFKA_TOPIC"
 GROUP = "PROCESSOR_KAFKA_GROUP"
@@ -50,17 +51,26 @@ def test_a_group_that_makes_no_topics_name_is_reported_with_the_setting_that_nam
     settings = load_settings({**NEEDED, GROUP: group, CHANGELOG: "exports.state"})
     assert settings.kafka.group == group
     assert settings.changelog_topic == "exports.state"
+    assert settings.backfill_topic == "exports.state-backfill"
+
+
+def test_the_topic_of_backfills_follows_from_group_and_topic_or_is_named() -> None:
+    assert load_settings(NEEDED).backfill_topic == "exports-profiles-backfill"
+    assert load_settings({**NEEDED, CHANGELOG: "state"}).backfill_topic == "exports-profiles-backfill"
+    assert load_settings({**NEEDED, BACKFILL: "asked"}).backfill_topic == "asked"
 
 
 def test_the_sum_of_group_and_topic_counts() -> None:
     fits = 249 - len("--state") - len("profiles")
-    assert len(load_settings({**NEEDED, GROUP: "g" * fits}).changelog_topic) == 249
+    settings = load_settings({**NEEDED, GROUP: "g" * fits})
+    assert len(settings.changelog_topic) == 249
+    assert len(settings.backfill_topic) == 249, "what started before must start on"
     (problem,) = refused(**{GROUP: "g" * (fits + 1)})
     assert "250 characters" in problem.message
 
 
 @pytest.mark.parametrize("name", ["a b", "a:b", "a/b", "ä", ".", "..", "a" * 250, "a,b", "a\u2028b", " a"])
-@pytest.mark.parametrize("variable", [TOPIC, LETTERS, CHANGELOG])
+@pytest.mark.parametrize("variable", [TOPIC, LETTERS, CHANGELOG, BACKFILL])
 def test_a_topic_that_kafka_refuses_is_reported(variable: str, name: str) -> None:
     assert next(problem.member for problem in refused(**{variable: name})) == variable
 
@@ -85,6 +95,11 @@ def test_all_that_is_wrong_with_names_is_reported_together() -> None:
         ({CHANGELOG: "profiles"}, CHANGELOG, TOPIC),
         ({CHANGELOG: "profiles-dead-letters"}, CHANGELOG, LETTERS),
         ({LETTERS: "exports-profiles-state"}, CHANGELOG, LETTERS),
+        ({BACKFILL: "profiles"}, BACKFILL, TOPIC),
+        ({BACKFILL: "profiles-dead-letters"}, BACKFILL, LETTERS),
+        ({BACKFILL: "exports-profiles-state"}, BACKFILL, CHANGELOG),
+        ({CHANGELOG: "exports-profiles-backfill"}, BACKFILL, CHANGELOG),
+        ({LETTERS: "exports-profiles-backfill"}, BACKFILL, LETTERS),
     ],
 )
 def test_two_topics_that_are_one_are_reported(environ: dict[str, str], member: str, other: str) -> None:

@@ -229,7 +229,7 @@ async def test_without_the_grant_of_the_topic_of_backfills_it_runs_and_says_so_u
     telling = Telling(backfills, dict, "worker")
     control = backfill_control.BackfillControl(settings, telling, heeded.append)
     with capture_logs() as lines:
-        async with in_background(control.run()):
+        async with in_background(control.run(asyncio.Event())):
             await until(lambda: heeded == [asked] and bool(warnings_of(lines, UNTOLD)))
     (untold,) = warnings_of(lines, UNTOLD)
     assert "an ACL is missing on the topic" in untold["reason"]

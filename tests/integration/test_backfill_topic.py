@@ -10,22 +10,28 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import NewTopic
 from structlog.testing import capture_logs
 
-from processor.backfill.messages import Request, Told, encoded
+from processor.backfill.messages import Request, Told, encoded, partition_key
 from processor.backfill.note import BackfillNote
 from processor.backfill.telling import Telling
+from processor.embedded import start_kafka
 from processor.errors import KafkaUnavailable
 from processor.operations.backfill_requests import ask_for_backfill, backfill_views
+from processor.operations.connection_checks import connection_checks
 from processor.service.backfill_control import BackfillControl
 from processor.telemetry.backfills import Backfills, Begun, Cause
+from tests.conftest import create_topic
 from tests.support.command import run
+from tests.support.compaction import is_gone, put, roll
 from tests.support.group import caught_up
 from tests.support.members import Member, Producer, changes, expected, member_environ
+from tests.support.numbered_changes import case
 from tests.support.scripted_kinesis import ScriptedKinesis
 from tests.support.served_kinesis import served
 from tests.support.topics import administered, delete, described
-from tests.support.world import settings_for, until
+from tests.support.world import plan_for, settings_for, until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -51,12 +57,11 @@ class Worker:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Worker]:
-        task = asyncio.create_task(self.control.run())
-        try:
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.control.run(stop))
             yield self
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
+            stop.set()
 
 
 async def append(settings: Settings, *records: tuple[bytes | None, bytes | None]) -> None:
@@ -216,6 +221,62 @@ async def test_a_topic_that_was_deleted_is_made_anew_and_followed_from_its_begin
         await delete(kafka, settings.backfill_topic)
         again = (await ask_for_backfill(settings, "")).request.id
         await until(lambda: worker.heeded == [asked, again])
+
+
+async def test_what_compaction_leaves_is_enough_also_where_it_took_the_end() -> None:
+    with start_kafka({"log.cleaner.backoff.ms": "100"}) as broker:
+        servers = broker.bootstrap_servers
+        await create_topic(servers, "events", partitions=3)
+        settings = settings_for(servers, "events")
+        topic = settings.backfill_topic
+        async with administered(servers) as admin:
+            compaction = {
+                "cleanup.policy": "compact",
+                "min.cleanable.dirty.ratio": "0.01",
+                "delete.retention.ms": "0",
+            }
+            await admin.create_topics([NewTopic(topic, 1, 1, topic_configs=compaction)])
+        requests = [(b"request", encoded(Request(f"id-{number}", number))) for number in range(50)]
+        told = Told("complete", "new", 1, request="id-49")
+        running = [
+            (partition_key(0), encoded(Told("running", "new", number, request="id-49")))
+            for number in range(50)
+        ]
+        await put(servers, topic, [*requests, *running, (partition_key(0), encoded(told))])
+        await put(servers, topic, [(partition_key(2), encoded(told)), (partition_key(2), None)])
+        end = len(requests) + len(running) + 3
+        await asyncio.to_thread(roll, broker, topic, end)
+        while not await is_gone(servers, topic, end - 1):
+            await asyncio.to_thread(roll, broker, topic, end)
+        found = await view(settings)
+        assert found.request is not None
+        assert found.request.id == "id-49"
+        assert [each.told for each in found.partitions] == [told, None, None]
+        worker = Worker(settings)
+        async with worker.running():
+            await until(lambda: worker.heeded == ["id-49"])
+            asked = (await ask_for_backfill(settings, "")).request.id
+            await until(lambda: worker.heeded == ["id-49", asked])
+
+
+async def test_a_topic_that_another_client_made_by_looking_is_used_and_warned_of(
+    kafka: str, topic: str
+) -> None:
+    settings = settings_for(kafka, topic)
+    async with administered(kafka) as admin:
+        await admin.create_topics([NewTopic(settings.backfill_topic, 3, 1)])
+    worker = Worker(settings)
+    with capture_logs() as lines:
+        async with worker.running():
+            asked = (await ask_for_backfill(settings, "")).request.id
+            await until(lambda: worker.heeded == [asked])
+    (reason,) = [line["reason"] for line in lines if line["event"] == "the topic of backfills forgets"]
+    assert "cleanup.policy=delete" in reason
+    async with served(ScriptedKinesis(random.Random(5))) as url:
+        checks = [each async for each in connection_checks(settings, plan_for(case(), "s", url))]
+    (warning,) = [each.warning for each in checks if each.warning]
+    assert reason == warning
+    assert not [each.trouble for each in checks if each.trouble]
 
 
 async def test_status_says_where_there_is_no_topic_yet_and_makes_none(kafka: str, topic: str) -> None:

@@ -17,6 +17,7 @@ from processor.embedded import start_kafka
 from processor.operations import dead_letters
 from processor.settings import load_settings
 from tests.deploy import kafka_tools
+from tests.support.compaction import is_gone, put, roll
 from tests.support.deploy_files import ROOT
 from tests.support.group import caught_up
 from tests.support.members import (
@@ -398,40 +399,3 @@ async def test_what_compaction_took_at_the_end_is_no_lag(
         await committed_up_to(servers, topic, end + len(more))
         assert "stalled" not in member.log.read_text()
     assert "gone" not in {profile for profile, _ in scripted.stored}
-
-
-def roll(broker: EmbeddedKafka, topic: str, end: int) -> None:
-    """Begin a new segment at the log's end: Kafka does with the next record, other brokers by the clock.
-
-    And have all that is before it compacted anew: a tombstone is taken by the pass after the one that dates it.
-    """
-    broker.stop()
-    (broker._directory / "data" / "cleaner-offset-checkpoint").unlink(missing_ok=True)
-    (broker._directory / "data" / f"{topic}-0" / f"{end:020d}.log").touch()
-    broker.restart()
-
-
-async def put(servers: str, topic: str, events: Sequence[Event]) -> None:
-    """Append without a producer's id: compaction would keep an empty batch to remember that by."""
-    producer = AIOKafkaProducer(bootstrap_servers=servers)
-    await producer.start()
-    for key, value in events:
-        await producer.send_and_wait(topic, key=key, value=value, partition=0)
-    await producer.stop()
-
-
-async def is_gone(servers: str, topic: str, offset: int) -> bool:
-    """Whether a log's last record, at `offset`, is compacted away soon."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=servers, fetch_max_wait_ms=50)
-    await consumer.start()
-    try:
-        place = TopicPartition(topic, 0)
-        consumer.assign([place])
-        for _ in range(5):
-            consumer.seek(place, offset)
-            if not await consumer.getmany(place, timeout_ms=500):
-                return True
-            await asyncio.sleep(0.5)
-        return False
-    finally:
-        await consumer.stop()

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
 from processor.errors import KafkaUnavailable
-from processor.kafka.changelog import OFFSET_HEADER, Deletion, Span
+from processor.kafka.changelog import BACKFILL_HEADER, OFFSET_HEADER, Deletion, Span
 from processor.kafka.offsets import Bounds
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class MemoryChangelog:
         for offset, (key, entry) in enumerate(entries.items(), start=first):
             if isinstance(entry, Deletion):
                 headers = [(OFFSET_HEADER, str(entry.offset).encode())]
+                if entry.backfill:
+                    headers.append((BACKFILL_HEADER, str(entry.backfill).encode()))
                 self.records.append(Kept(offset, key, None, headers))
             else:
                 self.records.append(Kept(offset, key, entry, []))

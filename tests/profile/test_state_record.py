@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,21 +16,35 @@ from processor.profile.state_record import (
     encode_departed,
     encode_record,
     has_departed,
+    record_offset,
+    record_order,
     segment_key,
     split_attributes,
 )
 from processor.profile.structs import StateRecord
 
-RECORDS = st.builds(
-    StateRecord,
-    offset=st.integers(0, 2**63 - 1),
-    attributes=st.binary(min_size=12, max_size=12),
-    identities=st.binary(),
-    memberships=st.dictionaries(st.text(), st.text()),
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+OFFSETS = st.integers(0, 2**63 - 1)
+BACKFILLS = st.integers(1, 2**31)
+MEMBERS = {
+    "offset": OFFSETS,
+    "attributes": st.binary(min_size=12, max_size=12),
+    "identities": st.binary(),
+    "memberships": st.dictionaries(st.text(), st.text()),
+}
+RECORDS = st.builds(StateRecord, **MEMBERS)
+OF_BACKFILLS = st.builds(StateRecord, **MEMBERS, backfill=BACKFILLS)
+ANY = st.one_of(
+    RECORDS.map(encode_record),
+    OF_BACKFILLS.map(encode_record),
+    OFFSETS.map(encode_departed),
+    st.builds(encode_departed, OFFSETS, BACKFILLS),
 )
 
 
-@given(RECORDS)
+@given(st.one_of(RECORDS, OF_BACKFILLS))
 def test_a_record_is_read_as_it_was_written(record: StateRecord) -> None:
     assert decode_record(encode_record(record)) == record
 
@@ -39,23 +56,96 @@ def test_a_profile_that_left_keeps_its_offset_alone(offset: int) -> None:
     assert decode_record(left) == StateRecord(offset)
 
 
-@given(RECORDS)
+@given(OFFSETS, BACKFILLS)
+def test_a_profile_that_a_backfill_took_out_keeps_its_offset_and_the_backfills_number(
+    offset: int, backfill: int
+) -> None:
+    left = encode_departed(offset, backfill)
+    assert has_departed(left)
+    assert decode_record(left) == StateRecord(offset, backfill=backfill)
+
+
+@given(st.one_of(RECORDS, OF_BACKFILLS))
 def test_a_member_is_not_taken_for_one_that_left(record: StateRecord) -> None:
     assert not has_departed(encode_record(record))
 
 
+EXAMPLE = StateRecord(7, b"pathdigested", b"{}", {"one": "t"})
+
+
+@pytest.mark.parametrize(
+    ("state", "text"),
+    [
+        pytest.param(
+            encode_record(EXAMPLE),
+            b"\x01\x94\x07\xc4\x0cpathdigested\xc4\x02{}\x81\xa3one\xa1t",
+            id="a member",
+        ),
+        pytest.param(encode_departed(7), b"\x01\x91\x07", id="one that left"),
+        pytest.param(
+            encode_record(StateRecord(7, b"pathdigested", b"{}", {"one": "t"}, 3)),
+            b"\x01\x95\x07\xc4\x0cpathdigested\xc4\x02{}\x81\xa3one\xa1t\x03",
+            id="a member, of a backfill",
+        ),
+        pytest.param(encode_departed(7, 3), b"\x01\x92\x07\x03", id="one that left, of a backfill"),
+    ],
+)
+def test_records_have_these_bytes_and_those_of_events_the_ones_that_they_had_before_there_were_backfills(
+    state: bytes, text: bytes
+) -> None:
+    assert state == text
+
+
+@given(ANY, ANY)
+def test_records_are_ordered_by_offset_and_then_by_backfill(one: bytes, other: bytes) -> None:
+    first, second = decode_record(one), decode_record(other)
+    assert (record_order(one) < record_order(other)) == (
+        (first.offset, first.backfill) < (second.offset, second.backfill)
+    )
+    assert record_offset(one) == first.offset == record_order(one)[0]
+
+
+@pytest.mark.parametrize(
+    "state", [encode_record(EXAMPLE), encode_departed(7)], ids=["a member", "one that left"]
+)
+def test_a_record_of_an_event_is_older_than_a_backfills_of_its_offset_and_newer_than_one_before(
+    state: bytes,
+) -> None:
+    assert record_order(encode_departed(6, 9)) < record_order(state) < record_order(encode_departed(7, 1))
+
+
+class BeforeBackfills(msgspec.Struct, array_like=True):
+    """A state record as releases read it that know of no backfill."""
+
+    offset: int
+    attributes: bytes = b""
+    identities: bytes = b"{}"
+    memberships: dict[str, str] = {}
+
+
+def test_an_earlier_release_reads_a_backfills_member_and_refuses_one_that_it_took_out() -> None:
+    decode = msgspec.msgpack.Decoder(BeforeBackfills).decode
+    of_backfill = StateRecord(7, b"pathdigested", b"{}", {"one": "t"}, 3)
+    assert decode(encode_record(of_backfill)[1:]) == decode(encode_record(EXAMPLE)[1:])
+    with pytest.raises(msgspec.ValidationError):
+        decode(encode_departed(7, 3)[1:])
+
+
+@pytest.mark.parametrize("read", [decode_record, record_offset, record_order])
 @pytest.mark.parametrize("state", [b"", b"\x00\x91\x01", b"\x02\x91\x01"])
-def test_another_version_is_refused_with_a_remedy(state: bytes) -> None:
+def test_another_version_is_refused_with_a_remedy(read: Callable[[bytes], object], state: bytes) -> None:
     with pytest.raises(InvalidStateRecord, match="this release reads version 1: run the release"):
-        decode_record(state)
+        read(state)
 
 
-@given(RECORDS, st.data())
-def test_a_record_that_is_cut_short_is_refused(record: StateRecord, data: st.DataObject) -> None:
-    whole = encode_record(record)
-    length = data.draw(st.integers(1, len(whole) - 1))
+@given(ANY, st.data())
+def test_a_record_that_is_cut_short_is_refused(whole: bytes, data: st.DataObject) -> None:
+    short = whole[: data.draw(st.integers(1, len(whole) - 1))]
     with pytest.raises(InvalidStateRecord, match="damaged"):
-        decode_record(whole[:length])
+        decode_record(short)
+    if whole[1] in b"\x92\x95":
+        with pytest.raises(InvalidStateRecord, match="damaged"):
+            record_order(short)
 
 
 def test_ids_of_two_namespaces_do_not_meet() -> None:

@@ -64,7 +64,10 @@ class Accepted(NamedTuple):
 
 
 def accepted(
-    choices: Sequence[Choice], events: Sequence[Event], observed: Iterable[bytes], rules: Rules = Rules()
+    choices: Sequence[Choice],
+    events: Sequence[Event],
+    observed: Iterable[bytes],
+    rules: Rules | None = None,
 ) -> Accepted:
     """What may have become of a profile once its consumer has seen `observed`, each of which is there once.
 
@@ -74,7 +77,7 @@ def accepted(
         Unaccepted: the first export that cannot have come next.
 
     """
-    automaton = _Automaton(choices, events, rules)
+    automaton = _Automaton(choices, events, rules or Rules())
     automaton.reach([Node(0, 0, None)])
     for place, data in enumerate(observed):
         if not automaton.see(data):
@@ -138,7 +141,7 @@ def _step(choice: Choice, event: Event, state: bytes | None, at: At) -> tuple[by
     except InvalidEvent:
         return None, state
     after = state if made.state is None else bare(made.state)
-    return made.export and made.export.data, after
+    return None if made.export is None else made.export.data, after
 
 
 class _Automaton:

@@ -56,10 +56,10 @@ def check_changed_outcome(world: World) -> None:
     if world.following.has_names and not world.following.goes_back:
         check_repeats(world)
     letters = dead_letters(world)
-    _check_invalid(world, {(*place,) for *place, why in letters if why != Reason.REJECTED.value})
-    _check_rejected(
-        world, profiles, found, {(*place,) for *place, why in letters if why == Reason.REJECTED.value}
-    )
+    rejected = {(number, offset) for number, offset, why in letters if why == Reason.REJECTED.value}
+    invalid = {(number, offset) for number, offset, why in letters if why != Reason.REJECTED.value}
+    _check_invalid(world, invalid)
+    _check_rejected(world, profiles, found, rejected)
 
 
 def _check_states(world: World, profiles: dict[bytes, _Profile], found: dict[bytes, Accepted]) -> None:
@@ -138,7 +138,7 @@ def _check_destination(world: World, key: bytes, profile: _Profile) -> None:
     if not profile.is_in_source or _view(choices[-1], latest, At.ITS_TIME) is None:
         return
     exports = [record.data for record in world.kinesis.stored if record.partition_key.encode() == key]
-    last = {exports[-1]} if exports else {None}
+    last: set[bytes | None] = {exports[-1]} if exports else {None}
     if exports and profile.partition in world.begun_again:
         # What was sent by who has lost the partition may come late, and be a repeat.
         last.add(profile.seen[-1])

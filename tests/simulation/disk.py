@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,6 +101,8 @@ class Store(MemoryStore):
         self._partition = partition
         self._rng = rng
         self.is_open = True
+        self._notes: list[Callable[[MemoryStore], None]] = []
+        """What the disk has with the next write."""
 
     def recall(self, profiles: Iterable[bytes], found: dict[bytes, bytes | None]) -> list[bytes]:
         # A cache that knows all or nothing: both ways of a look-up are gone.
@@ -117,9 +120,8 @@ class Store(MemoryStore):
         self, *, changelog: str | None = None, consumed: int | None = None, backfill: bytes | None = None
     ) -> None:
         super().note(changelog=changelog, consumed=consumed, backfill=backfill)
-        self._disk.write(
-            self._partition,
-            lambda store: MemoryStore.note(store, changelog=changelog, consumed=consumed, backfill=backfill),
+        self._notes.append(
+            lambda store: MemoryStore.note(store, changelog=changelog, consumed=consumed, backfill=backfill)
         )
 
     async def mark(self, profiles: Sequence[bytes]) -> set[bytes]:
@@ -158,6 +160,7 @@ class Store(MemoryStore):
         process, loop = PROCESS.get(), asyncio.get_running_loop()
         landed = loop.create_future()
         awaited = [landed]
+        writes, self._notes = [*self._notes, write], []
 
         def land() -> None:
             # A thread writes: it goes on when its task is cancelled, and ends when its process dies.
@@ -167,7 +170,7 @@ class Store(MemoryStore):
                 if self.trouble is None and self._disk.is_full():
                     self.trouble = _FULL
                 if self.trouble is None:
-                    self._disk.write(self._partition, write)
+                    self._disk.write(self._partition, partial(_all_written, writes))
                 for each in awaited:
                     if not each.done():
                         each.set_result(None)
@@ -188,6 +191,11 @@ def _copy(of: MemoryStore, to: MemoryStore) -> None:
     to.position, to.highest_offset, to.stream = of.position, of.highest_offset, of.stream
     to.changelog, to.consumed, to.backfill = of.changelog, of.consumed, of.backfill
     to._marked = set(of._marked)
+
+
+def _all_written(writes: Sequence[Callable[[MemoryStore], None]], store: MemoryStore) -> None:
+    for write in writes:
+        write(store)
 
 
 def _applied(store: MemoryStore, changes: Mapping[bytes, bytes], position: int, stream: str | None) -> None:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 _AMPLE_BYTES: Final = 1 << 40
 
 
-def _instead(owner: Any, name: str, made: Callable[[Any], Any]) -> Callable[[], AbstractContextManager[Any]]:
+def instead(owner: Any, name: str, made: Callable[[Any], Any]) -> Callable[[], AbstractContextManager[Any]]:
     """`made` of the original takes the place of `owner.name`."""
     return lambda: mock.patch.object(owner, name, made(getattr(owner, name)))
 
@@ -397,64 +397,62 @@ def _no_fence() -> Iterator[None]:
 
 
 MISTAKES: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
-    "offsets are committed before the changelog has the states": _instead(
+    "offsets are committed before the changelog has the states": instead(
         Partition, "_settle_some", _offsets_before_changelog
     ),
-    "the store is written before Kinesis acknowledges": _instead(Partition, "_begin", _store_before_kinesis),
-    "a failed record goes again after a later one of its profile": _instead(
+    "the store is written before Kinesis acknowledges": instead(Partition, "_begin", _store_before_kinesis),
+    "a failed record goes again after a later one of its profile": instead(
         Settlement, "_send_again", _failed_after_later
     ),
-    "the next batch does not see what is under way": _instead(Overlay, "put", _no_overlay),
-    "a batch is acknowledged with one record still in flight": _instead(
+    "the next batch does not see what is under way": instead(Overlay, "put", _no_overlay),
+    "a batch is acknowledged with one record still in flight": instead(
         Partition, "_settle_some", _acknowledged_too_early
     ),
-    "a zombie's commit is accepted": _instead(Group, "commit", _any_generation),
-    "a restore stops one record short": _instead(takeover, "restore", _one_record_short),
-    "a restore takes the last record, not the newest": _instead(restoring, "_apply", _last_record_wins),
-    "an append that was not answered counts as kept": _instead(Checkpoint, "_retried", _unanswered_is_kept),
-    "failures inside an answer are overlooked": _instead(Settlement, "_settle_some", _failures_overlooked),
-    "a whole call goes again for one record": _instead(Settlement, "answered", _whole_call_again),
-    "dead letters are dropped": _instead(DeadLetters, "write", _letters_dropped),
-    "offsets are committed one too far": _instead(Source, "commit", _commit_one_too_far),
-    "what is drained counts as acknowledged": _instead(Partition, "drain", _drained_means_done),
-    "a call that was cut off is forgotten": _instead(Retries, "now", _cancelled_calls_are_lost),
-    "what waits for a shard that closes is dropped": _instead(Lanes, "use", _moved_records_are_lost),
-    "a refused commit counts as committed": _instead(Commits, "commit", _commit_failure_is_success),
+    "a zombie's commit is accepted": instead(Group, "commit", _any_generation),
+    "a restore stops one record short": instead(takeover, "restore", _one_record_short),
+    "a restore takes the last record, not the newest": instead(restoring, "_apply", _last_record_wins),
+    "an append that was not answered counts as kept": instead(Checkpoint, "_retried", _unanswered_is_kept),
+    "failures inside an answer are overlooked": instead(Settlement, "_settle_some", _failures_overlooked),
+    "a whole call goes again for one record": instead(Settlement, "answered", _whole_call_again),
+    "dead letters are dropped": instead(DeadLetters, "write", _letters_dropped),
+    "offsets are committed one too far": instead(Source, "commit", _commit_one_too_far),
+    "what is drained counts as acknowledged": instead(Partition, "drain", _drained_means_done),
+    "a call that was cut off is forgotten": instead(Retries, "now", _cancelled_calls_are_lost),
+    "what waits for a shard that closes is dropped": instead(Lanes, "use", _moved_records_are_lost),
+    "a refused commit counts as committed": instead(Commits, "commit", _commit_failure_is_success),
     "a zombie begins calls": _no_fence,
-    "what a restore finds outdated is not reasserted": _instead(Checkpoint, "reassert", _never_reasserted),
-    "a partition without room is asked for more": _instead(Source, "poll", _room_overlooked),
-    "what is given back stays counted": _instead(Partition, "_give_back", _given_back_stays_counted),
-    "a shard may hold all of the buffer": _instead(Lanes, "_opened", _no_share_of_the_buffer),
-    "what moves to another shard stays counted where it was": _instead(
+    "what a restore finds outdated is not reasserted": instead(Checkpoint, "reassert", _never_reasserted),
+    "a partition without room is asked for more": instead(Source, "poll", _room_overlooked),
+    "what is given back stays counted": instead(Partition, "_give_back", _given_back_stays_counted),
+    "a shard may hold all of the buffer": instead(Lanes, "_opened", _no_share_of_the_buffer),
+    "what moves to another shard stays counted where it was": instead(
         Lanes, "_current_lane", _moved_stays_counted
     ),
-    "a rejected record leaves no letter": _instead(Settlement, "give_up", _rejected_leaves_no_letter),
-    "a record that is rejected alone is given up at once": _instead(
-        Bisection, "rejected", _confirmed_at_once
-    ),
-    "offsets behind the last event that are none are not committed": _instead(
+    "a rejected record leaves no letter": instead(Settlement, "give_up", _rejected_leaves_no_letter),
+    "a record that is rejected alone is given up at once": instead(Bisection, "rejected", _confirmed_at_once),
+    "offsets behind the last event that are none are not committed": instead(
         Partition, "pass_to", _only_events_are_committed
     ),
-    "what was read is passed while events of it are under way": _instead(
+    "what was read is passed while events of it are under way": instead(
         Partition, "pass_to", _passed_while_events_are_under_way
     ),
-    "what compaction took at the end is waited for": _instead(Source, "pass_gap", _gaps_are_waited_at),
-    "a record is given up on one proof": _instead(Bisection, "rejected", _one_proof_is_enough),
-    "nothing is sent again to see by": _instead(RepeatProbe, "begin", _nothing_is_sent_again),
-    "what is sent again does not take its profile's turn": _instead(
+    "what compaction took at the end is waited for": instead(Source, "pass_gap", _gaps_are_waited_at),
+    "a record is given up on one proof": instead(Bisection, "rejected", _one_proof_is_enough),
+    "nothing is sent again to see by": instead(RepeatProbe, "begin", _nothing_is_sent_again),
+    "what is sent again does not take its profile's turn": instead(
         ProfileOrder, "go_before", _sent_again_out_of_turn
     ),
-    "what is sent again outlives its partition": _instead(RepeatProbe, "release", _sent_again_is_not_let_go),
-    "an acknowledgement drops a later change of its profile": _instead(
+    "what is sent again outlives its partition": instead(RepeatProbe, "release", _sent_again_is_not_let_go),
+    "an acknowledgement drops a later change of its profile": instead(
         Overlay, "acknowledge", _later_change_is_dropped
     ),
-    "what is acknowledged during a look-up is not laid over it": _instead(
+    "what is acknowledged during a look-up is not laid over it": instead(
         Overlay, "acknowledge", _look_up_is_left_as_it_was
     ),
-    "calls outlive the partition that they are of": _instead(
+    "calls outlive the partition that they are of": instead(
         Calls, "cancel_abandoned", _calls_outlive_their_partition
     ),
-    "a shard that failed is never tried again": _instead(Lanes, "wait_s", _never_tried_again),
-    "an intruder is overlooked": _instead(Checkpoint, "_appended", _gaps_overlooked),
-    "a producer whose numbers have a gap is kept": _instead(IdempotentProducer, "_retire", _never_replaced),
+    "a shard that failed is never tried again": instead(Lanes, "wait_s", _never_tried_again),
+    "an intruder is overlooked": instead(Checkpoint, "_appended", _gaps_overlooked),
+    "a producer whose numbers have a gap is kept": instead(IdempotentProducer, "_retire", _never_replaced),
 }

@@ -74,7 +74,7 @@ def check_state(world: World, find_wrong: Callable[[int, dict[bytes, bytes]], se
 
 
 def restored_state(world: World, partition: int) -> dict[bytes, bytes]:
-    """As the naive reader of a changelog would have it: the newest wins, by source offset and backfill, the last among equals."""
+    """As the naive reader of a changelog would have it: the newest wins, by backfill and source offset, the last among equals."""
     newest: dict[bytes, bytes] = {}
     for record in world.broker.log(world.settings.changelog_topic, partition).records:
         if record.key is None or record.key.startswith(OWN_KEYS):

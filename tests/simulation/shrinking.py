@@ -96,7 +96,7 @@ def _fewer(what: _Part, life: Life, failing: Callable[[Life], Life | None]) -> L
         at = 0
         while at < len(items := getattr(life, what)):
             fewer = [*items[:at], *items[at + size :]]
-            found = failing(life._replace(**{what: fewer}))
+            found = failing(life._replace(**{what: fewer}))  # type: ignore[arg-type]  # one of the sequences
             life, at = (life, at + size) if found is None else (found, at)
     return life
 

@@ -46,7 +46,7 @@ def is_right(
     choices: Sequence[Choice],
     events: Sequence[Event],
     moves: Sequence[tuple[Choice, Event]],
-    rules: Rules = Rules(),
+    rules: Rules | None = None,
     *,
     is_in_source: bool = True,
 ) -> bool:

@@ -42,12 +42,12 @@ def event_of_all(key: bytes, number: int) -> Made:
 
 def _value(rng: random.Random, key: bytes, number: int, among: Iterable[str]) -> bytes:
     entries = {segment: _entry(number) for segment in among}
-    for segment in entries:
+    for entry in entries.values():
         if rng.random() < 0.1:
-            entries[segment]["status"] = "exited"
+            entry["status"] = "exited"
         if rng.random() < 0.1:
             # Between the events' time, which is 1970, and that of a backfill; or after both.
-            entries[segment]["validUntil"] = rng.choice(["2000-01-01T00:00:00Z", "2100-01-01T00:00:00Z"])
+            entry["validUntil"] = rng.choice(["2000-01-01T00:00:00Z", "2100-01-01T00:00:00Z"])
     if "four" in entries and rng.random() < 0.1:
         entries["four"]["status"] = "unheard of"
     identities = {"email": [{"id": f"{key.decode()}@example.com"}]} if rng.random() < 0.8 else None

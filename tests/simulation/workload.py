@@ -16,8 +16,8 @@ from aiokafka import ConsumerRecord
 from processor.profile.batch import Limits, process
 from processor.profile.state_record import has_departed
 from tests.simulation.configurations import STEADY, configuration
-from tests.simulation.varied_events import PROFILES as VARIED_PROFILES
 from tests.simulation.varied_events import LATER, event_of_all, varied_events
+from tests.simulation.varied_events import PROFILES as VARIED_PROFILES
 from tests.support.members import changes, plain
 from tests.support.naive_model import NaiveModel
 

@@ -32,7 +32,7 @@ from tests.simulation.workload import EVENTS, PARTITIONS, end_after, is_marked, 
 from tests.support.scripted_kinesis import Faults, ScriptedKinesis
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from processor.settings import Settings
     from tests.simulation.broker import Record
@@ -111,7 +111,7 @@ class World:
         """Partitions of which some work was lost, and done again."""
         self.rejected = set() if self.has_changes else self.workload.rejected(random.Random(seed + 4))
         """Exports that Kinesis never takes, of a life in which nothing changes."""
-        self._rejects = self.rejected.__contains__ if self.rejected else None
+        self._rejects: Callable[[bytes], bool] | None = self.rejected.__contains__ if self.rejected else None
         if self.has_changes:
             self._rejects = rejection(random.Random(seed + 4))
         self.refused: set[bytes] = set()
@@ -400,6 +400,7 @@ def _is_refusal(error: BaseException) -> bool:
 
 def _backfill_settings(rng: random.Random) -> BackfillSettings:
     return BackfillSettings(
+        backfill_topic="",
         backfill=rng.choice(["auto", "auto", "auto", "off"]),
         backfill_max_events_per_s=rng.choice([0, 0, 30, 200]),
     )

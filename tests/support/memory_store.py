@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from processor.profile.state_record import has_departed, record_offset, record_order
+from processor.profile.state_record import has_departed, record_offset, record_origin
 from processor.state.store import Departed
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class MemoryStore:
     async def departed_before(self, offset: int, limit: int) -> list[Departed]:
         """See `Store`."""
         found = [
-            Departed(profile, *record_order(self.records[profile]))
+            Departed(profile, *record_origin(self.records[profile]))
             for profile, departed_at in self._departed.items()
             if departed_at < offset
         ]
@@ -95,6 +95,7 @@ class MemoryStore:
         """See `Store`."""
         self.records.clear()
         self._departed.clear()
+        self._marked.clear()
         self.position, self.highest_offset, self.stream = 0, -1, None
         self.changelog = self.consumed = self.backfill = None
 

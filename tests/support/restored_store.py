@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from tests.kafka.model import MemoryChangelog
 
 
-def member(offset: int) -> bytes:
-    return encode_record(StateRecord(offset, memberships={"one": "t"}))
+def member(offset: int, backfill: int = 0) -> bytes:
+    return encode_record(StateRecord(offset, memberships={"one": "t"}, backfill=backfill))
 
 
 def restored(changelog: MemoryChangelog, *breaks: int) -> MemoryStore:
