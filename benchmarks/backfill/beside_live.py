@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from dataclasses import asdict, dataclass, replace
@@ -40,6 +41,8 @@ class Window:
     cpu_share: float
     backfilled_per_s: float
     """Profiles that the backfill looked at a second."""
+    load: float
+    """Who waited for a CPU meanwhile, this run's own included: the system's load of a minute."""
 
 
 def measure_beside_live(
@@ -67,12 +70,12 @@ def measure_beside_live(
             feeding.start()
             deployment.until(lambda look: look.received > topic.births)
             time.sleep(_WARM_UP_S)
-            windows = {WITHOUT: deployment.watch(seconds)}
+            windows, loads = {WITHOUT: deployment.watch(seconds)}, {WITHOUT: os.getloadavg()[0]}
             for name in (SEGMENT, ATTRIBUTE):
                 before = deployment.until(lambda _: True).complete
                 CASES[name](deployment, shape)
                 time.sleep(_SETTLE_S)
-                windows[name] = deployment.watch(seconds)
+                windows[name], loads[name] = deployment.watch(seconds), os.getloadavg()[0]
                 if windows[name][-1].complete >= before + PARTITIONS:
                     raise ContenderFailedError(
                         f"a backfill of {topic.births} profiles was over within {seconds:g} s: take more profiles"
@@ -85,11 +88,11 @@ def measure_beside_live(
     return {
         "rate": fed["rate"],
         "profiles": shape.profiles,
-        "windows": {name: asdict(_window(looks, answered)) for name, looks in windows.items()},
+        "windows": {name: asdict(_window(looks, answered, loads[name])) for name, looks in windows.items()},
     }
 
 
-def _window(looks: list[Look], answered: dict[float, float]) -> Window:
+def _window(looks: list[Look], answered: dict[float, float], load: float) -> Window:
     first, last = looks[0], looks[-1]
     took_s = last.at_s - first.at_s
     taken_ms = sorted(
@@ -111,4 +114,5 @@ def _window(looks: list[Look], answered: dict[float, float]) -> Window:
         lag_last_third=round(mean(look.lag for look in looks[-third:])),
         cpu_share=round((last.cpu_s - first.cpu_s) / took_s, 3),
         backfilled_per_s=round((last.profiles - first.profiles) / took_s),
+        load=round(load, 1),
     )
