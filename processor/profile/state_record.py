@@ -1,11 +1,11 @@
 """The state record: what was last exported for one profile, in bytes.
 
-Byte 0 is the version, 1. The rest is a MessagePack array:
+Byte 0 is the version, 1 or 2. The rest is a MessagePack array:
 
-    [offset, attributes, identities, memberships]              a member of at least one mapped segment
-    [offset]                                                    a profile that left its last segment
-    [offset, attributes, identities, memberships, backfill]    as the first, where there was a backfill before
-    [offset, backfill]                                          as the second, where there was one
+    1  [offset, attributes, identities, memberships]              a member of at least one mapped segment
+    1  [offset]                                                    a profile that left its last segment
+    2  [offset, attributes, identities, memberships, backfill]    as the first, where a backfill was due before
+    2  [offset, backfill]                                          as the second, where one was
 
 * offset: the source offset of the event that made the record; of one that a backfill made, the offset before which it looked at all
 * backfill: the number of the partition's `BackfillNote` when the record was made, by an event or by a backfill. Of two records
@@ -16,7 +16,8 @@ Byte 0 is the version, 1. The rest is a MessagePack array:
 * memberships: {segment key: lastQualificationTime}, where the key of a platform segment is its id, of another
   segment its namespace, a zero byte, and its id
 
-A reader refuses a version that it does not know: an older release never guesses at a newer one's state.
+A reader refuses a version that it does not know: an older release never guesses at a newer one's state. One that knows no
+backfills would make records that are taken for an older configuration's, so it is not to go on with these.
 """
 
 from __future__ import annotations
@@ -35,19 +36,19 @@ if TYPE_CHECKING:
 
 ATTRIBUTE_BYTES: Final = 12
 _PATH_BYTES: Final = 4
-_VERSION: Final = 1
-_VERSION_BYTE: Final = bytes([_VERSION])
-_TWO: Final = b"\x92"
-_FIVE: Final = b"\x95"
-_DEPARTED: Final = (0x91, 0x92)
-"""First bytes of MessagePack's arrays of one, two and five members."""
+_PLAIN: Final = 1
+_NUMBERED: Final = 2
+_PLAIN_BYTE: Final = bytes([_PLAIN])
+_NUMBERED_BYTE: Final = bytes([_NUMBERED])
+_DEPARTED: Final = {_PLAIN: 0x91, _NUMBERED: 0x92}
+"""Of a version, what the array of a profile that left begins with in MessagePack: it has one member, or two."""
 
 NOTHING_EXPORTED: Final = StateRecord(offset=-1)
 """The state of a profile that has none."""
 
 
 _decode_offset = msgspec.msgpack.Decoder(OffsetOnly).decode
-_decode_order = msgspec.msgpack.Decoder(OffsetAndBackfill).decode
+_decode_origin = msgspec.msgpack.Decoder(OffsetAndBackfill).decode
 _decode_departed = msgspec.msgpack.Decoder(DepartedInBackfill).decode
 _decode = msgspec.msgpack.Decoder(StateRecord).decode
 _encode = msgspec.msgpack.Encoder().encode
@@ -56,18 +57,18 @@ _encode = msgspec.msgpack.Encoder().encode
 def encode_record(record: StateRecord) -> bytes:
     """The record's bytes."""
     if record.backfill:
-        return _VERSION_BYTE + _encode(record)
-    return _VERSION_BYTE + _encode((record.offset, record.attributes, record.identities, record.memberships))
+        return _NUMBERED_BYTE + _encode(record)
+    return _PLAIN_BYTE + _encode((record.offset, record.attributes, record.identities, record.memberships))
 
 
 def encode_departed(offset: int, backfill: int = 0) -> bytes:
     """The bytes of the record that is kept, until its offset is committed, of a profile in no segment."""
-    return _VERSION_BYTE + _encode((offset, backfill) if backfill else (offset,))
+    return _NUMBERED_BYTE + _encode((offset, backfill)) if backfill else _PLAIN_BYTE + _encode((offset,))
 
 
 def has_departed(state: bytes) -> bool:
     """Whether these bytes are `encode_departed`'s."""
-    return len(state) > 1 and state[0] == _VERSION and state[1] in _DEPARTED
+    return len(state) > 1 and state[1] == _DEPARTED.get(state[0])
 
 
 def decode_record(state: bytes) -> StateRecord:
@@ -79,7 +80,7 @@ def decode_record(state: bytes) -> StateRecord:
     """
     _check_version(state)
     try:
-        if state[1:2] == _TWO:
+        if state[0] == _NUMBERED and has_departed(state):
             departed = _decode_departed(state[1:])
             return StateRecord(departed.offset, backfill=departed.backfill)
         return _decode(state[1:])
@@ -121,15 +122,12 @@ def record_origin(state: bytes) -> tuple[int, int]:
     """
     _check_version(state)
     try:
-        if state[1:2] == _FIVE:
-            order = _decode_order(state[1:])
-            return order.offset, order.backfill
-        if state[1:2] == _TWO:
-            departed = _decode_departed(state[1:])
-            return departed.offset, departed.backfill
-        return _decode_offset(state[1:]).offset, 0
+        if state[0] == _PLAIN:
+            return _decode_offset(state[1:]).offset, 0
+        origin = _decode_departed(state[1:]) if has_departed(state) else _decode_origin(state[1:])
     except msgspec.MsgspecError as error:
         raise _damaged(error) from error
+    return origin.offset, origin.backfill
 
 
 def numbered(state: bytes, number: int) -> bytes:
@@ -174,9 +172,9 @@ def split_attributes(attributes: bytes) -> dict[bytes, bytes]:
 
 
 def _check_version(state: bytes) -> None:
-    if not state or state[0] != _VERSION:
+    if not state or (state[0] != _PLAIN and state[0] != _NUMBERED):
         raise InvalidStateRecord(
-            f"a state record has version {state[0] if state else 'none'}, this release reads version 1: "
+            f"a state record has version {state[0] if state else 'none'}, this release reads versions 1 and 2: "
             "run the release that wrote it, or start a new consumer group"
         )
 

@@ -73,8 +73,8 @@ def test_members_of_a_new_segment_are_exported_and_their_records_bear_the_offset
     batch = again(state_of(*events), *events)
     assert statuses(batch) == {b"p": {"ups": "existing", "crm": "realized"}, b"r": {"crm": "realized"}}
     assert {profile: record_order(state) for profile, state in batch.changes.items()} == {
-        b"p": (99, 3),
-        b"r": (99, 3),
+        b"p": (3, 99),
+        b"r": (3, 99),
     }
     assert [record.offset for record in batch.exported] == [1, 3]
     assert (batch.number, batch.next_offset, batch.profiles, batch.refused) == (3, 100, 3, {})
@@ -225,5 +225,5 @@ def test_a_backfills_change_is_laid_over_a_live_one_and_a_live_one_over_a_backfi
         b"q": 9,
         b"r": 12,
     }
-    assert record_order(merged[b"p"]) == (9, 1)
-    assert record_order(merged[b"r"]) == (12, 0)
+    assert record_order(merged[b"p"]) == (1, 9)
+    assert record_order(merged[b"r"]) == (0, 12)
