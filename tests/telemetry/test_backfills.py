@@ -14,6 +14,7 @@ from processor.telemetry.backfill_report import (
     backfilling,
     left_s,
     still_s,
+    still_told,
 )
 from processor.telemetry.backfills import Backfills, Begun, Cause, utc
 
@@ -192,15 +193,19 @@ def test_how_long_it_takes_is_not_known_while_one_worker_does_not_know_it() -> N
 
 def test_what_has_ended_is_told_of_for_an_hour() -> None:
     life = Life()
-    assert backfilling([life.reports]) is None
+    assert backfilling([life.reports]) is None, "there is none"
     life.begin(0, cause=ASKED_FOR)
     life.backfills.complete(0)
-    life.now_s += 3_600
     assert life.told().causes == [("f" * 32, "f" * 32, "a-request")]
-    life.now_s += 1
-    assert backfilling([life.reports]) is None
     life.backfills.due(1, CHANGED, is_off=True)
-    assert life.told().causes == [("f" * 32, "e" * 32, None)], "the one that is complete is told of no more"
+    assert life.told().causes == [("f" * 32, "e" * 32, None)], (
+        "why the one that is complete was due is no matter now"
+    )
+    life.now_s += 3_600
+    assert len(still_told(life.reports)) == 2
+    life.now_s += 1
+    (left,) = still_told(life.reports)
+    assert left.partition == 1, "it is due, however long ago that was found"
 
 
 def test_the_log_says_what_is_due_and_why_when_it_began_and_what_came_of_it() -> None:
