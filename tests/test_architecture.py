@@ -37,6 +37,7 @@ LAYERS = (
     "kinesis",
     "state",
     "telemetry",
+    "flow_service",
     "configuration",
     "profile",
     "governance",

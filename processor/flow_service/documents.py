@@ -1,0 +1,188 @@
+"""JSON files, read as strictly as JSON is defined, and taken apart into the documents that they hold.
+
+A file holds one object of either service, a list of them (an array, or `items` or `children` of an answer), or what
+`processor flow-service export` prints: an object of request bodies, each under its call's name.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
+
+from processor.flow_service.findings import pointer
+from processor.flow_service.names import EVENT_HUBS_SPEC, PROFILE_SERVICE_SPEC
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from processor.flow_service.findings import Findings
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+
+_BYTES_MAX: Final = 64 << 20
+_DEPTH_MAX: Final = 60
+"""Our own files may be 64 levels deep, and put a document some levels down."""
+
+_CALL_NAME = re.compile(r"[0-9]{2,}-(post|put)-.+")
+_LISTS: Final = ("items", "children")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One object of either service, and where it stands."""
+
+    source: str
+    place: str
+    kind: str
+    tree: Mapping[str, Json]
+
+
+class _Members(dict[str, Json]):
+    """An object that remembers which of its members were given twice."""
+
+    repeated: tuple[str, ...] = ()
+
+
+def read_documents(content: bytes, source: str, found: Findings) -> list[Document]:
+    """The documents in a file's bytes; what is wrong with them is noted."""
+    tree, is_read = _parsed(content, source, found)
+    problems = len(found.problems)
+    if not is_read or not _is_sound(tree, source, found):
+        return []
+    documents = list(_taken_apart(tree, source, "", found))
+    if not documents and len(found.problems) == problems:
+        found.complain(source, "", "it holds no object", "Save what the API answers, whole")
+    return documents
+
+
+def _parsed(content: bytes, source: str, found: Findings) -> tuple[Json, bool]:
+    if len(content) > _BYTES_MAX:
+        found.complain(
+            source, "", f"it is larger than {_BYTES_MAX >> 20} MiB", "Save fewer objects in a file"
+        )
+        return None, False
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        found.complain(source, "", f"it is not UTF-8 at byte {error.start}", "Save it as UTF-8")
+        return None, False
+    if not text.strip():
+        found.complain(source, "", "it is empty", "Save what the API answers, whole")
+        return None, False
+    try:
+        tree: Json = json.loads(text, object_pairs_hook=_members, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        found.complain(
+            source,
+            "",
+            f"it is not JSON at column {error.colno}: {error.msg}",
+            "Mend the syntax",
+            error.lineno,
+        )
+    except RecursionError:
+        found.complain(source, "", "it is nested too deeply", "Save what the API answers, whole")
+    except ValueError as error:
+        found.complain(source, "", f"it is not JSON: {error}", "Mend the syntax")
+    else:
+        return tree, True
+    return None, False
+
+
+def _members(pairs: list[tuple[str, Json]]) -> _Members:
+    members = _Members(pairs)
+    if len(members) != len(pairs):
+        names = [name for name, _ in pairs]
+        members.repeated = tuple(sorted({name for name in names if names.count(name) > 1}))
+    return members
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
+
+
+def _is_sound(tree: Json, source: str, found: Findings) -> bool:
+    """Whether no member is given twice, no text has half a character, and nothing is too deep."""
+    problems = len(found.problems)
+    rest: list[tuple[tuple[str | int, ...], Json]] = [((), tree)]
+    while rest:
+        place, value = rest.pop()
+        if len(place) > _DEPTH_MAX:
+            found.complain(source, pointer(*place), "it is nested too deeply", "Write it out plainly")
+            break
+        if isinstance(value, _Members):
+            for name in value.repeated:
+                found.complain(source, pointer(*place, name), "it is given twice", "Keep one of them")
+            for _ in filter(_is_broken, value):
+                found.complain(source, pointer(*place), _BROKEN, "Write the character itself")
+            rest.extend(((*place, name), inner) for name, inner in reversed(value.items()))
+        elif isinstance(value, list):
+            rest.extend(((*place, index), value[index]) for index in reversed(range(len(value))))
+        elif isinstance(value, str) and _is_broken(value):
+            found.complain(source, pointer(*place), _BROKEN, "Write the character itself")
+    return len(found.problems) == problems
+
+
+_BROKEN: Final = "an escaped surrogate stands alone"
+
+
+def _is_broken(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _taken_apart(tree: Json, source: str, place: str, found: Findings) -> Iterator[Document]:
+    if isinstance(tree, list):
+        for index, value in enumerate(tree):
+            yield from _taken_apart(value, source, place + pointer(index), found)
+    elif not isinstance(tree, dict):
+        found.complain(source, place, "it is no object of either service", "Save what the API answers, whole")
+    elif tree and all(_CALL_NAME.fullmatch(name) for name in tree):
+        for name, value in tree.items():
+            yield from _taken_apart(value, source, place + pointer(name), found)
+    elif held := [name for name in _LISTS if isinstance(tree.get(name), list)]:
+        for name in held:
+            yield from _taken_apart(tree[name], source, place + pointer(name), found)
+        others = [name for name in tree if name not in held]
+        if others:
+            found.put_aside(source, place, f"{', '.join(others)}: the list's own, not an object's")
+    else:
+        kind = _kind(tree)
+        if kind is None:
+            found.complain(
+                source,
+                place,
+                f"it is no object that is known here (members: {', '.join(list(tree)[:8]) or 'none'})",
+                "Give connections, flows, policies or marketing actions as the API answers or takes them",
+            )
+        else:
+            yield Document(source, place, kind, tree)
+
+
+def _kind(tree: Mapping[str, Json]) -> str | None:
+    """What a document is, by the members that only such a one has."""
+    rules = (
+        ("patch", "op" in tree and "path" in tree),
+        ("policy", bool({"deny", "marketingActionRefs", "requires"} & tree.keys())),
+        ("core policies", "policyIds" in tree),
+        ("flow", bool({"flowSpec", "transformations", "targetConnectionIds"} & tree.keys())),
+        ("connection spec", bool({"authSpec", "sourceSpec", "targetSpec"} & tree.keys())),
+        ("source connection", "baseConnectionId" in tree and _spec(tree) == PROFILE_SERVICE_SPEC),
+        ("base connection of the platform", "auth" not in tree and _spec(tree) == PROFILE_SERVICE_SPEC),
+        ("event hubs", _spec(tree) == EVENT_HUBS_SPEC),
+        ("target connection", "baseConnectionId" in tree or _has_stream(tree)),
+        ("base connection", "auth" in tree or "connectionSpec" in tree),
+        ("answer", bool(tree) and tree.keys() <= {"id", "etag"}),
+        ("marketing action", "name" in tree),
+    )
+    return next((kind for kind, holds in rules if holds), None)
+
+
+def _spec(tree: Mapping[str, Json]) -> Json:
+    spec = tree.get("connectionSpec")
+    return spec.get("id") if isinstance(spec, dict) else None
+
+
+def _has_stream(tree: Mapping[str, Json]) -> bool:
+    params = tree.get("params")
+    return isinstance(params, dict) and "stream" in params

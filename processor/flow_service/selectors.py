@@ -1,0 +1,184 @@
+"""Mapped segments and attributes: a flow's selectors, and what the destination file has in their place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from processor.flow_service.findings import pointer
+from processor.flow_service.members import AttributeSelector, SegmentSelector, TransformationParams, fit
+from processor.flow_service.names import TRANSFORMATION
+from processor.governance.destination import PLATFORM_NAMESPACE
+from processor.profile.event import IDENTITIES, MEMBERSHIP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pydantic import JsonValue
+
+    from processor.configuration.destination_file import DestinationForm, SegmentForm
+    from processor.flow_service.documents import Document, Json
+    from processor.flow_service.file_text import Tree
+    from processor.flow_service.findings import Findings
+    from processor.flow_service.members import AttributeValue, Flow, SegmentValue, Selectors
+    from processor.flow_service.origins import Origins
+
+SEGMENT: Final = "PLATFORM_SEGMENT"
+ATTRIBUTE: Final = "JSON_PATH"
+_EXISTS: Final = "EXISTS"
+_MS_FROM: Final = 10**11
+"""As seconds this is in the year 5138, as milliseconds in 1973: a time below it is in seconds."""
+_DIGITS_MAX: Final = 16
+
+
+def mapped_segments(flow: Flow, document: Document, found: Findings, origins: Origins) -> list[Tree]:
+    """The destination file's `segments`, in the order of the flow's selectors."""
+    segments: list[Tree] = []
+    for selectors, place in _lists(flow, "segmentSelectors"):
+        for value, at in _typed(selectors, document.place + place, document, SEGMENT, found):
+            selector = fit(SegmentSelector, value, document.source, at, found)
+            if selector is not None:
+                origins.note(f"segments[{len(segments)}]", document.source, at)
+                segments.append(_segment(selector.value, document.source, at + "/value", found))
+    return segments
+
+
+def mapped_attributes(flow: Flow, document: Document, found: Findings, origins: Origins) -> list[Tree]:
+    """The destination file's `attributes`, in the order of the flow's selectors."""
+    attributes: list[Tree] = []
+    for selectors, place in _lists(flow, "profileSelectors"):
+        for value, at in _typed(selectors, document.place + place, document, ATTRIBUTE, found):
+            selector = fit(AttributeSelector, value, document.source, at, found)
+            if selector is None:
+                continue
+            attribute = selector.value
+            by_itself = attribute.path.partition(".")[0] in {MEMBERSHIP, IDENTITIES}
+            if by_itself:
+                found.put_aside(document.source, at, f"{attribute.path}: it is exported by itself")
+            elif attribute.operator not in {None, _EXISTS}:
+                found.leave_out(
+                    document.source,
+                    at,
+                    f"{attribute.path} is not mapped: the operator {attribute.operator} is not known here",
+                )
+            else:
+                origins.note(f"attributes[{len(attributes)}]", document.source, f"{at}/value/path")
+                attributes.append(attribute.path)
+                _check_mapping(attribute, document.source, f"{at}/value/mapping", found)
+    return attributes
+
+
+def transformations(form: DestinationForm, source: str, found: Findings) -> Json:
+    """A flow's `transformations` that map what the destination file does."""
+    return [
+        {
+            "name": TRANSFORMATION,
+            "params": {
+                "profileSelectors": {
+                    "selectors": [
+                        {"type": ATTRIBUTE, "value": {"path": path, "operator": _EXISTS}}
+                        for path in form.attributes
+                    ]
+                },
+                "segmentSelectors": {"selectors": list(_segment_selectors(form, source, found))},
+            },
+        }
+    ]
+
+
+def _lists(flow: Flow, member: str) -> Iterator[tuple[Selectors, str]]:
+    for index, each in enumerate(flow.transformations):
+        params = each.params or TransformationParams()
+        selectors = params.segment_selectors if member == "segmentSelectors" else params.profile_selectors
+        if selectors is not None:
+            yield selectors, pointer("transformations", index, "params", member, "selectors")
+
+
+def _typed(
+    selectors: Selectors, place: str, document: Document, wanted: str, found: Findings
+) -> Iterator[tuple[dict[str, JsonValue], str]]:
+    """The selectors of the type that is known, each with its place."""
+    for index, value in enumerate(selectors.selectors):
+        at = place + pointer(index)
+        if not isinstance(value, dict):
+            found.complain(document.source, at, "it is no selector", "Give an object with type and value")
+        elif value.get("type", wanted) != wanted:
+            found.leave_out(document.source, at, f"selectors of type {value['type']!r} are not known here")
+        else:
+            yield {"type": wanted, **value}, at
+
+
+def _segment(value: SegmentValue, source: str, at: str, found: Findings) -> Tree:
+    segment: dict[str, Tree] = {"id": value.id}
+    if value.namespace not in {None, PLATFORM_NAMESPACE}:
+        segment["namespace"] = value.namespace
+    if value.name:
+        segment["name"] = value.name
+    times = {
+        "createTime": ("mappingCreatedAt", value.create_time),
+        "updateTime": ("mappingUpdatedAt", value.update_time),
+    }
+    for theirs, (ours, time) in times.items():
+        if time is not None:
+            segment[ours] = _ms(time, source, at + pointer(theirs), found)
+    return segment
+
+
+def _ms(time: str | int, source: str, at: str, found: Findings) -> int:
+    text = str(time)
+    if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS_MAX):
+        found.complain(
+            source,
+            at,
+            f"{text[:40]!r} is no time",
+            "Give seconds or milliseconds since the epoch, or remove it",
+        )
+        return 0
+    return int(text) if int(text) >= _MS_FROM else int(text) * 1000
+
+
+def _check_mapping(attribute: AttributeValue, source: str, place: str, found: Findings) -> None:
+    """Note what of a mapping is more than that the attribute goes out under its own path."""
+    path = attribute.path
+    plain: Mapping[str, JsonValue] = {
+        "sourceType": "text/x.schema-path", "source": path, "destination": path, "identity": False,
+        "primaryIdentity": False, "functionVersion": 0, "copyModeMapping": False, "sourceAttribute": path,
+        "destinationXdmPath": path,
+    }  # fmt: skip
+    for name, value in (attribute.mapping or {}).items():
+        if name not in plain or plain[name] != value:
+            found.leave_out(source, place + pointer(name), f"{path} is exported as it is, under its own path")
+
+
+def _segment_selectors(form: DestinationForm, source: str, found: Findings) -> Iterator[Json]:
+    for index, segment in enumerate(form.segments):
+        place = f"segments[{index}]"
+        if segment.namespace != PLATFORM_NAMESPACE:
+            found.leave_out(
+                source, place, f"{segment.namespace}/{segment.id}: selectors name segments of `ups` alone"
+            )
+            continue
+        value: dict[str, Json] = {"id": segment.id}
+        if segment.name is not None:
+            value["name"] = segment.name
+        value |= _selector_times(segment, source, place, found)
+        for member, time in (("createdAt", segment.created_at), ("updatedAt", segment.updated_at)):
+            if time is not None:
+                found.leave_out(source, f"{place}.{member}", "a selector has the mapping's times alone")
+        yield {"type": SEGMENT, "value": value}
+
+
+def _selector_times(segment: SegmentForm, source: str, place: str, found: Findings) -> dict[str, Json]:
+    times: dict[str, Json] = {}
+    for theirs, ours, time in (
+        ("createTime", "mappingCreatedAt", segment.mapping_created_at),
+        ("updateTime", "mappingUpdatedAt", segment.mapping_updated_at),
+    ):
+        if time is None:
+            continue
+        if time // 1000 >= _MS_FROM:
+            found.leave_out(source, f"{place}.{ours}", "it is beyond the times that a selector can have")
+            continue
+        times[theirs] = str(time // 1000)
+        if time % 1000:
+            found.leave_out(source, f"{place}.{ours}", "a selector's times are in whole seconds")
+    return times
