@@ -78,8 +78,8 @@ def flow_service_import(
     """Write the two files that documents of the API amount to; what has no counterpart is listed by name."""
     found = Findings()
     documents = _documents(files, found)
-    made = import_documents(documents, marketing_action or (), flow, found) if documents else None
-    if found.problems or made is None:
+    made = import_documents(documents, marketing_action or (), flow, found)
+    if found.problems:
         _refuse(found.problems)
     _print_unmatched(found)
     _refuse_if_strict(found, strict=strict)

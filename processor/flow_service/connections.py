@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from processor.flow_service.documents import Json
     from processor.flow_service.file_text import Tree
     from processor.flow_service.findings import Findings
-    from processor.flow_service.members import BaseConnection, Spec, TargetConnection
+    from processor.flow_service.members import BaseConnection, TargetConnection
     from processor.flow_service.origins import Origins
 
 KEY_VARIABLES: Final = {
@@ -33,16 +33,16 @@ def connection(
     regions: list[tuple[str, str, str]] = []
     if target is not None:
         form, source, place = target
-        origins.note("connection", source, place)
+        origins.note("connection.region", source, f"{place}/params/region")
         _check_target(form, source, place, found)
         if form.params.region is not None:
             regions.append((form.params.region, source, f"{place}/params/region"))
     members: dict[str, Tree] = {}
     if base is not None:
         form_of_base, source, place = base
-        origins.note("connection", source, place)
+        origins.note("connection", source, f"{place}/auth/params")
         members = _authentication(form_of_base, source, place, found, origins)
-        params = form_of_base.auth and form_of_base.auth.params
+        params = None if form_of_base.auth is None else form_of_base.auth.params
         if params is not None and params.region is not None:
             regions.append((params.region, source, f"{place}/auth/params/region"))
     if not regions:
@@ -109,7 +109,7 @@ def target_connection_body(form: DestinationForm, base_id: str, source: str, fou
 
 
 def _check_target(form: TargetConnection, source: str, place: str, found: Findings) -> None:
-    _check_spec(form.connection_spec, source, place, found)
+    _check_spec(form, source, place, found)
     if form.data is not None and form.data.format not in {None, "json"}:
         found.leave_out(source, f"{place}/data/format", "exports are JSON")
 
@@ -118,7 +118,7 @@ def _authentication(
     form: BaseConnection, source: str, place: str, found: Findings, origins: Origins
 ) -> dict[str, Tree]:
     """The members of `connection` beside the region."""
-    _check_spec(form.connection_spec, source, place, found)
+    _check_spec(form, source, place, found)
     auth = form.auth
     if auth is not None and not _is_one_of(auth.spec_name, KINESIS_AUTHENTICATION):
         found.leave_out(
@@ -142,11 +142,14 @@ def _authentication(
     return members
 
 
-def _check_spec(spec: Spec | None, source: str, place: str, found: Findings) -> None:
+def _check_spec(form: BaseConnection | TargetConnection, source: str, place: str, found: Findings) -> None:
+    spec = form.connection_spec
     if spec is not None and not _is_one_of(spec.id, KINESIS_SPEC):
         found.leave_out(
             source, f"{place}/connectionSpec/id", f"{spec.id} is not Amazon Kinesis' and taken for it"
         )
+    if form.state not in {None, "enabled"}:
+        found.leave_out(source, f"{place}/state", f"it is {form.state}, and used here while the service runs")
 
 
 def _is_one_of(text: str | None, known: str) -> bool:

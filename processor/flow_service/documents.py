@@ -53,7 +53,7 @@ def read_documents(content: bytes, source: str, found: Findings) -> list[Documen
         return []
     documents = list(_taken_apart(tree, source, "", found))
     if not documents and len(found.problems) == problems:
-        found.complain(source, "", "it holds no object", "Save what the API answers, whole")
+        found.put_aside(source, "", "an empty list")
     return documents
 
 
@@ -137,26 +137,37 @@ def _taken_apart(tree: Json, source: str, place: str, found: Findings) -> Iterat
             yield from _taken_apart(value, source, place + pointer(index), found)
     elif not isinstance(tree, dict):
         found.complain(source, place, "it is no object of either service", "Save what the API answers, whole")
-    elif tree and all(_CALL_NAME.fullmatch(name) for name in tree):
-        for name, value in tree.items():
-            yield from _taken_apart(value, source, place + pointer(name), found)
-    elif held := [name for name in _LISTS if isinstance(tree.get(name), list)]:
-        for name in held:
+    elif inner := _held(tree, source, place, found):
+        for name in inner:
             yield from _taken_apart(tree[name], source, place + pointer(name), found)
-        others = [name for name in tree if name not in held]
-        if others:
-            found.put_aside(source, place, f"{', '.join(others)}: the list's own, not an object's")
+    elif (kind := _kind(tree)) is not None:
+        yield Document(source, place, kind, tree)
     else:
-        kind = _kind(tree)
-        if kind is None:
-            found.complain(
-                source,
-                place,
-                f"it is no object that is known here (members: {', '.join(list(tree)[:8]) or 'none'})",
-                "Give connections, flows, policies or marketing actions as the API answers or takes them",
-            )
-        else:
-            yield Document(source, place, kind, tree)
+        found.complain(
+            source,
+            place,
+            f"it is no object that is known here (members: {', '.join(list(tree)[:8]) or 'none'})",
+            "Give connections, flows, policies or marketing actions as the API answers or takes them",
+        )
+
+
+def _held(tree: Mapping[str, Json], source: str, place: str, found: Findings) -> list[str]:
+    """The members that hold documents, where an object is no document itself."""
+    if tree and all(_CALL_NAME.fullmatch(name) for name in tree):
+        return list(tree)
+    held = [name for name in _LISTS if isinstance(tree.get(name), list)]
+    if held and _goes_on(tree):
+        found.leave_out(source, place, "the list goes on: give the answers for its further pages, too")
+    others = [name for name in tree if name not in held]
+    if held and others:
+        found.put_aside(source, place, f"{', '.join(others)}: the list's own, not an object's")
+    return held
+
+
+def _goes_on(answer: Mapping[str, Json]) -> bool:
+    """Whether a list's answer names a page that follows."""
+    of = (answer.get("_page"), answer.get("_links"))
+    return any(isinstance(each, dict) and bool(each.get("next")) for each in of)
 
 
 def _kind(tree: Mapping[str, Json]) -> str | None:

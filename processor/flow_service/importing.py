@@ -14,7 +14,7 @@ from processor.flow_service.members import BaseConnection, Flow, TargetConnectio
 from processor.flow_service.names import PROFILE_FLOW_SPEC
 from processor.flow_service.origins import Origins
 from processor.flow_service.policies import governance
-from processor.flow_service.selectors import mapped_attributes, mapped_segments
+from processor.flow_service.selectors import is_addition, mapped_attributes, mapped_segments, placed_selectors
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -60,7 +60,7 @@ def import_documents(
     policies = governance(documents, found, origins_of_governance)
     if not destination and not policies and not found.problems:
         found.complain(
-            listed(sorted({document.source for document in documents})) if documents else "(no file)",
+            listed(sorted({document.source for document in documents})) if documents else "the files",
             "",
             "there is neither a flow nor a policy",
             "Give the answers of GET /flows, /connections and /targetConnections, or of the Policy Service",
@@ -90,11 +90,11 @@ def _put_aside(document: Document, found: Findings) -> None:
         found.complain(
             document.source, document.place, "it is of Azure Event Hubs", "Give connections to Amazon Kinesis"
         )
-    elif document.kind == "patch":
+    elif document.kind == "patch" and not is_addition(document):
         found.complain(
             document.source,
             document.place,
-            "it is a change of a flow (JSON Patch), not a flow",
+            "it is a JSON Patch that does more than add a selector at the end of the list",
             "Give the answer of GET /flows/{id} after the change",
         )
 
@@ -123,15 +123,16 @@ def _destination(
         (base_ids, target[1] if target else None, "baseConnectionId"),
         found,
     )
-    if target is None and not of_kind["target connection"]:
+    # What cannot be read may have been it.
+    if not of_kind["target connection"] and not found.problems:
         found.complain(
             documents[0].source,
             "",
             "there is no target connection, so no stream",
             "Give the answer of GET /targetConnections/{id}, too",
         )
-    if flow is None or found.problems:
-        return {"segments": []}
+    if flow is None:
+        return {}
     form, document = flow
     origins.note("", document.source, document.place)
     for member in ("name", "description", "segments", "attributes"):
@@ -149,6 +150,7 @@ def _destination(
     )
     tree["stream"] = target[0].params.stream if target else None
     tree["marketingActions"] = list(actions)
+    origins.note("marketingActions", "--marketing-action", "")
     if not actions:
         note = found.leave_out if _has_policies(documents) else found.put_aside
         note(
@@ -157,12 +159,16 @@ def _destination(
             "no document says the destination's marketing actions, without which no policy applies: give "
             "--marketing-action",
         )
-    tree["segments"] = mapped_segments(form, document, found, origins)
-    tree["attributes"] = mapped_attributes(form, document, found, origins)
+    additions = [each for each in documents if each.kind == "patch" and is_addition(each)]
+    segments = placed_selectors(form, document, additions, "segmentSelectors", found)
+    attributes = placed_selectors(form, document, additions, "profileSelectors", found)
+    tree["segments"] = mapped_segments(segments, found, origins)
+    tree["attributes"] = mapped_attributes(attributes, found, origins)
     return {name: value for name, value in tree.items() if value not in (None, "")}
 
 
-_KINDS: Final = ("flow", "target connection", "base connection")
+_KINDS: Final = ("flow", "target connection", "base connection", "patch")
+"""Documents that ask for a destination file."""
 _THEIRS: Final = {"segments": "transformations", "attributes": "transformations"}
 
 
@@ -173,13 +179,14 @@ def _has_policies(documents: Sequence[Document]) -> bool:
 def _flow(
     flows: Sequence[Document], documents: Sequence[Document], flow_id: str | None, found: Findings
 ) -> tuple[Flow, Document] | None:
-    if not flows:
+    if not flows and not found.problems:
         found.complain(
             documents[0].source,
             "",
             "there is no flow, so no segments",
             "Give the answer of GET /flows/{id}, too",
         )
+    if not flows:
         return None
     if flow_id is not None:
         others = [each for each in flows if each.tree.get("id") != flow_id]

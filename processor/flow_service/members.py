@@ -51,10 +51,10 @@ class Auth(ApiObject):
 class BaseConnection(ApiObject):
     """What a `POST /connections` for Amazon Kinesis makes."""
 
-    no_counterpart = {"state": "the connection is used while the service runs"}
     id: str | None = None
     name: str | None = None
     description: str | None = None
+    state: str | None = None
     connection_spec: Spec | None = None
     auth: Auth | None = None
 
@@ -78,6 +78,7 @@ class TargetConnection(ApiObject):
     id: str | None = None
     name: str | None = None
     description: str | None = None
+    state: str | None = None
     base_connection_id: str | None = None
     connection_spec: Spec | None = None
     data: DataFormat | None = None
@@ -212,8 +213,10 @@ def collect_unknown(fitted: ApiObject, source: str, place: str, found: Findings)
     kept_by_the_platform = [name for name in extra if name in BOOKKEEPING]
     if kept_by_the_platform:
         found.put_aside(source, place, f"{', '.join(kept_by_the_platform)}: the platform's own bookkeeping")
-    for name in extra:
-        if name not in BOOKKEEPING:
+    for name in (name for name in extra if name not in BOOKKEEPING):
+        if (fitted.model_extra or {})[name] in (None, "", [], {}):
+            found.put_aside(source, place + pointer(name), "it is empty")
+        else:
             why = fitted.no_counterpart.get(name, "no member of our files is like it")
             found.leave_out(source, place + pointer(name), why)
     for name, info in type(fitted).model_fields.items():

@@ -22,9 +22,9 @@ class Origins:
         member = problem.member
         while member not in self.places:
             cut = max(member.rfind("."), member.rfind("["))
-            if cut <= 0:
+            if not member:
                 return Problem(problem.source, None, problem.member, problem.message, problem.remedy)
-            member = member[:cut]
+            member = member[: max(cut, 0)]
         source, place = self.places[member]
         within = problem.member[len(member) :].replace("[", "/").replace("]", "").replace(".", "/")
         return Problem(source, None, (place + within) or "/", problem.message, problem.remedy)

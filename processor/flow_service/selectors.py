@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from processor.flow_service.findings import pointer
@@ -11,7 +13,7 @@ from processor.governance.destination import PLATFORM_NAMESPACE
 from processor.profile.event import IDENTITIES, MEMBERSHIP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pydantic import JsonValue
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from processor.flow_service.documents import Document, Json
     from processor.flow_service.file_text import Tree
     from processor.flow_service.findings import Findings
-    from processor.flow_service.members import AttributeValue, Flow, SegmentValue, Selectors
+    from processor.flow_service.members import AttributeValue, Flow, SegmentValue
     from processor.flow_service.origins import Origins
 
 SEGMENT: Final = "PLATFORM_SEGMENT"
@@ -28,42 +30,72 @@ _EXISTS: Final = "EXISTS"
 _MS_FROM: Final = 10**11
 """As seconds this is in the year 5138, as milliseconds in 1973: a time below it is in seconds."""
 _DIGITS_MAX: Final = 16
+_ADDED_AT = re.compile(r"/transformations/0/params/(segment|profile)Selectors/selectors/-")
 
 
-def mapped_segments(flow: Flow, document: Document, found: Findings, origins: Origins) -> list[Tree]:
-    """The destination file's `segments`, in the order of the flow's selectors."""
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A selector, and where it stands."""
+
+    value: JsonValue
+    source: str
+    place: str
+
+
+def placed_selectors(
+    flow: Flow, document: Document, additions: Sequence[Document], member: str, found: Findings
+) -> Iterator[Placed]:
+    """A flow's selectors under `member`, then those that JSON Patches add at the end of the list, as the tutorial does."""
+    for index, each in enumerate(flow.transformations):
+        params = each.params or TransformationParams()
+        selectors = params.segment_selectors if member == "segmentSelectors" else params.profile_selectors
+        place = document.place + pointer("transformations", index, "params", member, "selectors")
+        for position, value in enumerate([] if selectors is None else selectors.selectors):
+            yield Placed(value, document.source, place + pointer(position))
+    for addition in additions:
+        path = str(addition.tree.get("path"))
+        if path.endswith(f"/{member}/selectors/-"):
+            yield Placed(addition.tree.get("value"), addition.source, addition.place + "/value")
+            for name in addition.tree.keys() - {"op", "path", "value"}:
+                found.leave_out(
+                    addition.source, addition.place + pointer(name), "it is no part of a JSON Patch"
+                )
+
+
+def is_addition(patch: Document) -> bool:
+    """Whether a JSON Patch adds a selector at the end of a list."""
+    path = patch.tree.get("path")
+    return patch.tree.get("op") == "add" and isinstance(path, str) and _ADDED_AT.fullmatch(path) is not None
+
+
+def mapped_segments(selectors: Iterable[Placed], found: Findings, origins: Origins) -> list[Tree]:
+    """The destination file's `segments`, in the order of the selectors."""
     segments: list[Tree] = []
-    for selectors, place in _lists(flow, "segmentSelectors"):
-        for value, at in _typed(selectors, document.place + place, document, SEGMENT, found):
-            selector = fit(SegmentSelector, value, document.source, at, found)
-            if selector is not None:
-                origins.note(f"segments[{len(segments)}]", document.source, at)
-                segments.append(_segment(selector.value, document.source, at + "/value", found))
+    for each in _of_type(selectors, SEGMENT, found):
+        selector = fit(SegmentSelector, each.value, each.source, each.place, found)
+        if selector is not None:
+            origins.note(f"segments[{len(segments)}]", each.source, each.place)
+            segments.append(_segment(selector.value, each.source, each.place + "/value", found))
     return segments
 
 
-def mapped_attributes(flow: Flow, document: Document, found: Findings, origins: Origins) -> list[Tree]:
-    """The destination file's `attributes`, in the order of the flow's selectors."""
+def mapped_attributes(selectors: Iterable[Placed], found: Findings, origins: Origins) -> list[Tree]:
+    """The destination file's `attributes`, in the order of the selectors."""
     attributes: list[Tree] = []
-    for selectors, place in _lists(flow, "profileSelectors"):
-        for value, at in _typed(selectors, document.place + place, document, ATTRIBUTE, found):
-            selector = fit(AttributeSelector, value, document.source, at, found)
-            if selector is None:
-                continue
-            attribute = selector.value
-            by_itself = attribute.path.partition(".")[0] in {MEMBERSHIP, IDENTITIES}
-            if by_itself:
-                found.put_aside(document.source, at, f"{attribute.path}: it is exported by itself")
-            elif attribute.operator not in {None, _EXISTS}:
-                found.leave_out(
-                    document.source,
-                    at,
-                    f"{attribute.path} is not mapped: the operator {attribute.operator} is not known here",
-                )
-            else:
-                origins.note(f"attributes[{len(attributes)}]", document.source, f"{at}/value/path")
-                attributes.append(attribute.path)
-                _check_mapping(attribute, document.source, f"{at}/value/mapping", found)
+    for each in _of_type(selectors, ATTRIBUTE, found):
+        selector = fit(AttributeSelector, each.value, each.source, each.place, found)
+        if selector is None:
+            continue
+        value, source = selector.value, each.source
+        if value.path.partition(".")[0] in {MEMBERSHIP, IDENTITIES}:
+            found.put_aside(source, each.place, f"{value.path}: it is exported by itself")
+        elif value.operator not in {None, _EXISTS}:
+            why = f"{value.path} is not mapped: the operator {value.operator} is not known here"
+            found.leave_out(source, each.place, why)
+        else:
+            origins.note(f"attributes[{len(attributes)}]", source, f"{each.place}/value/path")
+            attributes.append(value.path)
+            _check_mapping(value, source, f"{each.place}/value/mapping", found)
     return attributes
 
 
@@ -85,26 +117,18 @@ def transformations(form: DestinationForm, source: str, found: Findings) -> Json
     ]
 
 
-def _lists(flow: Flow, member: str) -> Iterator[tuple[Selectors, str]]:
-    for index, each in enumerate(flow.transformations):
-        params = each.params or TransformationParams()
-        selectors = params.segment_selectors if member == "segmentSelectors" else params.profile_selectors
-        if selectors is not None:
-            yield selectors, pointer("transformations", index, "params", member, "selectors")
-
-
-def _typed(
-    selectors: Selectors, place: str, document: Document, wanted: str, found: Findings
-) -> Iterator[tuple[dict[str, JsonValue], str]]:
-    """The selectors of the type that is known, each with its place."""
-    for index, value in enumerate(selectors.selectors):
-        at = place + pointer(index)
+def _of_type(selectors: Iterable[Placed], wanted: str, found: Findings) -> Iterator[Placed]:
+    """The selectors of the type that is known; others are noted."""
+    for each in selectors:
+        value = each.value
         if not isinstance(value, dict):
-            found.complain(document.source, at, "it is no selector", "Give an object with type and value")
+            found.complain(each.source, each.place, "it is no selector", "Give an object with type and value")
         elif value.get("type", wanted) != wanted:
-            found.leave_out(document.source, at, f"selectors of type {value['type']!r} are not known here")
+            found.leave_out(
+                each.source, each.place, f"selectors of type {value['type']!r} are not known here"
+            )
         else:
-            yield {"type": wanted, **value}, at
+            yield Placed({"type": wanted, **value}, each.source, each.place)
 
 
 def _segment(value: SegmentValue, source: str, at: str, found: Findings) -> Tree:
