@@ -97,13 +97,6 @@ def _custom_actions(
             found.put_aside(
                 document.source, document.place, f"{action.name}: a core marketing action, known here"
             )
-        elif any(character in action.name for character in _UNNAMEABLE):
-            found.complain(
-                document.source,
-                document.place + "/name",
-                f"{action.name!r} holds one of {_UNNAMEABLE}, which no policy here can refer to",
-                "Give the marketing action another name",
-            )
         elif action.name in actions:
             found.complain(
                 document.source, document.place, f"{action.name} is given already", "Give one of the two"
@@ -125,9 +118,19 @@ def _action(
     except ValueError:
         found.complain(document.source, place, "what it encodes is not UTF-8", "Encode the name as UTF-8")
         return None
+    if any(character in name for character in _UNNAMEABLE):
+        found.complain(
+            document.source,
+            place,
+            f"the marketing action {name!r} holds one of {_UNNAMEABLE}, at which references end here",
+            "Give the marketing action another name",
+        )
+        return None
     if is_custom_ref(ref) and name in CORE_MARKETING_ACTIONS:
-        found.put_aside(document.source, place, f"{name}: taken for the core marketing action of that name")
-    elif is_custom_ref(ref) and name not in known and name and not any(c in name for c in _UNNAMEABLE):
+        found.put_aside(
+            document.source, place, f"{name}: taken for the core marketing action of that name"
+        )
+    elif is_custom_ref(ref) and name and name not in known:
         # That it is referred to as a custom one says that there is one.
         found.put_aside(document.source, place, f"{name}: declared, though no document describes it")
         actions[name] = {"name": name}

@@ -1,0 +1,319 @@
+"""There and back is the same: our files by way of request bodies, and documents by way of our files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processor.configuration import Files, parse_configuration
+from processor.flow_service.documents import read_documents
+from processor.flow_service.exporting import calls
+from processor.flow_service.findings import Findings
+from processor.flow_service.importing import ImportedFiles, import_documents
+from processor.governance.fingerprint import fingerprint
+from processor.governance.plan import compile_plan
+from tests.support.strategies import LABELS, NAMESPACES, NESTED_PATHS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from processor.governance.destination import Destination
+    from processor.governance.document import Governance
+
+DOCUMENTS = Path(__file__).parent / "documents"
+ENVIRON = {"KEY_ID": "one", "SECRET": "two"}
+ODD = [
+    "1e5",
+    "-0",
+    "yes",
+    "null",
+    "~",
+    "$",
+    "${X}",
+    "$$",
+    "- a",
+    "a: b # c",
+    "\x85",
+    "\ufeff",
+    "\u2028",
+    "%20",
+    "'\"",
+    " ",
+]
+
+AnyText = TypeVar("AnyText")
+
+texts = st.one_of(
+    st.sampled_from(ODD),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=8),
+)
+descriptions = st.one_of(st.none(), texts)
+times = st.one_of(st.none(), st.integers(0, 10**11 - 1).map(lambda seconds: seconds * 1000))
+parts = texts.filter(lambda text: "." not in text and text not in {"segmentMembership", "identityMap"})
+action_names = texts.filter(lambda text: not set(text) & set("/?#"))
+core_actions = st.sampled_from(["exportToThirdParty", "emailTargeting", "analytics"])
+
+
+def members(**strategies: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Mappings with these members, without those that are None."""
+    return st.fixed_dictionaries(strategies).map(
+        lambda drawn: {name: value for name, value in drawn.items() if value is not None}
+    )
+
+
+segments = members(id=texts, name=descriptions, mappingCreatedAt=times, mappingUpdatedAt=times)
+paths = st.lists(st.lists(parts, min_size=1, max_size=2).map(".".join), max_size=4).map(
+    lambda drawn: [
+        path
+        for index, path in enumerate(drawn)
+        if path not in drawn[:index] and not any(path.startswith(f"{other}.") for other in drawn)
+    ]
+)
+connections = members(
+    region=texts,
+    accessKeyId=st.just("${KEY_ID}"),
+    secretKey=st.just("${SECRET}"),
+    connectionUrl=st.sampled_from([None, "https://kinesis.example:4567/a%20b"]),
+)
+destinations = members(
+    name=texts,
+    description=descriptions,
+    connection=connections,
+    stream=st.from_regex(r"[a-zA-Z0-9_.-]{1,12}", fullmatch=True),
+    marketingActions=st.lists(core_actions, max_size=2, unique=True),
+    segments=st.lists(segments, min_size=1, max_size=4, unique_by=lambda segment: str(segment["id"])),
+    attributes=paths,
+)
+denials = st.recursive(
+    members(label=st.one_of(st.sampled_from(LABELS), texts)),
+    lambda inner: members(
+        operator=st.sampled_from(["AND", "OR"]), operands=st.lists(inner, min_size=1, max_size=3)
+    ),
+    max_leaves=5,
+)
+
+
+@st.composite
+def governances(draw: st.DrawFn) -> dict[str, Any]:
+    actions = draw(
+        st.lists(
+            members(name=action_names, description=descriptions),
+            max_size=3,
+            unique_by=lambda action: str(action["name"]),
+        )
+    )
+    names = st.one_of(
+        core_actions, *([st.sampled_from([each["name"] for each in actions])] if actions else [])
+    )
+    policies = members(
+        name=texts,
+        description=descriptions,
+        status=st.sampled_from(["ENABLED", "DRAFT", "DISABLED"]),
+        marketingActionRefs=st.lists(names, min_size=1, max_size=3),
+        deny=denials,
+    )
+    return {
+        "marketingActions": actions,
+        "policies": draw(st.lists(policies, max_size=3, unique_by=lambda policy: str(policy["name"]))),
+    }
+
+
+labels = members(
+    fields=st.dictionaries(
+        st.sampled_from(NESTED_PATHS), st.lists(st.sampled_from(LABELS), max_size=2), max_size=2
+    ),
+    identities=st.dictionaries(
+        st.sampled_from(NAMESPACES), st.lists(st.sampled_from(LABELS), max_size=2), max_size=2
+    ),
+)
+
+
+def written(tree: Any) -> str:
+    """A file of ours with these texts, each standing for itself but the two references."""
+
+    def escaped(value: Any) -> Any:
+        if isinstance(value, str):
+            return value if value in {"${KEY_ID}", "${SECRET}"} else value.replace("$", "$$")
+        if isinstance(value, list):
+            return [escaped(each) for each in value]
+        return {name: escaped(each) for name, each in value.items()} if isinstance(value, dict) else value
+
+    return json.dumps(escaped(tree))
+
+
+def exported(destination: str, governance: str | None) -> tuple[dict[str, Any], Findings]:
+    found = Findings()
+    files = Files((destination, "d"), None if governance is None else (governance, "g"), [])
+    return {call.name: call.body for call in calls(files, ENVIRON, found)}, found
+
+
+def imported(documents: Any, actions: Sequence[str] = ()) -> tuple[ImportedFiles, Findings]:
+    found = Findings()
+    read = read_documents(json.dumps(documents).encode(), "documents", found)
+    made = import_documents(read, actions, None, found)
+    assert found.problems == []
+    return made, found
+
+
+def parsed(destination: str | None, governance: str | None) -> tuple[Destination, Governance]:
+    assert destination is not None
+    return parse_configuration(
+        (destination, "d"), None if governance is None else (governance, "g"), ENVIRON, []
+    )
+
+
+@given(destinations, governances())
+def test_files_of_which_all_has_a_counterpart_come_back_the_same(
+    destination: dict[str, Any], governance: dict[str, Any]
+) -> None:
+    bodies, found = exported(written(destination), written(governance))
+    assert {each.place for each in found.left_out} <= {"marketingActions"}
+    made, found = imported(bodies, destination["marketingActions"])
+    assert found.left_out == [] or not destination["marketingActions"]
+
+    before = parsed(written(destination), written(governance))
+    after = parsed(made.destination, made.governance)
+    assert after == before
+    assert fingerprint(compile_plan(*after)) == fingerprint(compile_plan(*before))
+    # Descriptions are in no value object.
+    came_back = {} if made.governance is None else yaml.safe_load(made.governance)
+    plain = json.loads(written(governance))
+    assert came_back == {name: value for name, value in plain.items() if value}
+    assert exported(made.destination or "", made.governance)[0] == bodies
+
+
+@given(
+    destinations,
+    governances(),
+    labels,
+    members(
+        createdAt=st.integers(0, 2**62),
+        mappingCreatedAt=st.integers(0, 10**15),
+        namespace=st.sampled_from(["ups", "crm"]),
+    ),
+)
+def test_of_other_files_all_that_has_a_counterpart_comes_back(
+    destination: dict[str, Any], governance: dict[str, Any], labelled: dict[str, Any], odd: dict[str, Any]
+) -> None:
+    destination = destination | {"includeSegmentNames": True, "partitionKey": "identity:ecid"}
+    destination["segments"] = [
+        {**each, **(odd if index else {})} for index, each in enumerate(destination["segments"])
+    ]
+    governance = governance | {"labels": labelled}
+    bodies, found = exported(written(destination), written(governance))
+    places = {each.place for each in found.left_out}
+    assert {"includeSegmentNames", "partitionKey"} <= places
+    assert {f"labels.fields.{path}" for path in labelled["fields"]} <= places
+    made, _ = imported(bodies, destination["marketingActions"])
+
+    before = parsed(written(destination), written(governance))
+    after = parsed(made.destination, made.governance)
+    assert after[1] == replace(before[1], field_labels={}, identity_labels={})
+    kept = [each for index, each in enumerate(before[0].segments) if f"segments[{index}]" not in places]
+    assert [(each.namespace, each.id, each.name) for each in after[0].segments] == [
+        (each.namespace, each.id, each.name) for each in kept
+    ]
+    for back, each in zip(after[0].segments, kept, strict=True):
+        place = f"segments[{before[0].segments.index(each)}].mappingCreatedAt"
+        assert (back.times.mapping_created_at_ms == each.times.mapping_created_at_ms) == (place not in places)
+    assert after[0].attributes == before[0].attributes
+
+
+def test_documents_come_back_as_request_bodies_less_what_is_listed() -> None:
+    documents = {path.stem: json.loads(path.read_text()) for path in DOCUMENTS.glob("*.json")}
+    made, _ = imported(list(documents.values()), ["exportToThirdParty"])
+    environ = {"EXPORT_KEY_ID": "one", "EXPORT_SECRET": "two"}
+    files = Files((made.destination, "d"), (made.governance or "", "g"), [])
+    bodies = {call.name[3:]: call.body for call in calls(files, environ, Findings())}
+    flow: Any = bodies["post-flows"]
+    theirs = documents["flow"]["items"][0]
+    assert [flow[name] for name in ("name", "description", "flowSpec")] == [
+        theirs[name] for name in ("name", "description", "flowSpec")
+    ]
+
+    def kept(selectors: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        ours = ("id", "name", "createTime", "updateTime", "path", "operator")
+        return [
+            {
+                "type": each["type"],
+                "value": {name: each["value"][name] for name in ours if name in each["value"]},
+            }
+            for each in selectors
+            if each["value"].get("path") != "segmentMembership.status"
+        ]
+
+    for member in ("segmentSelectors", "profileSelectors"):
+        assert flow["transformations"][0]["params"][member]["selectors"] == kept(
+            theirs["transformations"][0]["params"][member]["selectors"]
+        )
+    target: Any = bodies["post-target-connections"]
+    their_target = documents["target-connection"]
+    assert (target["params"], target["connectionSpec"]) == (
+        their_target["params"],
+        their_target["connectionSpec"],
+    )
+    base: Any = bodies["post-connections-amazon-kinesis"]
+    assert base["auth"]["specName"] == documents["connections"]["items"][1]["auth"]["specName"]
+    policies: Any = [call.body for call in calls(files, environ, Findings()) if "policies" in call.name]
+    for body, policy in zip(policies, documents["policies"]["children"], strict=True):
+        for name in ("name", "status", "deny"):
+            assert body[name] == policy[name]
+        last = [ref.rpartition("/")[2] for ref in policy["marketingActionRefs"]]
+        assert [ref.rpartition("/")[2] for ref in body["marketingActionRefs"]] == last
+    assert bodies["put-marketing-actions-custom-partner%20sync"] == {
+        "name": "partner sync",
+        "description": "Share with the partner",
+    }
+
+
+NAMES = [
+    "items", "children", "name", "id", "deny", "label", "operator", "operands", "status", "marketingActionRefs", "auth",
+    "params", "stream", "region", "connectionSpec", "baseConnectionId", "transformations", "segmentSelectors",
+    "profileSelectors", "selectors", "type", "value", "path", "op", "targetConnectionIds", "createTime", "mapping",
+    "requires", "_page", "next", "flowSpec", "01-post-flows", "data", "format", "secretKey", "accessKeyId",
+]  # fmt: skip
+anything = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), texts
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(NAMES), inner, max_size=5)
+    ),
+    max_leaves=15,
+)
+
+
+@given(st.data())
+def test_no_document_breaks_the_import(data: st.DataObject) -> None:
+    documents = [json.loads(path.read_text()) for path in sorted(DOCUMENTS.glob("*.json"))]
+    for _ in range(data.draw(st.integers(1, 3))):
+        at: Any = documents
+        while True:
+            key = data.draw(st.sampled_from(sorted(at) if isinstance(at, dict) else range(len(at))))
+            if isinstance(at[key], dict | list) and at[key] and data.draw(st.booleans()):
+                at = at[key]
+            else:
+                at[key] = data.draw(anything)
+                break
+    found = Findings()
+    read = read_documents(json.dumps(documents).encode(), "documents", found)
+    made = import_documents(read, (), None, found)
+    if not found.problems:
+        environ = {"EXPORT_KEY_ID": "one", "EXPORT_SECRET": "two"}
+        assert made.destination is not None
+        governance = None if made.governance is None else (made.governance, "g")
+        parse_configuration((made.destination, "d"), governance, environ, [])
+        assert "not-to-be-seen-anywhere" not in made.destination
+
+
+@given(anything)
+def test_no_json_breaks_the_import(tree: Any) -> None:
+    found = Findings()
+    import_documents(read_documents(json.dumps(tree).encode(), "documents", found), (), None, found)
+    assert all(problem.message and problem.remedy for problem in found.problems)
