@@ -225,7 +225,7 @@ def _one(
     chosen = list(documents)
     with_ids = [each for each in documents if isinstance(each.tree.get("id"), str)]
     if by is not None and real_ids and with_ids:
-        chosen = [each for each in documents if each.tree.get("id") in {None, *real_ids}]
+        chosen = [each for each in documents if each.tree.get("id") in (None, *real_ids)]
         if not chosen:
             found.complain(
                 by.source,

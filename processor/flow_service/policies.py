@@ -127,9 +127,7 @@ def _action(
         )
         return None
     if is_custom_ref(ref) and name in CORE_MARKETING_ACTIONS:
-        found.put_aside(
-            document.source, place, f"{name}: taken for the core marketing action of that name"
-        )
+        found.put_aside(document.source, place, f"{name}: taken for the core marketing action of that name")
     elif is_custom_ref(ref) and name and name not in known:
         # That it is referred to as a custom one says that there is one.
         found.put_aside(document.source, place, f"{name}: declared, though no document describes it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,8 +13,6 @@ from processor.cli.app import app
 from processor.errors import EXIT_BAD_CONFIGURATION
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from typer.testing import Result
 
 DESTINATION: dict[str, Any] = {
@@ -48,8 +47,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*arguments: str, destination: Any = DESTINATION, governance: Any = None) -> Result:
-    from pathlib import Path
-
     Path("destination.yaml").write_text(json.dumps(destination))
     if governance is not None:
         Path("governance.yaml").write_text(json.dumps(governance))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processor.configuration import Files, parse_configuration
@@ -168,6 +168,7 @@ def parsed(destination: str | None, governance: str | None) -> tuple[Destination
     )
 
 
+@settings(max_examples=max(25, settings().max_examples // 4))  # one reads YAML six times
 @given(destinations, governances())
 def test_files_of_which_all_has_a_counterpart_come_back_the_same(
     destination: dict[str, Any], governance: dict[str, Any]
@@ -188,6 +189,7 @@ def test_files_of_which_all_has_a_counterpart_come_back_the_same(
     assert exported(made.destination or "", made.governance)[0] == bodies
 
 
+@settings(max_examples=max(25, settings().max_examples // 4))  # one reads YAML six times
 @given(
     destinations,
     governances(),
