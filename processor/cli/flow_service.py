@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 from rich.text import Text
@@ -30,6 +30,8 @@ flow_service_app = typer.Typer(
     help="Turn what the Flow Service API and the Policy Service answer into the two files, and back; nothing is called.",
 )
 
+_STANDARD_OUTPUT: Final = Path("-")
+
 ForceOption = Annotated[bool, typer.Option("--force", help="Write over files that are there.")]
 StrictOption = Annotated[
     bool,
@@ -52,7 +54,8 @@ def flow_service_import(
     destination_out: Annotated[
         Path | None,
         typer.Option(
-            "--destination-out", help="Where the destination file is written; standard output without it."
+            "--destination-out",
+            help="Where the destination file is written; standard output without it, or where it is -.",
         ),
     ] = None,
     governance_out: Annotated[
@@ -76,6 +79,9 @@ def flow_service_import(
     strict: StrictOption = False,
 ) -> None:
     """Write the two files that documents of the API amount to; what has no counterpart is listed by name."""
+    destination_out, governance_out = (
+        None if out == _STANDARD_OUTPUT else out for out in (destination_out, governance_out)
+    )
     found = Findings()
     documents = _documents(files, found)
     made = import_documents(documents, marketing_action or (), flow, found)

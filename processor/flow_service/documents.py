@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
 
 from processor.flow_service.findings import pointer
-from processor.flow_service.names import EVENT_HUBS_SPEC, PROFILE_SERVICE_SPEC
+from processor.flow_service.names import BOOKKEEPING, EVENT_HUBS_SPEC, PROFILE_SERVICE_SPEC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -178,13 +178,13 @@ def _kind(tree: Mapping[str, Json]) -> str | None:
         ("core policies", "policyIds" in tree),
         ("flow", bool({"flowSpec", "transformations", "targetConnectionIds"} & tree.keys())),
         ("connection spec", bool({"authSpec", "sourceSpec", "targetSpec"} & tree.keys())),
-        ("source connection", "baseConnectionId" in tree and _spec(tree) == PROFILE_SERVICE_SPEC),
-        ("base connection of the platform", "auth" not in tree and _spec(tree) == PROFILE_SERVICE_SPEC),
+        ("source connection", "baseConnectionId" in tree and _is_of_the_platform(tree)),
+        ("base connection of the platform", _is_of_the_platform(tree)),
         ("event hubs", _spec(tree) == EVENT_HUBS_SPEC),
         ("target connection", "baseConnectionId" in tree or _has_stream(tree)),
         ("base connection", "auth" in tree or "connectionSpec" in tree),
         ("answer", bool(tree) and tree.keys() <= {"id", "etag"}),
-        ("marketing action", "name" in tree),
+        ("marketing action", "name" in tree and _is_marketing_action(tree)),
     )
     return next((kind for kind, holds in rules if holds), None)
 
@@ -192,6 +192,27 @@ def _kind(tree: Mapping[str, Json]) -> str | None:
 def _spec(tree: Mapping[str, Json]) -> Json:
     spec = tree.get("connectionSpec")
     return spec.get("id") if isinstance(spec, dict) else None
+
+
+def _is_of_the_platform(tree: Mapping[str, Json]) -> bool:
+    """Whether a connection leads to the platform's profiles.
+
+    Its spec says so, or, where that is the tutorial's placeholder for any, that it has nothing of a destination's.
+    """
+    spec = _spec(tree)
+    is_placeholder = isinstance(spec, str) and spec.startswith("{")
+    return spec == PROFILE_SERVICE_SPEC or (
+        is_placeholder and not tree.get("auth") and not tree.get("params")
+    )
+
+
+def _is_marketing_action(tree: Mapping[str, Json]) -> bool:
+    """Whether its link says so, or it has nothing that a marketing action has not."""
+    links = tree.get("_links")
+    own = links.get("self") if isinstance(links, dict) else None
+    href = own.get("href") if isinstance(own, dict) else None
+    says_so = isinstance(href, str) and "/marketingActions/" in href
+    return says_so or tree.keys() <= {"name", "description"} | BOOKKEEPING
 
 
 def _has_stream(tree: Mapping[str, Json]) -> bool:

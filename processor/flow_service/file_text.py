@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 Tree: TypeAlias = "bool | int | float | str | Sequence[Tree] | Mapping[str, Tree] | None"
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_WIDTH: Final = 110
+_WIDTH: Final = 1 << 30
+"""Texts are not folded."""
 
 
 class Reference(str):

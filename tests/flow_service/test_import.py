@@ -243,6 +243,40 @@ def test_consent_policies_in_our_own_form_are_taken() -> None:
     assert governance == {"consentPolicies": [consent | {"requires": requires}]}
 
 
+def test_the_tutorial_s_bodies_are_told_apart_with_its_placeholders_in_them() -> None:
+    spec = {"connectionSpec": {"id": "{CONNECTION_SPEC_ID}", "version": "1.0"}, "name": "n"}
+    platform = [
+        spec,
+        spec | {"baseConnectionId": "{BASE_CONNECTION_ID}", "data": {"format": "json"}, "params": {}},
+    ]
+    auth = {
+        "specName": "{AUTHENTICATION_CREDENTIALS}",
+        "params": {"accessKeyId": "{ID}", "secretKey": "{KEY}"},
+    }
+    bodies = [
+        *platform,
+        spec | {"auth": auth},
+        TARGET | spec,
+        flow(segment(), targetConnectionIds=["{TARGET}"]),
+    ]
+    (destination,) = files(run("--strict", documents=bodies))
+    assert destination["connection"]["secretKey"] == "${EXPORT_SECRET}"
+    assert destination["stream"] == "profile-exports"
+
+
+def test_a_marketing_action_with_a_member_that_is_not_known_is_still_one() -> None:
+    links = {"self": {"href": "https://h/data/foundation/dulepolicy/marketingActions/custom/a"}}
+    result = run(documents={"name": "a", "colour": "red", "_links": links})
+    assert files(result) == [{"marketingActions": [{"name": "a"}]}]
+    assert "left out standard input: /colour" in result.stderr
+
+
+def test_a_long_text_comes_through_unbroken() -> None:
+    name = "a  b " * 200 + "$"
+    (destination,) = files(run(documents=[flow(segment(name=name), name=name), TARGET]))
+    assert destination["name"] == destination["segments"][0]["name"] == name.replace("$", "$$")
+
+
 def test_a_core_marketing_action_is_known_and_not_declared() -> None:
     (governance,) = files(run(documents=[{"name": "crossSiteTargeting", "description": "d"}, policy()]))
     assert "marketingActions" not in governance
@@ -331,6 +365,10 @@ def test_several_flows_are_refused_unless_one_is_named_and_ids_lead_to_its_conne
         ([policy(), policy()], "/1/name: 'p' is given already"),
         ([{"name": "a"}, {"name": "a"}], "/1: a is given already"),
         ([{"colour": 1}], "/0: it is no object that is known here (members: colour)"),
+        (
+            [{"name": "a", "expression": {}}],
+            "/0: it is no object that is known here (members: name, expression)",
+        ),
         ([7], "/0: it is no object of either service"),
         ({"items": []}, "there is neither a flow nor a policy"),
     ],
@@ -402,7 +440,7 @@ def test_a_file_for_which_there_is_nothing_is_not_written(tmp_path: Path) -> Non
     result = run("--destination-out", str(tmp_path / "d.yaml"), documents=policy())
     assert "not written, for there is no flow" in result.stderr
     assert not (tmp_path / "d.yaml").exists()
-    assert files(result)
+    assert files(result) == files(run("--governance-out", "-", documents=policy()))
 
 
 def test_replay_exports_the_published_example_s_shape_under_imported_files(

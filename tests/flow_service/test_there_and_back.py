@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processor.configuration import Files, parse_configuration
+from processor.configuration import Files, parse_configuration, parse_governance
 from processor.flow_service.documents import read_documents
 from processor.flow_service.exporting import calls
 from processor.flow_service.findings import Findings
@@ -23,6 +23,7 @@ from tests.support.strategies import LABELS, NAMESPACES, NESTED_PATHS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from processor.errors import Problem
     from processor.governance.destination import Destination
     from processor.governance.document import Governance
 
@@ -308,10 +309,14 @@ def test_no_document_breaks_the_import(data: st.DataObject) -> None:
     made = import_documents(read, (), None, found)
     if not found.problems:
         environ = {"EXPORT_KEY_ID": "one", "EXPORT_SECRET": "two"}
-        assert made.destination is not None
         governance = None if made.governance is None else (made.governance, "g")
-        parse_configuration((made.destination, "d"), governance, environ, [])
-        assert "not-to-be-seen-anywhere" not in made.destination
+        if made.destination is not None:
+            parse_configuration((made.destination, "d"), governance, environ, [])
+            assert "not-to-be-seen-anywhere" not in made.destination
+        elif governance is not None:
+            problems: list[Problem] = []
+            parse_governance(*governance, environ, problems)
+            assert problems == []
 
 
 @given(anything)
