@@ -222,12 +222,15 @@ def test_members_of_a_new_segment_are_exported_without_an_event_of_theirs() -> N
             assert owner.later == {b"p": JOINED, b"r": [{"crm": "realized"}]}
             assert {profile: record_order(record) for profile, record in world.store.records.items()} == {
                 b"p": (2, 2),
-                b"q": (1, 0),
+                b"q": (0, 1),
                 b"r": (2, 2),
-            }, "the offset before which it looked, and its number"
-            due = BackfillNote(1, B, False, former=A)
-            begun = BackfillNote(2, B, False, former=A, boundary=3, at_ms=5_000)
-            assert world.notes == [BackfillNote(0, A, True), due, begun, BackfillNote(2, B, True, former=A)]
+            }, "its number, and the offset before which it looked"
+            assert world.notes == [
+                BackfillNote(0, A, True),
+                BackfillNote(1, B, False, former=A, since=1),
+                BackfillNote(2, B, False, former=A, since=1, boundary=3, at_ms=5_000),
+                BackfillNote(2, B, True, former=A, since=1),
+            ]
             figures = owner.parts.status.backfills.figures
             assert (figures.begun, figures.completed, figures.profiles, figures.exported) == (1, 1, 3, 2)
             assert figures.held_bytes == 0
@@ -278,7 +281,7 @@ async def all_agree_on_members(world: World) -> None:
     rebuilt = MemoryStore()
     await restore(world.changelog, 0, rebuilt, len(world.changelog.records), lambda _: None)
     assert {p: r for p, r in rebuilt.records.items() if not has_departed(r)} == world.store.records
-    assert {record_order(r) for r in rebuilt.records.values()} == {(1, 2)}
+    assert {record_order(r) for r in rebuilt.records.values()} == {(2, 1)}
 
 
 def test_events_without_a_key_and_tombstones_of_unknown_profiles_do_no_harm() -> None:
@@ -431,7 +434,7 @@ def test_none_begins_before_the_partition_has_caught_up_with_who_had_it_before()
             await owner.live(event(3, "q", "crm"))
             await asyncio.sleep(100)
             assert owner.progress.stage == "waiting"
-            assert world.notes[-1] == BackfillNote(1, B, False, former=A)
+            assert world.notes[-1] == BackfillNote(1, B, False, former=A, since=1)
             await owner.live(event(4, "q", "crm"))
             assert world.history.spans == []
             # What stands at 5 is no event.
@@ -474,7 +477,7 @@ def test_off_one_that_has_begun_is_brought_to_its_end_by_who_comes_next() -> Non
             await until(lambda: 0 < len(owner.later) < 20)
         async with world.owner(TWO, is_off=True) as owner:
             await owner.complete()
-            assert world.notes[-1] == BackfillNote(3, B, True, former=A, request="r1")
+            assert world.notes[-1] == BackfillNote(3, B, True, former=A, request="r1", since=1)
 
     run_in_virtual_time(live())
 
@@ -528,7 +531,7 @@ def test_partitions_of_a_worker_have_their_turns_and_one_that_is_released_meanwh
                 shared.share.turn.release()
                 await asyncio.sleep(10)
                 await shared.share.turn.acquire()
-                assert world.notes[-1] == BackfillNote(1, B, False, former=A)
+                assert world.notes[-1] == BackfillNote(1, B, False, former=A, since=1)
                 assert world.history.spans == []
 
     run_in_virtual_time(live())
@@ -644,7 +647,7 @@ def test_released_in_the_midst_what_is_on_its_way_is_acknowledged_and_the_next_o
             assert owner.later == {
                 b"p%d" % number: JOINED for number in range(40) if b"p%d" % number not in first
             }
-            assert world.notes[-1] == BackfillNote(3, B, True, former=A)
+            assert world.notes[-1] == BackfillNote(3, B, True, former=A, since=1)
         await all_agree(world)
 
     run_in_virtual_time(live())
@@ -709,7 +712,7 @@ def test_an_event_that_is_refused_now_leaves_its_profile_as_it_is_without_a_dead
             assert owner.later == {b"p": JOINED}
             assert owner.progress.refused == {"bad-membership": 1}
             assert owner.parts.dead_letters.written == []
-            assert record_order(world.store.records[b"q"]) == (1, 0)
+            assert record_order(world.store.records[b"q"]) == (0, 1)
 
     run_in_virtual_time(live())
 
@@ -763,7 +766,7 @@ def test_it_is_complete_only_once_all_is_acknowledged(held: str) -> None:
             await asyncio.sleep(100)
             assert owner.progress.stage == "running"
             assert not world.notes[-1].is_complete
-            assert {record_order(record)[1] for record in world.store.records.values()} == {0}
+            assert {record_order(record)[0] for record in world.store.records.values()} == {0}
 
     run_in_virtual_time(live())
 
