@@ -166,8 +166,7 @@ class Core:
     ) -> Transition:
         """Apply one event to its profile's state record (None where there is none).
 
-        An event at or below the state's offset is skipped. The next state record bears `backfill`, the number of the partition's
-        note.
+        An event at or below the state's offset is skipped. The next record bears `backfill`, the number of the partition's note.
 
         Raises:
             InvalidEvent: the event breaks the event format; nothing changes.

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from processor.backfill.note import BackfillNote, encode_note
 from processor.errors import StateRefused
-from processor.kafka.changelog import CONSUMED_KEY, OWN_KEYS, STREAM_KEY, Span
-from processor.profile.state_record import encode_departed, record_offset
+from processor.kafka.changelog import BACKFILL_KEY, CONSUMED_KEY, OWN_KEYS, STREAM_KEY, Span
+from processor.profile.state_record import encode_departed, has_departed, record_offset
 from processor.state.overlay import Overlay
 from processor.telemetry.status import Status
 from processor.worker.checkpoint import Checkpoint
@@ -82,6 +83,39 @@ def test_state_is_reasserted_over_what_an_intruder_wrote_even_after_compaction()
             b"p": member(4),
             b"new": None,
         }
+
+    run_in_virtual_time(live())
+
+
+def test_what_is_appended_again_is_newer_than_what_an_intruder_made_under_the_configuration_before() -> None:
+    async def live() -> MemoryChangelog:
+        changelog = MemoryChangelog()
+        owner = Owner(changelog)
+        await owner.keep({b"p": member(4), b"left": encode_departed(3)})
+        await owner.checkpoint.note(encode_note(BackfillNote(1, "B", False, since=1)))
+        # Under the configuration of now, what came at 5 and 6 has changed nothing.
+        changelog.put({b"p": member(5), b"left": member(6), b"new": member(5)})
+        await owner.keep({b"q": member(7, 1)})
+        assert owner.store.records[b"p"] == member(4, 1)
+        return changelog
+
+    changelog = run_in_virtual_time(live())
+    assert states(changelog.compacted())[b"p"] == member(4, 1)
+    kept = restored(changelog).records
+    assert {profile: kept[profile] for profile in (b"p", b"q")} == {b"p": member(4, 1), b"q": member(7, 1)}
+    assert has_departed(kept[b"left"])
+    assert has_departed(kept[b"new"])
+
+
+def test_a_note_of_backfills_is_appended_again_behind_an_intruders() -> None:
+    async def live() -> None:
+        changelog = MemoryChangelog()
+        owner = Owner(changelog)
+        note = encode_note(BackfillNote(2, "B", True))
+        await owner.checkpoint.note(note)
+        changelog.put({BACKFILL_KEY: encode_note(BackfillNote(1, "A", True))})
+        await owner.keep({b"p": member(1)})
+        assert [r.value for r in changelog.compacted() if r.key == BACKFILL_KEY] == [note]
 
     run_in_virtual_time(live())
 

@@ -96,6 +96,32 @@ def test_a_deletion_of_what_a_backfill_took_out_wins_over_the_events_record_of_t
     assert (store.records, outdated) == ({b"p": encode_departed(7, 2)}, {b"p"})
 
 
+def test_what_was_made_under_the_configuration_before_and_stands_behind_the_note_of_the_next_came_late() -> (
+    None
+):
+    changelog = MemoryChangelog()
+    changelog.put({b"p": member(3)})
+    changelog.put({BACKFILL_KEY: encode_note(BackfillNote(4, "B", False, since=4))})
+    changelog.put({b"p": member(5), b"new": member(9)})
+    changelog.put({b"q": member(6, 4)})
+    for cut in range(len(changelog.records)):
+        store, outdated = restored_and_outdated(changelog, cut)
+        assert store.records == {b"p": member(3), b"q": member(6, 4)}
+        assert outdated == {b"p", b"new"}
+
+
+def test_compaction_leaves_records_that_are_newer_than_what_comes_late_before_the_note_of_their_number() -> (
+    None
+):
+    changelog = MemoryChangelog()
+    changelog.put({b"p": member(7, 2)})
+    changelog.put({b"p": member(8, 1)})
+    changelog.put({BACKFILL_KEY: encode_note(BackfillNote(2, "A", True))})
+    for cut in range(len(changelog.records)):
+        store, outdated = restored_and_outdated(changelog, cut)
+        assert (store.records, outdated) == ({b"p": member(7, 2)}, {b"p"})
+
+
 def test_the_newest_note_of_backfills_is_restored_and_is_no_profile() -> None:
     due, begun = BackfillNote(5, "B", False, former="A"), BackfillNote(6, "B", False, boundary=3, at_ms=1)
     for notes in ([due, begun], [begun, due]):
