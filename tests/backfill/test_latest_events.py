@@ -194,9 +194,12 @@ def sources(draw: st.DrawFn) -> list[Event]:
 
 LIMITS = st.builds(
     Limits,
-    st.sampled_from([1, 600, 2_000, 1 << 20]),
-    st.sampled_from([1, 3, 50]),
-    st.sampled_from([1, 500, 4_000]),
+    chunk_bytes=st.sampled_from([1, 600, 2_000, 1 << 20]),
+    first_offsets=st.sampled_from([1, 3, 50]),
+    read_bytes=st.sampled_from([1, 500, 4_000]),
+    struck_at_once=st.integers(1, 3),
+    struck_max=st.integers(1, 5),
+    marked_at_once=st.integers(1, 4),
 )
 
 
