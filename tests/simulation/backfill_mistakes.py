@@ -126,7 +126,7 @@ def _noted_later(follow: Any) -> Any:
             await follow(self)
             return
         self._followed = self._stages.core
-        while self._taken:
+        while self._taken and self._followed is self._stages.core:
             await self._work_on_taken(self._tasks)  # type: ignore[attr-defined]  # see below
         self._followed = former
         await follow(self)
