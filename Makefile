@@ -48,7 +48,7 @@ bench-quick: $(COMPILED_READY) ## the most telling of them, short, in some minut
 	$(MEASURED) -m benchmarks.end_to_end --events 200000 --runs 1 --latency-seconds 5
 	$(MEASURED) -m benchmarks.peers --events 200000 --runs 1
 	$(MEASURED) -m benchmarks.stages --fast
-	$(MEASURED) -m benchmarks.backfill --profiles 100000 --live-seconds 5 --rate 5000 --many 0
+	$(MEASURED) -m benchmarks.backfill --profiles 200000 --live-seconds 3 --rate 5000 --many 0
 
 bench-docs: $(READY) ## constants of `processor size`, plots and tables, from benchmarks/results
 	$(BIN)/python -m benchmarks.constants

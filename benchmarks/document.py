@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 _BLOCK = re.compile(r"(<!-- figures: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_LOAD = "load of the machine's CPUs meanwhile"
 _LOADS = {
     "1,000/s, 1 million": Load(1_000, 1200, 0.7, 1e6),
     "20,000/s, 50 million": Load(20_000, 1200, 0.7, 5e7),
@@ -339,7 +340,7 @@ def _partitions() -> str:
         "open files": ("open_files", "{:,}"),
         "threads": ("threads", "{}"),
         "bringing a file to this disk meanwhile, ms": ("disk_sync_ms", "{:.1f}"),
-        "load of the machine's CPUs meanwhile": ("load", "{:.1f}"),
+        _LOAD: ("load", "{:.1f}"),
     }
     starts = figures["starts"]
     return _table(
@@ -358,7 +359,6 @@ def _backfill(part: str) -> str:
         "events a CPU-second": ("events_per_cpu_s", "{:,.0f}"),
         "profiles looked at a second": ("profiles_per_s", "{:,.0f}"),
         "profiles exported": ("exported", "{:,}"),
-        "seconds in all": ("took_s", "{:.1f}"),
         "CPUs used": ("cpu_share", "{:.2f}"),
         "bytes of events read, times those there are": ("read_times", "{:.2f}"),
         "bytes over the loopback, exports and state included, times the topic's": (
@@ -367,6 +367,7 @@ def _backfill(part: str) -> str:
         ),
         "resident before, MiB": ("resident_before_mib", "{:.0f}"),
         "resident at most, MiB": ("resident_peak_mib", "{:.0f}"),
+        _LOAD: ("load", "{:.1f}"),
     }
     return _table(
         [
@@ -388,7 +389,7 @@ def _backfill_live() -> str:
         "lag in the first third of the time": ("lag_first_third", "{:,}"),
         "lag in the last third": ("lag_last_third", "{:,}"),
         "profiles that the backfill looks at a second": ("backfilled_per_s", "{:,}"),
-        "CPUs used": ("cpu_share", "{:.2f}"),
+        _LOAD: ("load", "{:.1f}"),
     }
     return _table(
         [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -45,6 +46,8 @@ class Alone:
     """What went over the machine's loopback, exports and state included, as a multiple of the topic's batches."""
     resident_before_mib: float
     resident_peak_mib: float
+    load: float
+    """Who waited for a CPU meanwhile, this run's own included: the system's load of a minute."""
 
 
 def measure_alone(
@@ -101,4 +104,5 @@ def _figures(looks: list[Look], there: _There, loopback: int) -> Alone:
         loopback_times=loopback / there.batch_bytes,
         resident_before_mib=first.resident_bytes / 2**20,
         resident_peak_mib=max(look.resident_bytes for look in looks) / 2**20,
+        load=round(os.getloadavg()[0], 1),
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aiokafka import errors as kafka
 
 from processor.errors import ConfigurationError, KafkaRefused, KafkaUnavailable, Problem, ProcessorError
+from processor.kafka.expired_batches import heed_expiry
 from processor.kafka.metadata import never_create_by_looking
 from processor.kafka.msk_iam import MskToken
 from processor.kafka.offset_fetch_errors import heed_errors
@@ -60,6 +61,7 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
     """
     never_create_by_looking()
     heed_errors()
+    heed_expiry()
     options: dict[str, Any] = {
         "bootstrap_servers": ",".join(settings.servers),
         "client_id": settings.client_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -42,7 +43,19 @@ class SmallAppends:
                 while left and batch.append(timestamp=None, key=left[-1][0], value=left[-1][1]) is not None:
                     left.pop()
                 batch.close()
-                await (await self._producer.send_batch(batch, self._topic, partition=self._partition))
+                await _kept(await self._producer.send_batch(batch, self._topic, partition=self._partition))
+
+
+async def _kept(sent: asyncio.Future[object]) -> None:
+    # What is given up may fail later, when nobody asks any more.
+    sent.add_done_callback(_look_at)
+    await asyncio.wait([sent])
+    sent.result()
+
+
+def _look_at(sent: asyncio.Future[object]) -> None:
+    if not sent.cancelled():
+        sent.exception()
 
 
 @asynccontextmanager

@@ -8,15 +8,14 @@ from processor import __version__
 from processor.kinesis.shard_limiter import SHARD_RECORDS_PER_S
 from processor.service.process_usage import cpu_s, resident_bytes
 from processor.telemetry import metrics
-from processor.telemetry.backfill_report import by_stage, left_s, still_s
+from processor.telemetry.backfill_report import backfill_reports, by_stage, left_s, still_s
 from processor.telemetry.exposition import Samples, Sheet
 
 if TYPE_CHECKING:
     from processor.kinesis.writer import Writer
     from processor.service.observed import Observed
     from processor.state.disk import DiskFigures
-    from processor.telemetry.backfill_report import BackfillReport
-    from processor.telemetry.backfills import BackfillFigures
+    from processor.telemetry.backfills import Backfills
     from processor.telemetry.report import PartitionReport, Report
     from processor.telemetry.status import Status
 
@@ -36,7 +35,7 @@ def worker_samples(observed: Observed, report: Report, loop_lag_s: float) -> Sam
     for each in report.partitions:
         _add_partition(sheet, each)
     sheet.add(metrics.CONFIGURATION_PROBLEMS, len(report.destination.problems))
-    _add_backfills(sheet, status.backfills.figures, report.backfills)
+    _add_backfills(sheet, status.backfills)
     _add_writer(sheet, observed.writer)
     sheet.add(metrics.KINESIS_BUFFER_LIMIT_BYTES, observed.settings.kinesis.buffer_bytes)
     _add_service(sheet, status)
@@ -86,7 +85,8 @@ def _add_disk(sheet: Sheet, figures: DiskFigures | None) -> None:
         sheet.add(metrics.STATE_DISK_SIZE_BYTES, figures.size_bytes)
 
 
-def _add_backfills(sheet: Sheet, figures: BackfillFigures, reports: list[BackfillReport]) -> None:
+def _add_backfills(sheet: Sheet, backfills: Backfills) -> None:
+    figures, reports = backfills.figures, backfill_reports(backfills)
     sheet.add_all(
         metrics.BACKFILL_PARTITIONS, {str(stage): count for stage, count in by_stage(reports).items()}
     )

@@ -1,4 +1,4 @@
-"""The backfills of workers as others are told of them: each partition's, and what there is to say of all together."""
+"""The backfills of workers as others see them: each partition's, and what there is to say of all together."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from processor.telemetry.backfills import Backfills, Progress
 
-_SHOWN_FOR_S: Final = 3600.0
-"""How long after their end backfills are told of: who asked for one may look later."""
+_TOLD_FOR_S: Final = 3600.0
+"""How long after their end backfills are shown: who asked for one may look later."""
 
 
 class BackfillReport(msgspec.Struct, frozen=True, rename="camel"):
@@ -81,6 +81,11 @@ def backfill_reports(backfills: Backfills) -> list[BackfillReport]:
     ]
 
 
+def still_reported(reports: Iterable[BackfillReport]) -> list[BackfillReport]:
+    """Return those that are due, under way, or ended within the hour."""
+    return [each for each in reports if each.ended_s is None or each.ended_s <= _TOLD_FOR_S]
+
+
 def left_s(reports: Sequence[BackfillReport]) -> float | None:
     """Return how long one worker will take yet for its backfills, in seconds: 0 where none goes on, None where it is not known.
 
@@ -107,10 +112,10 @@ def still_s(reports: Sequence[BackfillReport]) -> float:
 
 
 def backfilling(workers: Iterable[Sequence[BackfillReport]]) -> Backfilling | None:
-    """Return what there is to tell of the backfills of all workers; None where none is due, under way, or ended within the hour."""
+    """Return what there is to show of the backfills of all workers; None where there is none."""
     by_worker = [reports for reports in workers if reports]
     all_of_them = [each for reports in by_worker for each in reports]
-    if all(each.ended_s is not None and each.ended_s > _SHOWN_FOR_S for each in all_of_them):
+    if not all_of_them:
         return None
     lefts = [left_s(reports) for reports in by_worker]
     known = [each for each in lefts if each is not None]

@@ -65,6 +65,10 @@ class MemoryChangelog:
             self.failures -= 1
             raise KafkaUnavailable("as scripted")
 
+    def values(self, key: bytes) -> list[bytes]:
+        """What was appended under a key, in order, deletions left out."""
+        return [record.value for record in self.records if record.key == key and record.value is not None]
+
     def compacted(self) -> list[Kept]:
         """What compaction leaves at last: of each key the last record."""
         last = {record.key: record for record in self.records}

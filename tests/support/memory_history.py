@@ -49,7 +49,12 @@ class MemoryHistory:
 
 
 def backfilling(
-    history: MemoryHistory, backfills: Backfills, *, max_events_per_s: int = 0, is_off: bool = False
+    history: MemoryHistory,
+    backfills: Backfills,
+    *,
+    max_events_per_s: int = 0,
+    is_off: bool = False,
+    source_may_lack: bool = False,
 ) -> Backfilling:
     """What the partitions of a worker share, with this history; it is 5,000 ms since the epoch."""
     return Backfilling(
@@ -57,6 +62,6 @@ def backfilling(
         Share(max_events_per_s),
         backfills,
         is_off=is_off,
-        source_may_lack=False,
+        source_may_lack=source_may_lack,
         clock_ms=lambda: 5_000,
     )

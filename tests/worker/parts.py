@@ -23,6 +23,7 @@ from processor.worker.commits import Commits
 from processor.worker.dead_letter_limit import DeadLetterLimit
 from processor.worker.owned_partitions import OwnedPartitions
 from processor.worker.partition import Partition, Stages
+from processor.worker.partition_backfill import PartitionBackfill
 from processor.worker.partition_factory import PartitionFactory, Shared
 from processor.worker.takeover import Takeover
 from tests.kafka.model import Kept, MemoryChangelog
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from processor.settings import Settings
     from processor.state.disk import Disk
     from processor.state.store import Store
+    from processor.worker.partition_backfill import Backfilling
     from processor.worker.state_changelog import StateChangelog
 
 
@@ -217,7 +219,10 @@ class DeadLettersInMemory:
 
 
 class PartitionParts:
-    """A partition 0 with all that it passes its records to; `status` and what is public here may be looked at."""
+    """A partition 0 with all that it passes its records to; `status` and what is public here may be looked at.
+
+    It has backfills where it is given what they share; none begins before the partition has reached `caught_up_at`.
+    """
 
     def __init__(
         self,
@@ -226,15 +231,22 @@ class PartitionParts:
         changelog: StateChangelog | None = None,
         its_core: Core | None = None,
         start_offset: int = 0,
+        kinesis: ScriptedKinesis | None = None,
+        backfilling: Backfilling | None = None,
+        caught_up_at: int = 0,
+        status: Status | None = None,
     ) -> None:
-        self.status = Status()
-        self.writer = NotingWriter()
+        self.status = status or Status()
+        self.writer = NotingWriter(kinesis)
         self.dead_letters = DeadLettersInMemory()
         self.rooms = 0
         """How often there was room again."""
         state = Overlay(store or MemoryStore())
         checkpoint = Checkpoint(0, changelog or MemoryChangelog(), state, self.status)
         limit = DeadLetterLimit(settings_of().service, self.status)
+        backfill = None
+        if backfilling is not None:
+            backfill = PartitionBackfill(0, state.store, checkpoint, backfilling, caught_up_at=caught_up_at)
         self.partition = Partition(
             0,
             Stages(its_core or core(), state, self.writer, self.dead_letters.write, checkpoint, limit),
@@ -242,15 +254,21 @@ class PartitionParts:
             start_offset=start_offset,
             state_bytes_max=1 << 20,
             on_room=self._has_room,
+            backfill=backfill,
         )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Partition]:
         tasks = [asyncio.create_task(self.writer.run()), asyncio.create_task(self.partition.run())]
-        yield self.partition
+        try:
+            yield self.partition
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
         for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+            if not task.cancelled():
+                task.result()
 
     def _has_room(self) -> None:
         self.rooms += 1
