@@ -221,8 +221,8 @@ def _completes_another() -> Iterator[None]:
 
 
 def _note_not_appended_again(own_state: Any) -> Any:
-    async def mistaken(self: Checkpoint, keys: Any) -> Any:
-        return await own_state(self, [key for key in keys if key != BACKFILL_KEY])
+    async def mistaken(self: Checkpoint, keys: Any, next_note: Any) -> Any:
+        return await own_state(self, [key for key in keys if key != BACKFILL_KEY], next_note)
 
     return mistaken
 
