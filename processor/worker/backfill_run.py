@@ -135,8 +135,10 @@ class BackfillRun:
             async with open_history() as history:
                 await self._look(history, note, at_ms)
 
-        await retried(look, errors=(KafkaError,), delays=_DELAYS, on_failure=self._failed)
-        self._backfills.hold(0)
+        try:
+            await retried(look, errors=(KafkaError,), delays=_DELAYS, on_failure=self._failed)
+        finally:
+            self._backfills.hold(0)
         await self._until(lambda: not self._in_flight)
         await self._search.mark_struck()
         return not self._is_broken_off

@@ -138,6 +138,7 @@ def test_released_in_the_midst_what_is_on_its_way_is_acknowledged_and_the_next_o
             assert set(owner.later) == first, "nothing is handed over any more"
             await owner.partition.abandon()
             assert not world.notes[-1].is_complete
+        assert owner.parts.status.backfills.figures.held_bytes == 0
         await all_agree(world)
         async with world.owner(TWO) as owner:
             await owner.complete()

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from processor.backfill.note import decode_note
 from processor.errors import KafkaUnavailable
-from processor.profile.state_record import decode_record
+from processor.kafka.changelog import BACKFILL_KEY, OWN_KEYS
+from processor.profile.state_record import decode_record, record_order
 from processor.worker.restore import restore
 from tests.support.memory_store import MemoryStore
 from tests.support.virtual_time import run_in_virtual_time
@@ -111,6 +113,7 @@ def test_through_crashes_changes_and_live_events_each_profile_ends_as_the_last_c
         await life.run()
         world, latest = life.world, life.latest
         await all_agree(world)
+        stands_behind_its_note(world)
         assert world.notes[-1].fingerprint == life.core.fingerprint
         mapped = {A: {"ups"}, B: {"ups", "crm"}, C: {"ups", "web"}}[life.core.fingerprint]
         assert members(world) == {key: found & mapped for key, found in latest.items() if found & mapped}
@@ -120,6 +123,16 @@ def test_through_crashes_changes_and_live_events_each_profile_ends_as_the_last_c
             assert ("ups" in found) == ("ups" in latest[key]), key
 
     run_in_virtual_time(live())
+
+
+def stands_behind_its_note(world: World) -> None:
+    """What was made under one configuration stands before the note of the next: so a restore knows what came late."""
+    since = 0
+    for record in world.changelog.records:
+        if record.key == BACKFILL_KEY:
+            since = decode_note(record.value or b"").since
+        elif record.key and not record.key.startswith(OWN_KEYS) and record.value is not None:
+            assert record_order(record.value)[0] >= since
 
 
 def members(world: World) -> dict[bytes, set[str]]:
