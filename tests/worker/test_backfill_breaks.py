@@ -14,6 +14,7 @@ from processor.errors import KafkaRefused, KafkaUnavailable, StateUnavailable
 from processor.kafka.changelog import BACKFILL_KEY
 from processor.profile.state_record import record_order
 from processor.worker.restore import restore
+from tests.support.memory_history import MemoryHistory
 from tests.support.memory_store import MemoryStore
 from tests.support.virtual_time import run_in_virtual_time
 from tests.worker.backfill_parts import (
@@ -34,7 +35,10 @@ from tests.worker.backfill_parts import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncGenerator, Sequence
+
+    from processor.kafka.offsets import Bounds
+    from processor.profile.source_record import Record
 
 
 def test_one_is_broken_off_by_another_change_and_begins_anew_for_that() -> None:
@@ -123,6 +127,26 @@ def test_where_kafka_fails_the_history_is_read_on_later_and_nothing_twice(failur
     failed = [line for line in logged if line["event"].startswith("the source cannot be read for a backfill")]
     assert [line["again_in_s"] for line in failed] == [1, 2, 4, 8]
     assert {line["reason"] for line in failed} == {str(failure)}
+
+
+def test_a_history_that_fails_as_it_is_broken_off_does_not_keep_the_partition_from_being_released() -> None:
+    class FailingInTheEnd(MemoryHistory):
+        async def read(self, _: int, span: Bounds) -> AsyncGenerator[Sequence[Record], None]:
+            self.spans.append(span)
+            try:
+                await asyncio.Event().wait()
+                yield []
+            except asyncio.CancelledError:
+                raise KafkaUnavailable("the connection was closed") from None
+
+    async def live() -> None:
+        world = World(*everywhere(3))
+        world.history = FailingInTheEnd()
+        async with asyncio.timeout(60), world.exported(TWO) as owner:
+            await until(lambda: bool(world.history.spans))
+            await owner.partition.drain()
+
+    run_in_virtual_time(live())
 
 
 def test_released_in_the_midst_what_is_on_its_way_is_acknowledged_and_the_next_owner_exports_the_rest() -> (
