@@ -23,11 +23,11 @@ _MOST_PER_S: Final = 1_000_000.0
 _LEARNING_S: Final = 1.0
 """For so long it is looked at how long live events take, while the backfill goes slowly."""
 _FORGOTTEN_AFTER_S: Final = 5.0
-_LONGER: Final = 1.25
+_LONGER: Final = 1.2
 _LEAST_DELAY_S: Final = 0.02
 """What is shorter is no delay: a call to Kinesis takes as long."""
-_FASTER: Final = 1.05
-_SLOWER: Final = 0.7
+_FASTER: Final = 1.03
+_SLOWER: Final = 0.9
 _WEIGHT: Final = 0.2
 """Of the newest look, in what goes before it."""
 

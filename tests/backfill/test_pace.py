@@ -62,10 +62,10 @@ def test_live_events_take_no_more_than_twice_as_long_and_the_backfill_takes_much
     served = Served(served_per_s * load, served_per_s, latency_s)
     pace = Pace(served.live)
     served.run(pace, 60.0)
-    usual_s = max(latency_s, 0.02)
+    usual_s = max(latency_s, 0.03)
     late = [lag / served.live_per_s + latency_s for lag in served.lags[1_000:]]
-    assert sorted(late)[int(0.99 * len(late))] <= 2.5 * usual_s
-    assert served.lags[-1] < served.live_per_s * 2.5 * usual_s, "lag does not grow"
+    assert sorted(late)[int(0.99 * len(late))] <= 2.1 * usual_s
+    assert served.lags[-1] < served.live_per_s * 2.1 * usual_s, "lag does not grow"
     left = served_per_s * (1.0 - load)
     assert served.looked_at >= min(0.3 * left, 0.3 * 200_000.0) * 50.0
 
