@@ -53,7 +53,12 @@ class Pace:
         self._delay_s = 0.0
         self._usual_delay_s = 0.0
         self._learns_until_s: float | None = None
-        self._per_s = math.inf
+        self._per_s = _SLOW_PER_S
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether no live events came when it was looked last."""
+        return math.isinf(self._per_s)
 
     def per_s(self, now_s: float) -> float:
         """Return how many events a second may be looked at again now; infinity where no live events come."""

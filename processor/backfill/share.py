@@ -21,6 +21,11 @@ class Share:
         self._free_at_s = 0.0
         self._one_at_a_time = asyncio.Lock()
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether a backfill has the worker for itself: no live events come."""
+        return self._pace.is_alone
+
     def turn(self) -> AbstractAsyncContextManager[None]:
         """Wait for one's turn, and have it: a backfill under way is the only one, so that what it needs in memory is needed once."""
         return self._one_at_a_time

@@ -31,8 +31,10 @@ log = structlog.get_logger(__name__)
 
 SLICE_EVENTS: Final = 64
 """How many events are looked at again before live ones have their turn: a millisecond's worth."""
-_IN_FLIGHT_MAX: Final = 1_000
-"""Profiles whose exports and state are on their way: live exports may have to wait behind them."""
+_EXPORTS_MAX: Final = 1_000
+"""What is on its way to Kinesis and into the changelog: live exports may have to wait behind it."""
+_IN_FLIGHT_MAX: Final = 8_000
+"""Profiles, most of them with nothing to export: those that come after an export wait for it, as all of a partition do."""
 _DELAYS: Final = Delays(1.0, 30.0)
 
 
@@ -67,6 +69,8 @@ class BackfillRun:
         self._may_take = 0
         self._taken = 0
         self._in_flight = 0
+        self._exports = 0
+        """Of those in flight."""
         self._is_broken_off = False
         self.lacks_some = False
         """Whether the source has lost its first events."""
@@ -110,9 +114,14 @@ class BackfillRun:
         self._news.set()
         return taken
 
-    def acknowledged(self, profiles: int) -> None:
-        """Note that what was made of so many events has gone all its way."""
+    def submitted(self, exports: int) -> None:
+        """Note that so many exports came of the events that were taken last."""
+        self._exports += exports
+
+    def acknowledged(self, profiles: int, exports: int) -> None:
+        """Note that what was made of so many events has gone all its way, with so many exports."""
         self._in_flight -= profiles
+        self._exports -= exports
         self._news.set()
 
     async def run(
@@ -182,7 +191,7 @@ class BackfillRun:
         while self._search.found and not self._is_broken_off:
             most = self._share.most(SLICE_EVENTS)
             await self._share.passed(self._taken)
-            await self._until(lambda: self._in_flight < _IN_FLIGHT_MAX)
+            await self._until(lambda: self._in_flight < _IN_FLIGHT_MAX and self._exports < _EXPORTS_MAX)
             self._taken, self._may_take = 0, most
             self._on_ready()
             await self._until(lambda: not self._may_take or not self._search.found)
