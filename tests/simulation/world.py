@@ -14,6 +14,7 @@ from unittest import mock
 
 import structlog
 
+from processor.backfill.note import decode_note
 from processor.errors import KafkaRefused
 from processor.settings import load_settings
 from processor.settings.backfill import BackfillSettings
@@ -233,7 +234,10 @@ class World:
         self.background: list[asyncio.Task[Any]] = []
         for slot in range(count):
             self.start(slot)
-        with mock.patch("processor.worker.partition.Partition.abandon", _noting_abandon(self)):
+        with (
+            mock.patch("processor.worker.partition.Partition.abandon", _noting_abandon(self)),
+            mock.patch("processor.worker.partition.Partition._begin", _looking_at_the_note()),
+        ):
             producing = asyncio.create_task(self._produce())
             if self.has_changes:
                 self.background.append(asyncio.create_task(self.following.run()))
@@ -390,6 +394,22 @@ def _noting_abandon(world: World) -> Any:
         await abandon(self)
 
     return noting
+
+
+def _looking_at_the_note() -> Any:
+    from processor.worker.partition import Partition  # noqa: PLC0415
+
+    begin = Partition._begin
+
+    async def looking(self: Partition, *batch: Any) -> None:
+        noted, followed = self._stages.state.store.backfill, self._core.fingerprint
+        if noted is None or decode_note(noted).fingerprint != followed:
+            raise Violation(
+                f"partition {self.number}: events are worked on under {followed}, noted is {noted!r}"
+            )
+        await begin(self, *batch)
+
+    return looking
 
 
 def _is_refusal(error: BaseException) -> bool:
