@@ -14,7 +14,6 @@ from unittest import mock
 
 import structlog
 
-from processor.backfill.note import decode_note
 from processor.errors import KafkaRefused
 from processor.settings import load_settings
 from processor.settings.backfill import BackfillSettings
@@ -26,6 +25,7 @@ from tests.simulation.disk import Disk
 from tests.simulation.faults import FAULTS, SOURCE_FAULTS, calm, planned
 from tests.simulation.loop import Simulation
 from tests.simulation.outcome import check_outcome
+from tests.simulation.partitions import looking_at_the_note, noting_abandon
 from tests.simulation.producer import Producer
 from tests.simulation.violation import Violation
 from tests.simulation.worker import Worker
@@ -235,8 +235,8 @@ class World:
         for slot in range(count):
             self.start(slot)
         with (
-            mock.patch("processor.worker.partition.Partition.abandon", _noting_abandon(self)),
-            mock.patch("processor.worker.partition.Partition._begin", _looking_at_the_note()),
+            mock.patch("processor.worker.partition.Partition.abandon", noting_abandon(self)),
+            mock.patch("processor.worker.partition.Partition._begin", looking_at_the_note()),
         ):
             producing = asyncio.create_task(self._produce())
             if self.has_changes:
@@ -381,35 +381,6 @@ def _moments_s(seed: int) -> list[float]:
         if rng.random() < 0.2:
             at_s += rng.expovariate(0.2 * EVENTS / PRODUCE_S)
     return found
-
-
-def _noting_abandon(world: World) -> Any:
-    from processor.worker.partition import Partition  # noqa: PLC0415
-
-    abandon = Partition.abandon
-
-    async def noting(self: Partition) -> None:
-        world.excused.update(export.data for batch, _ in self._in_flight for export in batch.exports)
-        world.begun_again.add(self.number)
-        await abandon(self)
-
-    return noting
-
-
-def _looking_at_the_note() -> Any:
-    from processor.worker.partition import Partition  # noqa: PLC0415
-
-    begin = Partition._begin
-
-    async def looking(self: Partition, *batch: Any) -> None:
-        noted, followed = self._stages.state.store.backfill, self._core.fingerprint
-        if noted is None or decode_note(noted).fingerprint != followed:
-            raise Violation(
-                f"partition {self.number}: events are worked on under {followed}, noted is {noted!r}"
-            )
-        await begin(self, *batch)
-
-    return looking
 
 
 def _is_refusal(error: BaseException) -> bool:
