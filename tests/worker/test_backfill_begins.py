@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 
 from processor.backfill.note import BackfillNote
 from processor.telemetry.status import Status
@@ -115,7 +116,8 @@ def test_partitions_of_a_worker_have_their_turns_and_one_that_is_released_meanwh
         world = World(*everywhere(20))
         status = Status()
         shared = backfilling(world.history, status.backfills, max_events_per_s=10)
-        async with shared.share.turn:
+        async with AsyncExitStack() as others:
+            await others.enter_async_context(shared.share.turn())
             parts = PartitionParts(
                 changelog=world.changelog, store=world.store, its_core=ONE, backfilling=shared, status=status
             )
@@ -126,9 +128,8 @@ def test_partitions_of_a_worker_have_their_turns_and_one_that_is_released_meanwh
                 await asyncio.sleep(10)
                 assert owner.progress.stage == "waiting"
                 await partition.drain()
-                shared.share.turn.release()
+                await others.aclose()
                 await asyncio.sleep(10)
-                await shared.share.turn.acquire()
                 assert world.notes[-1] == BackfillNote(1, B, False, former=A, since=1)
                 assert world.history.spans == []
 
