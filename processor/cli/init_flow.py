@@ -29,8 +29,7 @@ if TYPE_CHECKING:
     from processor.cli.init_given import Given
     from processor.cli.questions import Questions
     from processor.errors import Problem
-    from processor.operations.text_table import plain
-from processor.operations.topic_sample import SampleRead
+    from processor.operations.topic_sample import SampleRead
     from processor.settings import KafkaSettings
 
 _GROUP: Final = "PROCESSOR_KAFKA_GROUP"
