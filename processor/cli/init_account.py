@@ -212,9 +212,10 @@ def _listed(connection: Connection) -> Sequence[str]:
 def _is_absent(draft: Draft, connection: Connection) -> bool:
     """Whether Kinesis says that there is no such stream; what else keeps it from being looked at is said."""
     destination = Destination("", connection, draft.stream, (), (), ())
+    settings = _settings()
 
     async def look() -> None:
-        async with open_stream(destination, _settings()) as stream:
+        async with open_stream(destination, settings) as stream:
             await stream.facts()
 
     try:

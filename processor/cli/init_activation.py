@@ -90,6 +90,10 @@ def _ask_segments(
                 chosen.update(dict.fromkeys(keys[number] for number in numbers))
             else:
                 chosen[keys[names.index(part)] if part in names else _named(part, keys)] = None
+        if not all(all(each) for each in chosen):
+            raise typer.BadParameter(
+                "An id or a namespace is empty: write the id, or the namespace, `/` and the id."
+            )
         mapped = tuple(Segment(*each, _name_of(seen.get(each))) for each in chosen)
         if not mapped:
             raise typer.BadParameter("At least one segment is needed.")
@@ -99,10 +103,12 @@ def _ask_segments(
     default = None
     if seen and (questions.asks or given.from_topic):
         default = _ALL if given.from_topic or len(seen) <= _SHOWN else f"1-{_SHOWN}"
+    if default is None and given.segments is None and not questions.asks:
+        raise typer.BadParameter("--segment or --from-topic is needed where nobody is asked")
     mapped = questions.answer(
         "Segments",
         segments,
-        option="--segment, or --from-topic,",
+        option="--segment",
         given=joined(given.segments),
         default=default,
         help_=_CHOOSING + " A segment is named by its id, or by its namespace, `/` and its id.",
