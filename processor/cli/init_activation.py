@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from processor.cli.init_given import Given
     from processor.cli.questions import Questions
-    from processor.operations.suggestions import SegmentSeen, Suggestions
+    from processor.operations.suggestions import Suggestions
 
 _SHOWN: Final = 20
 _TEXT_MAX: Final = 48
@@ -68,43 +68,21 @@ def _ask_segments(
     questions: Questions, given: Given, draft: Draft, found: Suggestions, environ: Mapping[str, str]
 ) -> Draft:
     questions.heading("Segments")
-    seen = {(each.namespace, each.id): each for each in found.segments}
-    if given.segments is None and questions.asks and found.segments:
-        table = Table(box=None, pad_edge=False)
-        for column in ("", "segment", "members", "name"):
-            table.add_column(column)
-        for number, each in enumerate(found.segments[:_SHOWN], 1):
-            share = f"{each.members} of {found.profiles} ({each.members * 100 // max(found.profiles, 1)}%)"
-            name = segment_name(Segment(each.namespace, each.id))
-            table.add_row(plain(str(number)), _short(name), plain(share), _short(each.name or ""))
-        show(table, Console(highlight=False))
-        _say_more(len(found.segments), found.further_segments, "segments")
+    asks = given.segments is None and questions.asks
+    if asks and found.segments:
+        _show_segments(found)
+    default = None
+    if found.segments and (asks or given.from_topic):
+        default = _ALL if given.from_topic or len(found.segments) <= _SHOWN else f"1-{_SHOWN}"
+    if default is None and given.segments is None and not asks:
+        raise typer.BadParameter("--segment or --from-topic is needed where nobody is asked")
 
     def segments(text: str) -> tuple[Segment, ...]:
-        names = [segment_name(Segment(*each)) for each in seen]
-        keys = list(seen)
-        chosen: dict[tuple[str, str], None] = {}
-        for part in parts_of(text) if given.segments is None else listed(text):
-            numbers = None if given.segments is not None else _numbers(part, len(keys))
-            if numbers is not None:
-                chosen.update(dict.fromkeys(keys[number] for number in numbers))
-            else:
-                chosen[keys[names.index(part)] if part in names else _named(part, keys)] = None
-        if not all(all(each) for each in chosen):
-            raise typer.BadParameter(
-                "An id or a namespace is empty: write the id, or the namespace, `/` and the id."
-            )
-        mapped = tuple(Segment(*each, _name_of(seen.get(each))) for each in chosen)
-        if not mapped:
-            raise typer.BadParameter("At least one segment is needed.")
+        named = listed(text) if given.segments is not None else None
+        mapped = _segments_of(parts_of(text) if named is None else named, found, by_number=named is None)
         refuse_member("segments", replace(draft, segments=mapped), environ)
         return mapped
 
-    default = None
-    if seen and (questions.asks or given.from_topic):
-        default = _ALL if given.from_topic or len(seen) <= _SHOWN else f"1-{_SHOWN}"
-    if default is None and given.segments is None and not questions.asks:
-        raise typer.BadParameter("--segment or --from-topic is needed where nobody is asked")
     mapped = questions.answer(
         "Segments",
         segments,
@@ -113,10 +91,44 @@ def _ask_segments(
         default=default,
         help_=_CHOOSING + " A segment is named by its id, or by its namespace, `/` and its id.",
     )
+    seen = {(each.namespace, each.id) for each in found.segments}
     unseen = [each for each in mapped if (each.namespace, each.id) not in seen]
     if unseen and found.profiles:
         say(f"Not in the sample, and mapped all the same: {', '.join(map(segment_name, unseen[:_SHOWN]))}.")
     return replace(draft, segments=mapped)
+
+
+def _show_segments(found: Suggestions) -> None:
+    table = Table(box=None, pad_edge=False)
+    for column in ("", "segment", "members", "name"):
+        table.add_column(column)
+    for number, each in enumerate(found.segments[:_SHOWN], 1):
+        share = f"{each.members} of {found.profiles} ({each.members * 100 // max(found.profiles, 1)}%)"
+        name = segment_name(Segment(each.namespace, each.id))
+        table.add_row(plain(str(number)), _short(name), plain(share), _short(each.name or ""))
+    show(table, Console(highlight=False))
+    _say_more(len(found.segments), found.further_segments, "segments")
+
+
+def _segments_of(parts: Sequence[str], found: Suggestions, *, by_number: bool) -> tuple[Segment, ...]:
+    """The segments that `parts` mean: each a name, or, where they may be that, numbers of the list."""
+    seen = {(each.namespace, each.id): each.name for each in found.segments}
+    keys = list(seen)
+    by_name = {segment_name(Segment(*each)): each for each in keys}
+    chosen: dict[tuple[str, str], None] = {}
+    for part in parts:
+        numbers = _numbers(part, len(keys)) if by_number else None
+        if numbers is not None:
+            chosen.update(dict.fromkeys(keys[number] for number in numbers))
+        else:
+            chosen[by_name[part] if part in by_name else _named(part, keys)] = None
+    if not chosen:
+        raise typer.BadParameter("At least one segment is needed.")
+    if not all(all(each) for each in chosen):
+        raise typer.BadParameter(
+            "An id or a namespace is empty: write the id, or the namespace, `/` and the id."
+        )
+    return tuple(Segment(*each, seen.get(each)) for each in chosen)
 
 
 def _ask_attributes(
@@ -200,10 +212,6 @@ def _named(part: str, seen: Sequence[tuple[str, str]]) -> tuple[str, str]:
             f"{part} is in several namespaces: {', '.join(namespaces)}. Write namespace/id."
         )
     return (namespaces[0] if len(namespaces) == 1 else PLATFORM_NAMESPACE), part
-
-
-def _name_of(seen: SegmentSeen | None) -> str | None:
-    return None if seen is None else seen.name
 
 
 def _short(text: str) -> Text:

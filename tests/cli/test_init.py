@@ -16,7 +16,6 @@ from processor.cli import init_account, init_flow
 from processor.cli.app import app
 from processor.configuration import load_configuration
 from processor.errors import KafkaRefused, KafkaUnavailable, KinesisRefused
-from processor.operations import new_files
 from processor.operations.suggestions import Sample
 from processor.operations.topic_sample import SampleRead
 from tests.support.cli_files import ENVIRON, GOVERNANCE
@@ -76,7 +75,9 @@ def call(*arguments: str, answers: list[str] | None = None, **environ: str) -> R
 
 def loaded(governance: str | None = None) -> Destination:
     environ = {"EXPORT_ACCESS_KEY_ID": "id", "EXPORT_SECRET_KEY": "secret"}
-    return load_configuration(Path("destination.yaml"), governance and Path(governance), environ)[0]
+    return load_configuration(
+        Path("destination.yaml"), None if governance is None else Path(governance), environ
+    )[0]
 
 
 def words(text: str) -> str:
@@ -113,7 +114,7 @@ def test_answers_are_taken_checked_and_asked_again(monkeypatch: pytest.MonkeyPat
         *("99", "Analytics", "1,5,partnerSync", "Share"),
         *("a b", "arn:aws:kinesis:us-east-1:123456789012:stream/x", "exports"),  # stream
         *("absent.yaml", "none"),  # governance
-        *("2-9", "", "ups/", "1,crm/other"),  # segments
+        *("2-9", "ups/", "1,crm/other"),  # segments
         *("person,person.email", "a..b", "segmentMembership.ups", "2"),  # attributes
         *("y", "y"),
     ]
@@ -368,7 +369,7 @@ def test_a_link_counts_as_a_file_that_exists_and_stays_one(alone: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_told_before_anything_is_asked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(new_files.os, "access", lambda *_: False)
+    monkeypatch.setattr(os, "access", lambda *_: False)
     result = call()
     assert result.exit_code == 1
     assert "cannot be written" in words(result.stderr)
@@ -391,7 +392,7 @@ def test_interrupted_while_it_writes_nothing_is_half_written(
     def struck(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(new_files.os, step, struck)
+    monkeypatch.setattr(os, step, struck)
     with suppress(KeyboardInterrupt):
         assert call(*FLAGS).exit_code != 0
     assert list(Path().iterdir()) == []
