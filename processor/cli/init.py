@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
 from pathlib import Path  # noqa: TC003  typer looks at the annotations
 from typing import TYPE_CHECKING, Annotated
 
@@ -111,6 +113,9 @@ def init(
     from processor.cli.init_given import Given
     from processor.cli.questions import Questions
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal whose characters are few shows an escape in place of what it has none for.
+        sys.stdout.reconfigure(errors="backslashreplace")
     files = _files_or_refuse()
     chosen = destination or files.destination_file
     named = governance or files.governance_file

@@ -89,7 +89,9 @@ def _ask_segments(
         option="--segment",
         given=joined(given.segments),
         default=default,
-        help_=_CHOOSING + " A segment is named by its id, or by its namespace, `/` and its id.",
+        help_=_CHOOSING
+        + " A segment is named by its id, or by its namespace, `/` and its id; one whose id is a number "
+        "is written with its namespace, such as ups/7.",
     )
     seen = {(each.namespace, each.id) for each in found.segments}
     unseen = [each for each in mapped if (each.namespace, each.id) not in seen]

@@ -194,9 +194,8 @@ def _next_steps(
     if wanted:
         steps += ["Set these variables:", *(f"  export {each}=…" for each in wanted)]
     command = ["processor", "validate", "--connect"]
-    if str(given.destination) != "destination.yaml" and environ.get("PROCESSOR_DESTINATION_FILE") != str(
-        given.destination
-    ):
+    # What these variables name is followed without an option.
+    if str(given.destination) != (environ.get("PROCESSOR_DESTINATION_FILE") or "destination.yaml"):
         command += ["--destination", str(given.destination)]
     if governance is not None and environ.get("PROCESSOR_GOVERNANCE_FILE") != str(governance):
         command += ["--governance", str(governance)]

@@ -18,6 +18,8 @@ def trouble_with(path: Path) -> str | None:
         place = path.resolve()
         if place.is_dir():
             return f"{path} is a directory: name the file in it"
+        if place.exists() and not place.is_file():
+            return f"{path} is a device or a pipe: name a file"
         if not place.parent.is_dir():
             return f"{place.parent} is no directory: make it first"
     except (OSError, RuntimeError, ValueError) as error:

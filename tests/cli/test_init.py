@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -330,6 +331,7 @@ def test_from_topic_without_kafka_s_variables_is_a_wrong_configuration() -> None
         ([*FLAGS, "--connection-url", "x"], "--connection-url: it is no http or https URL"),
         ([*FLAGS, "--governance", "absent.yaml"], "there is no such file"),
         ([*FLAGS, "--marketing-action", "a/b"], "is no name"),
+        ([*FLAGS, "--name", "\udcff"], "--name: it is not UTF-8"),
     ],
 )
 def test_an_option_that_is_wrong_or_missing_is_told_and_nothing_is_written(
@@ -376,6 +378,16 @@ def test_a_folder_that_cannot_be_written_is_told_before_anything_is_asked(
     assert "Account" not in result.stdout
 
 
+@pytest.mark.parametrize("place", ["/dev/null", "pipe", ".", "absent/destination.yaml"])
+def test_what_is_no_place_for_a_file_is_left_alone(place: str) -> None:
+    os.mkfifo("pipe")
+    result = call(*FLAGS, "--overwrite", "--destination", place)
+    assert result.exit_code == 1
+    assert place.partition("/")[0] in result.stderr
+    assert not Path("/dev/null").is_file()
+    assert [str(path) for path in Path().iterdir()] == ["pipe"]
+
+
 @pytest.mark.parametrize("answered", range(12))
 def test_wherever_the_input_ends_nothing_is_left_behind(answered: int) -> None:
     answers = ["2", "", "", "", "", "", "11own", "", "1", "", "mine", ""]
@@ -404,6 +416,24 @@ def test_help_of_every_question_is_shown() -> None:
     ]
     result = call(answers=lines)
     assert result.exit_code == 0, result.output
+
+
+def test_a_terminal_with_few_characters_shows_escapes_for_the_others(alone: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "processor", "init", *FLAGS, "--name", "K\u00e4ufer \u2713"],
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+    )
+    assert b"K\xe4ufer \\u2713" in ended.stdout
+    assert loaded().name == "K\u00e4ufer \u2713"
+
+
+def test_a_governance_file_that_a_variable_names_holds_and_needs_no_option() -> None:
+    Path("g.yaml").write_text(GOVERNANCE)
+    result = call(*FLAGS, "--attribute", "loyalty", PROCESSOR_GOVERNANCE_FILE="g.yaml")
+    assert "attribute loyalty (labels: C2)" in words(result.stdout)
+    assert result.stdout.rstrip().endswith("processor validate --connect")
 
 
 def test_in_a_real_terminal_ctrl_c_leaves_nothing(alone: Path) -> None:
