@@ -7,28 +7,22 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from processor.cli.init_account import refuse_member
-from processor.cli.questions import NONE, joined, listed, parts_of, say
+from processor.cli.questions import NONE, choices, joined, listed, parts_of, say
 from processor.governance.destination import PLATFORM_NAMESPACE, Segment
 from processor.governance.plan import segment_name
 from processor.operations.destination_draft import Draft, plan_of_draft, removals_of
 from processor.operations.suggestions import outermost
-from processor.operations.text_table import plain, show
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from rich.text import Text
 
     from processor.cli.init_given import Given
     from processor.cli.questions import Questions
     from processor.operations.suggestions import Suggestions
 
 _SHOWN: Final = 20
-_TEXT_MAX: Final = 48
 _RANGE_MAX: Final = 12
 _ALL: Final = "all"
 _CHOOSING: Final = (
@@ -101,14 +95,17 @@ def _ask_segments(
 
 
 def _show_segments(found: Suggestions) -> None:
-    table = Table(box=None, pad_edge=False)
-    for column in ("", "segment", "members", "name"):
-        table.add_column(column)
-    for number, each in enumerate(found.segments[:_SHOWN], 1):
-        share = f"{each.members} of {found.profiles} ({each.members * 100 // max(found.profiles, 1)}%)"
-        name = segment_name(Segment(each.namespace, each.id))
-        table.add_row(plain(str(number)), _short(name), plain(share), _short(each.name or ""))
-    show(table, Console(highlight=False))
+    choices(
+        ("segment", f"members of {found.profiles}", "name"),
+        [
+            (
+                segment_name(Segment(each.namespace, each.id)),
+                f"{each.members} ({_share(each.members, found)})",
+                each.name or "",
+            )
+            for each in found.segments[:_SHOWN]
+        ],
+    )
     _say_more(len(found.segments), found.further_segments, "segments")
 
 
@@ -139,14 +136,13 @@ def _ask_attributes(
     questions.heading("Attributes")
     paths = [each.path for each in found.attributes]
     if given.attributes is None and questions.asks and paths:
-        table = Table(box=None, pad_edge=False)
-        for column in ("", "attribute", "present", "type", "form"):
-            table.add_column(column)
-        for number, each in enumerate(found.attributes[:_SHOWN], 1):
-            share = f"{each.present * 100 // max(found.profiles, 1)}%"
-            cells = plain(share), plain(each.kinds), plain(each.example)
-            table.add_row(plain(str(number)), _short(each.path), *cells)
-        show(table, Console(highlight=False))
+        choices(
+            ("attribute", "present", "type", "form"),
+            [
+                (each.path, _share(each.present, found), each.kinds, each.example)
+                for each in found.attributes[:_SHOWN]
+            ],
+        )
         say("The form is an example's, with letters as x and digits as 9.")
         _say_more(len(paths), found.further_attributes, "attributes")
     if found.unnameable and questions.asks:
@@ -216,8 +212,8 @@ def _named(part: str, seen: Sequence[tuple[str, str]]) -> tuple[str, str]:
     return (namespaces[0] if len(namespaces) == 1 else PLATFORM_NAMESPACE), part
 
 
-def _short(text: str) -> Text:
-    return plain(text if len(text) <= _TEXT_MAX else text[: _TEXT_MAX - 1] + "…")
+def _share(count: int, found: Suggestions) -> str:
+    return f"{count * 100 // max(found.profiles, 1)}%"
 
 
 def _say_more(there: int, further: int, what: str) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _WIDTH_MAX: Final = 80
+_CELL_MAX: Final = 44
 _HELP: Final = "?"
 NONE: Final = "none"
 _BETWEEN_OPTIONS: Final = "\0"
@@ -32,10 +33,19 @@ def say(text: str = "") -> None:
     typer.echo("\n".join(lines))
 
 
-def item(number: int, text: str) -> None:
+def choices(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a list to choose from by number, with its columns one below the other as far as a line has room."""
+    cells = [[_shown(each) for each in row] for row in (headings, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for number, row in enumerate(cells):
+        texts = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        item(number or None, "  ".join(texts).rstrip())
+
+
+def item(number: int | None, text: str) -> None:
     """Print a line of a list to choose from, broken as a paragraph is."""
     width = min(shutil.get_terminal_size().columns, _WIDTH_MAX) - 1
-    start = f"  {number:>3}  "
+    start = f"  {number or '':>3}  "
     typer.echo(
         textwrap.fill(
             plain(text).plain,
@@ -128,6 +138,13 @@ class Questions:
         return self.answer(
             f"{question} (y/n)", _yes_or_no, option="", default="y" if default else "n", help_=help_
         )
+
+
+def _shown(text: str) -> str:
+    text = (
+        plain(text[:_CELL_MAX]).plain if len(text) <= _CELL_MAX else plain(text[: _CELL_MAX - 1]).plain + "…"
+    )
+    return text if len(text) <= _CELL_MAX else text[: _CELL_MAX - 1] + "…"
 
 
 def _of_option(check: Callable[[str], _Answer], text: str | None, option: str) -> _Answer:
