@@ -148,22 +148,32 @@ class BackfillRun:
             begun = Begun(note.number, self.boundary, at_ms, begin, self.boundary)
             self._backfills.begin(self._partition, begun)
         self._begin = begin
-        try:
-            while not self._is_broken_off:
-                # The next chunk is read while what was found of this one is handed over.
-                async with asyncio.TaskGroup() as tasks:
-                    if self._down_to > begin:
-                        tasks.create_task(self._read_on(history, begin), name="history")
-                    await self._hand_over()
-                if not self._search.advance() and self._down_to <= begin:
-                    return
-        except* KafkaError as errors:
-            raise errors.exceptions[0] from errors
+        while not self._is_broken_off:
+            reading = None
+            # The next chunk is read while what was found of this one is handed over.
+            async with asyncio.TaskGroup() as tasks:
+                if self._down_to > begin:
+                    reading = tasks.create_task(self._read_on(history, begin), name="history")
+                await self._hand_over()
+            failure = None if reading is None else reading.result()
+            if failure is not None:
+                raise failure
+            if not self._search.advance() and self._down_to <= begin:
+                return
 
-    async def _read_on(self, history: SourceHistory, begin: int) -> None:
-        self._down_to = await self._search.read(history, self._partition, Bounds(begin, self._down_to))
+    async def _read_on(self, history: SourceHistory, begin: int) -> KafkaError | None:
+        """Read the next chunk; Kafka's error where it fails.
+
+        Raised, it would break the handing over off; and where the group of both is cancelled at once, an error takes the place of
+        the cancellation: to be retried, it must not.
+        """
+        try:
+            self._down_to = await self._search.read(history, self._partition, Bounds(begin, self._down_to))
+        except KafkaError as error:
+            return error
         self._backfills.read(self._partition, self._down_to, 0, 0)
         self._backfills.hold(self._search.held_bytes)
+        return None
 
     async def _hand_over(self) -> None:
         """Have all that is found taken, as fast as it may be."""

@@ -292,7 +292,8 @@ class Partition:
             batch = process_again(
                 self._core, states, records, self._limits, again, next_offset=self._untaken_offset()
             )
-            await self._submit(batch, span, is_followed=True)
+            # Its calls wait for no company of later ones, which come once these are acknowledged.
+            await self._submit(batch, span, is_followed=False)
         await asyncio.sleep(0)
         return True
 

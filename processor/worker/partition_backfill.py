@@ -170,7 +170,7 @@ class PartitionBackfill:
         self._shared.backfills.released(self._partition)
         while True:
             note = await self._due()
-            async with self._shared.share.turn:
+            async with self._shared.share.turn():
                 await self._backfill(note)
 
     async def _due(self) -> BackfillNote:
