@@ -6,6 +6,7 @@ import asyncio
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import typer
 from pydantic import SecretStr
@@ -61,6 +62,8 @@ def ask_account(questions: Questions, given: Given, draft: Draft, environ: Mappi
     default = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or _REGION_DEFAULT
     draft = replace(draft, connection_url=given.connection_url)
     _refuse_option("connection", draft, environ, "--connection-url")
+    if given.connection_url is not None and urlsplit(given.connection_url).username is not None:
+        raise typer.BadParameter("--connection-url: it holds a user or a password: leave that out")
 
     def region(text: str) -> str:
         if not re.fullmatch(r"[a-z0-9-]{2,40}", text):

@@ -329,6 +329,7 @@ def test_from_topic_without_kafka_s_variables_is_a_wrong_configuration() -> None
         ([*FLAGS, "--attribute", "a", "--attribute", "a.b"], "--attribute: a.b lies in a"),
         ([*FLAGS, "--access-key-variable", "AKIAIOSFODNN7EXAMPLE"], "no variable's name"),
         ([*FLAGS, "--connection-url", "x"], "--connection-url: it is no http or https URL"),
+        ([*FLAGS, "--connection-url", "http://AKIA:hush@host"], "it holds a user or a password"),
         ([*FLAGS, "--governance", "absent.yaml"], "there is no such file"),
         ([*FLAGS, "--marketing-action", "a/b"], "is no name"),
         ([*FLAGS, "--name", "\udcff"], "--name: it is not UTF-8"),
