@@ -14,6 +14,7 @@ from processor import __version__
 from processor.cli.backfill import backfill_app
 from processor.cli.dead_letters import dead_letter_app
 from processor.cli.demo import demo
+from processor.cli.init import init
 from processor.cli.replay import replay
 from processor.cli.run import run
 from processor.cli.size import size
@@ -34,7 +35,7 @@ app = typer.Typer(
 app.add_typer(backfill_app, name="backfill")
 app.add_typer(state_app, name="state")
 app.add_typer(dead_letter_app, name="dead-letters")
-for command in (run, validate, replay, demo, size):
+for command in (init, run, validate, replay, demo, size):
     app.command()(command)
 
 
