@@ -102,7 +102,7 @@ def own_logs() -> Iterator[None]:
 
 MAY_BLOCK = {
     # botocore reads its configuration while a client is made, before the group is joined.
-    "processor/kinesis/connection.py": {"open_stream", "_regions"},
+    "processor/kinesis/connection.py": {"open_exchange", "_regions"},
     # As above; the demo has no other work then.
     "processor/demo/producer.py": {"_create_stream"},
     # botocore reads small files where it looks for credentials: at the start, and when they have run out.

@@ -1,4 +1,4 @@
-"""What the topic of backfills says by now: the newest request, and what was told last of each partition."""
+"""What the topic of backfills says by now: the newest request, and what was reported last of each partition."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from processor.backfill.messages import (
     REQUEST_KEY,
+    decoded_report,
     decoded_request,
-    decoded_told,
     partition_in,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from processor.backfill.messages import Request, Told
+    from processor.backfill.messages import Reported, Request
 
 
 class Record(Protocol):
@@ -30,7 +30,7 @@ class Record(Protocol):
 
 
 class Board:
-    """Takes the topic's records in their order, from the first on; what is told of partitions from number `partitions` on is not kept."""
+    """Takes the topic's records in their order, from the first on; what is reported of partitions from number `partitions` on is not kept."""
 
     def __init__(self, partitions: int) -> None:
         self.partitions = partitions
@@ -38,15 +38,15 @@ class Board:
         """The newest that is not withdrawn."""
         self.passed_over = 0
         """Records that say nothing of use."""
-        self._told: dict[int, Told] = {}
+        self._reported: dict[int, Reported] = {}
 
     @property
-    def told(self) -> Mapping[int, Told]:
-        """What was told last, by partition."""
-        return self._told
+    def reported(self) -> Mapping[int, Reported]:
+        """What was reported last, by partition."""
+        return self._reported
 
     def take(self, records: Iterable[Record]) -> None:
-        """Take the next records. A request without a value withdraws it; a partition without one forgets what was told of it."""
+        """Take the next records. A request without a value withdraws it; a partition without one forgets what was reported of it."""
         for record in records:
             self._take(record.key or b"", record.value)
 
@@ -61,12 +61,12 @@ class Board:
             self.passed_over += 1
             return
         if value is None:
-            self._told.pop(partition, None)
+            self._reported.pop(partition, None)
             return
-        found = decoded_told(value)
+        found = decoded_report(value)
         if found is None:
             self.passed_over += 1
             return
-        former = self._told.get(partition)
+        former = self._reported.get(partition)
         if former is None or not found.is_older_than(former):
-            self._told[partition] = found
+            self._reported[partition] = found

@@ -15,7 +15,7 @@ from processor.kafka.offsets import Bounds
 from processor.profile.source_record import RECORD_OVERHEAD_BYTES, size_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from processor.kafka.source_history import SourceHistory
     from processor.profile.source_record import Record
@@ -32,6 +32,8 @@ _READ_BYTES_MAX: Final = 8 * CHUNK_BYTES
 """What a chunk reads at most, about, where few profiles have many events: so much may be read twice, at worst."""
 _STRUCK_AT_ONCE: Final = 5_000
 _STRUCK_MAX: Final = 20_000
+_MARKED_AT_ONCE: Final = 1_000
+"""Some milliseconds' worth: a look-up of live events' profiles may have to wait behind it."""
 _COUNTED_AT_ONCE: Final = 5_000
 
 
@@ -61,6 +63,8 @@ class LatestEvents:
         self._reading: dict[bytes, Record] = {}
         self._next: dict[bytes, Record] = {}
         self._found: dict[bytes, Record] = {}
+        self.held_bytes = 0
+        """What the events that are found hold in memory, about."""
         self._struck: set[bytes] = set()
         self._marking = asyncio.Lock()
         self._offsets = _FIRST_OFFSETS
@@ -69,11 +73,6 @@ class LatestEvents:
     def found(self) -> int:
         """How many latest events may be taken."""
         return len(self._found)
-
-    @property
-    def held_bytes(self) -> int:
-        """What the events that are found hold in memory, about; it looks at each of them."""
-        return sum(map(_held_bytes, self._found.values())) + sum(map(_held_bytes, self._next.values()))
 
     @property
     def has_struck_many(self) -> bool:
@@ -88,7 +87,9 @@ class LatestEvents:
     def take(self, most: int) -> list[Record]:
         """Take some of the events that were found, `most` at most."""
         found = self._found
-        return [found.popitem()[1] for _ in range(min(most, len(found)))]
+        taken = [found.popitem()[1] for _ in range(min(most, len(found)))]
+        self.held_bytes -= sum(map(_held_bytes, taken))
+        return taken
 
     def advance(self) -> bool:
         """Have what was found of the chunk that was read last be taken, where all of the one before was; whether there is anything."""
@@ -98,9 +99,11 @@ class LatestEvents:
 
     def strike_out(self, profiles: Collection[bytes]) -> None:
         """Find profiles no more, and let go what was found of them: they have had a later event."""
-        for events in (self._found, self._next, self._reading):
+        for profile in self._reading.keys() & profiles:
+            del self._reading[profile]
+        for events in (self._found, self._next):
             for profile in events.keys() & profiles:
-                del events[profile]
+                self.held_bytes -= _held_bytes(events.pop(profile))
         self._struck.update(profiles)
 
     async def mark_struck(self) -> None:
@@ -142,15 +145,23 @@ class LatestEvents:
         self._offsets = max(int((span.end - chunk.begin) * fits), 1)
         # Before the store is asked: what was struck out meanwhile is no longer to be found.
         await self.mark_struck()
-        new = await self._store.mark(list(self._reading))
-        # What is struck out while the store answers is taken from `_reading` itself.
-        self._next = {
-            profile: event
-            for profile, event in self._reading.items()
-            if profile in new and (self._is_at_home is None or self._is_at_home(profile))
-        }
-        self._reading = {}
+        await self._find_new(list(self._reading))
         return chunk.begin
+
+    async def _find_new(self, profiles: Sequence[bytes]) -> None:
+        """Have those of the events that were read be next whose profiles were met in no later chunk, nor struck out."""
+        reading = self._reading
+        for at in range(0, len(profiles), _MARKED_AT_ONCE):
+            some = profiles[at : at + _MARKED_AT_ONCE]
+            new = await self._store.mark(some)
+            for profile in some:
+                # What was struck out while the store answered is there no more.
+                event = reading.pop(profile, None)
+                if event is None or profile not in new:
+                    continue
+                if self._is_at_home is None or self._is_at_home(profile):
+                    self._next[profile] = event
+                    self.held_bytes += _held_bytes(event)
 
     async def _read_chunk(self, history: SourceHistory, partition: int, span: Bounds) -> _Chunk:
         """Keep the latest event of each profile; where that is more than a chunk may hold, of the later part of the span alone."""

@@ -1,4 +1,4 @@
-"""What workers and operators tell each other about backfills, as records of a small compacted topic.
+"""What workers and operators write to each other about backfills, as records of a small compacted topic.
 
 The key `request` holds the newest request, and `partition-N` how far the backfill of partition N is. All are JSON. Whatever
 else somebody has written there is passed over, and so are members that this release does not know.
@@ -35,8 +35,8 @@ class Request(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     by: str = ""
 
 
-class Told(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """How far the backfill of a partition is, as its owner told it at `at_ms`, in ms since the epoch.
+class Reported(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """How far the backfill of a partition is, as its owner reported it at `at_ms`, in ms since the epoch.
 
     `request` is the last request that the partition has heeded. `number`, `boundary` and `begun_at_ms` are there once it
     has begun: of two records with a number the one with the higher number is the newer. `share` is how much of the source was
@@ -61,8 +61,8 @@ class Told(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     unmet: int | None = None
     left_s: float | None = None
 
-    def is_older_than(self, other: Told) -> bool:
-        """Whether a member wrote this late that had lost the partition: another backfill, or a later stage of it, was told before.
+    def is_older_than(self, other: Reported) -> bool:
+        """Whether a member wrote this late that had lost the partition: another backfill, or a later stage of it, was reported before.
 
         Numbers begin anew where a changelog does; what began later is not older, whatever its number.
         """
@@ -73,16 +73,16 @@ class Told(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
         return place < (other.number, STAGES.index(other.stage)) and not began_later
 
 
-def told_of(
+def report_of(
     progress: Progress, *, now_s: float, at_ms: int, worker: str = "", heeded: str | None = None
-) -> Told:
-    """Return what is to be told of a partition's progress.
+) -> Reported:
+    """Return what is to be reported of a partition's progress.
 
     `now_s` is the time of the progress' own clock. `heeded` is the request that the partition has heeded by its note,
     which holds where a change of the files, and no request, made this backfill due.
     """
     begun, left_s = progress.begun, progress.left_s(now_s)
-    return Told(
+    return Reported(
         stage=progress.stage,
         fingerprint=progress.cause.fingerprint,
         at_ms=at_ms,
@@ -103,7 +103,7 @@ def told_of(
 
 
 def partition_key(partition: int) -> bytes:
-    """Return the key of what is told of a partition."""
+    """Return the key of what is reported of a partition."""
     return _PARTITION_KEY + str(partition).encode()
 
 
@@ -118,10 +118,10 @@ def partition_in(key: bytes) -> int | None:
 
 _encode = msgspec.json.Encoder().encode
 _decode_request = msgspec.json.Decoder(Request).decode
-_decode_told = msgspec.json.Decoder(Told).decode
+_decode_report = msgspec.json.Decoder(Reported).decode
 
 
-def encoded(message: Request | Told) -> bytes:
+def encoded(message: Request | Reported) -> bytes:
     """Return the value of a message's record."""
     return _encode(message)
 
@@ -137,11 +137,11 @@ def decoded_request(value: bytes) -> Request | None:
     return request if 0 < len(request.id) <= ID_CHARACTERS_MAX else None
 
 
-def decoded_told(value: bytes) -> Told | None:
-    """Return what a record's value tells of a partition; None where that is nothing of use."""
+def decoded_report(value: bytes) -> Reported | None:
+    """Return what a record's value reports of a partition; None where that is nothing of use."""
     if len(value) > VALUE_BYTES_MAX:
         return None
     try:
-        return _decode_told(value)
+        return _decode_report(value)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None

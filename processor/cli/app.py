@@ -15,6 +15,7 @@ from processor.cli.backfill import backfill_app
 from processor.cli.dead_letters import dead_letter_app
 from processor.cli.demo import demo
 from processor.cli.flow_service import flow_service_app
+from processor.cli.init import init
 from processor.cli.replay import replay
 from processor.cli.run import run
 from processor.cli.size import size
@@ -36,7 +37,7 @@ app.add_typer(backfill_app, name="backfill")
 app.add_typer(state_app, name="state")
 app.add_typer(dead_letter_app, name="dead-letters")
 app.add_typer(flow_service_app, name="flow-service")
-for command in (run, validate, replay, demo, size):
+for command in (init, run, validate, replay, demo, size):
     app.command()(command)
 
 

@@ -103,7 +103,7 @@ def _dry_run(destination: Path | None, governance: Path | None, *, as_json: bool
             doing = f"partition {figures.partitions_done} of {figures.partitions}: {figures.profiles} profiles looked at"
             progress.update(bar, description=doing)
 
-        figures = asyncio.run(_unless_told_to_end(dry_run_backfill(settings, plan, show_progress)))
+        figures = asyncio.run(_unless_ended(dry_run_backfill(settings, plan, show_progress)))
     if as_json:
         typer.echo(json.dumps(dry_run_tree(figures), indent=2, ensure_ascii=False))
         return
@@ -114,8 +114,8 @@ def _dry_run(destination: Path | None, governance: Path | None, *, as_json: bool
         console.print(plain(note), soft_wrap=True)
 
 
-async def _unless_told_to_end(work: Coroutine[object, object, DryRunFigures]) -> DryRunFigures:
-    """Do the work; where the process is told to end meanwhile, what it has on disk is removed first."""
+async def _unless_ended(work: Coroutine[object, object, DryRunFigures]) -> DryRunFigures:
+    """Do the work; where the process is asked to end meanwhile, what it has on disk is removed first."""
     doing = asyncio.ensure_future(work)
     for number in (signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, doing.cancel)
@@ -148,7 +148,7 @@ def backfill_status(
         ),
     ] = False,
 ) -> None:
-    """How far backfills are, by partition, as the workers tell. Exit code 0 where nothing is due or under way, as far as was told; else 1."""
+    """How far backfills are, by partition, as the workers report. Exit code 0 where nothing is due or under way, as far as was reported; else 1."""
     from processor.operations.backfill_table import backfill_notes, backfill_table, backfill_tree
 
     settings = settings_or_refuse()

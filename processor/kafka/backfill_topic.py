@@ -1,4 +1,4 @@
-"""The topic of backfills: small, compacted, of one partition; created where it is absent, or warned of where it loses what it is told.
+"""The topic of backfills: small, compacted, of one partition; created where it is absent, or warned of where it loses what is written to it.
 
 Nothing that is exported depends on it: where this user may not create, read or write it, the service goes on without.
 """
@@ -58,7 +58,7 @@ async def prepare_backfill_topic(topics: Topics, topic: str, source: TopicShape)
 
 
 async def backfill_topic_warning(topics: Topics, topic: str) -> str | None:
-    """How an existing topic of backfills loses what it is told, and what to do; None where it does not, or may not be looked at.
+    """How an existing topic of backfills loses what is written to it, and what to do; None where it does not, or may not be looked at.
 
     Raises:
         KafkaUnavailable: Kafka does not answer.

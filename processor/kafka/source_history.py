@@ -31,7 +31,8 @@ log = structlog.get_logger(__name__)
 _WAIT_MS: Final = 200
 _FETCH_BYTES: Final = 1024 * 1024
 """What is fetched behind the end of a span is fetched in vain: little, beside a span of many megabytes."""
-_RECORDS_AT_ONCE: Final = 2_000
+_RECORDS_AT_ONCE: Final = 500
+"""A millisecond's worth or two: live events wait for no more."""
 _UNPACKED_BYTES: Final = 2 * 1024 * 1024
 """Of records that are taken at once; one batch of Kafka's may come on top."""
 

@@ -141,7 +141,15 @@ async def open_stream(
         KinesisRefused: the region, the endpoint or AWS's configuration file cannot be used.
 
     """
-    connection, stream = destination.connection, destination.stream
+    async with open_exchange(destination.connection, destination.stream, settings, client) as exchange:
+        yield Stream(exchange, destination.stream)
+
+
+@asynccontextmanager
+async def open_exchange(
+    connection: Connection, what: str, settings: KinesisSettings, client: str = ""
+) -> AsyncIterator[Exchange]:
+    """As `open_stream`, for calls of any kind; `what` is what they are about, in messages."""
     config = AioConfig(
         connect_timeout=settings.connect_timeout_ms / 1000,
         read_timeout=settings.request_timeout_ms / 1000,
@@ -160,7 +168,7 @@ async def open_stream(
         known = connection.connection_url or connection.region in await _regions(session)
         if not known:
             raise KinesisRefused(
-                f"connecting to {stream}: no region {connection.region} with Kinesis is known: correct "
+                f"connecting to {what}: no region {connection.region} with Kinesis is known: correct "
                 "`connection.region`; for one that is newer than this version give `connection.connectionUrl`"
             )
         creating = session.create_client(
@@ -169,14 +177,14 @@ async def open_stream(
             endpoint_url=connection.connection_url,
             config=config,
         )
-        client = await creating.__aenter__()
+        connected = await creating.__aenter__()
     except (BotoCoreError, ValueError) as error:
         raise KinesisRefused(
-            f"connecting to {stream}: {line(str(error))}: see `connection`, and AWS_PROFILE and AWS_CONFIG_FILE"
+            f"connecting to {what}: {line(str(error))}: see `connection`, and AWS_PROFILE and AWS_CONFIG_FILE"
         ) from error
     call_s = (settings.connect_timeout_ms + settings.request_timeout_ms) / 1000
     try:
-        yield Stream(Exchange(client, Credentials(connection, stream, settings), stream, call_s), stream)
+        yield Exchange(connected, Credentials(connection, what, settings), what, call_s)
     finally:
         await creating.__aexit__(None, None, None)
 

@@ -20,7 +20,7 @@ from processor.kafka.topics import open_topics
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from processor.backfill.messages import Told
+    from processor.backfill.messages import Reported
     from processor.settings import Settings
 
 
@@ -37,16 +37,16 @@ class Asked(NamedTuple):
 
 
 class PartitionView(NamedTuple):
-    """What is known of a partition: what was told of it last, None where nothing was, and whether it has heeded the newest request."""
+    """What is known of a partition: what was reported of it last, None where nothing was, and whether it has heeded the newest request."""
 
     partition: int
-    told: Told | None
+    reported: Reported | None
     has_heeded: bool
 
     @property
     def is_done(self) -> bool:
         """Whether nothing is due or under way, as far as is known."""
-        return self.has_heeded and (self.told is None or self.told.stage == "complete")
+        return self.has_heeded and (self.reported is None or self.reported.stage == "complete")
 
 
 class BackfillView(NamedTuple):
@@ -66,9 +66,9 @@ class BackfillView(NamedTuple):
         return [each.partition for each in self.partitions if not each.has_heeded]
 
     @property
-    def untold(self) -> list[int]:
-        """The partitions of which nothing was told yet."""
-        return [each.partition for each in self.partitions if each.told is None]
+    def unreported(self) -> list[int]:
+        """The partitions of which nothing was reported yet."""
+        return [each.partition for each in self.partitions if each.reported is None]
 
 
 async def ask_for_backfill(settings: Settings, by: str) -> Asked:
@@ -121,7 +121,7 @@ async def backfill_views(settings: Settings) -> AsyncGenerator[BackfillView, Non
         partitions = (await topics.shape(kafka.topic)).partitions
         if await topics.shape_if_any(topic) is None:
             raise KafkaUnavailable(
-                f"topic {topic} does not exist: nothing was asked or told yet. The service makes it when it starts, where it may: "
+                f"topic {topic} does not exist: nothing was asked or reported yet. The service makes it when it starts, where it may: "
                 "docs/deploy.md, What Kafka must allow"
             )
     board = Board(partitions)
@@ -136,7 +136,7 @@ def _view(board: Board) -> BackfillView:
     request = board.request
     views = []
     for partition in range(board.partitions):
-        told = board.told.get(partition)
-        has_heeded = request is None or (told is not None and told.request == request.id)
-        views.append(PartitionView(partition, told, has_heeded))
+        reported = board.reported.get(partition)
+        has_heeded = request is None or (reported is not None and reported.request == request.id)
+        views.append(PartitionView(partition, reported, has_heeded))
     return BackfillView(request, views)

@@ -10,7 +10,7 @@ from rich.table import Table
 from processor.operations.text_table import plain, time_text
 
 if TYPE_CHECKING:
-    from processor.backfill.messages import Request, Told
+    from processor.backfill.messages import Reported, Request
     from processor.operations.backfill_requests import BackfillView, PartitionView
 
 _COLUMNS = (
@@ -24,7 +24,7 @@ _COLUMNS = (
     ("source from", "left"),
     ("not met", "right"),
     ("left", "right"),
-    ("told", "left"),
+    ("reported", "left"),
 )
 _STAGES = {
     "off": "due, and waits to be asked for",
@@ -33,7 +33,7 @@ _STAGES = {
     "complete": "complete",
 }
 _SILENT_S = 60.0
-"""What runs is told every 10 s."""
+"""What runs is reported every 10 s."""
 _NAMED_MAX = 20
 
 
@@ -50,9 +50,9 @@ def backfill_table(view: BackfillView, title: str, now_ms: int) -> Table:
 def backfill_notes(view: BackfillView, members: int | None, now_ms: int) -> list[str]:
     """Return sentences on what the rows do not say by themselves, or not loudly."""
     notes = [_request_note(view)]
-    if view.untold:
+    if view.unreported:
         notes.append(
-            f"Nothing was told yet of {_named(view.untold)}: no worker of a release that tells has worked on it since this topic is "
+            f"Nothing was reported yet of {_named(view.unreported)}: no worker of a release that reports has worked on it since this topic is "
             "there, or none may write to it."
         )
     if members == 0:
@@ -60,29 +60,35 @@ def backfill_notes(view: BackfillView, members: int | None, now_ms: int) -> list
     silent = [
         each.partition
         for each in view.partitions
-        if each.told is not None
-        and each.told.stage == "running"
-        and now_ms - each.told.at_ms > _SILENT_S * 1000
+        if each.reported is not None
+        and each.reported.stage == "running"
+        and now_ms - each.reported.at_ms > _SILENT_S * 1000
     ]
     if silent:
         notes.append(
-            f"For more than {_SILENT_S:g} s nothing was told of {_named(silent)}, under way then: the worker is away, or may not "
+            f"For more than {_SILENT_S:g} s nothing was reported of {_named(silent)}, under way then: the worker is away, or may not "
             "write to the topic. The next owner begins it anew."
         )
-    off = [each.partition for each in view.partitions if each.told is not None and each.told.stage == "off"]
+    off = [
+        each.partition
+        for each in view.partitions
+        if each.reported is not None and each.reported.stage == "off"
+    ]
     if off:
         notes.append(f"PROCESSOR_BACKFILL is off: `processor backfill` begins what is due of {_named(off)}.")
-    fingerprints = sorted({each.told.fingerprint for each in view.partitions if each.told is not None})
+    fingerprints = sorted(
+        {each.reported.fingerprint for each in view.partitions if each.reported is not None}
+    )
     if len(fingerprints) > 1:
         notes.append(
-            f"Partitions were told to follow {len(fingerprints)} configurations, with the fingerprints {', '.join(fingerprints)}: "
+            f"Partitions were reported to follow {len(fingerprints)} configurations, with the fingerprints {', '.join(fingerprints)}: "
             "where that stays so, two deployments of one group have different files, or not all have the new ones."
         )
     return notes
 
 
 def backfill_tree(view: BackfillView, members: int | None) -> dict[str, Any]:
-    """Return the view for JSON: the members of what was told, with the partition, `hasHeeded` and `isDone` beside them."""
+    """Return the view for JSON: the members of what was reported, with the partition, `hasHeeded` and `isDone` beside them."""
     return {
         "isDone": view.is_done,
         "members": members,
@@ -92,7 +98,7 @@ def backfill_tree(view: BackfillView, members: int | None) -> dict[str, Any]:
                 "partition": each.partition,
                 "hasHeeded": each.has_heeded,
                 "isDone": each.is_done,
-                "told": None if each.told is None else to_builtins(each.told),
+                "reported": None if each.reported is None else to_builtins(each.reported),
             }
             for each in view.partitions
         ],
@@ -111,27 +117,27 @@ def _request_note(view: BackfillView) -> str:
 
 
 def _row(view: PartitionView, request: Request | None, now_ms: int) -> list[str]:
-    told = view.told
+    reported = view.reported
     heeded = "-" if request is None else "heeded" if view.has_heeded else "not yet"
-    if told is None:
-        return [str(view.partition), "nothing told", heeded, *("-" for _ in _COLUMNS[3:])]
+    if reported is None:
+        return [str(view.partition), "nothing reported", heeded, *("-" for _ in _COLUMNS[3:])]
     return [
         str(view.partition),
-        _STAGES[told.stage],
+        _STAGES[reported.stage],
         heeded,
-        f"{told.share:.0%}",
-        str(told.profiles),
-        str(told.exported),
-        _refused(told),
-        "-" if told.source_from_ms is None else time_text(told.source_from_ms),
-        "-" if told.unmet is None else str(told.unmet),
-        "-" if told.left_s is None else _duration(told.left_s),
-        f"{_duration(max(now_ms - told.at_ms, 0) / 1000)} ago",
+        f"{reported.share:.0%}",
+        str(reported.profiles),
+        str(reported.exported),
+        _refused(reported),
+        "-" if reported.source_from_ms is None else time_text(reported.source_from_ms),
+        "-" if reported.unmet is None else str(reported.unmet),
+        "-" if reported.left_s is None else _duration(reported.left_s),
+        f"{_duration(max(now_ms - reported.at_ms, 0) / 1000)} ago",
     ]
 
 
-def _refused(told: Told) -> str:
-    return ", ".join(f"{reason} {count}" for reason, count in sorted(told.refused.items())) or "-"
+def _refused(reported: Reported) -> str:
+    return ", ".join(f"{reason} {count}" for reason, count in sorted(reported.refused.items())) or "-"
 
 
 def _named(partitions: list[int]) -> str:

@@ -1,4 +1,4 @@
-"""Has a worker heed requests for backfills, and tell how far its own are, by the topic of backfills.
+"""Has a worker heed requests for backfills, and report how far its own are, by the topic of backfills.
 
 Exports never wait for it, and the service does not end with it: what fails is logged, and tried again for as long as the worker runs.
 """
@@ -27,29 +27,31 @@ from processor.kafka.topics import open_topics
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from processor.backfill.messages import Told
-    from processor.backfill.telling import Telling
+    from processor.backfill.messages import Reported
+    from processor.backfill.reporting import Reporting
     from processor.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-UNHEARD: Final = "requests for backfills do not reach this worker, nor is it told how far its backfills are"
-UNTOLD: Final = "it is not told how far this worker's backfills are"
+UNHEARD: Final = (
+    "requests for backfills do not reach this worker, nor is it reported how far its backfills are"
+)
+UNREPORTED: Final = "it is not reported how far this worker's backfills are"
 
 _LOOK_S: Final = 1.0
 _QUIET_S: Final = 60.0
-"""After so long without anything to tell the connection is given up."""
+"""After so long without anything to report the connection is given up."""
 _AGAIN_S: Final = 5.0
 _REFUSED_AGAIN_S: Final = 60.0
 """A person grants what is missing; nobody waits for that by the second."""
 
 
 class BackfillControl:
-    """Hands the id of the newest request to `heed`, once, and appends what `telling` has to tell."""
+    """Hands the id of the newest request to `heed`, once, and appends what `reporting` has to report."""
 
-    def __init__(self, settings: Settings, telling: Telling, heed: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, reporting: Reporting, heed: Callable[[str], None]) -> None:
         self._settings = settings
-        self._telling = telling
+        self._reporting = reporting
         self._heed = heed
         self._heeded: str | None = None
         self._board: Board | None = None
@@ -57,11 +59,11 @@ class BackfillControl:
         self._troubles: dict[str, str] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Follow and tell, until `stop` is set: a worker that drains has nothing to begin, and its clients are left meanwhile."""
+        """Follow and report, until `stop` is set: a worker that drains has nothing to begin, and its clients are left meanwhile."""
         async with asyncio.TaskGroup() as tasks:
             both = [
                 tasks.create_task(self._endlessly(self._follow, UNHEARD), name="backfill-requests"),
-                tasks.create_task(self._endlessly(self._tell, UNTOLD), name="backfill-progress"),
+                tasks.create_task(self._endlessly(self._publish, UNREPORTED), name="backfill-progress"),
             ]
             await stop.wait()
             for task in both:
@@ -125,7 +127,7 @@ class BackfillControl:
         log.info("the newest request for a backfill", request=request.id, made_by=request.by)
         self._heed(request.id)
 
-    async def _tell(self) -> None:
+    async def _publish(self) -> None:
         while not self._due():  # noqa: ASYNC110  figures are looked at, as those of the log are: they call nobody
             await asyncio.sleep(_LOOK_S)
         async with open_small_appends(
@@ -136,12 +138,12 @@ class BackfillControl:
                 due = self._due()
                 if due:
                     await topic.append([(partition_key(each), encoded(due[each])) for each in due])
-                    self._telling.told(due)
-                    self._is_over(UNTOLD)
+                    self._reporting.reported(due)
+                    self._is_over(UNREPORTED)
                     quiet_s = 0.0
                 await asyncio.sleep(_LOOK_S)
                 quiet_s += _LOOK_S
 
-    def _due(self) -> Mapping[int, Told]:
-        """What is to be told now, by partition; nothing before it is known what was told of them by others."""
-        return {} if self._board is None else self._telling.due(self._board.told)
+    def _due(self) -> Mapping[int, Reported]:
+        """What is to be reported now, by partition; nothing before it is known what was reported of them by others."""
+        return {} if self._board is None else self._reporting.due(self._board.reported)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from processor.backfill.telling import Telling
+from processor.backfill.reporting import Reporting
 from processor.errors import WorkerStalled
 from processor.kafka.source import check_group
 from processor.kinesis.connection import check_stream, open_stream
@@ -95,8 +95,8 @@ async def run_service(
         if observer.plan is not plan:
             pipeline.follow(Core(observer.plan))  # files have changed meanwhile
         # It fails with nothing: no one has to look.
-        telling = Telling(status.backfills, lambda: pipeline.backfill_notes, settings.kafka.client_id)
-        control = BackfillControl(settings, telling, pipeline.request)
+        reporting = Reporting(status.backfills, lambda: pipeline.backfill_notes, settings.kafka.client_id)
+        control = BackfillControl(settings, reporting, pipeline.request)
         await stack.enter_async_context(in_background(control.run(stop)))
         stall_s = settings.service.stall_timeout_ms / 1000
         fresh = Fresh(

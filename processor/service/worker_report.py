@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from processor import __version__
 from processor.kinesis.shard_limiter import SHARD_RECORDS_PER_S
 from processor.service.observed import counters
-from processor.telemetry.backfill_report import backfill_reports, still_told
+from processor.telemetry.backfill_report import backfill_reports, still_reported
 from processor.telemetry.recent_lines import RECENT_LINES
 from processor.telemetry.report import (
     DestinationReport,
@@ -64,7 +64,7 @@ def worker_report(
         errors=RECENT_LINES.lines,
         dead_letter_limit=_limit(observed),
         disk=_disk(observed),
-        backfills=still_told(backfill_reports(status.backfills)),
+        backfills=still_reported(backfill_reports(status.backfills)),
         recent_ages=recent_ages,
     )
 

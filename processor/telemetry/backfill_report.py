@@ -1,4 +1,4 @@
-"""The backfills of workers as others are told of them: each partition's, and what there is to say of all together."""
+"""The backfills of workers as others see them: each partition's, and what there is to say of all together."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from processor.telemetry.backfills import Backfills, Progress
 
 _TOLD_FOR_S: Final = 3600.0
-"""How long after their end backfills are told of: who asked for one may look later."""
+"""How long after their end backfills are shown: who asked for one may look later."""
 
 
 class BackfillReport(msgspec.Struct, frozen=True, rename="camel"):
@@ -81,7 +81,7 @@ def backfill_reports(backfills: Backfills) -> list[BackfillReport]:
     ]
 
 
-def still_told(reports: Iterable[BackfillReport]) -> list[BackfillReport]:
+def still_reported(reports: Iterable[BackfillReport]) -> list[BackfillReport]:
     """Return those that are due, under way, or ended within the hour."""
     return [each for each in reports if each.ended_s is None or each.ended_s <= _TOLD_FOR_S]
 
@@ -112,7 +112,7 @@ def still_s(reports: Sequence[BackfillReport]) -> float:
 
 
 def backfilling(workers: Iterable[Sequence[BackfillReport]]) -> Backfilling | None:
-    """Return what there is to tell of the backfills of all workers; None where there is none."""
+    """Return what there is to show of the backfills of all workers; None where there is none."""
     by_worker = [reports for reports in workers if reports]
     all_of_them = [each for reports in by_worker for each in reports]
     if not all_of_them:

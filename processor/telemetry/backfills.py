@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 Stage: TypeAlias = Literal["off", "waiting", "running", "complete"]
-"""`off`: one is due, and the service was told to begin none by itself."""
+"""`off`: one is due, and the service is set to begin none by itself."""
 
 
 class Cause(NamedTuple):
@@ -146,13 +146,13 @@ class Backfills:
         """Note that a backfill is due; `is_off` where none is begun by itself."""
         stage: Stage = "off" if is_off else "waiting"
         self._progress[partition] = Progress(stage, cause, advanced_s=self._clock())
-        log.info("a backfill is due", partition=partition, because=cause.because, **_told(cause))
+        log.info("a backfill is due", partition=partition, because=cause.because, **_reported(cause))
         if is_off:
             # Without its partition: the log holds back what says the same of hundreds of them.
             log.warning(
                 "a backfill is due, and PROCESSOR_BACKFILL=off: profiles without a new event stay at the destination as they "
                 "are until `processor backfill` begins it",
-                **_told(cause),
+                **_reported(cause),
             )
 
     def begin(self, partition: int, begun: Begun) -> None:
@@ -169,7 +169,7 @@ class Backfills:
             "a backfill has begun",
             partition=partition,
             because=cause.because,
-            **_told(cause),
+            **_reported(cause),
             number=begun.number,
             boundary=begun.boundary,
             at=utc(begun.at_ms),
@@ -251,6 +251,6 @@ def utc(timestamp_ms: int) -> str:
         return str(timestamp_ms)
 
 
-def _told(cause: Cause) -> dict[str, str | None]:
+def _reported(cause: Cause) -> dict[str, str | None]:
     found = {"fingerprint": cause.fingerprint, "former": cause.former}
     return found if cause.request is None else {**found, "request": cause.request}

@@ -31,8 +31,10 @@ log = structlog.get_logger(__name__)
 
 SLICE_EVENTS: Final = 64
 """How many events are looked at again before live ones have their turn: a millisecond's worth."""
-_IN_FLIGHT_MAX: Final = 1_000
-"""Profiles whose exports and state are on their way: live exports may have to wait behind them."""
+_EXPORTS_MAX: Final = 1_000
+"""What is on its way to Kinesis and into the changelog: live exports may have to wait behind it."""
+_IN_FLIGHT_MAX: Final = 8_000
+"""Profiles, most of them with nothing to export: those that come after an export wait for it, as all of a partition do."""
 _DELAYS: Final = Delays(1.0, 30.0)
 
 
@@ -67,6 +69,8 @@ class BackfillRun:
         self._may_take = 0
         self._taken = 0
         self._in_flight = 0
+        self._exports = 0
+        """Of those in flight."""
         self._is_broken_off = False
         self.lacks_some = False
         """Whether the source has lost its first events."""
@@ -110,9 +114,14 @@ class BackfillRun:
         self._news.set()
         return taken
 
-    def acknowledged(self, profiles: int) -> None:
-        """Note that what was made of so many events has gone all its way."""
+    def submitted(self, exports: int) -> None:
+        """Note that so many exports came of the events that were taken last."""
+        self._exports += exports
+
+    def acknowledged(self, profiles: int, exports: int) -> None:
+        """Note that what was made of so many events has gone all its way, with so many exports."""
         self._in_flight -= profiles
+        self._exports -= exports
         self._news.set()
 
     async def run(
@@ -135,8 +144,10 @@ class BackfillRun:
             async with open_history() as history:
                 await self._look(history, note, at_ms)
 
-        await retried(look, errors=(KafkaError,), delays=_DELAYS, on_failure=self._failed)
-        self._backfills.hold(0)
+        try:
+            await retried(look, errors=(KafkaError,), delays=_DELAYS, on_failure=self._failed)
+        finally:
+            self._backfills.hold(0)
         await self._until(lambda: not self._in_flight)
         await self._search.mark_struck()
         return not self._is_broken_off
@@ -148,29 +159,39 @@ class BackfillRun:
             begun = Begun(note.number, self.boundary, at_ms, begin, self.boundary)
             self._backfills.begin(self._partition, begun)
         self._begin = begin
-        try:
-            while not self._is_broken_off:
-                # The next chunk is read while what was found of this one is handed over.
-                async with asyncio.TaskGroup() as tasks:
-                    if self._down_to > begin:
-                        tasks.create_task(self._read_on(history, begin), name="history")
-                    await self._hand_over()
-                if not self._search.advance() and self._down_to <= begin:
-                    return
-        except* KafkaError as errors:
-            raise errors.exceptions[0] from errors
+        while not self._is_broken_off:
+            reading = None
+            # The next chunk is read while what was found of this one is handed over.
+            async with asyncio.TaskGroup() as tasks:
+                if self._down_to > begin:
+                    reading = tasks.create_task(self._read_on(history, begin), name="history")
+                await self._hand_over()
+            failure = None if reading is None else reading.result()
+            if failure is not None:
+                raise failure
+            if not self._search.advance() and self._down_to <= begin:
+                return
 
-    async def _read_on(self, history: SourceHistory, begin: int) -> None:
-        self._down_to = await self._search.read(history, self._partition, Bounds(begin, self._down_to))
+    async def _read_on(self, history: SourceHistory, begin: int) -> KafkaError | None:
+        """Read the next chunk; Kafka's error where it fails.
+
+        Raised, it would break the handing over off; and where the group of both is cancelled at once, an error takes the place of
+        the cancellation: to be retried, it must not.
+        """
+        try:
+            self._down_to = await self._search.read(history, self._partition, Bounds(begin, self._down_to))
+        except KafkaError as error:
+            return error
         self._backfills.read(self._partition, self._down_to, 0, 0)
         self._backfills.hold(self._search.held_bytes)
+        return None
 
     async def _hand_over(self) -> None:
         """Have all that is found taken, as fast as it may be."""
         while self._search.found and not self._is_broken_off:
             most = self._share.most(SLICE_EVENTS)
             await self._share.passed(self._taken)
-            await self._until(lambda: self._in_flight < _IN_FLIGHT_MAX)
+            await self._until(lambda: self._in_flight < _IN_FLIGHT_MAX and self._exports < _EXPORTS_MAX)
             self._taken, self._may_take = 0, most
             self._on_ready()
             await self._until(lambda: not self._may_take or not self._search.found)

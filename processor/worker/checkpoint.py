@@ -123,7 +123,7 @@ class Checkpoint:
         log.warning("an intruder appended to the changelog", partition=self._partition, records=len(profiles))
         self._status.intruded(len(profiles))
         async with self._one_at_a_time:
-            own = await self._own_state(profiles)
+            own = await self._own_state(profiles, None)
             reached = await self._appended(own.entries, position)
             await self._state.store.apply(own.renumbered, reached)
 
@@ -141,7 +141,11 @@ class Checkpoint:
             found = await store.departed_before(committed_offset, _PURGED_AT_ONCE)
             departed = [each for each in found if not self._state.holds(each.profile)]
             if departed:
-                deletions = {each.profile: Deletion(each.offset, each.backfill) for each in departed}
+                # Else they would seem to have come late, where they departed under the configuration before.
+                since = 0 if store.backfill is None else decode_note(store.backfill).since
+                deletions = {
+                    each.profile: Deletion(each.offset, max(each.backfill, since)) for each in departed
+                }
                 position = await self._appended(deletions, store.position)
                 await store.purge(departed, position)
             return bool(departed)
@@ -169,7 +173,7 @@ class Checkpoint:
                 return position
             # Also those that were appended now: between the batches of one append, and where Kafka does not say where a
             # batch is, an intruder's record may stand behind ours. The store has no `entries` yet.
-            own = await self._own_state(foreign - entries.keys())
+            own = await self._own_state(foreign - entries.keys(), entries.get(BACKFILL_KEY))
             renumbered |= own.renumbered
             again = own.entries | {profile: entries[profile] for profile in foreign & entries.keys()}
 
@@ -192,14 +196,15 @@ class Checkpoint:
         self._status.unhealthy(CONDITION, str(error), self._partition)
         log.warning("the changelog failed, trying again", partition=self._partition, reason=str(error))
 
-    async def _own_state(self, keys: Collection[bytes]) -> _Own:
-        """This owner's records of profiles, and its note of backfills where its key is among `keys`.
+    async def _own_state(self, keys: Collection[bytes], next_note: bytes | Deletion | None) -> _Own:
+        """This owner's records of profiles, and its note of backfills where its key is among `keys`; `next_note` is one that the store has not yet.
 
         They bear the number at least with which the configuration of now began, and so are newer than what an intruder made under
         another one.
         """
         store, holds = self._state.store, self._state.holds
-        note = None if store.backfill is None else decode_note(store.backfill)
+        data = next_note if isinstance(next_note, bytes) else store.backfill
+        note = None if data is None else decode_note(data)
         since, number = (0, 0) if note is None else (note.since, note.number)
         own = _Own({}, {})
         for profile, record in (await store.get_many([key for key in keys if key != BACKFILL_KEY])).items():

@@ -287,12 +287,14 @@ class Partition:
             return False
         states = await self._stages.state.finish(self._look_up(records, tasks))
         again = None if backfill is None else backfill.again
-        if again is not None:  # else it was broken off meanwhile
+        if backfill is not None and again is not None:  # else it was broken off meanwhile
             span = self._tracer.begin(self.number, records)
             batch = process_again(
                 self._core, states, records, self._limits, again, next_offset=self._untaken_offset()
             )
-            await self._submit(batch, span, is_followed=True)
+            backfill.submitted(batch)
+            # Calls may fill where nobody waits: live batches are acknowledged behind this one.
+            await self._submit(batch, span, is_followed=backfill.is_alone)
         await asyncio.sleep(0)
         return True
 

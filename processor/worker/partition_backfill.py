@@ -146,6 +146,16 @@ class PartitionBackfill:
         self._is_stopped = True
         self.break_off()
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether it has the worker for itself: no live events come."""
+        return self._shared.share.is_alone
+
+    def submitted(self, batch: BatchAgain) -> None:
+        """Note what was made of events that were taken."""
+        if self._under_way is not None:
+            self._under_way.submitted(len(batch.exports))
+
     def take(self) -> list[Record]:
         """Take the latest events of some profiles, one each; none where none are ready."""
         return [] if self._under_way is None else self._under_way.take()
@@ -157,7 +167,7 @@ class PartitionBackfill:
         refused = Counter(batch.refused) + Counter({Reason.REJECTED.value: rejected})
         self._shared.backfills.looked_at(self._partition, batch.profiles, exported, refused, removed)
         if self._under_way is not None and self.again is not None and self.again.number == batch.number:
-            self._under_way.acknowledged(batch.profiles)
+            self._under_way.acknowledged(batch.profiles, len(batch.exports))
 
     async def run(self) -> None:
         """Run backfills as they are due, one after the other, until cancelled.
@@ -170,7 +180,7 @@ class PartitionBackfill:
         self._shared.backfills.released(self._partition)
         while True:
             note = await self._due()
-            async with self._shared.share.turn:
+            async with self._shared.share.turn():
                 await self._backfill(note)
 
     async def _due(self) -> BackfillNote:

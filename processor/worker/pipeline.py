@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from processor.backfill.pace import Live, Pace
 from processor.backfill.share import Share
 from processor.telemetry.lost_events import LostEvents
 from processor.worker.added_partitions import AddedPartitions
@@ -24,7 +25,7 @@ from processor.worker.partition_backfill import Backfilling
 from processor.worker.partition_ends import PartitionEnds
 from processor.worker.partition_factory import PartitionFactory, Shared
 from processor.worker.polling import Poller
-from processor.worker.reach import advanced_reach
+from processor.worker.reach import advanced_reach, reached_and_end
 from processor.worker.takeover import Takeover
 from processor.worker.topic_watch import check_topics, watch_topics
 
@@ -115,7 +116,7 @@ class Pipeline:
             on_room=wake.set,
             backfilling=Backfilling(
                 parts.open_history,
-                Share(settings.backfills.backfill_max_events_per_s),
+                Share(settings.backfills.backfill_max_events_per_s, Pace(self._live)),
                 status.backfills,
                 is_off=settings.backfills.backfill == "off",
                 source_may_lack=parts.source_is_compacted,
@@ -245,6 +246,12 @@ class Pipeline:
     def follow(self, core: Core) -> None:
         """Have every partition's next batch worked on by another core."""
         self._owned.follow(core)
+
+    def _live(self) -> Live:
+        ends = reached_and_end(self.partitions, self.source)
+        return Live(
+            self.status.figures.received, sum(max(end - reached, 0) for reached, end in ends.values())
+        )
 
     def request(self, request: str) -> None:
         """Have all profiles looked at again, of every partition that this worker has now or later, unless that was done for this request before."""

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.backfill.board import Board
-from processor.backfill.messages import REQUEST_KEY, Request, Told, encoded, partition_in, partition_key
+from processor.backfill.messages import REQUEST_KEY, Reported, Request, encoded, partition_in, partition_key
 from tests.backfill.parts import Record
 
 REQUEST = Request("id", 5, "us")
@@ -21,16 +21,16 @@ def board(*records: tuple[bytes | None, bytes | None], partitions: int = 3) -> B
     return found
 
 
-def of(partition: int, told: Told) -> tuple[bytes, bytes]:
-    return partition_key(partition), encoded(told)
+def of(partition: int, reported: Reported) -> tuple[bytes, bytes]:
+    return partition_key(partition), encoded(reported)
 
 
-def running(number: int, begun_at_ms: int = 10) -> Told:
-    return Told("running", "new", 1, number=number, begun_at_ms=begun_at_ms)
+def running(number: int, begun_at_ms: int = 10) -> Reported:
+    return Reported("running", "new", 1, number=number, begun_at_ms=begun_at_ms)
 
 
-def test_what_is_told_comes_back_whole() -> None:
-    told = Told(
+def test_what_is_reported_comes_back_whole() -> None:
+    reported = Reported(
         "running",
         "new",
         1,
@@ -48,9 +48,9 @@ def test_what_is_told_comes_back_whole() -> None:
         unmet=1,
         left_s=2.5,
     )
-    found = board((REQUEST_KEY, encoded(REQUEST)), of(2, told))
-    assert (found.request, dict(found.told), found.passed_over) == (REQUEST, {2: told}, 0)
-    assert json.loads(encoded(told))["sourceFromMs"] == 9
+    found = board((REQUEST_KEY, encoded(REQUEST)), of(2, reported))
+    assert (found.request, dict(found.reported), found.passed_over) == (REQUEST, {2: reported}, 0)
+    assert json.loads(encoded(reported))["sourceFromMs"] == 9
 
 
 def test_members_of_a_later_release_are_passed_over() -> None:
@@ -67,8 +67,8 @@ def test_a_request_is_withdrawn_by_a_record_without_a_value() -> None:
     assert board((REQUEST_KEY, encoded(REQUEST)), (REQUEST_KEY, None)).request is None
 
 
-def test_what_was_told_of_a_partition_is_forgotten_by_a_record_without_a_value() -> None:
-    assert not board(of(1, running(1)), (partition_key(1), None)).told
+def test_what_was_reported_of_a_partition_is_forgotten_by_a_record_without_a_value() -> None:
+    assert not board(of(1, running(1)), (partition_key(1), None)).reported
 
 
 @pytest.mark.parametrize(
@@ -98,24 +98,26 @@ def test_a_request_that_is_none_hides_no_other(value: bytes) -> None:
 )  # fmt: skip
 def test_of_partitions_that_there_are_not_nothing_is_kept(key: bytes | None) -> None:
     found = board((key, encoded(running(1))))
-    assert (dict(found.told), found.passed_over) == ({}, 1)
+    assert (dict(found.reported), found.passed_over) == ({}, 1)
 
 
 @pytest.mark.parametrize(
     ("former", "later", "stays"),
     [
         (running(7), running(6), 0),
-        (Told("complete", "new", 1, number=7, begun_at_ms=10), running(7), 0),
-        (running(7), Told("complete", "new", 1, number=7, begun_at_ms=10), 1),
+        (Reported("complete", "new", 1, number=7, begun_at_ms=10), running(7), 0),
+        (running(7), Reported("complete", "new", 1, number=7, begun_at_ms=10), 1),
         (running(7), running(8), 1),
         # A changelog that was made anew counts from the beginning.
         (running(7), running(1, begun_at_ms=11), 1),
-        (running(7), Told("waiting", "newer", 1), 1),
-        (Told("waiting", "newer", 1), running(1), 1),
+        (running(7), Reported("waiting", "newer", 1), 1),
+        (Reported("waiting", "newer", 1), running(1), 1),
     ],
 )
-def test_of_two_that_were_told_the_newer_backfill_stays(former: Told, later: Told, stays: int) -> None:
-    assert board(of(0, former), of(0, later)).told[0] == [former, later][stays]
+def test_of_two_that_were_reported_the_newer_backfill_stays(
+    former: Reported, later: Reported, stays: int
+) -> None:
+    assert board(of(0, former), of(0, later)).reported[0] == [former, later][stays]
 
 
 @given(

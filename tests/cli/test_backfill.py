@@ -12,10 +12,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from processor.backfill.messages import Told
+from processor.backfill.messages import Reported
 from processor.cli import backfill
 from processor.cli.app import app
-from processor.cli.backfill import _unless_told_to_end
+from processor.cli.backfill import _unless_ended
 from processor.errors import KafkaUnavailable
 from processor.operations import backfill_requests
 from processor.operations.backfill_requests import BackfillView, PartitionView
@@ -56,7 +56,7 @@ def test_where_kafka_does_not_answer_that_is_one_line_and_code_1(arguments: list
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         (["--json"], "--json is of no use without --dry-run"),
         (["--destination", "destination.yaml"], "--destination is of no use without --dry-run"),
@@ -64,10 +64,10 @@ def test_where_kafka_does_not_answer_that_is_one_line_and_code_1(arguments: list
         (["--dry-run", "--by", "us"], "--by is of no use with --dry-run"),
     ],
 )
-def test_options_that_mean_nothing_together_are_refused(arguments: list[str], told: str) -> None:
+def test_options_that_mean_nothing_together_are_refused(arguments: list[str], reported: str) -> None:
     result = call(*arguments)
     assert result.exit_code == 2
-    assert told in " ".join(result.stderr.replace("│", " ").split())
+    assert reported in " ".join(result.stderr.replace("│", " ").split())
 
 
 def test_files_that_are_wrong_are_reported_before_anything_is_connected() -> None:
@@ -77,7 +77,7 @@ def test_files_that_are_wrong_are_reported_before_anything_is_connected() -> Non
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_dry_run_that_is_told_to_end_cleans_up_first(number: signal.Signals) -> None:
+def test_a_dry_run_that_is_reported_to_end_cleans_up_first(number: signal.Signals) -> None:
     cleaned = []
 
     async def work() -> DryRunFigures:
@@ -90,7 +90,7 @@ def test_a_dry_run_that_is_told_to_end_cleans_up_first(number: signal.Signals) -
         return cast("DryRunFigures", None)
 
     with pytest.raises(typer.Exit) as ended:
-        asyncio.run(_unless_told_to_end(work()))
+        asyncio.run(_unless_ended(work()))
     assert ended.value.exit_code == 1
     assert cleaned == [True]
 
@@ -122,8 +122,8 @@ def test_who_waits_for_a_backfill_waits_through_an_outage(monkeypatch: pytest.Mo
     assert json.loads(result.stdout)["isDone"]
     assert "complete: 0 of 1 partitions" in result.stderr
     assert "away; trying again" in result.stderr
-    assert call("status", "--wait").exit_code == 1, "what never answered is told"
+    assert call("status", "--wait").exit_code == 1, "what never answered is reported"
 
 
 def view(stage: Stage) -> BackfillView:
-    return BackfillView(None, [PartitionView(0, Told(stage, "new", 1), has_heeded=True)])
+    return BackfillView(None, [PartitionView(0, Reported(stage, "new", 1), has_heeded=True)])

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import pytest
 from structlog.testing import capture_logs
 
-from processor.backfill.telling import Telling
+from processor.backfill.reporting import Reporting
 from processor.embedded import start_kafka
 from processor.errors import KafkaRefused, ProcessorError, leaves
 from processor.operations.backfill_requests import ask_for_backfill
 from processor.operations.connection_checks import connection_checks
 from processor.operations.repartition import repartition
 from processor.service import backfill_control
-from processor.service.backfill_control import UNHEARD, UNTOLD
+from processor.service.backfill_control import UNHEARD, UNREPORTED
 from processor.service.background import in_background
 from processor.service.run import run_service
 from processor.telemetry.backfills import Backfills, Cause
@@ -226,13 +226,13 @@ async def test_without_the_grant_of_the_topic_of_backfills_it_runs_and_says_so_u
     heeded: list[str] = []
     backfills = Backfills()
     backfills.due(0, Cause("new", "old", None), is_off=False)
-    telling = Telling(backfills, dict, "worker")
-    control = backfill_control.BackfillControl(settings, telling, heeded.append)
+    reporting = Reporting(backfills, dict, "worker")
+    control = backfill_control.BackfillControl(settings, reporting, heeded.append)
     with capture_logs() as lines:
         async with in_background(control.run(asyncio.Event())):
-            await until(lambda: heeded == [asked] and bool(warnings_of(lines, UNTOLD)))
-    (untold,) = warnings_of(lines, UNTOLD)
-    assert "an ACL is missing on the topic" in untold["reason"]
+            await until(lambda: heeded == [asked] and bool(warnings_of(lines, UNREPORTED)))
+    (unreported,) = warnings_of(lines, UNREPORTED)
+    assert "an ACL is missing on the topic" in unreported["reason"]
 
 
 def warnings_of(lines: Sequence[MutableMapping[str, Any]], event: str) -> list[MutableMapping[str, Any]]:

@@ -156,7 +156,7 @@ async def test_a_dry_run_agrees_with_what_the_backfill_then_exports(
     assert (after.exports, after.complete_for_these_files) == (0, 3)
 
 
-async def test_what_the_source_has_lost_and_what_was_not_taken_yet_is_told(
+async def test_what_the_source_has_lost_and_what_was_not_taken_yet_is_reported(
     kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str], tmp_path: Path
 ) -> None:
     _, url = kinesis
@@ -206,13 +206,13 @@ async def test_the_command_prints_it_for_people_and_for_programs(
         "--governance",
         str(tmp_path / "governance.yaml"),
     )
-    code, told = await run(environ, "backfill", "--dry-run", *files)
-    assert code == 0, told
+    code, reported = await run(environ, "backfill", "--dry-run", *files)
+    assert code == 0, reported
     for text in ("ups/two", "realized", "No third parties", "profiles would be exported", "bad-membership"):
-        assert text in told
-    code, told = await run(environ, "backfill", "--dry-run", "--json", *files)
-    assert code == 0, told
-    found = json.loads(told)
+        assert text in reported
+    code, reported = await run(environ, "backfill", "--dry-run", "--json", *files)
+    assert code == 0, reported
+    found = json.loads(reported)
     assert found["exports"] > 0
     assert found["segments"]["ups/two"]["realized"] > 0
     assert found["policies"]["No third parties"]["profiles"] > 0

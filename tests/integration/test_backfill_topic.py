@@ -1,4 +1,4 @@
-"""Requests for backfills reach every worker, and what workers tell reaches whoever asks, by a small topic that anybody may spoil."""
+"""Requests for backfills reach every worker, and what workers report reaches whoever asks, by a small topic that anybody may spoil."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic
 from structlog.testing import capture_logs
 
-from processor.backfill.messages import Request, Told, encoded, partition_key
+from processor.backfill.messages import Reported, Request, encoded, partition_key
 from processor.backfill.note import BackfillNote
-from processor.backfill.telling import Telling
+from processor.backfill.reporting import Reporting
 from processor.embedded import start_kafka
 from processor.errors import KafkaUnavailable
 from processor.operations.backfill_requests import ask_for_backfill, backfill_views
@@ -53,8 +53,8 @@ class Worker:
         self.heeded: list[str] = []
         self.backfills = Backfills()
         self.notes: dict[int, BackfillNote] = {}
-        telling = Telling(self.backfills, lambda: self.notes, settings.kafka.client_id)
-        self.control = BackfillControl(settings, telling, self.heeded.append)
+        reporting = Reporting(self.backfills, lambda: self.notes, settings.kafka.client_id)
+        self.control = BackfillControl(settings, reporting, self.heeded.append)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Worker]:
@@ -82,13 +82,13 @@ async def view(settings: Settings) -> BackfillView:
     raise AssertionError
 
 
-async def view_when(settings: Settings, partition: int, stage: str) -> Told:
-    """What is told of a partition once it is at a stage."""
+async def view_when(settings: Settings, partition: int, stage: str) -> Reported:
+    """What is reported of a partition once it is at a stage."""
     async with aclosing(backfill_views(settings)) as views:
         async for each in views:
-            told = each.partitions[partition].told
-            if told is not None and told.stage == stage:
-                return told
+            reported = each.partitions[partition].reported
+            if reported is not None and reported.stage == stage:
+                return reported
     raise AssertionError
 
 
@@ -151,7 +151,7 @@ async def test_whatever_else_is_written_there_stops_nobody_and_hides_no_request(
         (b"partition-0", b"null"),
         (b"partition-x", b"{}"),
         (b"partition-99999", b"{}"),
-        (b"partition-00", encoded(Told("running", "f", 1))),
+        (b"partition-00", encoded(Reported("running", "f", 1))),
         (b"partition-1", None),
         (b"other", b"x" * 60_000),
         (b"", b"x"),
@@ -164,10 +164,10 @@ async def test_whatever_else_is_written_there_stops_nobody_and_hides_no_request(
             last = Request("after", 1)
             await append(settings, (b"request", encoded(last)))
             await until(lambda: worker.heeded == [asked.id, "after"])
-    assert (await view(settings)).untold == [0, 1, 2]
-    told = [line for line in lines if line["log_level"] in {"warning", "error"}]
-    assert told
-    assert {line["event"] for line in told} == {
+    assert (await view(settings)).unreported == [0, 1, 2]
+    reported = [line for line in lines if line["log_level"] in {"warning", "error"}]
+    assert reported
+    assert {line["event"] for line in reported} == {
         "records of the topic of backfills are passed over: they are none of this service's"
     }
 
@@ -184,7 +184,7 @@ async def test_a_request_that_is_withdrawn_reaches_nobody(kafka: str, topic: str
     assert (await view(settings)).request is None
 
 
-async def test_what_a_worker_tells_stays_when_it_is_killed_and_is_told_on_by_the_next(
+async def test_what_a_worker_tells_stays_when_it_is_killed_and_is_reported_on_by_the_next(
     kafka: str, topic: str
 ) -> None:
     settings = settings_for(kafka, topic)
@@ -195,9 +195,9 @@ async def test_what_a_worker_tells_stays_when_it_is_killed_and_is_told_on_by_the
         await view_when(settings, 1, "waiting")
         first.backfills.begin(1, Begun(3, 100, 1_000, 0, 100))
         first.backfills.read(1, 50, 50, 5_000)
-        told = await view_when(settings, 1, "running")
-    assert (told.request, told.number, told.boundary, told.share) == (asked, 3, 100, 0.5)
-    assert (await view(settings)).partitions[1].told == told
+        reported = await view_when(settings, 1, "running")
+    assert (reported.request, reported.number, reported.boundary, reported.share) == (asked, 3, 100, 0.5)
+    assert (await view(settings)).partitions[1].reported == reported
     second = Worker(settings)
     second.notes[1] = BackfillNote(3, "new", False, former="old", request=asked)
     second.backfills.due(1, Cause("new", "old", None), is_off=False)
@@ -205,8 +205,8 @@ async def test_what_a_worker_tells_stays_when_it_is_killed_and_is_told_on_by_the
         await view_when(settings, 1, "waiting")
         second.backfills.begin(1, Begun(4, 120, 2_000, 0, 120))
         second.backfills.complete(1)
-        told = await view_when(settings, 1, "complete")
-    assert (told.number, told.request, told.share) == (4, asked, 1.0)
+        reported = await view_when(settings, 1, "complete")
+    assert (reported.number, reported.request, reported.share) == (4, asked, 1.0)
     now = await view(settings)
     assert now.unheeding == [0, 2]
     assert not now.is_done
@@ -239,13 +239,13 @@ async def test_what_compaction_leaves_is_enough_also_where_it_took_the_end() -> 
             }
             await admin.create_topics([NewTopic(topic, 1, 1, topic_configs=compaction)])
         requests = [(b"request", encoded(Request(f"id-{number}", number))) for number in range(50)]
-        told = Told("complete", "new", 1, request="id-49")
+        reported = Reported("complete", "new", 1, request="id-49")
         running = [
-            (partition_key(0), encoded(Told("running", "new", number, request="id-49")))
+            (partition_key(0), encoded(Reported("running", "new", number, request="id-49")))
             for number in range(50)
         ]
-        await put(servers, topic, [*requests, *running, (partition_key(0), encoded(told))])
-        await put(servers, topic, [(partition_key(2), encoded(told)), (partition_key(2), None)])
+        await put(servers, topic, [*requests, *running, (partition_key(0), encoded(reported))])
+        await put(servers, topic, [(partition_key(2), encoded(reported)), (partition_key(2), None)])
         end = len(requests) + len(running) + 3
         await asyncio.to_thread(roll, broker, topic, end)
         while not await is_gone(servers, topic, end - 1):
@@ -253,7 +253,7 @@ async def test_what_compaction_leaves_is_enough_also_where_it_took_the_end() -> 
         found = await view(settings)
         assert found.request is not None
         assert found.request.id == "id-49"
-        assert [each.told for each in found.partitions] == [told, None, None]
+        assert [each.reported for each in found.partitions] == [reported, None, None]
         worker = Worker(settings)
         async with worker.running():
             await until(lambda: worker.heeded == ["id-49"])
@@ -283,7 +283,7 @@ async def test_a_topic_that_another_client_made_by_looking_is_used_and_warned_of
 
 async def test_status_says_where_there_is_no_topic_yet_and_makes_none(kafka: str, topic: str) -> None:
     settings = settings_for(kafka, topic)
-    with pytest.raises(KafkaUnavailable, match="nothing was asked or told yet"):
+    with pytest.raises(KafkaUnavailable, match="nothing was asked or reported yet"):
         await view(settings)
     async with administered(kafka) as admin:
         assert settings.backfill_topic not in await admin.list_topics()
@@ -306,15 +306,15 @@ async def test_a_request_reaches_all_workers_of_two_processes_also_after_they_we
     async with served(scripted) as url:
         environ = member_environ(kafka, topic, tmp_path, url)
         status = "backfill", "status", "--json"
-        code, told = await run(environ, *status)
-        assert (code, "nothing was asked or told yet" in told) == (1, True)
-        code, told = await run(environ, "backfill", "--by", "a new segment")
-        assert code == 0, told
-        assert "asked for a backfill of 3 partitions" in told
-        assert "has no members now: it begins when the service starts" in told
-        code, told = await run(environ, *status)
+        code, reported = await run(environ, *status)
+        assert (code, "nothing was asked or reported yet" in reported) == (1, True)
+        code, reported = await run(environ, "backfill", "--by", "a new segment")
+        assert code == 0, reported
+        assert "asked for a backfill of 3 partitions" in reported
+        assert "has no members now: it begins when the service starts" in reported
+        code, reported = await run(environ, *status)
         assert code == 1
-        found = json.loads(told)
+        found = json.loads(reported)
         request = found["request"]["id"]
         assert found["request"]["by"] == "a new segment"
         assert [each["hasHeeded"] for each in found["partitions"]] == [False] * 3
@@ -325,33 +325,33 @@ async def test_a_request_reaches_all_workers_of_two_processes_also_after_they_we
             await members[0].kill()
             members[0] = await Member(tmp_path, environ, 2).start()
             await lines_of(members[0], 2, request)
-            code, told = await run(environ, *status, "--wait")
-            assert code == 0, told
+            code, reported = await run(environ, *status, "--wait")
+            assert code == 0, reported
             async with Producer(kafka, topic) as producer:
                 await producer.produce(changes(random.Random(6), 200, 40))
                 await caught_up(scripted, expected(producer.events))
-            code, told = await run(environ, "backfill")
-            assert (code, "has no members" in told) == (0, False), told
-            again = told.partition("request ")[2].split()[0]
+            code, reported = await run(environ, "backfill")
+            assert (code, "has no members" in reported) == (0, False), reported
+            again = reported.partition("request ")[2].split()[0]
             for each in members:
                 await lines_of(each, 2, again)
-            code, told = await run(environ, *status, "--wait")
-            assert code == 0, told
-            found = json.loads(told[told.index("{") :])
+            code, reported = await run(environ, *status, "--wait")
+            assert code == 0, reported
+            found = json.loads(reported[reported.index("{") :])
             assert found["isDone"]
-            assert [each["told"]["request"] for each in found["partitions"]] == [again] * 3
+            assert [each["reported"]["request"] for each in found["partitions"]] == [again] * 3
             profiles = {key for key, _ in producer.events}
-            assert sum(each["told"]["profiles"] for each in found["partitions"]) == len(profiles)
-            assert sum(each["told"].get("exported", 0) for each in found["partitions"]) == 0
-            code, told = await run(environ, "backfill", "status")
-            assert (code, told.count(" complete ")) == (0, 3), told
-            assert "heeded by every partition" in told
+            assert sum(each["reported"]["profiles"] for each in found["partitions"]) == len(profiles)
+            assert sum(each["reported"].get("exported", 0) for each in found["partitions"]) == 0
+            code, reported = await run(environ, "backfill", "status")
+            assert (code, reported.count(" complete ")) == (0, 3), reported
+            assert "heeded by every partition" in reported
         finally:
             for each in members:
                 await each.stop()
 
 
-async def test_where_none_begins_by_itself_what_is_due_is_told_tried_and_then_asked_for(
+async def test_where_none_begins_by_itself_what_is_due_is_reported_tried_and_then_asked_for(
     kafka: str, topic: str, tmp_path: Path
 ) -> None:
     scripted = ScriptedKinesis(random.Random(5))
@@ -373,20 +373,20 @@ async def test_where_none_begins_by_itself_what_is_due_is_told_tried_and_then_as
             member.process.send_signal(signal.SIGHUP)
             for partition in range(3):
                 assert (await view_when(settings, partition, "off")).former is not None
-            code, told = await run(environ, "backfill", "status")
+            code, reported = await run(environ, "backfill", "status")
             assert code == 1
-            assert "`processor backfill` begins what is due of partitions 0, 1, 2" in told
-            code, told = await run(environ, "backfill", "--dry-run", "--json", "--destination", str(file))
-            assert code == 0, told
-            due = json.loads(told)["exports"]
+            assert "`processor backfill` begins what is due of partitions 0, 1, 2" in reported
+            code, reported = await run(environ, "backfill", "--dry-run", "--json", "--destination", str(file))
+            assert code == 0, reported
+            due = json.loads(reported)["exports"]
             assert due > 0
             assert len(scripted.stored) == before
-            code, told = await run(environ, "backfill")
-            assert code == 0, told
-            code, told = await run(environ, "backfill", "status", "--wait", "--json")
-            assert code == 0, told
-            found = json.loads(told[told.index("{") :])
-            assert sum(each["told"].get("exported", 0) for each in found["partitions"]) == due
+            code, reported = await run(environ, "backfill")
+            assert code == 0, reported
+            code, reported = await run(environ, "backfill", "status", "--wait", "--json")
+            assert code == 0, reported
+            found = json.loads(reported[reported.index("{") :])
+            assert sum(each["reported"].get("exported", 0) for each in found["partitions"]) == due
             assert len(scripted.stored) == before + due
         finally:
             await member.stop()

@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 from rich.console import Console
 
-from processor.backfill.messages import Request, Told
+from processor.backfill.messages import Reported, Request
 from processor.backfill.note import BackfillNote
 from processor.operations.backfill_dry_run_figures import DryRunFigures
 from processor.operations.backfill_dry_run_table import dry_run_notes, dry_run_tables, dry_run_tree
@@ -21,8 +21,8 @@ from processor.profile.structs import Export
 
 NOW_MS = 1_700_000_000_000
 REQUEST = Request("a1", NOW_MS - 60_000, "us")
-COMPLETE = Told("complete", "new", NOW_MS - 3_600_000, request="a1", share=1.0, profiles=70, exported=5)
-RUNNING = Told(
+COMPLETE = Reported("complete", "new", NOW_MS - 3_600_000, request="a1", share=1.0, profiles=70, exported=5)
+RUNNING = Reported(
     "running",
     "new",
     NOW_MS - 4_000,
@@ -40,10 +40,10 @@ RUNNING = Told(
 )
 
 
-def view(*told: Told | None, request: Request | None = REQUEST) -> BackfillView:
+def view(*reported: Reported | None, request: Request | None = REQUEST) -> BackfillView:
     partitions = [
         PartitionView(number, each, request is None or (each is not None and each.request == request.id))
-        for number, each in enumerate(told)
+        for number, each in enumerate(reported)
     ]
     return BackfillView(request, partitions)
 
@@ -66,7 +66,7 @@ def test_a_row_says_how_far_a_partition_is() -> None:
     assert rows(view(RUNNING, COMPLETE, None)) == [
         ["0", "under way", "heeded", "42%", "1000", "70", "bad-membership 2, too-large 1", "2017-07-14 02:40:00Z", "4", "1 h 2 min", "4 s ago"],
         ["1", "complete", "heeded", "100%", "70", "5", "-", "-", "-", "-", "1 h 0 min ago"],
-        ["2", "nothing told", "not yet", *["-"] * 8],
+        ["2", "nothing reported", "not yet", *["-"] * 8],
     ]  # fmt: skip
 
 
@@ -88,10 +88,10 @@ def test_all_is_done_once_nothing_is_due_and_the_newest_request_is_heeded(
     assert backfill_tree(found, 1)["isDone"] == is_done
 
 
-def test_where_nothing_was_told_that_is_said() -> None:
-    assert "Nothing was told yet of partitions 0, 1" in notes(view(None, None, request=None))
+def test_where_nothing_was_reported_that_is_said() -> None:
+    assert "Nothing was reported yet of partitions 0, 1" in notes(view(None, None, request=None))
     assert "No backfill was asked for." in notes(view(None, None, request=None))
-    assert "Nothing was told" not in notes(view(COMPLETE, COMPLETE))
+    assert "Nothing was reported" not in notes(view(COMPLETE, COMPLETE))
 
 
 def test_partitions_that_have_not_heeded_the_newest_request_are_named_some_of_many() -> None:
@@ -102,26 +102,28 @@ def test_partitions_that_have_not_heeded_the_newest_request_are_named_some_of_ma
     assert "18, 19 and 30 more" in notes(view(*[None] * 50))
 
 
-def test_what_runs_and_is_told_no_more_is_named() -> None:
-    silent = Told("running", "new", NOW_MS - 61_000, request="a1")
-    assert "nothing was told of partition 1, under way then" in notes(view(RUNNING, silent))
+def test_what_runs_and_is_reported_no_more_is_named() -> None:
+    silent = Reported("running", "new", NOW_MS - 61_000, request="a1")
+    assert "nothing was reported of partition 1, under way then" in notes(view(RUNNING, silent))
     assert "under way then" not in notes(view(RUNNING, COMPLETE))
 
 
-def test_a_group_without_members_and_one_that_begins_none_by_itself_are_told() -> None:
+def test_a_group_without_members_and_one_that_begins_none_by_itself_are_reported() -> None:
     assert "The group has no members now" in notes(view(RUNNING), members=0)
     assert "The group has no members now" not in notes(view(RUNNING), members=None)
-    assert "`processor backfill` begins what is due of partition 0" in notes(view(Told("off", "new", NOW_MS)))
+    assert "`processor backfill` begins what is due of partition 0" in notes(
+        view(Reported("off", "new", NOW_MS))
+    )
 
 
-def test_two_configurations_of_one_group_are_told_with_both_fingerprints() -> None:
-    other = Told("complete", "other", NOW_MS, request="a1")
+def test_two_configurations_of_one_group_are_reported_with_both_fingerprints() -> None:
+    other = Reported("complete", "other", NOW_MS, request="a1")
     assert "2 configurations, with the fingerprints new, other" in notes(view(COMPLETE, other))
     assert "configurations" not in notes(view(COMPLETE, RUNNING))
 
 
 def test_whatever_is_in_the_topic_can_be_shown() -> None:
-    odd = Told(
+    odd = Reported(
         "running", "\x1b[2J", -(2**63), share=-7.5, profiles=-1, source_from_ms=2**63 - 1, left_s=1e300
     )
     found = view(odd, request=Request("\x1b[31m", 2**63 - 1, "[red]"))

@@ -126,7 +126,7 @@ def _noted_later(follow: Any) -> Any:
             await follow(self)
             return
         self._followed = self._stages.core
-        while self._taken:
+        while self._taken and self._followed is self._stages.core:
             await self._work_on_taken(self._tasks)  # type: ignore[attr-defined]  # see below
         self._followed = former
         await follow(self)
@@ -221,8 +221,8 @@ def _completes_another() -> Iterator[None]:
 
 
 def _note_not_appended_again(own_state: Any) -> Any:
-    async def mistaken(self: Checkpoint, keys: Any) -> Any:
-        return await own_state(self, [key for key in keys if key != BACKFILL_KEY])
+    async def mistaken(self: Checkpoint, keys: Any, next_note: Any) -> Any:
+        return await own_state(self, [key for key in keys if key != BACKFILL_KEY], next_note)
 
     return mistaken
 

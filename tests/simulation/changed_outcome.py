@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -170,6 +171,11 @@ class _View(NamedTuple):
 
 def _view(choice: Choice, event: Event, at: At) -> _View | None:
     """By the naive model; None where the event is invalid."""
+    return _viewed(choice._replace(name=None), event, at)
+
+
+@functools.lru_cache(maxsize=100_000)
+def _viewed(choice: Choice, event: Event, at: At) -> _View | None:
     chosen = configuration(choice)
     model = NaiveModel(chosen.destination, chosen.governance)
     if model.apply(*event, at).reason is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.simulation.backfill_mistakes import BACKFILL_MISTAKES
 from tests.simulation.faults import Fault
 from tests.simulation.mistakes import MISTAKES
 from tests.simulation.shrinking import Life, fails_as, failure, shrunk
@@ -57,15 +58,18 @@ def test_shrinking_ends_early_with_a_life_that_fails() -> None:
         ("dead letters are dropped", 1, 0),
         ("the next batch does not see what is under way", 20, 0),
         ("a failed record goes again after a later one of its profile", 20, 1),
+        ("an older event of a chunk is taken for the latest", 2, 0),
     ],
 )
 def test_a_life_with_a_planted_mistake_is_shrunk_and_replays(
     name: str, events_max: int, faults_max: int
 ) -> None:
-    with MISTAKES[name]():
-        seed, wrong = next((seed, wrong) for seed in range(0, 1000, 2) if (wrong := failure(seed)))
+    mistakes, first = (MISTAKES, 0) if name in MISTAKES else (BACKFILL_MISTAKES, 1)
+    with mistakes[name]():
+        seed, wrong = next((seed, wrong) for seed in range(first, 1000, 2) if (wrong := failure(seed)))
         life = shrunk(Life.of(seed), fails_as(wrong))
         assert (len(life.places) <= events_max, len(life.faults) <= faults_max) == (True, True)
+        assert len(life.changes) <= 1
         assert fails_as(wrong)(life)
         assert _told(life) == _told(life)
     assert failure(life) is None

@@ -46,6 +46,16 @@ FOUND = [
     Found(705203, "a rejected record waited for others to be taken, and they for the room that it held"),
     Found(713766, "the same, in a topic where nothing else came"),
     Found(703759, "an intruder's record stood behind ours of the same profile, and compaction preferred it"),
+    Found(209, "compaction preferred an older note of backfills"),
+    Found(343, "other files took a request with them that was being heeded"),
+    Found(407, "a partition that was drained while profiles were struck out took itself for idle"),
+    Found(1275, "what came late was newer than that there is nothing, under the configuration of now"),
+    Found(1787, "the same, of a profile that a backfill had taken out"),
+    Found(1897, "the same, at the offset of this owner's own record"),
+    Found(3061, "the source lost a profile's latest event while an older one was read already"),
+    Found(3353, "a profile with a live event was marked while another call asked whether it was"),
+    Found(4631, "what came late was taken for the state by the next owner"),
+    Found(9017, "what came late was answered under the configuration before the one that was being noted"),
 ]
 
 

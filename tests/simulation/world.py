@@ -25,6 +25,7 @@ from tests.simulation.disk import Disk
 from tests.simulation.faults import FAULTS, SOURCE_FAULTS, calm, planned
 from tests.simulation.loop import Simulation
 from tests.simulation.outcome import check_outcome
+from tests.simulation.partitions import looking_at_the_note, noting_abandon
 from tests.simulation.producer import Producer
 from tests.simulation.violation import Violation
 from tests.simulation.worker import Worker
@@ -233,7 +234,10 @@ class World:
         self.background: list[asyncio.Task[Any]] = []
         for slot in range(count):
             self.start(slot)
-        with mock.patch("processor.worker.partition.Partition.abandon", _noting_abandon(self)):
+        with (
+            mock.patch("processor.worker.partition.Partition.abandon", noting_abandon(self)),
+            mock.patch("processor.worker.partition.Partition._begin", looking_at_the_note()),
+        ):
             producing = asyncio.create_task(self._produce())
             if self.has_changes:
                 self.background.append(asyncio.create_task(self.following.run()))
@@ -377,19 +381,6 @@ def _moments_s(seed: int) -> list[float]:
         if rng.random() < 0.2:
             at_s += rng.expovariate(0.2 * EVENTS / PRODUCE_S)
     return found
-
-
-def _noting_abandon(world: World) -> Any:
-    from processor.worker.partition import Partition  # noqa: PLC0415
-
-    abandon = Partition.abandon
-
-    async def noting(self: Partition) -> None:
-        world.excused.update(export.data for batch, _ in self._in_flight for export in batch.exports)
-        world.begun_again.add(self.number)
-        await abandon(self)
-
-    return noting
 
 
 def _is_refusal(error: BaseException) -> bool:

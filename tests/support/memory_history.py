@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from processor.backfill.pace import Live, Pace
 from processor.backfill.share import Share
 from processor.kafka.offsets import Bounds
 from processor.worker.partition_backfill import Backfilling
@@ -59,7 +60,7 @@ def backfilling(
     """What the partitions of a worker share, with this history; it is 5,000 ms since the epoch."""
     return Backfilling(
         history.opened,  # type: ignore[arg-type]  # a stand-in
-        Share(max_events_per_s),
+        Share(max_events_per_s, Pace(lambda: Live(0, 0))),
         backfills,
         is_off=is_off,
         source_may_lack=source_may_lack,

@@ -1,4 +1,4 @@
-"""What is told of backfills: by partition, of a worker, of all workers, and in the log."""
+"""What is reported of backfills: by partition, of a worker, of all workers, and in the log."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from processor.telemetry.backfill_report import (
     backfill_reports,
     backfilling,
     left_s,
+    still_reported,
     still_s,
-    still_told,
 )
 from processor.telemetry.backfills import Backfills, Begun, Cause, utc
 
@@ -50,7 +50,7 @@ class Life:
     def reports(self) -> list[BackfillReport]:
         return backfill_reports(self.backfills)
 
-    def told(self) -> Backfilling:
+    def reported(self) -> Backfilling:
         found = backfilling([self.reports])
         assert found is not None
         return found
@@ -139,8 +139,8 @@ def test_those_that_nobody_has_begun_under_off_are_not_waited_for() -> None:
     life.now_s += 7_200
     assert left_s(life.reports) == 0.0
     assert still_s(life.reports) == 0.0
-    assert life.told().partitions == {"off": 1, "waiting": 0, "running": 0, "complete": 0}
-    assert life.told().share == 0.0
+    assert life.reported().partitions == {"off": 1, "waiting": 0, "running": 0, "complete": 0}
+    assert life.reported().share == 0.0
 
 
 def test_a_worker_stands_still_since_any_of_its_backfills_went_on() -> None:
@@ -191,20 +191,20 @@ def test_how_long_it_takes_is_not_known_while_one_worker_does_not_know_it() -> N
     assert found.left_s is None
 
 
-def test_what_has_ended_is_told_of_for_an_hour() -> None:
+def test_what_has_ended_is_reported_of_for_an_hour() -> None:
     life = Life()
     assert backfilling([life.reports]) is None, "there is none"
     life.begin(0, cause=ASKED_FOR)
     life.backfills.complete(0)
-    assert life.told().causes == [("f" * 32, "f" * 32, "a-request")]
+    assert life.reported().causes == [("f" * 32, "f" * 32, "a-request")]
     life.backfills.due(1, CHANGED, is_off=True)
-    assert life.told().causes == [("f" * 32, "e" * 32, None)], (
+    assert life.reported().causes == [("f" * 32, "e" * 32, None)], (
         "why the one that is complete was due is no matter now"
     )
     life.now_s += 3_600
-    assert len(still_told(life.reports)) == 2
+    assert len(still_reported(life.reports)) == 2
     life.now_s += 1
-    (left,) = still_told(life.reports)
+    (left,) = still_reported(life.reports)
     assert left.partition == 1, "it is due, however long ago that was found"
 
 
@@ -262,6 +262,6 @@ def test_a_request_is_named_in_the_log() -> None:
     assert {line["request"] for line in lines} == {"a-request"}
 
 
-def test_a_time_outside_all_calendars_is_told_as_its_number() -> None:
+def test_a_time_outside_all_calendars_is_reported_as_its_number() -> None:
     assert utc(0) == "1970-01-01T00:00:00Z"
     assert utc(10**17) == "100000000000000000"

@@ -16,7 +16,7 @@ from processor.telemetry.status import Status
 from processor.worker.checkpoint import Checkpoint
 from tests.kafka.model import MemoryChangelog
 from tests.support.memory_store import MemoryStore
-from tests.support.restored_store import member, restored
+from tests.support.restored_store import member, restored, restored_and_outdated
 from tests.support.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:
@@ -105,6 +105,31 @@ def test_what_is_appended_again_is_newer_than_what_an_intruder_made_under_the_co
     assert {profile: kept[profile] for profile in (b"p", b"q")} == {b"p": member(4, 1), b"q": member(7, 1)}
     assert has_departed(kept[b"left"])
     assert has_departed(kept[b"new"])
+
+
+def test_an_intruder_whose_record_is_met_while_a_configuration_is_noted_is_answered_under_that_one() -> None:
+    async def live() -> MemoryChangelog:
+        changelog = MemoryChangelog()
+        owner = Owner(changelog)
+        await owner.keep({b"p": member(4)})
+        changelog.put({b"p": member(5)})
+        await owner.checkpoint.note(encode_note(BackfillNote(1, "B", False, since=1)))
+        return changelog
+
+    changelog = run_in_virtual_time(live())
+    assert states(changelog.compacted()) == {b"p": member(4, 1)}
+
+
+def test_who_departed_under_the_configuration_before_is_deleted_under_the_one_of_now() -> None:
+    async def live() -> MemoryChangelog:
+        changelog = MemoryChangelog()
+        owner = Owner(changelog)
+        await owner.keep({b"p": encode_departed(4)})
+        await owner.checkpoint.note(encode_note(BackfillNote(1, "B", False, since=1)))
+        assert await owner.checkpoint.purge_departed(9)
+        return changelog
+
+    assert restored_and_outdated(run_in_virtual_time(live()))[1] == set()
 
 
 def test_a_note_of_backfills_is_appended_again_behind_an_intruders() -> None:

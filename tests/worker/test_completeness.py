@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from processor.backfill.note import BackfillNote, decode_note, encode_note
@@ -81,13 +82,13 @@ def test_under_the_same_configuration_nothing_is_noted(note: BackfillNote) -> No
 def test_another_configuration_makes_one_due_and_remembers_the_former_and_what_was_heeded() -> None:
     parts = Parts(BackfillNote(4, "A", True, former="0", request="r1", partitions=6), has_state=True)
     assert told(parts.of.work_under("B", "r2")) == []
-    assert parts.notes[1:] == [BackfillNote(5, "B", False, former="A", request="r1", partitions=6)]
+    assert parts.notes[1:] == [BackfillNote(5, "B", False, former="A", request="r1", partitions=6, since=5)]
 
 
-def test_another_configuration_in_the_midst_of_one_makes_one_due_that_has_not_begun() -> None:
+def test_another_configuration_in_the_midst_of_one_makes_one_due_that_was_wanted_already() -> None:
     parts = Parts(BackfillNote(4, "A", False, former="0", boundary=7, at_ms=1), has_state=True)
     run_in_virtual_time(parts.of.work_under("B", None))
-    assert parts.of.note == BackfillNote(5, "B", False, former="A")
+    assert parts.of.note == BackfillNote(5, "B", False, former="A", boundary=7, at_ms=1, since=5)
 
 
 def test_two_deployments_with_different_files_are_told_of_with_both_fingerprints() -> None:
@@ -98,18 +99,20 @@ def test_two_deployments_with_different_files_are_told_of_with_both_fingerprints
     assert line["log_level"] == "warning"
     assert "two deployments of this group have different files" in line["event"]
     assert (line["partition"], line["fingerprint"], line["other_fingerprint"]) == (0, "A", "B")
-    assert parts.of.note == BackfillNote(6, "A", False, former="B"), "what came meanwhile followed the other"
+    assert parts.of.note == BackfillNote(6, "A", False, former="B", since=6), (
+        "what came meanwhile followed the other"
+    )
 
 
 def test_one_begins_with_a_number_of_its_own_and_ends_complete_with_what_was_asked_for_heeded() -> None:
-    due = BackfillNote(5, "B", False, former="A", request="r1")
+    due = BackfillNote(5, "B", False, former="A", request="r1", since=5)
 
     async def live() -> Parts:
         parts = Parts(due, has_state=True)
         begun = await parts.of.begin(due, 40, 5_000, "r2")
-        assert begun == BackfillNote(6, "B", False, former="A", request="r2", boundary=40, at_ms=5_000)
+        assert begun == replace(due, number=6, request="r2", boundary=40, at_ms=5_000)
         assert await parts.of.complete(begun)
-        assert parts.notes == [due, begun, BackfillNote(6, "B", True, former="A", request="r2")]
+        assert parts.notes == [due, begun, replace(due, number=6, is_complete=True, request="r2")]
         return parts
 
     parts = run_in_virtual_time(live())
@@ -133,7 +136,7 @@ def test_none_begins_and_none_ends_where_another_configuration_came_first() -> N
         await parts.of.work_under("C", None)
         assert await parts.of.begin(due, 50, 6_000, None) is None
         assert not await parts.of.complete(begun)
-        assert parts.of.note == BackfillNote(7, "C", False, former="B")
+        assert parts.of.note == BackfillNote(7, "C", False, former="B", boundary=40, at_ms=5_000, since=7)
 
     run_in_virtual_time(live())
 
@@ -149,8 +152,9 @@ def test_the_end_and_another_configuration_that_come_at_once_come_one_after_the_
         await asyncio.gather(*(both[::-1] if is_change_first else both))
         return parts.notes[2:]
 
-    changed = BackfillNote(7, "C", False, former="B")
-    assert run_in_virtual_time(live(is_change_first=True)) == [changed]
+    changed = BackfillNote(7, "C", False, former="B", since=7)
+    broken_off = replace(changed, boundary=40, at_ms=5_000)
+    assert run_in_virtual_time(live(is_change_first=True)) == [broken_off]
     assert run_in_virtual_time(live(is_change_first=False)) == [BackfillNote(6, "B", True), changed]
 
 

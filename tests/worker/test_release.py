@@ -11,6 +11,7 @@ import pytest
 
 from processor.errors import StateError, StateUnavailable
 from processor.kafka.changelog import STREAM_KEY, Deletion
+from processor.kafka.offsets import SourceBounds
 from processor.kafka.topics import ChangelogShape
 from processor.kinesis.writer import Writer
 from processor.profile.state_record import encode_departed
@@ -26,7 +27,13 @@ from tests.support.memory_store import MemoryStore
 from tests.support.restored_store import member, restored
 from tests.support.scripted_kinesis import Faults, ScriptedKinesis
 from tests.support.virtual_time import run_in_virtual_time
-from tests.worker.parts import Answered, DeadLettersInMemory, MemoryChangelogs, ScriptedSource, settings_of
+from tests.worker.parts import (
+    Answered,
+    DeadLettersInMemory,
+    MemoryChangelogs,
+    ScriptedSource,
+    settings_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -315,3 +322,40 @@ def test_a_restore_onto_a_full_disk_is_broken_off_and_begun_anew() -> None:
             assert world.stores[1][-1].records[b"p"] == member(5)
 
     run_in_virtual_time(live())
+
+
+def test_a_backfill_whose_disk_is_full_in_its_midst_begins_anew_with_the_partition() -> None:
+    class FullStore(MemoryStore):
+        async def clear_marks(self) -> None:
+            raise StateUnavailable("the disk is full: make room")
+
+    async def live() -> None:
+        world = World(taking())
+        world.may_open[1].set()
+        events = [event for event in workload(0).events if event.partition == 0][:20]
+        end = events[-1].offset + 1
+        world.source.use(events)
+        world.source.bounds_of = dict.fromkeys([0, 1], SourceBounds(0, end, end))
+        async with world.busy():
+            while world.status.figures.in_flight:
+                await asyncio.sleep(0.1)
+            world.disk.is_full = True
+            world.stores[0][-1].__class__ = FullStore
+            world.pipeline.request("r1")
+            await asyncio.sleep(30)
+            assert world.status.conditions[DISK] == "the disk is full: make room"
+            assert list(world.pipeline.partitions) == [1]
+            assert heeded(world) == {1: "r1"}, "the other has had its turn"
+            world.disk.is_full = False
+            await asyncio.sleep(6)
+            assert world.status.is_ready
+            assert heeded(world) == {0: "r1", 1: "r1"}
+            assert {progress.stage for progress in world.status.backfills.progress.values()} == {"complete"}
+
+    run_in_virtual_time(live())
+
+
+def heeded(world: World) -> dict[int, str | None]:
+    """By partition that is worked on, the request that it heeded last."""
+    notes = {number: each.backfill_note for number, each in world.pipeline.partitions.items()}
+    return {number: note.request for number, note in notes.items() if note is not None}
