@@ -31,6 +31,7 @@ flow_service_app = typer.Typer(
 )
 
 _STANDARD_OUTPUT: Final = Path("-")
+_PROBLEMS_SHOWN: Final = 100
 
 ForceOption = Annotated[bool, typer.Option("--force", help="Write over files that are there.")]
 StrictOption = Annotated[
@@ -179,9 +180,11 @@ def _refuse_if_strict(found: Findings, *, strict: bool) -> None:
 
 
 def _refuse(problems: Sequence[Problem]) -> NoReturn:
-    for problem in problems:
+    for problem in problems[:_PROBLEMS_SHOWN]:
         print_error(_shown(str(problem)))
     count = len(problems)
+    if count > _PROBLEMS_SHOWN:
+        errors.print(f"… and {count - _PROBLEMS_SHOWN} more", highlight=False)
     errors.print(f"{count} {'problem' if count == 1 else 'problems'}; nothing was written.", highlight=False)
     raise typer.Exit(EXIT_BAD_CONFIGURATION)
 
@@ -205,8 +208,16 @@ def _write(texts: Mapping[Path, str], *, force: bool) -> None:
 
 
 def _print_data(text: str) -> None:
-    sys.stdout.buffer.write(text.encode())
-    sys.stdout.buffer.flush()
+    try:
+        sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        # What is left in the buffer must not fail at the exit, too.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise typer.Exit(0) from None
+        print_error(f"standard output: it cannot be written: {error.strerror}")
+        raise typer.Exit(2) from error
 
 
 def _json(value: object) -> str:

@@ -423,6 +423,13 @@ def test_all_problems_of_all_files_are_told_at_once(tmp_path: Path) -> None:
     assert "4 problems" in said
 
 
+def test_of_very_many_problems_the_first_are_shown_and_all_counted() -> None:
+    said = refusal(documents=[flow(*[segment()] * 151), TARGET])
+    assert said.count("is given already") == 100
+    assert "and 50 more" in said
+    assert "150 problems" in said
+
+
 def test_files_are_written_over_only_when_told_to(tmp_path: Path) -> None:
     outs = ["--destination-out", str(tmp_path / "d.yaml"), "--governance-out", str(tmp_path / "g.yaml")]
     (tmp_path / "g.yaml").write_text("mine")
