@@ -85,7 +85,9 @@ def base_connection_body(form: DestinationForm, source: str, found: Findings) ->
             source, "connection", "there are no keys, and the API takes AWS's default chain for none"
         )
     params["region"] = ours.region
-    if ours.connection_url is not None:
+    if ours.connection_url is not None and "@" in ours.connection_url:
+        found.leave_out(source, "connection.connectionUrl", "it may hold a password, which is never written")
+    elif ours.connection_url is not None:
         params["connectionUrl"] = ours.connection_url
     return {
         "name": form.name,
@@ -136,7 +138,11 @@ def _authentication(
             )
     if not members:
         found.put_aside(source, place, "it has no keys: AWS's default credential chain is used")
-    if params.connection_url is not None:
+    if params.connection_url is not None and "@" in params.connection_url:
+        found.complain(
+            source, f"{at}/connectionUrl", "it may hold a password", "Give it without a user's name"
+        )
+    elif params.connection_url is not None:
         members["connectionUrl"] = params.connection_url
         origins.note("connection.connectionUrl", source, f"{at}/connectionUrl")
     return members

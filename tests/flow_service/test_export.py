@@ -167,6 +167,15 @@ def test_what_no_call_takes_is_listed_and_strict_refuses_it(folder: Path) -> Non
     assert strict.stdout == ""
 
 
+def test_an_endpoint_with_a_password_is_not_written(folder: Path) -> None:
+    result = run(
+        destination=DESTINATION | {"connection": {"region": "r", "connectionUrl": "https://me:word@h"}}
+    )
+    assert "connectionUrl" not in bodies(result)["03-post-connections-amazon-kinesis"]["auth"]["params"]
+    assert "connection.connectionUrl: it may hold a password" in result.stderr
+    assert "word@h" not in result.output
+
+
 def test_aws_default_chain_is_told_of(folder: Path) -> None:
     result = run(destination=DESTINATION | {"connection": {"region": "eu-west-1"}})
     assert bodies(result)["03-post-connections-amazon-kinesis"]["auth"]["params"] == {"region": "eu-west-1"}

@@ -351,6 +351,10 @@ def test_several_flows_are_refused_unless_one_is_named_and_ids_lead_to_its_conne
             "/2/auth/params: accessKeyId and secretKey go together",
         ),
         (
+            [flow(segment()), TARGET, {"auth": {"params": {"connectionUrl": "https://me:word@h"}}}],
+            "/2/auth/params/connectionUrl: it may hold a password",
+        ),
+        (
             [{"connectionSpec": {"id": "bf9f5905-92b7-48bf-bf20-455bc6b60a4e"}, "auth": {}}],
             "/0: it is of Azure Event Hubs",
         ),
