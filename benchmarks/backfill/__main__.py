@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from benchmarks import report
 from benchmarks.backfill.alone import ATTRIBUTE, CASES, NOTHING, measure_alone
 from benchmarks.backfill.beside_live import measure_beside_live
-from benchmarks.end_to_end.contender import Processor
 from benchmarks.end_to_end.processes import Cpus
 from benchmarks.end_to_end.scene import PARTITIONS, scene
-from benchmarks.end_to_end.throughput import measure
 from benchmarks.options import add_keep, amount, count, count_or_none
 from benchmarks.workload import REFERENCE
 
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
     from benchmarks.workload import Shape
 
 _PARTS: Final = ("alone", "live", "many")
-_MOST_EVENTS: Final = 300_000
-"""By which it is found out what a worker takes at most."""
 _SMALL: Final = replace(REFERENCE, event_bytes=300, segments=3, segments_mapped=1)
 """Events of many profiles: what they cost in memory does not depend on their size, and disks are finite."""
 
@@ -57,8 +53,9 @@ def main() -> None:
             )
         if "live" in parts:
             shape = replace(REFERENCE, profiles=options.profiles)
-            rate = options.rate or _most(stage) / 2
-            figures["live"] = measure_beside_live(stage, shape, rate=rate, seconds=options.live_seconds)
+            figures["live"] = measure_beside_live(
+                stage, shape, rate=options.rate, seconds=options.live_seconds
+            )
             print("beside live events:", json.dumps(figures["live"], indent=1), flush=True)
         if "many" in parts:
             figures["many"] = _alone(stage, replace(_SMALL, profiles=options.many), 1, [NOTHING, ATTRIBUTE])
@@ -79,14 +76,6 @@ def _alone(stage: Scene, shape: Shape, events_each: int, cases: list[str]) -> di
         "cases": {name: asdict(each) for name, each in found.items()},
         "samples": samples,
     }
-
-
-def _most(stage: Scene) -> float:
-    """What one worker takes of live events at most, a second."""
-    topic = stage.fill(REFERENCE, _MOST_EVENTS)
-    most = measure(Processor(), stage, topic, REFERENCE).events_per_s
-    print(f"at most: {most:,.0f} events a second", flush=True)
-    return most
 
 
 if __name__ == "__main__":
