@@ -65,7 +65,7 @@ def measure_beside_live(
     with running(shards=SHARDS, timed=True, cpus=scene.cpus.others) as endpoint:
         task = new_task(scene, topic, shape, endpoint.url, "beside-live")
         with deployed(task, scene, environ) as deployment:
-            births = list[Look]()
+            births: list[Look] = []
             deployment.until(lambda look: look.received == topic.births and not look.lag, births)
             rate = rate or _per_s(births) / 2
             fed: dict[str, Any] = {}
