@@ -30,6 +30,13 @@ def write(name: str, figures: dict[str, Any]) -> Path:
     return path
 
 
+def kept(name: str) -> dict[str, Any]:
+    """Return the figures that were kept last; none where none were."""
+    path = RESULTS / f"{name}.json"
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["figures"] if path.exists() else {}
+    return found
+
+
 def spread(rows: Sequence[Mapping[str, float]]) -> dict[str, dict[str, Any]]:
     """Of each figure: the median of the rows, the least and the greatest, and all of them."""
     return {

