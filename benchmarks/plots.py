@@ -148,6 +148,8 @@ def _draw_endurance(figures: dict[str, Any]) -> None:
 def _draw_backfill(figures: dict[str, Any]) -> None:
     figure, memory, latency = _two()
     for name, colour in (("alone", _OTHER), ("many", _COLOUR)):
+        if name not in figures:  # parts are kept apart
+            continue
         rows, profiles = figures[name]["samples"], figures[name]["profiles"]
         memory.plot(
             [row["at_s"] for row in rows],

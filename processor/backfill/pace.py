@@ -24,12 +24,16 @@ _LEARNING_S: Final = 1.0
 """For so long it is looked at how long live events take, while the backfill goes slowly."""
 _FORGOTTEN_AFTER_S: Final = 5.0
 _LONGER: Final = 1.2
-_LEAST_DELAY_S: Final = 0.02
+_LEAST_DELAY_S: Final = 0.03
 """What is shorter is no delay: a call to Kinesis takes as long."""
-_FASTER: Final = 1.03
+_LAG_S: Final = 3.0
+"""What is longer is lag, however long it has been so: more live events come than can be worked on."""
+_FASTER: Final = 1.02
 _SLOWER: Final = 0.9
 _WEIGHT: Final = 0.2
-"""Of the newest look, in what goes before it."""
+"""Of the newest look, in what goes before it: events come in batches, so that one look says little."""
+_USUAL_WEIGHT: Final = 0.05
+_SLOW_LOOKS: Final = 20
 
 
 class Live(NamedTuple):
@@ -54,6 +58,8 @@ class Pace:
         self._usual_delay_s = 0.0
         self._learns_until_s: float | None = None
         self._per_s = _SLOW_PER_S
+        self._slow_looks = 0
+        """Looks in a row at which it went slowly."""
 
     @property
     def is_alone(self) -> bool:
@@ -81,10 +87,14 @@ class Pace:
             self._learns_until_s, self._usual_delay_s = now_s + _LEARNING_S, delay_s
             self._delay_s, self._per_s = delay_s, _SLOW_PER_S
         self._delay_s += _WEIGHT * (delay_s - self._delay_s)
+        self._slow_looks = self._slow_looks + 1 if self._per_s <= _SLOW_PER_S else 0
         if now_s < self._learns_until_s:
             self._usual_delay_s = self._delay_s
-        elif self._delay_s > max(_LONGER * self._usual_delay_s, _LEAST_DELAY_S):
+            return
+        if self._slow_looks > _SLOW_LOOKS:
+            # For so long so little was looked at that this is how long live events take by themselves.
+            self._usual_delay_s += _USUAL_WEIGHT * (self._delay_s - self._usual_delay_s)
+        if self._delay_s > min(max(_LONGER * self._usual_delay_s, _LEAST_DELAY_S), _LAG_S):
             self._per_s = max(self._per_s * _SLOWER, _LEAST_PER_S)
         else:
-            self._usual_delay_s = min(self._usual_delay_s, self._delay_s)
             self._per_s = min(self._per_s * _FASTER, _MOST_PER_S)
