@@ -438,12 +438,15 @@ def test_a_governance_file_that_a_variable_names_holds_and_needs_no_option() -> 
 
 
 def test_in_a_real_terminal_ctrl_c_leaves_nothing(alone: Path) -> None:
-    import pty  # noqa: PLC0415
-
-    child, terminal = pty.fork()
-    if child == 0:
-        os.environ.update(TERM="dumb", COLUMNS="80")
-        os.execv(sys.executable, [sys.executable, "-m", "processor", "init"])
+    terminal, end = os.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-c", _IN_ITS_TERMINAL, sys.executable, "-m", "processor", "init"],
+        env={**os.environ, "TERM": "dumb", "COLUMNS": "80"},
+        stdin=end,
+        stdout=end,
+        stderr=end,
+    )
+    os.close(end)
     said = b""
     try:
         while b"[1]:" not in said:
@@ -452,10 +455,21 @@ def test_in_a_real_terminal_ctrl_c_leaves_nothing(alone: Path) -> None:
         with suppress(OSError):
             while part := os.read(terminal, 4096):
                 said += part
+        assert child.wait(30) == 1
     finally:
-        _, status = os.waitpid(child, 0)
+        child.kill()
+        child.wait()
         os.close(terminal)
-    assert os.waitstatus_to_exitcode(status) == 1
     assert b"interrupted: nothing was written" in said
     assert b"\x1b[" not in said
     assert list(alone.iterdir()) == []
+
+
+_IN_ITS_TERMINAL = """
+import fcntl, os, sys, termios
+
+os.setsid()
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+"""A process that is forked from a test's own would have its threads' locks; this one makes the terminal its own by itself."""
