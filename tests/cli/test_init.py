@@ -466,10 +466,11 @@ def test_in_a_real_terminal_ctrl_c_leaves_nothing(alone: Path) -> None:
 
 
 _IN_ITS_TERMINAL = """
-import fcntl, os, sys, termios
+import fcntl, os, signal, sys, termios
 
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.setsid()
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.argv[1], sys.argv[1:])
 """
-"""A process that is forked from a test's own would have its threads' locks; this one makes the terminal its own by itself."""
+"""It makes the terminal its own by itself, and heeds Ctrl-C also where the tests were started in the background, which do not."""
