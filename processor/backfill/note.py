@@ -6,6 +6,7 @@ acknowledgement of a backfill. So whoever reads it as complete knows that every 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -46,6 +47,7 @@ def encode_note(note: BackfillNote) -> bytes:
     return _encode(note)
 
 
+@lru_cache(maxsize=256)  # asked of the same few bytes with every batch
 def decode_note(data: bytes) -> BackfillNote:
     """Return the note of these bytes; members that this release does not know are passed over.
 
