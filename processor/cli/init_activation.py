@@ -89,8 +89,7 @@ def _ask_segments(
     )
     seen = {(each.namespace, each.id) for each in found.segments}
     unseen = [each for each in mapped if (each.namespace, each.id) not in seen]
-    if unseen and found.profiles:
-        say(f"Not in the sample, and mapped all the same: {', '.join(map(segment_name, unseen[:_SHOWN]))}.")
+    _say_unseen([segment_name(each) for each in unseen], found)
     return replace(draft, segments=mapped)
 
 
@@ -175,9 +174,13 @@ def _ask_attributes(
         "person.email; one that is an object takes all in it along.",
     )
     unseen = [each for each in mapped if not any(_lies_in(path, each) for path in paths)]
-    if unseen and found.profiles:
-        say(f"Not in the sample, and mapped all the same: {', '.join(unseen[:_SHOWN])}.")
+    _say_unseen(unseen, found)
     return replace(draft, attributes=mapped)
+
+
+def _say_unseen(names: Sequence[str], found: Suggestions) -> None:
+    if names and found.profiles:
+        say(f"Not in the sample, and mapped all the same: {', '.join(names[:_SHOWN])}.")
 
 
 def _lies_in(path: str, other: str) -> bool:
