@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
@@ -13,10 +14,13 @@ from processor.kafka.client_lifecycle import connected
 from processor.kafka.consumer_state import end_of_gap, high_watermarks, state_of
 from processor.kafka.dead_letters import HEADER_PREFIX, LEFT_OUT
 from processor.kafka.offsets import Bounds
+from processor.kafka.span_reader import read_span
 from processor.kafka.topics import cleanup_policy, open_topics
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+
+    from aiokafka import ConsumerRecord
 
     from processor.profile.source_record import Record
     from processor.settings import KafkaSettings
@@ -24,8 +28,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _WAIT_MS: Final = 200
-_STILL_LOOKS: Final = 5
-"""So many looks without anything: what was there is compacted away, or a transaction is open, or Kafka is slow."""
 _RECORDS_AT_ONCE: Final = 2_000
 
 
@@ -91,23 +93,21 @@ class TopicReader:
 
         """
         place = TopicPartition(topic, partition)
-        self._consumer.assign([place])
-        self._consumer.seek(place, start)
-        still = 0
-        while start < end:
-            with errors_mapped(f"reading {topic}"):
-                found = await self._consumer.getmany(place, timeout_ms=_WAIT_MS, max_records=_RECORDS_AT_ONCE)
-                before, start = start, await self._consumer.position(place)
-                still = still + 1 if start == before else 0
-                if still == _STILL_LOOKS:
-                    still = 0
-                    start = await self._passed(place, start, end)
-            for record in found.get(place, []):
-                if record.offset < end:
+
+        async def poll() -> Sequence[ConsumerRecord[bytes, bytes]]:
+            found: Mapping[TopicPartition, list[ConsumerRecord[bytes, bytes]]]
+            found = await self._consumer.getmany(place, timeout_ms=_WAIT_MS, max_records=_RECORDS_AT_ONCE)
+            return found.get(place, [])
+
+        gap_end = partial(self._gap_end, place, end)
+        span = read_span(self._consumer, place, Bounds(start, end), poll=poll, gap_end=gap_end)
+        async with aclosing(span) as batches:
+            async for records in batches:
+                for record in records:
                     yield record
 
-    async def _passed(self, place: TopicPartition, position: int, end: int) -> int:
-        """Where to read on from a position that stands still."""
+    async def _gap_end(self, place: TopicPartition, end: int, position: int) -> int | None:
+        """Where to read on from a position that stands still; None where it is to be waited for."""
         state = state_of(self._consumer, place)
         stable = None if state is None or not self._reads_committed else state.lso
         if stable is not None and stable < end:
@@ -119,12 +119,8 @@ class TopicReader:
             )
         async with open_topics(self._settings) as topics:
             if "compact" not in cleanup_policy(await topics.configuration(place.topic)):
-                return position
-        found = await end_of_gap(self._consumer, place, position, reads_committed=self._reads_committed)
-        if found is None:
-            return position
-        self._consumer.seek(place, found)
-        return found
+                return None
+        return await end_of_gap(self._consumer, place, position, reads_committed=self._reads_committed)
 
 
 @asynccontextmanager
