@@ -58,6 +58,20 @@ def logged(member: Member, event: str) -> list[dict[str, Any]]:
     return [line for line in lines if line["event"].startswith(event)]
 
 
+async def changed_once_all_is_exported(
+    member: Member, http: aiohttp.ClientSession, producer: Producer, scripted: ScriptedKinesis
+) -> str:
+    """Have a ready member export all events, then follow changed files; the address that it is looked at."""
+    url = await url_of(member)
+    await ready(http, url)
+    await producer.produce(events())
+    while len(scripted.stored) < 2 * PROFILES:
+        await asyncio.sleep(0.02)
+    map_another(member.log.parent)
+    member.process.send_signal(signal.SIGHUP)
+    return url
+
+
 async def test_a_backfill_is_told_of_and_counted_by_itself(
     kafka: str, topic: str, kinesis: tuple[ScriptedKinesis, str], tmp_path: Path
 ) -> None:
@@ -65,13 +79,7 @@ async def test_a_backfill_is_told_of_and_counted_by_itself(
     member = await Member(tmp_path, member_environ(kafka, topic, tmp_path, kinesis_url)).start()
     try:
         async with Producer(kafka, topic) as producer, aiohttp.ClientSession() as http:
-            url = await url_of(member)
-            await ready(http, url)
-            await producer.produce(events())
-            while len(scripted.stored) < 2 * PROFILES:
-                await asyncio.sleep(0.02)
-            map_another(tmp_path)
-            member.process.send_signal(signal.SIGHUP)
+            url = await changed_once_all_is_exported(member, http, producer, scripted)
             found: dict[str, float] = {}
             while found.get("processor_backfills_completed_total") != PARTITIONS:
                 scrape = await scraped(http, url)
@@ -120,13 +128,7 @@ async def test_under_off_it_is_told_that_one_is_due_for_which_partitions_and_how
     member = await Member(tmp_path, environ).start()
     try:
         async with Producer(kafka, topic) as producer, aiohttp.ClientSession() as http:
-            url = await url_of(member)
-            await ready(http, url)
-            await producer.produce(events())
-            while len(scripted.stored) < 2 * PROFILES:
-                await asyncio.sleep(0.02)
-            map_another(tmp_path)
-            member.process.send_signal(signal.SIGHUP)
+            url = await changed_once_all_is_exported(member, http, producer, scripted)
             due = labels(topic, stage="off")
             while (scrape := await scraped(http, url))["processor_backfill_partitions", due] != PARTITIONS:
                 await asyncio.sleep(0.02)
