@@ -87,9 +87,9 @@ def stream(kinesis_client: Any) -> str:
     return name
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def own_logs() -> Iterator[None]:
-    """What the set-up of logs changes in the process is as it was afterwards."""
+    """What the set-up of logs changes in the process is as it was afterwards, whichever test runs a command that does."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     hooks = sys.excepthook, sys.unraisablehook, threading.excepthook

@@ -13,7 +13,7 @@ import structlog
 
 from processor.backfill.board import Board
 from processor.backfill.messages import encoded, partition_key
-from processor.errors import KafkaRefused, ProcessorError
+from processor.errors import KafkaRefused, KafkaUnavailable, ProcessorError
 from processor.kafka.backfill_topic import (
     PARTITION,
     backfill_topic_warning,
@@ -57,6 +57,9 @@ class BackfillControl:
         self._board: Board | None = None
         """What the topic says; None until all of it was read once."""
         self._troubles: dict[str, str] = {}
+        """What was warned of, with its reason."""
+        self._unavailable: set[str] = set()
+        """For what Kafka was not there the last time, be it for a moment."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow and report, until `stop` is set: a worker that drains has nothing to begin, and its clients are left meanwhile."""
@@ -85,13 +88,20 @@ class BackfillControl:
                 await asyncio.sleep(_REFUSED_AGAIN_S)
 
     def _report(self, trouble: str, error: ProcessorError, **remedy: str) -> None:
-        """Log a trouble, once as long as its reason stays the same."""
+        """Log a trouble, once as long as its reason stays the same; as a warning, unless the next try may well cure it."""
         reason = str(error)
+        if isinstance(error, KafkaUnavailable) and trouble not in self._unavailable:
+            self._unavailable.add(trouble)
+            log.info(
+                "the topic of backfills is tried again", topic=self._settings.backfill_topic, reason=reason
+            )
+            return
         if self._troubles.get(trouble) != reason:
             self._troubles[trouble] = reason
             log.warning(trouble, topic=self._settings.backfill_topic, reason=reason, **remedy)
 
     def _is_over(self, trouble: str) -> None:
+        self._unavailable.discard(trouble)
         if self._troubles.pop(trouble, None) is not None:
             log.info("the topic of backfills is followed again", topic=self._settings.backfill_topic)
 

@@ -128,7 +128,7 @@ def test_a_service_that_is_asked_to_end_while_its_modules_are_loaded_ends_with_0
 
 @pytest.mark.parametrize("command", ["run", "validate"])
 def test_problems_of_files_and_environment_are_printed_together_with_exit_code_78(
-    files: Path, command: str, own_logs: None
+    files: Path, command: str
 ) -> None:
     (files / "destination.yaml").write_text(DESTINATION.replace("stream:", "straem:").replace("two", "one"))
     result = call(command, environ={"PROCESSOR_HTTP_PORT": "x", "PROCESSOR_LOG_FORMAT": "console"})
@@ -141,7 +141,7 @@ def test_problems_of_files_and_environment_are_printed_together_with_exit_code_7
     assert "Traceback" not in result.stderr
 
 
-def test_problems_are_json_lines_where_the_log_is(files: Path, own_logs: None) -> None:
+def test_problems_are_json_lines_where_the_log_is(files: Path) -> None:
     (files / "destination.yaml").write_text(DESTINATION.replace("two", "one"))
     result = call("run", environ={"PROCESSOR_HTTP_PORT": "x"})
     assert result.exit_code == 78

@@ -21,6 +21,7 @@ from processor.embedded import start_kafka
 from processor.errors import KafkaUnavailable
 from processor.operations.backfill_requests import ask_for_backfill, backfill_views
 from processor.operations.connection_checks import connection_checks
+from processor.service import backfill_control
 from processor.service.backfill_control import BackfillControl
 from processor.telemetry.backfills import Backfills, Begun, Cause
 from tests.conftest import create_topic
@@ -170,6 +171,19 @@ async def test_whatever_else_is_written_there_stops_nobody_and_hides_no_request(
     assert {line["event"] for line in reported} == {
         "records of the topic of backfills are passed over: they are none of this service's"
     }
+
+
+async def test_kafka_that_is_away_for_a_moment_is_no_warning_and_one_that_stays_away_is_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(backfill_control, "_AGAIN_S", 0.01)
+    worker = Worker(settings_for("127.0.0.1:1", "events"))
+    tried_again, unheard = "the topic of backfills is tried again", backfill_control.UNHEARD
+    with capture_logs() as lines:
+        async with worker.running():
+            await until(lambda: any(line["event"] == unheard for line in lines))
+    ours = [(line["log_level"], line["event"]) for line in lines if line["event"] in {tried_again, unheard}]
+    assert ours == [("info", tried_again), ("warning", unheard)]
 
 
 async def test_a_request_that_is_withdrawn_reaches_nobody(kafka: str, topic: str) -> None:

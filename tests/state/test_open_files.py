@@ -118,9 +118,7 @@ def test_of_what_differs_by_the_partition_some_is_reported_and_the_rest_counted(
     assert len(lines) == 6
 
 
-def test_in_a_json_log_too_some_is_logged_and_the_rest_counted(
-    own_logs: None, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_in_a_json_log_too_some_is_logged_and_the_rest_counted(capsys: pytest.CaptureFixture[str]) -> None:
     begin_logs({})
     assert report_failures([StateError(f"/state/{number}: the disk is full") for number in range(180)]) == 1
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]

@@ -64,7 +64,7 @@ def test_the_last_warnings_and_errors_are_kept_and_a_bounded_number_of_them() ->
 
 
 def test_lines_are_json_where_there_is_no_terminal_and_repeats_of_libraries_are_held_back(
-    own_logs: None, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     configure_logs(ServiceSettings.model_validate({}))
     structlog.get_logger().warning("ours", worker=1)
@@ -77,7 +77,7 @@ def test_lines_are_json_where_there_is_no_terminal_and_repeats_of_libraries_are_
 
 
 def test_a_change_of_state_is_never_held_back_so_that_the_last_word_is_true(
-    own_logs: None, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     configure_logs(ServiceSettings.model_validate({}))
     status = Status()
@@ -90,9 +90,7 @@ def test_a_change_of_state_is_never_held_back_so_that_the_last_word_is_true(
     assert not any(STATE_CHANGED in line for line in lines)
 
 
-def test_a_worker_that_drains_recovers_from_nothing(
-    own_logs: None, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_worker_that_drains_recovers_from_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(ServiceSettings.model_validate({}))
     status = Status()
     status.healthy("starting")
@@ -171,7 +169,7 @@ def test_what_libraries_the_interpreter_and_threads_have_to_say_are_json_lines_w
     assert not any("exc_info" in line for line in lines)
 
 
-def test_a_trace_in_a_terminal_shows_no_values(own_logs: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_trace_in_a_terminal_shows_no_values(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(ServiceSettings.model_validate({"log_format": "console"}))
 
     def fail(event: str) -> None:
@@ -214,7 +212,7 @@ def test_lines_of_processes_that_share_standard_error_are_never_mixed(unbuffered
 
 
 def test_what_a_command_prints_beside_its_answer_are_notes_and_no_librarys_lines(
-    own_logs: None, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     configure_notes()
     logging.getLogger("aiokafka").error("Unable connect to node with id 1: [Errno 111]")

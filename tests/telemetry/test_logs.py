@@ -14,7 +14,7 @@ from processor.settings import load_settings
 from processor.telemetry.logs import configure_logs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 
 class Pipe(io.RawIOBase):
@@ -29,17 +29,6 @@ class Pipe(io.RawIOBase):
     def write(self, data: bytes | bytearray | memoryview, /) -> int:  # type: ignore[override]  # all of it, always
         self.written.append(bytes(data))
         return len(data)
-
-
-@pytest.fixture
-def unconfigured() -> Iterator[None]:
-    """What logs are set up as is of this test only."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 def ours() -> None:
@@ -57,7 +46,6 @@ def a_librarys() -> None:
     logging.getLogger("aiokafka").warning("heartbeat failed")
 
 
-@pytest.mark.usefixtures("unconfigured")
 @pytest.mark.parametrize("log_format", ["json", "console"])
 @pytest.mark.parametrize("write", [ours, with_a_trace, a_librarys])
 def test_a_line_is_one_write_so_that_those_of_other_workers_do_not_stand_in_it(
