@@ -1,5 +1,6 @@
 """Everything about the deployment, from environment variables with the prefix `PROCESSOR_`: a file a group."""
 
+from processor.settings.api import ApiSettings
 from processor.settings.backfill import BackfillSettings
 from processor.settings.deployment import GROUPS, SECRETS, Settings
 from processor.settings.environment import Found, find_settings, load_file_settings, load_settings
@@ -14,6 +15,7 @@ __all__ = [
     "GROUPS",
     "PREFIX",
     "SECRETS",
+    "ApiSettings",
     "BackfillSettings",
     "FileSettings",
     "Found",

@@ -6,13 +6,14 @@ import socket
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from processor.settings.api import ApiSettings
 from processor.settings.backfill import BackfillSettings
 from processor.settings.files import FileSettings
 from processor.settings.kafka import KafkaSettings
 from processor.settings.kinesis import KinesisSettings
 from processor.settings.service import ServiceSettings
 from processor.settings.state import StateSettings
-from processor.settings.topic_names import backfill_topic_of, changelog_of
+from processor.settings.topic_names import backfill_topic_of, changelog_of, configuration_topic_of
 
 if TYPE_CHECKING:
     from processor.settings.group import Group
@@ -28,6 +29,7 @@ class Settings:
     kinesis: KinesisSettings
     service: ServiceSettings
     backfills: BackfillSettings
+    api: ApiSettings
     gives_id_back: bool = False
     """Whether the instance id is one that the service gave itself: nobody keeps it while the process is away."""
 
@@ -41,6 +43,12 @@ class Settings:
         """The topic of requests for backfills, and of how far they are."""
         given = self.backfills.backfill_topic
         return given or backfill_topic_of(self.kafka.group, self.kafka.topic, self.changelog_topic)
+
+    @property
+    def configuration_topic(self) -> str:
+        """The topic of the definition, where it is kept in Kafka."""
+        given = self.api.configuration_topic
+        return given or configuration_topic_of(self.kafka.group, self.kafka.topic, self.changelog_topic)
 
     def of_worker(self, index: int) -> Settings:
         """The settings of one of several workers, or of the only one: its names are its own.
@@ -72,6 +80,7 @@ GROUPS: Final[tuple[type[Group], ...]] = (
     KinesisSettings,
     ServiceSettings,
     BackfillSettings,
+    ApiSettings,
 )
 SECRETS: Final = (
     "PROCESSOR_KAFKA_SASL_PASSWORD",

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource
 
 from processor.errors import ConfigurationError, Problem
+from processor.settings.api import ApiSettings
 from processor.settings.backfill import BackfillSettings
 from processor.settings.deployment import GROUPS, SECRETS, Settings
 from processor.settings.files import FileSettings
@@ -72,10 +73,11 @@ def find_settings(environ: Mapping[str, str] | None = None) -> Found:
     kinesis = _load(KinesisSettings, values, wrong, unset)
     service = _load(ServiceSettings, values, wrong, unset)
     backfills = _load(BackfillSettings, values, wrong, unset)
+    api = _load(ApiSettings, values, wrong, unset)
     wrong += topic_problems(values)
-    if wrong or not (files and kafka and state and kinesis and service and backfills):
+    if wrong or not (files and kafka and state and kinesis and service and backfills and api):
         return Found(None, wrong, unset)
-    return Found(Settings(files, kafka, state, kinesis, service, backfills), [], [])
+    return Found(Settings(files, kafka, state, kinesis, service, backfills, api), [], [])
 
 
 def load_file_settings(environ: Mapping[str, str] | None = None) -> FileSettings:

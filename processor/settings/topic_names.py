@@ -20,6 +20,8 @@ _LETTERS: Final = "PROCESSOR_KAFKA_DEAD_LETTER_TOPIC"
 _CHANGELOG: Final = "PROCESSOR_STATE_CHANGELOG_TOPIC"
 _BACKFILL: Final = "PROCESSOR_BACKFILL_TOPIC"
 _BACKFILL_SUFFIX: Final = "-backfill"
+_CONFIGURATION: Final = "PROCESSOR_CONFIGURATION_TOPIC"
+_CONFIGURATION_SUFFIX: Final = "-configuration"
 _FOREIGN: Final = re.compile(r"[^a-zA-Z0-9._-]")
 _REMEDY: Final = "Kafka's names have letters of ASCII, digits, '.', '_' and '-'"
 
@@ -64,10 +66,17 @@ def backfill_topic_of(group: str, topic: str, changelog: str) -> str:
 
     A changelog that was named for that reason must be enough: deployments from before this topic have no name for it.
     """
-    name = f"{group}-{topic}{_BACKFILL_SUFFIX}"
-    if trouble_with_topic(name) is None:
-        return name
-    return changelog[: CHARACTERS_MAX - len(_BACKFILL_SUFFIX)] + _BACKFILL_SUFFIX
+    return _named_after(group, topic, changelog, _BACKFILL_SUFFIX)
+
+
+def configuration_topic_of(group: str, topic: str, changelog: str) -> str:
+    """What the topic of the definition is called where nothing names it; as that of backfills."""
+    return _named_after(group, topic, changelog, _CONFIGURATION_SUFFIX)
+
+
+def _named_after(group: str, topic: str, changelog: str, suffix: str) -> str:
+    name = f"{group}-{topic}{suffix}"
+    return name if trouble_with_topic(name) is None else changelog[: CHARACTERS_MAX - len(suffix)] + suffix
 
 
 def topic_problems(environ: Mapping[str, str]) -> list[Problem]:
@@ -85,9 +94,14 @@ def topic_problems(environ: Mapping[str, str]) -> list[Problem]:
         following.append(
             (_CHANGELOG, "<group>-<topic>-state", changelog_of(group, topic), f", or rename {_GROUP}")
         )
-        backfills = backfill_topic_of(group, topic, changelog)
-        if trouble_with_topic(backfills) is None:  # else it follows from a changelog that is reported
-            following.append((_BACKFILL, "", backfills, ""))
+        small = (
+            (_BACKFILL, backfill_topic_of(group, topic, changelog)),
+            (_CONFIGURATION, configuration_topic_of(group, topic, changelog)),
+        )
+        # A name that Kafka does not take follows from a changelog that is reported.
+        following += [
+            (variable, "", name, "") for variable, name in small if trouble_with_topic(name) is None
+        ]
     for variable, form, follows, otherwise in following:
         name = environ.get(variable) or follows
         trouble = None if environ.get(variable) else trouble_with_topic(name)
