@@ -228,7 +228,7 @@ class _Edge:
             with _told(str(about["request"])):
                 kept = await self._change(make, by)
         except ApiError as error:
-            log.info("a change by the API was refused", status=error.status, reason=error.title, **about)
+            log.info("a change by the API was refused", status=error.status, reason=error.headline, **about)
             raise
         if kept.version > from_version:
             log.info("the definition was changed by the API", version=kept.version, **about)
