@@ -5,12 +5,12 @@ Workers follow files, as texts, whether people wrote them or the API's objects s
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from processor.configuration import Files
+from processor.definition.sealing import SECRETS, is_reference, sealed_token
 from processor.errors import ConfigurationError, Problem
 from processor.flow_service.documents import Document
 from processor.flow_service.file_text import Reference, file_text
@@ -36,14 +36,9 @@ Raises ConfigurationError where there is no key that opens it.
 
 DESTINATION_SOURCE: Final = "destination in Kafka"
 GOVERNANCE_SOURCE: Final = "governance in Kafka"
-SEALED: Final = "$sealed"
-"""The one member of what stands for a secret in a body."""
-SECRETS: Final = ("accessKeyId", "secretKey")
-"""Members of a base connection's `auth.params` that may be secret."""
 KEY_FILES: Final = ("accessKeyIdFile", "secretKeyFile")
 """Members beside them that name files in their place; no published object has them."""
 
-_VARIABLE = re.compile(r"\$\{EXPORT_[A-Za-z0-9_]*\}")
 _PARAMS: Final = "/auth/params"
 
 _Object = TypeVar("_Object", bound=ApiObject)
@@ -137,17 +132,6 @@ def selectors_of(body: Mapping[str, Json], member: str) -> Sequence[tuple[str, J
 def name_of(collection: str, id_: str) -> str:
     """What an object is called in messages: `flows/8256cfb4…`; what there is one of, by its collection alone."""
     return collection if collection == id_ else f"{collection}/{id_}"
-
-
-def is_reference(text: str) -> bool:
-    """Whether a text stands for an environment variable that may hold a secret: `${EXPORT_…}`, no other is looked at."""
-    return _VARIABLE.fullmatch(text) is not None
-
-
-def sealed_token(value: Json) -> str | None:
-    """The token of what stands for a sealed secret; None where a value is anything else."""
-    token = value.get(SEALED) if isinstance(value, dict) and len(value) == 1 else None
-    return token if isinstance(token, str) else None
 
 
 def derived_files(definition: Definition, unseal: Unseal) -> DerivedFiles:

@@ -10,7 +10,7 @@ import pytest
 from processor.definition.checks import bound, check
 from processor.definition.model import Definition, Target
 from processor.flow_service.names import KINESIS_SPEC
-from tests.support.definitions import (
+from tests.support.dataflows import (
     attribute_selector,
     flow_body,
     resource,

@@ -12,7 +12,7 @@ from processor.definition.model import Definition
 from processor.errors import ConfigurationError, Problem
 from processor.governance.destination import Segment, SegmentTimes
 from processor.governance.plan import compile_plan
-from tests.support.definitions import flow_body, resource, segment_selector, whole_definition
+from tests.support.dataflows import flow_body, resource, segment_selector, whole_definition
 
 if TYPE_CHECKING:
     from processor.flow_service.documents import Json

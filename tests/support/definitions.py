@@ -1,111 +1,53 @@
-"""Definitions as the calls of the published tutorial make them, for tests."""
+"""Definitions, and proposals of them, as tests have them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from processor.definition.model import Definition, Resource
-from processor.flow_service.names import (
-    KINESIS_AUTHENTICATION,
-    KINESIS_SPEC,
-    PROFILE_FLOW_SPEC,
-    PROFILE_SERVICE_SPEC,
-)
+from processor.definition.model import Definition, Resource, Target
+from processor.definition.record import Proposal, encoded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from processor.definition.model import Collection
-    from processor.flow_service.documents import Json
-
-SEGMENT_ID = "72ddd79b-6b0a-4e97-a8d2-112ccd81bd02"
-ATTRIBUTE_PATH = "personalEmail.address"
+    from collections.abc import Callable, Sequence
 
 
-def resource(collection: Collection, id_: str, body: Mapping[str, Json]) -> Resource:
-    """An object that somebody made at some time."""
-    return Resource(collection, id_, body, f'"{id_}-1"', 1_700_000_000_000, 1_700_000_000_000, "a", "a")
+class LogRecord(NamedTuple):
+    """A record of the topic of the definition."""
+
+    key: bytes | None
+    value: bytes | None
 
 
-def segment_selector(id_: str = SEGMENT_ID, **members: Json) -> dict[str, Json]:
-    """A selector of a segment."""
-    return {"type": "PLATFORM_SEGMENT", "value": {"id": id_, **members}}
+def connection(name: str) -> Resource:
+    """A connection whose id is its name."""
+    return Resource("connections", name, {"name": name}, f'"{name}"', 1, 2, "us", "them")
 
 
-def attribute_selector(path: str = ATTRIBUTE_PATH) -> dict[str, Json]:
-    """A selector of an attribute."""
-    return {"type": "JSON_PATH", "value": {"path": path, "operator": "EXISTS"}}
+def adding(name: str) -> Callable[[Definition], Definition]:
+    """A change that adds a connection of this name."""
+    return lambda former: former.with_(connection(name))
 
 
-def transformations(segments: list[Json], attributes: list[Json]) -> list[Json]:
-    """A flow's transformations."""
-    return [
-        {
-            "name": "GeneralTransform",
-            "params": {
-                "profileSelectors": {"selectors": attributes},
-                "segmentSelectors": {"selectors": segments},
-            },
-        }
-    ]
+def names(definition: Definition) -> list[str]:
+    """The names of a definition's connections."""
+    return [each.id for each in definition.of("connections")]
 
 
-def flow_body(segments: list[Json] | None = None, attributes: list[Json] | None = None) -> dict[str, Json]:
-    """A flow from `source` to `target`."""
-    return {
-        "name": "Campaign",
-        "flowSpec": {"id": PROFILE_FLOW_SPEC, "version": "1.0"},
-        "sourceConnectionIds": ["source"],
-        "targetConnectionIds": ["target"],
-        "transformations": transformations(
-            [segment_selector()] if segments is None else segments,
-            [attribute_selector()] if attributes is None else attributes,
-        ),
-        "state": "enabled",
-    }
+def definition(version: int, *connections: str, bound_to: Target | None = None) -> Definition:
+    """A definition with connections of these names."""
+    return Definition(version, {("connections", each): connection(each) for each in connections}, bound_to)
 
 
-def whole_definition(
-    *,
-    keys: Mapping[str, Json] | None = None,
-    target: Mapping[str, Json] | None = None,
-    flow: Mapping[str, Json] | None = None,
-) -> Definition:
-    """A definition with all that a dataflow needs; `keys` and `target` are further members of either's `params`."""
-    of_platform: dict[str, Json] = {"connectionSpec": {"id": PROFILE_SERVICE_SPEC, "version": "1.0"}}
-    of_kinesis: dict[str, Json] = {"connectionSpec": {"id": KINESIS_SPEC, "version": "1.0"}}
-    given: Mapping[str, Json] = (
-        {"accessKeyId": "${EXPORT_KEY_ID}", "secretKey": "${EXPORT_SECRET}"} if keys is None else keys
-    )
-    return Definition(version=7).with_(
-        resource("connections", "platform", {"name": "Platform", **of_platform}),
-        resource(
-            "sourceConnections",
-            "source",
-            {"name": "Profiles", "baseConnectionId": "platform", **of_platform},
-        ),
-        resource(
-            "connections",
-            "base",
-            {
-                "name": "Kinesis",
-                **of_kinesis,
-                "auth": {
-                    "specName": KINESIS_AUTHENTICATION,
-                    "params": {"region": "eu-west-1", **given},
-                },
-            },
-        ),
-        resource(
-            "targetConnections",
-            "target",
-            {
-                "name": "Stream",
-                "baseConnectionId": "base",
-                **of_kinesis,
-                "data": {"format": "json"},
-                "params": {"stream": "exports", "region": "eu-west-1", **(target or {})},
-            },
-        ),
-        resource("flows", "flow", flow_body() if flow is None else flow),
-    )
+def proposal(id_: str, version: int, lineage: Sequence[str] = ()) -> Proposal:
+    """A proposal whose definition has a connection that is named like it."""
+    return Proposal(id_, version - 1, version, lineage, definition(version, id_), 5, "us")
+
+
+def record(of: Proposal) -> LogRecord:
+    """A proposal's record."""
+    return LogRecord(of.key, encoded(of))
+
+
+def tombstone(of: Proposal) -> LogRecord:
+    """What has compaction take a proposal."""
+    return LogRecord(of.key, None)
