@@ -145,6 +145,30 @@ def test_a_note_of_backfills_is_appended_again_behind_an_intruders() -> None:
     run_in_virtual_time(live())
 
 
+@pytest.mark.parametrize("late", [1, 2, 7])
+@pytest.mark.parametrize("purges", [False, True])
+def test_an_owner_that_had_no_note_to_write_outnumbers_one_that_comes_late_and_loses_no_state(
+    late: int, purges: bool
+) -> None:
+    async def live() -> tuple[MemoryChangelog, Owner]:
+        changelog = MemoryChangelog()
+        owner = Owner(changelog)
+        await owner.checkpoint.note(encode_note(BackfillNote(0, "A", True)))
+        await owner.keep({b"p": member(1), b"left": encode_departed(1)})
+        changelog.put({BACKFILL_KEY: encode_note(BackfillNote(late, "B", False, former="A", since=late))})
+        if purges:
+            assert await owner.checkpoint.purge_departed(9)
+        await owner.keep({b"p": member(2), b"q": member(3)})
+        return changelog, owner
+
+    changelog, owner = run_in_virtual_time(live())
+    for breaks in ([], *([at] for at in range(1, len(changelog.records)))):
+        next_owner = restored(changelog, *breaks)
+        assert next_owner.backfill == owner.store.backfill == encode_note(BackfillNote(late + 1, "A", True))
+        assert next_owner.records[b"p"] == member(2)
+        assert next_owner.records[b"q"] == member(3)
+
+
 def test_state_is_reasserted_over_an_intruder_between_the_repairs_too() -> None:
     class Intruded(MemoryChangelog):
         times = 2
