@@ -176,7 +176,8 @@ class Checkpoint:
                 return position
             # Also those that were appended now: between the batches of one append, and where Kafka does not say where a
             # batch is, an intruder's record may stand behind ours. The store has no `entries` yet.
-            is_behind_a_newer_note = self._outnumber(foreign.note_number)
+            # A note that is being written is this owner's newest; what stands in a gap may be that very one, appended twice.
+            is_behind_a_newer_note = BACKFILL_KEY not in entries and self._outnumber(foreign.note_number)
             own = await self._own_state(foreign.keys - entries.keys(), entries.get(BACKFILL_KEY))
             renumbered |= own.renumbered
             again = own.entries | {

@@ -59,6 +59,7 @@ FOUND = [
         45323,
         "a note that came late was newer than that of an owner who follows what the state is complete for",
     ),
+    Found(62181, "an owner outnumbered its own note, which was appended twice"),
     Found(9017, "what came late was answered under the configuration before the one that was being noted"),
 ]
 

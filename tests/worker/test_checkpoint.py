@@ -169,6 +169,24 @@ def test_an_owner_that_had_no_note_to_write_outnumbers_one_that_comes_late_and_l
         assert next_owner.records[b"q"] == member(3)
 
 
+def test_a_note_that_is_appended_twice_is_no_other_members() -> None:
+    begun = encode_note(BackfillNote(1, "B", False, former="A", since=1))
+
+    async def live() -> tuple[MemoryChangelog, Owner]:
+        changelog = MemoryChangelog()
+        owner = Owner(changelog)
+        await owner.checkpoint.note(encode_note(BackfillNote(0, "A", True)))
+        # Kafka took it, and did not answer in time.
+        changelog.put({BACKFILL_KEY: begun})
+        await owner.checkpoint.note(begun)
+        await owner.keep({b"p": member(1, 1)})
+        return changelog, owner
+
+    changelog, owner = run_in_virtual_time(live())
+    assert restored(changelog).backfill == owner.store.backfill == begun
+    assert restored(changelog).records == {b"p": member(1, 1)}
+
+
 def test_state_is_reasserted_over_an_intruder_between_the_repairs_too() -> None:
     class Intruded(MemoryChangelog):
         times = 2
