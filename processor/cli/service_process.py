@@ -14,7 +14,7 @@ import structlog
 import uvloop
 
 from processor.cli.console import errors
-from processor.cli.failures import report_failures, report_refused
+from processor.cli.failures import report_failures, report_refused, told
 from processor.configuration.key_files import key_file_problems
 from processor.configuration.plan import plan_of
 from processor.errors import ConfigurationError, ProcessorError, leaves
@@ -36,7 +36,7 @@ from processor.web.server import serve
 from processor.web.tls import certificate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
 
     from processor.configuration import Files
     from processor.errors import Problem
@@ -108,6 +108,7 @@ def run_worker(number: int, *, restarted: bool, gives_id_back: bool = False) -> 
         plan = plan_of(handover.files)
     except ConfigurationError as error:
         code = report_failures([error])
+        parent.tell_why(told([error]))
         # What was fine before, as a file with a password, may be so again.
         return 1 if restarted else code
     configure_logs(settings.service)
@@ -119,11 +120,13 @@ def run_worker(number: int, *, restarted: bool, gives_id_back: bool = False) -> 
         changes = Changes(handover.problems)
         await run_service(settings, plan, stop, restarted=restarted, parent=parent, changes=changes)
 
-    return _exit_code_of(serve_one())
+    return _exit_code_of(serve_one(), parent.tell_why)
 
 
-def _exit_code_of(service: Coroutine[object, object, None]) -> int:
-    """Run a worker to its end, and report what it fails with."""
+def _exit_code_of(
+    service: Coroutine[object, object, None], tell: Callable[[Sequence[str]], None] | None = None
+) -> int:
+    """Run a worker to its end, and report what it fails with, to whom it is to `tell` as well."""
     _tune_interpreter()
     try:
         uvloop.run(service)
@@ -132,10 +135,13 @@ def _exit_code_of(service: Coroutine[object, object, None]) -> int:
         if not all(isinstance(leaf, ProcessorError) for leaf in failures):
             # What is not ours is a bug, and its trace is what a report of it needs.
             log.critical("ended by a fault of the processor: please report it", exc_info=True)
-            return 1
-    else:
-        return 0
-    return report_failures(failures)
+            reasons, code = ["a fault of the processor: its log has the trace"], 1
+        else:
+            reasons, code = told(failures), report_failures(failures)
+        if tell is not None:
+            tell(reasons)
+        return code
+    return 0
 
 
 def _tune_interpreter() -> None:
