@@ -20,6 +20,8 @@
   * StateError                 state cannot be read or kept: a disk that is full or broken
     * StateUnavailable         a disk that takes nothing, or does not answer, now; cured by waiting, for room mostly
     * StateRefused             state, changelog and offsets do not agree; a person must decide (exit code 78)
+  * DefinitionUnavailable      the definition that is kept in Kafka is not known now; cured by waiting, where it does not say else
+  * DefinitionConflict         others changed that definition again and again meanwhile; a new try may cure it
   * WorkerStalled              there is work and no progress; a new start may cure it
   * EmbeddedServerError        the demo's own Kafka or Kinesis did not start
 
@@ -158,6 +160,14 @@ class StateRefused(StateError):
 
 class WorkerStalled(ProcessorError):
     """The worker has work and makes no progress, though Kafka and Kinesis answer."""
+
+
+class DefinitionUnavailable(ProcessorError):
+    """The definition that is kept in Kafka was not read yet, or Kafka is away, or a later release wrote it."""
+
+
+class DefinitionConflict(ProcessorError):
+    """Each time that a change was proposed, somebody else's had been accepted before it; nothing was changed."""
 
 
 class EmbeddedServerError(ProcessorError):

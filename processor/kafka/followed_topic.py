@@ -32,10 +32,15 @@ _LOOK_AGAIN_S: Final = 0.5
 
 
 class Followed(NamedTuple):
-    """The next records, in order; `is_current` once all that there was when the reading began has come."""
+    """The next records, in order.
+
+    `is_current` once all that there was when the reading began has come. `is_at_end` where Kafka has just answered, and all
+    that it had as it answered has come: what compaction had taken by then had been superseded by something that has come, too.
+    """
 
     records: Sequence[ConsumerRecord[bytes, bytes]]
     is_current: bool
+    is_at_end: bool = False
 
 
 async def follow_topic(
@@ -61,8 +66,8 @@ async def follow_topic(
         consumer.seek(place, position)
         is_current = position >= end
         if is_current:
-            yield Followed((), is_current)
-        looked_at_s = asyncio.get_running_loop().time()
+            yield Followed((), is_current, is_at_end=True)
+        looked_at_s, answered_ms = asyncio.get_running_loop().time(), None
         while True:
             with errors_mapped(doing):
                 try:
@@ -70,13 +75,15 @@ async def follow_topic(
                 except OffsetOutOfRangeError as error:
                     raise _made_anew(doing) from error
                 position = await consumer.position(place)
-                if not found and not is_current:
+                answered_ms, former_ms = consumer.last_poll_timestamp(place), answered_ms
+                is_at_end = (bool(found) or answered_ms != former_ms) and position >= (
+                    consumer.highwater(place) or end
+                )
+                if not found and not is_at_end and answered_ms != former_ms:
                     # Where compaction took the last records there are none to come up to.
-                    is_current = (
-                        await end_of_gap(consumer, place, position, reads_committed=False) is not None
-                    )
-            is_current = is_current or position >= end
-            yield Followed(found.get(place, ()), is_current)
+                    is_at_end = await end_of_gap(consumer, place, position, reads_committed=False) is not None
+            is_current = is_current or is_at_end or position >= end
+            yield Followed(found.get(place, ()), is_current, is_at_end)
             now_s = asyncio.get_running_loop().time()
             if now_s - looked_at_s >= settings.metadata_max_age_ms / 1000:
                 # A consumer waits in silence for a topic that was deleted.

@@ -27,8 +27,8 @@ class SmallAppends:
         self._topic = topic
         self._partition = partition
 
-    async def append(self, records: Sequence[tuple[bytes, bytes]]) -> None:
-        """Append records, keys and values, and wait until Kafka has them.
+    async def append(self, records: Sequence[tuple[bytes, bytes | None]]) -> None:
+        """Append records, keys and values, which are None of tombstones, and wait until Kafka has them.
 
         Raises:
             KafkaRefused: the topic does not exist, may not be written, or takes no record of this size.

@@ -126,7 +126,7 @@ async def backfill_views(settings: Settings) -> AsyncGenerator[BackfillView, Non
             )
     board = Board(partitions)
     async with aclosing(follow_topic(kafka, topic, PARTITION)) as batches:
-        async for records, is_current in batches:
+        async for records, is_current, _ in batches:
             board.take(records)
             if is_current:
                 yield _view(board)

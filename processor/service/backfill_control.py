@@ -115,7 +115,7 @@ class BackfillControl:
                     log.warning("the topic of backfills forgets", topic=topic, reason=warning)
         board = Board(source.partitions)
         async with aclosing(follow_topic(kafka, topic, PARTITION)) as batches:
-            async for records, is_current in batches:
+            async for records, is_current, _ in batches:
                 passed_over = board.passed_over
                 board.take(records)
                 if board.passed_over > passed_over:
