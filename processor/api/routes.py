@@ -1,0 +1,55 @@
+"""The table of the API: each call by its method and path, with what is to be said of it, and what answers it.
+
+It holds all that a description of the API (OpenAPI) is made from; `http.py` serves it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from processor.api.request import Changing, Reading
+
+Method: TypeAlias = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A method of a path: `/data/foundation/flowservice/flows/{id}`, where a part in braces stands for one without a slash.
+
+    `body` and `answer` are what pydantic makes a JSON schema of: a model, or a type of models (`list[Operation]`); None where
+    there is none. `query` are the parameters that are heeded, each with a sentence of it; others are ignored, as published.
+    """
+
+    method: Method
+    path: str
+    summary: str
+    answer: type[object] | None = None
+    body: type[object] | None = None
+    status: int = 200
+    """Of an answer that is no error."""
+    query: Mapping[str, str] = field(default_factory=dict)
+    needs_if_match: bool = False
+    has_etag: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A call that changes nothing: any token will do."""
+
+    call: Call
+    handle: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A call that changes the definition: it needs a token that may."""
+
+    call: Call
+    handle: Changing
+
+
+Route: TypeAlias = Read | Change
