@@ -65,9 +65,9 @@ class DefinedWorkers:
         """Why there are no workers though there should be."""
 
     @property
-    def course(self) -> Course:
-        """What the workers are to do now."""
-        return self._course
+    def pids(self) -> dict[int, int]:
+        """The process id of each worker that runs now."""
+        return {} if self._workers is None else self._workers.pids
 
     async def run(self, stop: asyncio.Event) -> int:
         """Run until `stop` is set; return the exit code: 0, or 1 where workers had to be killed at the end."""
@@ -162,12 +162,16 @@ class DefinedWorkers:
 
     async def _one_life(self, stopping: asyncio.Task[bool]) -> int:
         """Run workers until they are to stop, or to end for others, or cannot work; return their exit code."""
-        life, ending = self._course.life, asyncio.Event()
-        workers = self._workers = self._begin(lambda: self._course.handover())
-        log.info("workers are started", version=None if self._definition is None else self._definition.version)
+        life, ending, self._trouble = self._course.life, asyncio.Event(), None
+        workers = self._workers = self._begin(lambda: self._course.handover())  # noqa: PLW0108  of the course as it is when a worker starts
+        log.info(
+            "workers are started", version=None if self._definition is None else self._definition.version
+        )
         running = asyncio.ensure_future(workers.run(ending))
         try:
-            while not (running.done() or stopping.done() or self._course.life != life or self._course.files is None):
+            while not (
+                running.done() or stopping.done() or self._course.life != life or self._course.files is None
+            ):
                 self._changed.clear()
                 await self._until_changed(stopping, None, running)
             has_failed = running.done()
