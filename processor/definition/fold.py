@@ -76,6 +76,11 @@ class Fold:
         """Of all that has a value in the log."""
 
     @property
+    def is_kept(self) -> bool:
+        """Whether what is in force has its value in the log, and every later reader will find it; so it is where nothing is."""
+        return self._key is None or self._key in self._keys
+
+    @property
     def superfluous(self) -> list[bytes]:
         """The keys of what was superseded or refused, and still has a value: to be given tombstones, where all has come."""
         return [each for each in self._keys if each != self._key]

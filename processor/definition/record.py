@@ -21,10 +21,12 @@ FORMAT: Final = 1
 """What this release writes. All formats have `format`, `version`, `from`, `id` and `lineage`: who folds needs no more."""
 LINEAGE_MAX: Final = 100
 """So many changes may be accepted while a writer waits, and it still learns what became of its own."""
-VALUE_BYTES_MAX: Final = 8 * 1024 * 1024
-"""What is written and read of a value at all: some ten thousand segments."""
+VALUE_BYTES_MAX: Final = 8 * 1024 * 1024 - 64 * 1024
+"""What is written at most: some ten thousand segments."""
 BY_CHARACTERS_MAX: Final = 200
 
+_READ_BYTES_MAX: Final = 64 * 1024 * 1024
+"""More than is written: a later release may write more, and all must read the same."""
 _VERSION_DIGITS: Final = 12
 _VERSION_MAX: Final = 10**_VERSION_DIGITS - 1
 _ID: Final = "[0-9a-z]{1,40}"
@@ -131,7 +133,7 @@ def is_proposal_key(key: bytes) -> bool:
 def decoded(key: bytes, value: bytes) -> Proposal | None:
     """Return the proposal in a record; None where there is none of use."""
     parts = _key_parts(key)
-    if parts is None or len(value) > VALUE_BYTES_MAX:
+    if parts is None or len(value) > _READ_BYTES_MAX:
         return None
     try:
         envelope = _decode_envelope(value)

@@ -38,8 +38,8 @@ _REFUSALS: dict[type[Exception], str] = {
     kafka.PolicyViolationError: "a policy of the cluster forbids it",
     kafka.MessageSizeTooLargeError: "a record is larger than the topic takes: raise the topic's max.message.bytes",
     kafka.RecordTooLargeError: "a record is larger than the topic takes: raise the topic's max.message.bytes",
-    kafka.InvalidTopicError: "the topic's name is not allowed: see PROCESSOR_STATE_CHANGELOG_TOPIC, PROCESSOR_KAFKA_DEAD_LETTER_TOPIC "
-    "and PROCESSOR_BACKFILL_TOPIC",
+    kafka.InvalidTopicError: "the topic's name is not allowed: see PROCESSOR_STATE_CHANGELOG_TOPIC, PROCESSOR_KAFKA_DEAD_LETTER_TOPIC, "
+    "PROCESSOR_BACKFILL_TOPIC and PROCESSOR_CONFIGURATION_TOPIC",
 }
 
 _NO_BOOTSTRAP = "Unable to bootstrap from"

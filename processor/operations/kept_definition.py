@@ -17,6 +17,7 @@ from processor.definition.record import (
     LINEAGE_MAX,
     VALUE_BYTES_MAX,
     Proposal,
+    decoded,
     encoded,
 )
 from processor.errors import (
@@ -49,6 +50,7 @@ UNFOLLOWED: Final = "changes of the definition do not reach this member"
 
 _AWAY_S: Final = 20.0
 """After so long without a word of Kafka's it is not known any more what is in force: twice what an idle reader waits for one, and more."""
+_APPENDED_S: Final = 20.0
 _DECIDED_S: Final = 20.0
 """How long a writer waits for its own proposal to be read back."""
 _TRIES: Final = 8
@@ -56,6 +58,7 @@ _AGAIN_S: Final = 2.0
 _REFUSED_AGAIN_S: Final = 20.0
 """A person grants what is missing; nobody waits for that by the second."""
 _ID_BYTES: Final = 8
+_PUT_BACK: Final = "a member that followed it: the topic had lost it"
 
 
 class KeptDefinition:
@@ -128,45 +131,64 @@ class KeptDefinition:
 
         """
         async with self._proposing:
-            for _ in range(_TRIES):
-                former = self.current()
-                made = make(former)
-                if _is_same(made, former):
-                    return former
-                made = replace(made, version=former.version + 1)
-                if await self._is_accepted(self._proposal(made, by)):
-                    return made
+            former = self.current()
+            made = make(former)
+            if _is_same(made, former):
+                return former
+            async with open_definition_appends(self._settings.kafka, self._topic) as topic:
+                for _ in range(_TRIES):
+                    if former.version == self._in_force.version:
+                        kept = await self._accepted(topic, self._proposal(made, by))
+                        if kept is not None:
+                            await self._clear(topic)
+                            return kept
+                    former = self.current()
+                    made = make(former)
+                    if _is_same(made, former):
+                        return former
         raise DefinitionConflict(
             f"{_TRIES} times somebody else changed the definition first; nothing was changed: try again"
         )
 
     def _proposal(self, made: Definition, by: str) -> Proposal:
+        former = self._in_force
         return Proposal(
             secrets.token_hex(_ID_BYTES),
-            made.version - 1,
-            made.version,
-            tuple(self._in_force.lineage[:LINEAGE_MAX]),
-            made,
+            former.version,
+            former.version + 1,
+            tuple(former.lineage[:LINEAGE_MAX]),
+            replace(made, version=former.version + 1),
             round(time.time() * 1000),
             # What was typed in another encoding than UTF-8 has half characters.
             by[:BY_CHARACTERS_MAX].encode(errors="backslashreplace").decode(),
         )
 
-    async def _is_accepted(self, proposal: Proposal) -> bool:
+    def _value(self, proposal: Proposal) -> bytes:
         value = encoded(proposal)
         if len(value) > VALUE_BYTES_MAX:
             raise KafkaRefused(
-                f"the definition would be larger than {VALUE_BYTES_MAX >> 20} MiB, which topic {self._topic} does not take; nothing "
+                f"the definition would be larger than {VALUE_BYTES_MAX:,} bytes, and is not written to topic {self._topic}; nothing "
                 "was changed: remove what is not needed"
             )
-        async with open_definition_appends(self._settings.kafka, self._topic) as topic:
-            try:
-                await topic.append([(proposal.key, value)])
-            except KafkaUnavailable as error:
-                raise KafkaUnavailable(f"{error}; {_UNKNOWN}") from error
-            is_accepted = await self._decided(proposal)
-            await self._clear(topic)
-        return is_accepted
+        return value
+
+    async def _accepted(self, topic: SmallAppends, proposal: Proposal) -> Definition | None:
+        """The proposed definition, as all read it; None where the proposal was refused."""
+        value = self._value(proposal)
+        read_back = decoded(proposal.key, value)
+        if read_back is None:
+            raise ValueError("a definition that nobody could read is not written")
+        await self._append(topic, proposal.key, value)
+        return read_back.definition if await self._decided(proposal) else None
+
+    async def _append(self, topic: SmallAppends, key: bytes, value: bytes) -> None:
+        try:
+            async with asyncio.timeout(_APPENDED_S):
+                await topic.append([(key, value)])
+        except (KafkaUnavailable, TimeoutError) as error:
+            # An idempotent producer of aiokafka's tries for ever.
+            why = error if isinstance(error, KafkaUnavailable) else f"topic {self._topic} takes nothing now"
+            raise KafkaUnavailable(f"{why}; {_UNKNOWN}") from error
 
     async def _decided(self, proposal: Proposal) -> bool:
         try:
@@ -186,8 +208,9 @@ class KeptDefinition:
     async def _clear(self, topic: SmallAppends) -> None:
         """Have compaction take what was superseded or refused; what is left now the next change's writer clears."""
         try:
-            await topic.append([(key, None) for key in self._superfluous])
-        except ProcessorError as error:
+            async with asyncio.timeout(_APPENDED_S):
+                await topic.append([(key, None) for key in self._superfluous])
+        except (ProcessorError, TimeoutError) as error:
             log.info("superseded definitions stay for a while", topic=self._topic, reason=str(error))
 
     async def _endlessly(self) -> None:
@@ -224,16 +247,43 @@ class KeptDefinition:
                         topic=self._topic,
                         records=fold.passed_over - passed_over,
                     )
-                if is_at_end:
+                if is_at_end and not await self._is_put_back(fold):
                     self._publish(fold)
+
+    async def _is_put_back(self, fold: Fold) -> bool:
+        """Where the topic has lost what is in force, propose it anew: the next member to start would find nothing, or what was before it.
+
+        It is in force here meanwhile. Other members do the same, and the first of the proposals is accepted.
+        """
+        known = self._in_force if fold.in_force.version == 0 else fold.in_force
+        is_lost = known.version > 0 and (fold.in_force.version == 0 or not fold.is_kept)
+        if not is_lost or known.definition is None:
+            return False
+        self._in_force = known
+        log.warning(
+            "the topic of the definition has lost what is in force, which is put back",
+            topic=self._topic,
+            version=known.version,
+        )
+        proposal = self._proposal(known.definition, _PUT_BACK)
+        async with open_definition_appends(self._settings.kafka, self._topic) as topic:
+            await self._append(topic, proposal.key, self._value(proposal))
+        return True
 
     def _publish(self, fold: Fold) -> None:
         self._heard_s = asyncio.get_running_loop().time()
         self._superfluous = fold.superfluous
         self._is_over()
-        if fold.in_force is self._in_force:
+        former, self._in_force = self._in_force, fold.in_force
+        if former is self._in_force:
             return
-        self._in_force = fold.in_force
+        if self._in_force.version < former.version:
+            log.warning(
+                "the topic of the definition was made anew, and what is in it now is followed",
+                topic=self._topic,
+                version=self._in_force.version,
+                former_version=former.version,
+            )
         news, self._news = self._news, asyncio.Event()
         news.set()
 
