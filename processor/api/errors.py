@@ -85,7 +85,7 @@ class ApiError(ProcessorError):
     ) -> None:
         super().__init__(f"{status} {title}: {detail}")
         self.status = status
-        self.title = title
+        self.headline = title
         self.detail = detail
         self.places = tuple(places)
         self.violations = tuple(violations)
@@ -104,7 +104,7 @@ class ApiError(ProcessorError):
             report["violations"] = [each.json() for each in self.violations]
         return {
             "type": "about:blank",
-            "title": self.title,
+            "title": self.headline,
             "status": self.status,
             "detail": self.detail,
             "report": report,

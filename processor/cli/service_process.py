@@ -166,7 +166,8 @@ def _run_parent(count: int, settings: Settings, files: LastValid, plan: Plan, na
         parent = Workers(commands, files.handover, stop_timeout_s, policy, held)
         stop_on_signals(stop, parent.kill)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: parent.hand_out(files.changed()))
-        async with serve(service, parent.ask, target_labels(settings, plan.destination)):
+        labels = target_labels(settings, plan.destination)
+        async with serve(service, parent.ask, lambda: labels):
             return await parent.run(stop)
 
     try:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
+from functools import partial
+from math import isfinite
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, TypeAlias
 
 from processor.flow_service.findings import pointer
 from processor.flow_service.names import BOOKKEEPING, EVENT_HUBS_SPEC, PROFILE_SERVICE_SPEC
@@ -25,6 +28,9 @@ _BYTES_MAX: Final = 64 << 20
 _DEPTH_MAX: Final = 60
 """Our own files may be 64 levels deep, and put a document some levels down."""
 
+_PROBLEMS_MAX: Final = 1_000
+"""Nobody reads more of them."""
+
 _CALL_NAME = re.compile(r"[0-9]{2,}-(post|put)-.+")
 _LISTS: Final = ("items", "children")
 
@@ -39,17 +45,18 @@ class Document:
     tree: Mapping[str, Json]
 
 
-class _Members(dict[str, Json]):
-    """An object that remembers which of its members were given twice."""
+class _Repeated(NamedTuple):
+    """An object some of whose members were given twice; it is held, for it is known by where it is in memory."""
 
-    repeated: tuple[str, ...] = ()
+    members: dict[str, Json]
+    names: tuple[str, ...]
 
 
 def read_documents(content: bytes, source: str, found: Findings) -> list[Document]:
     """The documents in a file's bytes; what is wrong with them is noted."""
-    tree, is_read = _parsed(content, source, found)
     problems = len(found.problems)
-    if not is_read or not _is_sound(tree, source, found):
+    tree = read_json(content, source, found)
+    if len(found.problems) > problems:
         return []
     documents = list(_taken_apart(tree, source, "", found))
     if not documents and len(found.problems) == problems:
@@ -57,7 +64,18 @@ def read_documents(content: bytes, source: str, found: Findings) -> list[Documen
     return documents
 
 
-def _parsed(content: bytes, source: str, found: Findings) -> tuple[Json, bool]:
+def read_json(content: bytes, source: str, found: Findings) -> Json:
+    """The JSON value of some bytes; what keeps it from being one that everybody reads alike is noted."""
+    repeated: dict[int, _Repeated] = {}
+    tree, is_read = _parsed(content, source, found, repeated)
+    if is_read:
+        _check_soundness(tree, source, found, repeated)
+    return tree
+
+
+def _parsed(
+    content: bytes, source: str, found: Findings, repeated: dict[int, _Repeated]
+) -> tuple[Json, bool]:
     if len(content) > _BYTES_MAX:
         found.complain(
             source, "", f"it is larger than {_BYTES_MAX >> 20} MiB", "Save fewer objects in a file"
@@ -72,7 +90,12 @@ def _parsed(content: bytes, source: str, found: Findings) -> tuple[Json, bool]:
         found.complain(source, "", "it is empty", "Save what the API answers, whole")
         return None, False
     try:
-        tree: Json = json.loads(text, object_pairs_hook=_members, parse_constant=_refuse_constant)
+        tree: Json = json.loads(
+            text,
+            object_pairs_hook=partial(_members, repeated=repeated),
+            parse_constant=_refuse_constant,
+            parse_float=_number,
+        )
     except json.JSONDecodeError as error:
         found.complain(
             source,
@@ -90,29 +113,36 @@ def _parsed(content: bytes, source: str, found: Findings) -> tuple[Json, bool]:
     return None, False
 
 
-def _members(pairs: list[tuple[str, Json]]) -> _Members:
-    members = _Members(pairs)
+def _members(pairs: list[tuple[str, Json]], repeated: dict[int, _Repeated]) -> dict[str, Json]:
+    members = dict(pairs)
     if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        members.repeated = tuple(sorted({name for name in names if names.count(name) > 1}))
+        counts = Counter(name for name, _ in pairs)
+        names = tuple(sorted(name for name, count in counts.items() if count > 1))
+        repeated[id(members)] = _Repeated(members, names)
     return members
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"{text[:40]} is beyond a double")
+    return number
 
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number")
 
 
-def _is_sound(tree: Json, source: str, found: Findings) -> bool:
-    """Whether no member is given twice, no text has half a character, and nothing is too deep."""
-    problems = len(found.problems)
+def _check_soundness(tree: Json, source: str, found: Findings, repeated: Mapping[int, _Repeated]) -> None:
+    """Note members that are given twice, texts that have half a character, and what is too deep."""
     rest: list[tuple[tuple[str | int, ...], Json]] = [((), tree)]
-    while rest:
+    while rest and len(found.problems) < _PROBLEMS_MAX:
         place, value = rest.pop()
         if len(place) > _DEPTH_MAX:
             found.complain(source, pointer(*place), "it is nested too deeply", "Write it out plainly")
             break
-        if isinstance(value, _Members):
-            for name in value.repeated:
+        if isinstance(value, dict):
+            for name in repeated[id(value)].names if id(value) in repeated else ():
                 found.complain(source, pointer(*place, name), "it is given twice", "Keep one of them")
             for _ in filter(_is_broken, value):
                 found.complain(source, pointer(*place), _BROKEN, "Write the character itself")
@@ -121,14 +151,17 @@ def _is_sound(tree: Json, source: str, found: Findings) -> bool:
             rest.extend(((*place, index), value[index]) for index in reversed(range(len(value))))
         elif isinstance(value, str) and _is_broken(value):
             found.complain(source, pointer(*place), _BROKEN, "Write the character itself")
-    return len(found.problems) == problems
 
 
 _BROKEN: Final = "an escaped surrogate stands alone"
 
 
 def _is_broken(text: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _taken_apart(tree: Json, source: str, place: str, found: Findings) -> Iterator[Document]:

@@ -11,10 +11,11 @@ from processor.flow_service.connections import connection
 from processor.flow_service.file_text import Reference, Tree, file_text
 from processor.flow_service.findings import listed
 from processor.flow_service.members import BaseConnection, Flow, TargetConnection, fit
-from processor.flow_service.names import PROFILE_FLOW_SPEC
+from processor.flow_service.names import PROFILE_FLOW_SPEC, action_of_ref
 from processor.flow_service.origins import Origins
 from processor.flow_service.policies import governance
 from processor.flow_service.selectors import is_addition, mapped_attributes, mapped_segments, placed_selectors
+from processor.governance.document import CORE_MARKETING_ACTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -77,6 +78,41 @@ def import_documents(
     return files
 
 
+def destination_tree(
+    flow: tuple[Flow, Document],
+    target: tuple[TargetConnection, Document] | None,
+    base: tuple[BaseConnection, Document] | None,
+    additions: Sequence[Document],
+    *,
+    found: Findings,
+    origins: Origins,
+) -> dict[str, Tree]:
+    """The destination file's tree, of a flow and its connections, each with its document; `additions` are JSON Patches.
+
+    What is wrong is noted in `found`, and in `origins` where each member is from.
+    """
+    form, document = flow
+    origins.note("", document.source, document.place)
+    for member in ("name", "description", "segments", "attributes"):
+        origins.note(member, document.source, f"{document.place}/{_THEIRS.get(member, member)}")
+    _put_names_aside(form, [each for each in (target, base) if each is not None], found)
+    tree: dict[str, Tree] = {"name": form.name or "", "description": form.description}
+    tree["connection"] = connection(
+        base and (base[0], base[1].source, base[1].place),
+        target and (target[0], target[1].source, target[1].place),
+        found,
+        origins,
+    )
+    tree |= {"stream": None, "marketingActions": []}
+    if target is not None:
+        tree |= _of_target(*target, origins)
+    segments = placed_selectors(form, document, additions, "segmentSelectors", found)
+    attributes = placed_selectors(form, document, additions, "profileSelectors", found)
+    tree["segments"] = mapped_segments(segments, found, origins)
+    tree["attributes"] = mapped_attributes(attributes, found, origins)
+    return {name: value for name, value in tree.items() if value not in (None, "")}
+
+
 def _put_aside(document: Document, found: Findings) -> None:
     if document.kind in _ASIDE:
         found.put_aside(document.source, document.place, _ASIDE[document.kind])
@@ -133,38 +169,22 @@ def _destination(
         )
     if flow is None:
         return {}
-    form, document = flow
-    origins.note("", document.source, document.place)
-    for member in ("name", "description", "segments", "attributes"):
-        origins.note(member, document.source, f"{document.place}/{_THEIRS.get(member, member)}")
-    if target is not None:
-        origins.note("stream", target[1].source, f"{target[1].place}/params/stream")
-    _check_flow(form, document, found)
-    _put_names_aside(form, [each for each in (target, base) if each is not None], found)
-    tree: dict[str, Tree] = {"name": form.name or "", "description": form.description}
-    tree["connection"] = connection(
-        base and (base[0], base[1].source, base[1].place),
-        target and (target[0], target[1].source, target[1].place),
-        found,
-        origins,
-    )
-    tree["stream"] = target[0].params.stream if target else None
-    tree["marketingActions"] = list(actions)
-    origins.note("marketingActions", "--marketing-action", "")
-    if not actions:
+    additions = [each for each in documents if each.kind == "patch" and is_addition(each)]
+    _check_flow(*flow, found)
+    tree = destination_tree(flow, target, base, additions, found=found, origins=origins)
+    if actions:
+        tree["marketingActions"] = list(actions)
+        origins.note("marketingActions", "--marketing-action", "")
+    elif not tree["marketingActions"]:
+        origins.note("marketingActions", "--marketing-action", "")
         note = found.leave_out if _has_policies(documents) else found.put_aside
         note(
-            document.source,
-            document.place,
+            flow[1].source,
+            flow[1].place,
             "no document says the destination's marketing actions, without which no policy applies: give "
             "--marketing-action",
         )
-    additions = [each for each in documents if each.kind == "patch" and is_addition(each)]
-    segments = placed_selectors(form, document, additions, "segmentSelectors", found)
-    attributes = placed_selectors(form, document, additions, "profileSelectors", found)
-    tree["segments"] = mapped_segments(segments, found, origins)
-    tree["attributes"] = mapped_attributes(attributes, found, origins)
-    return {name: value for name, value in tree.items() if value not in (None, "")}
+    return tree
 
 
 _KINDS: Final = ("flow", "target connection", "base connection", "patch")
@@ -271,6 +291,29 @@ def _put_names_aside(
                 found.put_aside(
                     document.source, f"{document.place}/{member}", f"{theirs!r}: the flow's stands for all"
                 )
+
+
+def _of_target(target: TargetConnection, document: Document, origins: Origins) -> dict[str, Tree]:
+    """The members of the destination file that stand among the target connection's `params`."""
+    params, place = target.params, f"{document.place}/params"
+    members: dict[str, Tree] = {
+        "stream": params.stream,
+        "marketingActions": [_name_of(ref) for ref in params.marketing_actions],
+        "partitionKey": params.partition_key,
+        "includeSegmentNames": params.include_segment_names,
+        "includeSegmentTimestamps": params.include_segment_timestamps,
+    }
+    for name in members:
+        origins.note(name, document.source, f"{place}/{name}")
+    return members
+
+
+def _name_of(ref: str) -> str:
+    """The marketing action that a reference leads to; a reference that cannot be decoded stands for itself."""
+    try:
+        return action_of_ref(ref, CORE_MARKETING_ACTIONS)
+    except ValueError:
+        return ref
 
 
 def _refused(files: ImportedFiles, trees: dict[str, dict[str, Tree]]) -> Sequence[Problem]:

@@ -66,10 +66,14 @@ class DataFormat(ApiObject):
 
 
 class TargetParams(ApiObject):
-    """Where exports go."""
+    """Where exports go, and, in members that no published object has, what for and how."""
 
     stream: str | None = None
     region: str | None = None
+    marketing_actions: list[str] = []
+    partition_key: str | None = None
+    include_segment_names: bool | None = None
+    include_segment_timestamps: bool | None = None
 
 
 class TargetConnection(ApiObject):
@@ -124,7 +128,7 @@ class Flow(ApiObject):
 
 
 class SegmentValue(ApiObject):
-    """A mapped segment."""
+    """A mapped segment; of its times, those of the mapping in ms and those of the segment are in no published object."""
 
     no_counterpart = {
         "description": "a segment has no description here",
@@ -137,6 +141,10 @@ class SegmentValue(ApiObject):
     namespace: str | None = None
     create_time: str | int | None = None
     update_time: str | int | None = None
+    created_at: str | int | None = None
+    updated_at: str | int | None = None
+    mapping_created_at: int | None = None
+    mapping_updated_at: int | None = None
 
 
 class SegmentSelector(ApiObject):

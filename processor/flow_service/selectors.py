@@ -140,11 +140,17 @@ def _segment(value: SegmentValue, source: str, at: str, found: Findings) -> Tree
     times = {
         "createTime": ("mappingCreatedAt", value.create_time),
         "updateTime": ("mappingUpdatedAt", value.update_time),
+        "createdAt": ("createdAt", value.created_at),
+        "updatedAt": ("updatedAt", value.updated_at),
     }
     for theirs, (ours, time) in times.items():
         if time is not None:
             segment[ours] = _ms(time, source, at + pointer(theirs), found)
-    return segment
+    in_ms = {
+        "mappingCreatedAt": value.mapping_created_at,
+        "mappingUpdatedAt": value.mapping_updated_at,
+    }
+    return segment | {name: ms for name, ms in in_ms.items() if ms is not None}
 
 
 def _ms(time: str | int, source: str, at: str, found: Findings) -> int:

@@ -14,6 +14,7 @@ from processor.errors import ConfigurationError, Problem
 from processor.settings.api import ApiSettings
 from processor.settings.backfill import BackfillSettings
 from processor.settings.deployment import GROUPS, SECRETS, Settings
+from processor.settings.exposure import exposure_problems
 from processor.settings.files import FileSettings
 from processor.settings.group import PREFIX, Group, Wrong, variables
 from processor.settings.kafka import KafkaSettings
@@ -75,6 +76,8 @@ def find_settings(environ: Mapping[str, str] | None = None) -> Found:
     backfills = _load(BackfillSettings, values, wrong, unset)
     api = _load(ApiSettings, values, wrong, unset)
     wrong += topic_problems(values)
+    if service is not None and api is not None:
+        wrong += exposure_problems(service, api)
     if wrong or not (files and kafka and state and kinesis and service and backfills and api):
         return Found(None, wrong, unset)
     return Found(Settings(files, kafka, state, kinesis, service, backfills, api), [], [])

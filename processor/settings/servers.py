@@ -56,6 +56,20 @@ def listening_host(value: str) -> str:
     )
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a host that is listened at."""
+    return host == "localhost" or (is_address(host) and ip_address(host).is_loopback)
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is an IP address, and no name."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def host_and_port(server: str) -> tuple[str, int]:
     """The two halves of a server that is well written; an IPv6 address without its brackets."""
     host, _, port = server.rpartition(":")

@@ -16,7 +16,7 @@ import structlog
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from aiohttp.typedefs import Handler, Middleware
 
@@ -28,8 +28,11 @@ OPEN: Final = frozenset({"/livez", "/readyz"})
 """Paths that everybody may ask for."""
 
 
-def guard(settings: ServiceSettings) -> Middleware | None:
-    """Return what lets those through who have the password or the token; None where the settings name neither."""
+def guard(settings: ServiceSettings, others: Collection[web.Application] = ()) -> Middleware | None:
+    """Return what lets those through who have the password or the token; None where the settings name neither.
+
+    `others` are applications within the guarded one that have tokens of their own.
+    """
     known: dict[str, Callable[[str], bool]] = {}
     challenges = []
     if settings.http_user is not None and settings.http_password is not None:
@@ -45,7 +48,8 @@ def guard(settings: ServiceSettings) -> Middleware | None:
 
     @web.middleware
     async def let_through(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path in OPEN:
+        # By where the request was led: a path may be spelled in more than one way.
+        if request.path in OPEN or any(each in others for each in request.match_info.apps):
             return await handler(request)
         given = request.headers.get("Authorization", "")
         scheme, _, credentials = given.strip().partition(" ")

@@ -1,23 +1,25 @@
 """The HTTP server: `/livez`, `/readyz`, `/metrics`, the status page at `/`, and its data.
 
-It only reads. Nothing that it serves comes from elsewhere, and the page may load nothing from elsewhere. Where it
-listens on this machine alone it answers to this machine's names alone: else a page from elsewhere, whose name is made to
-lead here, could read it through the operator's browser.
+These only read; applications that are mounted beside them, as the API, say themselves who may do what. Nothing that it
+serves comes from elsewhere, and the page may load nothing from elsewhere. Where it listens on this machine alone it answers
+to this machine's names alone: else a page from elsewhere, whose name is made to lead here, could read it through the
+operator's browser.
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import structlog
 from aiohttp import web
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from processor.errors import ConfigurationError, Problem
+from processor.settings.servers import is_address, is_loopback
 from processor.telemetry.exposition import NONE
 from processor.web.access import guard
 from processor.web.answers import liveness, metrics_text, reasons, status_json
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from processor.settings import ServiceSettings
     from processor.telemetry.report import Fleet
+    from processor.web.tls import Certificate
 
 log = structlog.get_logger(__name__)
 
@@ -43,17 +46,26 @@ _SECURITY_HEADERS: Final = {
     "Server": "processor",  # aiohttp would name its version, and Python's
 }
 _WATCHERS_MAX: Final = 32
+_CONNECTIONS_MAX: Final = 512
+"""Beyond them the process would soon have no file for anything else."""
+_LINGER_S: Final = 2.0
+"""How long what is left of a refused request's body is read, so that its sender hears of it."""
+_FIELD_BYTES: Final = 32 << 10
+"""Of one header; whoever is mounted may want less."""
 _LEAVE_S: Final = 1.0
 
 
 class Intervals(NamedTuple):
-    """How often, in seconds, open pages are sent the status, and the certificate's files are looked at."""
+    """In seconds: how often pages are sent the status, and the certificate is looked at; how long a request may be awaited."""
 
     event_s: float = 2.0
     certificate_s: float = 10.0
+    request_s: float = 75.0
+    """From the connection, or the answer before, to the last header: longer than load balancers keep a connection idle."""
 
 
 _INTERVALS: Final = Intervals()
+_NOTHING: Final[Mapping[str, web.Application]] = MappingProxyType({})
 
 
 class _Asset(NamedTuple):
@@ -80,7 +92,10 @@ class _Pages:
     """The handlers, over whatever `ask` returns."""
 
     def __init__(
-        self, ask: Callable[[], Awaitable[Fleet]], of_all: Mapping[str, str], event_interval_s: float
+        self,
+        ask: Callable[[], Awaitable[Fleet]],
+        of_all: Callable[[], Mapping[str, str]],
+        event_interval_s: float,
     ) -> None:
         self._ask = ask
         self._of_all = of_all
@@ -96,7 +111,7 @@ class _Pages:
         return web.json_response({"ready": not why, "reasons": why}, status=503 if why else 200)
 
     async def metrics(self, _: web.Request) -> web.Response:
-        body = metrics_text(await self._ask(), self._of_all)
+        body = metrics_text(await self._ask(), self._of_all())
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
     async def status(self, _: web.Request) -> web.Response:
@@ -127,19 +142,25 @@ class _Pages:
 async def serve(
     settings: ServiceSettings,
     ask: Callable[[], Awaitable[Fleet]],
-    of_all: Mapping[str, str] = NONE,
+    of_all: Callable[[], Mapping[str, str]] = lambda: NONE,
     intervals: Intervals = _INTERVALS,
+    mounted: Mapping[str, web.Application] = _NOTHING,
 ) -> AsyncIterator[str]:
-    """Serve what `ask` returns while the context lasts, every series with the labels `of_all`; yields the URL.
+    """Serve what `ask` returns while the context lasts, every series with the labels that `of_all` returns; yields the URL.
+
+    `mounted` are applications by the prefix of their paths. The page's password and token are not asked for them.
 
     Raises:
         ConfigurationError: the address cannot be listened at, or the certificate cannot be used.
 
     """
     pages = _Pages(ask, of_all, intervals.event_s)
-    known, of_port = guard(settings), await asyncio.to_thread(certificate, settings)
-    middlewares = [_refuse_foreign_names] if _is_local(settings.http_host) else []
+    known = guard(settings, tuple(mounted.values()))
+    of_port = await asyncio.to_thread(certificate, settings)
+    middlewares = [_refuse_foreign_names] if is_loopback(settings.http_host) else []
     app = web.Application(middlewares=[*middlewares, *([] if known is None else [known])])
+    for prefix, application in mounted.items():
+        app.add_subapp(prefix, application)
     app.add_routes(
         [
             web.get("/livez", pages.live),
@@ -151,16 +172,19 @@ async def serve(
         ]
     )
     app.on_response_prepare.append(_harden)
-    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=_LEAVE_S)
-    await runner.setup()
-    site = web.TCPSite(
-        runner,
-        settings.http_host,
-        settings.http_port,
-        ssl_context=None if of_port is None else of_port.context,
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        handler_cancellation=True,
+        shutdown_timeout=_LEAVE_S,
+        keepalive_timeout=intervals.request_s,
+        lingering_time=_LINGER_S,
+        max_field_size=_FIELD_BYTES,
+        auto_decompress=False,
     )
+    await runner.setup()
     try:
-        await site.start()
+        server = await _listening(runner, settings, of_port)
     except OSError as error:
         await runner.cleanup()
         problem = Problem(
@@ -171,9 +195,9 @@ async def serve(
             remedy="Choose a free port, or 0 for any, at an address of this machine",
         )
         raise ConfigurationError([problem]) from error
-    host, port = runner.addresses[0][:2]
+    host, port = server.sockets[0].getsockname()[:2]
     url = f"{'http' if of_port is None else 'https'}://{host}:{port}"
-    log.info("serving health, metrics and the status page", url=url)
+    log.info("serving health, metrics and the status page", url=url, **_also(mounted))
     following = (
         None
         if of_port is None
@@ -185,7 +209,36 @@ async def serve(
         if following is not None:
             following.cancel()
             await asyncio.wait([following])
+        server.close()
         await runner.cleanup()
+
+
+async def _listening(
+    runner: web.AppRunner, settings: ServiceSettings, of_port: Certificate | None
+) -> asyncio.Server:
+    served = cast("web.Server", runner.server)  # there is one since it was set up
+
+    def connection() -> asyncio.Protocol:
+        return served() if len(served.connections) < _CONNECTIONS_MAX else _Refused()
+
+    return await asyncio.get_running_loop().create_server(
+        connection,
+        settings.http_host,
+        settings.http_port,
+        ssl=None if of_port is None else of_port.context,
+        backlog=128,
+    )
+
+
+class _Refused(asyncio.Protocol):
+    """A connection more than there may be."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+
+
+def _also(mounted: Mapping[str, web.Application]) -> dict[str, str]:
+    return {"also": ", ".join(mounted)} if mounted else {}
 
 
 @web.middleware
@@ -193,24 +246,12 @@ async def _refuse_foreign_names(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     name = request.url.host or ""
-    if _is_local(name) or _is_address(name):
+    if is_loopback(name) or is_address(name):
         return await handler(request)
     raise web.HTTPMisdirectedRequest(
         text="this is served to localhost alone: ask for it by that name, have a proxy send it as Host, or see "
         "PROCESSOR_HTTP_HOST\n"
     )
-
-
-def _is_local(host: str) -> bool:
-    return host == "localhost" or (_is_address(host) and ip_address(host).is_loopback)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 async def _harden(_: web.Request, response: web.StreamResponse) -> None:

@@ -1,0 +1,289 @@
+"""The API over HTTP: who asks, and for what; the table's calls are answered, and changes kept.
+
+All that a request can be wrong in is refused in the API's own form of errors, before its body is read where that is possible.
+Bodies are parsed and calls that read are answered in threads: the loop has others to serve.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import uuid
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import structlog
+from aiohttp import hdrs, web
+
+from processor.api.errors import ApiError
+from processor.api.limits import LIMITS, body_of, check_content, check_head, parsed, too_many
+from processor.api.matching import Table
+from processor.api.request import Answer, Occasion, Request
+from processor.api.routes import Read
+from processor.errors import DefinitionConflict, DefinitionUnavailable, KafkaError
+from processor.profile.unexpected import trace_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+
+    from processor.api.limits import Limits
+    from processor.api.matching import Match
+    from processor.api.routes import Change, Route
+    from processor.api.tokens import Bearer, Tokens
+    from processor.definition.model import Definition
+    from processor.flow_service.documents import Json
+
+    Changed: TypeAlias = Callable[[Callable[[Definition], Definition], str], Awaitable[Definition]]
+
+log = structlog.get_logger(__name__)
+
+PREFIX: Final = "/data/foundation"
+"""Where the application is mounted: all of the table's paths begin with it."""
+
+_PATH_SHOWN: Final = 200
+_AWAY_S: Final = "5"
+
+
+def application(
+    routes: Iterable[Route],
+    current: Callable[[], Definition],
+    change: Changed,
+    tokens: Tokens,
+    limits: Limits = LIMITS,
+) -> web.Application:
+    """Return what `web.server.serve` mounts at `PREFIX`; files of tokens are followed as long as it is served.
+
+    `current` and `change` are those of `operations.kept_definition.KeptDefinition`.
+    """
+    edge = _Edge(Table(routes), current, change, tokens, limits)
+    app = web.Application()
+    app.router.add_route(hdrs.METH_ANY, "/{path:.*}", edge.answer, expect_handler=edge.expect)
+    app.cleanup_ctx.append(edge.beside)
+    return app
+
+
+class _Edge:
+    def __init__(
+        self,
+        table: Table,
+        current: Callable[[], Definition],
+        change: Changed,
+        tokens: Tokens,
+        limits: Limits,
+    ) -> None:
+        self._table = table
+        self._current = current
+        self._change = change
+        self._tokens = tokens
+        self._limits = limits
+        self._requests = 0
+        self._arriving = 0
+        """Changes whose bodies are read."""
+        self._changing: set[asyncio.Task[Answer]] = set()
+
+    async def beside(self, _: web.Application) -> AsyncIterator[None]:
+        """Follow the files of tokens; in the end wait for changes, also those whose askers are gone."""
+        following = asyncio.create_task(self._tokens.run(self._limits.tokens_s), name="api-tokens")
+        yield
+        following.cancel()
+        await asyncio.wait([following])
+        if self._changing:
+            _done, late = await asyncio.wait(self._changing, timeout=self._limits.leave_s)
+            for task in late:
+                task.cancel()
+
+    async def expect(self, request: web.Request) -> None:
+        """Ask for the body only where the request is not refused for what is known of it already."""
+        try:
+            self._admit(request)
+        except ApiError:
+            return  # it is answered where all are
+        if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0  # it is no part of the answer
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """Answer any request under the prefix."""
+        request_id = uuid.uuid4().hex
+        headers: Mapping[str, str] = {}
+        try:
+            with self._counted():
+                bearer, match, route = self._admit(request)
+                if route is None:
+                    answer, headers = Answer(204), {hdrs.ALLOW: match.allowed}
+                elif isinstance(route, Read):
+                    given = _request(request, match)
+                    with _told(request_id):
+                        answer = await asyncio.to_thread(route.handle, self._current(), given)
+                else:
+                    answer = await self._changed(route, request, match, bearer, request_id)
+        except ApiError as error:
+            answer, headers = Answer(error.status, error.json()), error.headers
+        return await asyncio.to_thread(_response, answer, request_id, headers)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        if self._requests >= self._limits.requests:
+            raise too_many("requests", self._requests)
+        self._requests += 1
+        try:
+            yield
+        finally:
+            self._requests -= 1
+
+    def _admit(self, request: web.Request) -> tuple[Bearer, Match, Route | None]:
+        """Who asks, and what for, by the head of the request; no route for OPTIONS."""
+        check_head(request, self._limits)
+        bearer = self._bearer(request)
+        match = self._table.find(request.rel_url.raw_path)
+        if match is None:
+            raise ApiError(404, "Not Found", "there is no such path in this API")
+        if request.method == hdrs.METH_OPTIONS:
+            return bearer, match, None
+        route = match.by_method.get("GET" if request.method == hdrs.METH_HEAD else request.method)
+        if route is None:
+            raise ApiError(
+                405,
+                "Method Not Allowed",
+                f"this path takes {match.allowed}",
+                headers={hdrs.ALLOW: match.allowed},
+            )
+        if not isinstance(route, Read):
+            if not bearer.may_change:
+                raise ApiError(
+                    403,
+                    "Forbidden",
+                    "the token may read, and change nothing",
+                    headers={hdrs.WWW_AUTHENTICATE: 'Bearer realm="processor", error="insufficient_scope"'},
+                )
+            check_content(request, self._limits)
+        return bearer, match, route
+
+    def _bearer(self, request: web.Request) -> Bearer:
+        given = request.headers.getall(hdrs.AUTHORIZATION, [])
+        scheme, _, token = given[0].strip().partition(" ") if len(given) == 1 else ("", "", "")
+        bearer = self._tokens.bearer(token.strip()) if scheme.lower() == "bearer" else None
+        if bearer is not None:
+            return bearer
+        if given:
+            log.warning("a call of the API without a known token was refused", remote=request.remote)
+        raise ApiError(
+            401,
+            "Unauthorized",
+            "this asks for one of the tokens of PROCESSOR_API_TOKEN or PROCESSOR_API_READ_TOKEN, as Authorization: Bearer",
+            headers={hdrs.WWW_AUTHENTICATE: 'Bearer realm="processor"'},
+        )
+
+    async def _changed(
+        self, route: Change, request: web.Request, match: Match, bearer: Bearer, request_id: str
+    ) -> Answer:
+        """Make and keep a change, to its end also where nobody waits for it any longer."""
+        under_way = self._arriving + len(self._changing)
+        if under_way >= self._limits.changes:
+            raise too_many("changes", under_way)
+        self._arriving += 1
+        try:
+            content = await body_of(request, self._limits)
+            given = _request(request, match, await asyncio.to_thread(parsed, content, self._limits))
+        finally:
+            self._arriving -= 1
+        about = {
+            "method": request.method,
+            "path": request.rel_url.raw_path[:_PATH_SHOWN],
+            "token": bearer.name,
+            "remote": request.remote,
+            "request": request_id,
+        }
+        task = asyncio.create_task(self._kept(route, given, bearer.name, about), name="api-change")
+        self._changing.add(task)
+        task.add_done_callback(self._left)
+        try:
+            async with asyncio.timeout(self._limits.answer_s):
+                return await asyncio.shield(task)
+        except TimeoutError:
+            raise ApiError(
+                503,
+                "Service Unavailable",
+                f"Kafka has not taken the change within {self._limits.answer_s:g} s, and may take it yet: "
+                "read the object before you try again",
+                headers={hdrs.RETRY_AFTER: _AWAY_S},
+            ) from None
+
+    def _left(self, task: asyncio.Task[Answer]) -> None:
+        self._changing.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever asked may be gone: it is logged
+
+    async def _kept(self, route: Change, given: Request, by: str, about: Mapping[str, str | None]) -> Answer:
+        answer, from_version = Answer(), 0
+
+        def make(definition: Definition) -> Definition:
+            nonlocal answer, from_version
+            from_version = definition.version
+            made, answer = route.handle(definition, given, Occasion(time.time_ns() // 1_000_000, by, _new_id))
+            return made
+
+        try:
+            with _told(str(about["request"])):
+                kept = await self._change(make, by)
+        except ApiError as error:
+            log.info("a change by the API was refused", status=error.status, reason=error.headline, **about)
+            raise
+        if kept.version > from_version:
+            log.info("the definition was changed by the API", version=kept.version, **about)
+        return answer
+
+
+def _request(request: web.Request, match: Match, body: Json = None) -> Request:
+    query = {name: tuple(request.query.getall(name)) for name in request.query}
+    if_match = request.headers.getall(hdrs.IF_MATCH, [])
+    return Request(match.parts, query, body, ",".join(if_match) if if_match else None)
+
+
+@contextmanager
+def _told(request_id: str) -> Iterator[None]:
+    """Tell whoever asks of what a call failed with; of a fault, that it is one, and nothing that it says."""
+    try:
+        yield
+    except ApiError:
+        raise
+    except DefinitionConflict as error:
+        raise ApiError(409, "Conflict", str(error), headers={hdrs.RETRY_AFTER: "1"}) from error
+    except (DefinitionUnavailable, KafkaError) as error:
+        raise ApiError(503, "Service Unavailable", str(error), headers={hdrs.RETRY_AFTER: _AWAY_S}) from error
+    except Exception as error:  # noqa: BLE001  whatever it is, whoever asks is answered
+        # Its words may quote the body, which may hold a secret.
+        log.error(  # noqa: TRY400  as said: the trace without words is what may be logged
+            "a call of the API failed by a fault of the processor: please report it",
+            request=request_id,
+            error=type(error).__name__,
+            trace=trace_of(error),
+        )
+        raise ApiError(
+            500,
+            "Internal Server Error",
+            f"a fault of the processor, whose log says more of the request {request_id}: read the object before you try again",
+        ) from None
+
+
+def _response(answer: Answer, request_id: str, headers: Mapping[str, str]) -> web.Response:
+    all_headers = {"x-request-id": request_id, **headers}
+    if answer.etag is not None:
+        all_headers[hdrs.ETAG] = answer.etag
+    if answer.location is not None:
+        all_headers[hdrs.LOCATION] = answer.location
+    if answer.body is None:
+        return web.Response(status=answer.status, headers=all_headers)
+    text = json.dumps(answer.body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return web.Response(
+        status=answer.status,
+        # Half a character, which UTF-8 has no bytes for, is an escape in JSON.
+        body=text.encode(errors="backslashreplace"),
+        content_type="application/json" if answer.status < 400 else "application/problem+json",  # noqa: PLR2004  HTTP's
+        headers=all_headers,
+    )
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())

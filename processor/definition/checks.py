@@ -1,0 +1,320 @@
+"""A changed definition beside the former: whether it is whole, what it may not change, and what it would remove."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from processor.configuration import parse_configuration, parse_governance
+from processor.definition.files import (
+    DESTINATION_SOURCE,
+    GOVERNANCE_SOURCE,
+    derived_files,
+    maps_segments,
+    name_of,
+    selectors_of,
+    the_flow,
+    why_idle,
+)
+from processor.definition.model import Definition, Resource, Target
+from processor.errors import ConfigurationError, Problem
+from processor.flow_service.findings import pointer
+from processor.flow_service.names import KINESIS_SPEC, action_of_ref, is_custom_ref
+from processor.flow_service.selectors import ATTRIBUTE, SEGMENT
+from processor.governance.document import CORE_MARKETING_ACTIONS
+from processor.governance.plan import Plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from processor.definition.files import DerivedFiles
+    from processor.flow_service.documents import Json
+    from processor.flow_service.findings import Unmatched
+    from processor.governance.destination import Destination
+    from processor.governance.document import Governance
+    from processor.governance.plan import Removal
+
+_OPERATORS: Final = (None, "EXISTS")
+_ONE_FLOW: Final = "a consumer group is one dataflow"
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """What governance removes of what is mapped; `place` is where it is mapped, or labelled: an object, and a JSON pointer."""
+
+    removal: Removal
+    place: tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found of a definition; each `Problem` has an object's name as its source and a JSON pointer as its member.
+
+    With `problems` it cannot be kept. `breaches` are what governance removes of what is mapped: with `is_blocking` it cannot
+    be kept either, else that is removed of each export. `left_out` is kept and has no effect.
+    """
+
+    problems: tuple[Problem, ...] = ()
+    breaches: tuple[Breach, ...] = ()
+    is_blocking: bool = False
+    left_out: tuple[Unmatched, ...] = ()
+
+    @property
+    def may_be_kept(self) -> bool:
+        """Whether nothing is wrong with the definition."""
+        return not self.problems and not (self.is_blocking and self.breaches)
+
+
+def check(former: Definition, new: Definition) -> Checked:
+    """See whether `new` may follow `former`. Secrets stay sealed: that they open is not looked at."""
+    derived = derived_files(_with_a_segment(new), _stand_in)
+    unread = [*_unreadable_selectors(new), *derived.problems]
+    problems = [*_surplus_flows(new), *_undeclared_actions(new), *unread]
+    problems += _elsewhere(new) or _changed_while_it_runs(former, new)
+    # The files of what cannot be read lack it, and our loader would tell of that, too.
+    destination, governance = (None, None) if unread else _parsed(derived, problems)
+    for part in _parts_in_waiting(former, new):
+        waiting = derived_files(part, _stand_in)
+        problems += waiting.problems
+        if not waiting.problems:
+            _parsed(waiting, problems)
+    breaches: tuple[Breach, ...] = ()
+    if destination is not None and governance is not None:
+        removals = Plan(destination, governance).standing.removals
+        breaches = tuple(Breach(each, _place(derived, each)) for each in removals)
+    return Checked(
+        tuple(dict.fromkeys(problems)),
+        breaches,
+        governance is not None and governance.enforcement == "block",
+        derived.left_out,
+    )
+
+
+def bound(definition: Definition) -> Definition:
+    """The definition with the target that its records go to, for good, once there is one that may have had some."""
+    target = _target(definition)
+    if definition.bound_to is not None or target is None or why_idle(definition) is not None:
+        return definition
+    return replace(definition, bound_to=target)
+
+
+def _surplus_flows(new: Definition) -> Iterator[Problem]:
+    for flow in new.of("flows")[1:]:
+        yield Problem(
+            name_of("flows", flow.id),
+            None,
+            "/",
+            f"there is the dataflow {new.of('flows')[0].id} already, and {_ONE_FLOW}",
+            "Change that one, or run the service with another PROCESSOR_KAFKA_GROUP for this one",
+        )
+
+
+def _unreadable_selectors(new: Definition) -> Iterator[Problem]:
+    """Selectors that would be left out: a flow that exports other than it says is refused."""
+    flow = the_flow(new)
+    if flow is None:
+        return
+    for member, known in (("segmentSelectors", SEGMENT), ("profileSelectors", ATTRIBUTE)):
+        for place, selector in selectors_of(flow.body, member):
+            if not isinstance(selector, dict):
+                continue  # told where it is read
+            kind, value = selector.get("type", known), selector.get("value")
+            if kind != known:
+                message = f"selectors of type {kind!r} are not known here"
+                yield _of_flow(flow, place + pointer("type"), message, f"Give one of type {known}")
+            operator = value.get("operator") if isinstance(value, dict) and known == ATTRIBUTE else None
+            if operator not in _OPERATORS:
+                message = f"the operator {operator!r} is not known here"
+                yield _of_flow(flow, place + pointer("value", "operator"), message, "Give EXISTS")
+
+
+def _undeclared_actions(new: Definition) -> Iterator[Problem]:
+    """References to custom marketing actions that there are none of: our loader takes a reference's word for it."""
+    known = CORE_MARKETING_ACTIONS | {each.id for each in new.of("marketingActions/custom")}
+    for collection in ("policies/core", "policies/custom", "consentPolicies"):
+        for policy in new.of(collection):
+            refs = policy.body.get("marketingActionRefs")
+            for index, ref in enumerate(refs if isinstance(refs, list) else []):
+                if isinstance(ref, str) and is_custom_ref(ref) and (name := _action(ref)) not in known:
+                    yield Problem(
+                        name_of(collection, policy.id),
+                        None,
+                        pointer("marketingActionRefs", index),
+                        f"there is no marketing action {name!r}",
+                        "Declare it by PUT /marketingActions/custom/{name}, or name another",
+                    )
+
+
+def _action(ref: str) -> str | None:
+    try:
+        return action_of_ref(ref, CORE_MARKETING_ACTIONS)
+    except ValueError:
+        return None  # told where it is read
+
+
+def _elsewhere(new: Definition) -> list[Problem]:
+    """The dataflow goes to another stream than the one that the group's records went to."""
+    flow, target, was = the_flow(new), _target(new), new.bound_to
+    if flow is None or target is None or was is None or target == was:
+        return []
+    return [
+        _of_flow(
+            flow,
+            pointer("targetConnectionIds", 0),
+            f"it goes to the stream {target.stream} in {target.region}, and this group's goes to {was.stream} in "
+            f"{was.region} for good: its state says what was exported there",
+            "Run the service with another PROCESSOR_KAFKA_GROUP for another stream",
+        )
+    ]
+
+
+def _changed_while_it_runs(former: Definition, new: Definition) -> list[Problem]:
+    """What workers do not take on while they run, of connections of a dataflow that exports."""
+    before, now = _target_and_base(former), _target_and_base(new)
+    if why_idle(former) is not None or why_idle(new) is not None or before is None or now is None:
+        return []
+    compared = (
+        (now[0], pointer("params", "stream"), _at(before[0], "params", "stream")),
+        (
+            now[1],
+            pointer("auth", "params", "connectionUrl"),
+            _at(before[1], "auth", "params", "connectionUrl"),
+        ),
+    )
+    return [
+        Problem(
+            name_of(resource.collection, resource.id),
+            None,
+            place,
+            "it cannot change while the dataflow is enabled",
+            f"Disable the dataflow first, by POST /flows/{the_flow(new).id}/action?op=disable",  # type: ignore[union-attr]
+        )
+        for resource, place, was in compared
+        if _at(resource, *place.split("/")[1:]) != was
+    ]
+
+
+def _target_and_base(definition: Definition) -> tuple[Resource, Resource] | None:
+    """The two connections that the dataflow leads to."""
+    flow = the_flow(definition)
+    ids = None if flow is None else flow.body.get("targetConnectionIds")
+    target_id = ids[0] if isinstance(ids, list) and len(ids) == 1 else None
+    target = definition.find("targetConnections", target_id) if isinstance(target_id, str) else None
+    base_id = None if target is None else target.body.get("baseConnectionId")
+    base = definition.find("connections", base_id) if isinstance(base_id, str) else None
+    return None if target is None or base is None else (target, base)
+
+
+def _target(definition: Definition) -> Target | None:
+    """Where the dataflow goes."""
+    both = _target_and_base(definition)
+    if both is None:
+        return None
+    stream = _at(both[0], "params", "stream")
+    region = _at(both[0], "params", "region") or _at(both[1], "auth", "params", "region")
+    if not isinstance(stream, str) or not isinstance(region, str):
+        return None
+    return Target(stream.rpartition("/")[2], region)
+
+
+def _at(resource: Resource, *steps: str) -> Json:
+    value: Json = dict(resource.body)
+    for step in steps:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+def _with_a_segment(new: Definition) -> Definition:
+    """The definition as it is once a segment is mapped, so that all else of a dataflow is checked before one is."""
+    flow = the_flow(new)
+    if flow is None or maps_segments(flow):
+        return new
+    steps = flow.body.get("transformations")
+    return new.with_(
+        replace(
+            flow,
+            body={
+                **flow.body,
+                "transformations": [*(steps if isinstance(steps, list) else []), _ANY_SEGMENT],
+            },
+        )
+    )
+
+
+_ANY_SEGMENT: Final[dict[str, Json]] = {
+    "params": {"segmentSelectors": {"selectors": [{"type": SEGMENT, "value": {"id": "none is mapped yet"}}]}}
+}
+_ANY_ID: Final = "any"
+_ANY_FLOW: Final[Mapping[str, Json]] = {"name": "any", "transformations": [_ANY_SEGMENT]}
+_ANY_REGION: Final = "us-east-1"
+
+
+def _parts_in_waiting(former: Definition, new: Definition) -> Iterator[Definition]:
+    """Each changed connection to Kinesis that the dataflow does not lead to, as a definition in which one does."""
+    in_use = _target_and_base(new) or ()
+    for resource in (*new.of("connections"), *new.of("targetConnections")):
+        is_changed = former.find(resource.collection, resource.id) != resource
+        if not is_changed or resource in in_use or _at(resource, "connectionSpec", "id") != KINESIS_SPEC:
+            continue
+        target = resource
+        if resource.collection == "connections":
+            region = _at(resource, "auth", "params", "region") or _ANY_REGION
+            body: Mapping[str, Json] = {
+                "baseConnectionId": resource.id,
+                "params": {"stream": "any", "region": region},
+            }
+            target = replace(resource, collection="targetConnections", id=_ANY_ID, body=body)
+        flow = replace(
+            resource,
+            collection="flows",
+            id=_ANY_ID,
+            body={**_ANY_FLOW, "targetConnectionIds": [target.id]},
+        )
+        others = new.without(("flows", each.id) for each in new.of("flows"))
+        yield others.with_(target, flow)
+
+
+def _parsed(derived: DerivedFiles, problems: list[Problem]) -> tuple[Destination | None, Governance | None]:
+    """What our loader makes of the files, with its problems traced and added."""
+    found: list[Problem] = []
+    destination: Destination | None = None
+    governance: Governance | None = None
+    if derived.destination is None:
+        if derived.governance is not None:
+            governance = parse_governance(derived.governance, GOVERNANCE_SOURCE, _ALL_SET, found)
+    else:
+        of_governance = None if derived.governance is None else (derived.governance, GOVERNANCE_SOURCE)
+        with suppress(ConfigurationError):  # its problems are in `found`
+            destination, governance = parse_configuration(
+                (derived.destination, DESTINATION_SOURCE), of_governance, _ALL_SET, found
+            )
+    problems.extend(derived.traced(each) for each in found)
+    return destination, governance
+
+
+class _AllSet(dict[str, str]):
+    """An environment in which every variable is set: whether one is, is each member's own."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __missing__(self, name: str) -> str:
+        return "set"
+
+
+_ALL_SET: Final = _AllSet()
+
+
+def _stand_in(*_: str) -> str:
+    return "sealed"
+
+
+def _place(derived: DerivedFiles, removal: Removal) -> tuple[str, str]:
+    source = GOVERNANCE_SOURCE if removal.item.kind == "identity" else DESTINATION_SOURCE
+    traced = derived.traced(Problem(source, None, removal.item.member, "", ""))
+    return traced.source, traced.member
+
+
+def _of_flow(flow: Resource, place: str, message: str, remedy: str) -> Problem:
+    return Problem(name_of("flows", flow.id), None, place, message, remedy)
