@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from processor.definition.model import Definition
     from processor.errors import Problem
     from processor.flow_service.documents import Json
-    from processor.flow_service.findings import Unmatched
 
 _WHOLE = ("", "/", "(the file)")
 
@@ -25,17 +24,14 @@ class Accepted:
     definition: Definition
     violations: tuple[Violation, ...] = ()
     """What governance removes of each export."""
-    without_effect: tuple[Unmatched, ...] = ()
-    """Members of the dataflow's objects that are kept and have no effect."""
 
-    def report(self, name: str, others: tuple[Wrong, ...] = ()) -> dict[str, Json]:
-        """What an answer says beside ids: `report`, with what has no effect of the object `name`; empty where there is nothing."""
-        told = [Wrong(each.place, each.why) for each in self.without_effect if each.source == name]
+    def report(self, without_effect: tuple[Wrong, ...] = ()) -> dict[str, Json]:
+        """What an answer says beside ids: `report`, with members that have no effect; empty where there is nothing."""
         report: dict[str, Json] = {}
         if self.violations:
             report["violations"] = [each.json() for each in self.violations]
-        if told or others:
-            report["withoutEffect"] = [each.json() for each in dict.fromkeys((*told, *others))]
+        if without_effect:
+            report["withoutEffect"] = [each.json() for each in dict.fromkeys(without_effect)]
         return {"report": report} if report else {}
 
 
@@ -54,7 +50,7 @@ def accepted(former: Definition, changed: Definition, sent: str = "") -> Accepte
     violations = tuple(_violation(each, sent) for each in checked.breaches)
     if violations and checked.is_blocking:
         raise _blocked(violations)
-    return Accepted(bound(changed), violations, checked.left_out)
+    return Accepted(bound(changed), violations)
 
 
 def refused(problems: tuple[Problem, ...], sent: str = "") -> ApiError:
@@ -97,4 +93,3 @@ def _blocked(violations: tuple[Violation, ...]) -> ApiError:
         "with PUT /data/foundation/dulepolicy/enforcement to `filter` it is removed instead",
         violations=violations,
     )
-

@@ -11,7 +11,7 @@ import json
 import time
 import uuid
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import structlog
 from aiohttp import hdrs, web
@@ -216,23 +216,36 @@ class _Edge:
             task.exception()  # whoever asked may be gone: it is logged
 
     async def _kept(self, route: Change, given: Request, by: str, about: Mapping[str, str | None]) -> Answer:
-        answer, from_version = Answer(), 0
-
-        def make(definition: Definition) -> Definition:
-            nonlocal answer, from_version
-            from_version = definition.version
-            made, answer = route.handle(definition, given, Occasion(time.time_ns() // 1_000_000, by, _new_id))
-            return made
+        def handled(definition: Definition) -> _Made:
+            occasion = Occasion(time.time_ns() // 1_000_000, by, _new_id)
+            return _Made(definition, *route.handle(definition, given, occasion))
 
         try:
             with _told(str(about["request"])):
+                # In a thread, for it may take long; and once more where somebody else's change comes first.
+                last = await asyncio.to_thread(handled, self._current())
+
+                def make(definition: Definition) -> Definition:
+                    nonlocal last
+                    if definition is not last.of:
+                        last = handled(definition)
+                    return last.definition
+
                 kept = await self._change(make, by)
         except ApiError as error:
-            log.info("a change by the API was refused", status=error.status, reason=error.headline, **about)
+            log.info("a change by the API was refused", status=error.status, title=error.headline, **about)
             raise
-        if kept.version > from_version:
+        if kept.version > last.of.version:
             log.info("the definition was changed by the API", version=kept.version, **about)
-        return answer
+        return last.answer
+
+
+class _Made(NamedTuple):
+    """What a change makes `of` a definition."""
+
+    of: Definition
+    definition: Definition
+    answer: Answer
 
 
 def _request(request: web.Request, match: Match, body: Json = None) -> Request:

@@ -54,9 +54,9 @@ class Request:
         """
         if self.if_match is None:
             return
-        given = {each.strip() for each in self.if_match.split(",")}
-        # Scripts pass on the member `etag`, quoted as it is, or take the quotes for their shell's.
-        if given.isdisjoint({"*", current.etag, current.etag.strip('"')}):
+        # Scripts pass on the member `etag`, quoted as it is, put quotes around it, or take its own for their shell's.
+        given = {each.strip().strip('"') for each in self.if_match.split(",")}
+        if given.isdisjoint({"*", current.etag.strip('"')}):
             raise other_version(current.etag)
 
 

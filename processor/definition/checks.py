@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from processor.definition.files import DerivedFiles
     from processor.flow_service.documents import Json
-    from processor.flow_service.findings import Unmatched
     from processor.governance.destination import Destination
     from processor.governance.document import Governance
     from processor.governance.plan import Removal
@@ -52,13 +51,12 @@ class Checked:
     """What was found of a definition; each `Problem` has an object's name as its source and a JSON pointer as its member.
 
     With `problems` it cannot be kept. `breaches` are what governance removes of what is mapped: with `is_blocking` it cannot
-    be kept either, else that is removed of each export. `left_out` is kept and has no effect.
+    be kept either, else that is removed of each export.
     """
 
     problems: tuple[Problem, ...] = ()
     breaches: tuple[Breach, ...] = ()
     is_blocking: bool = False
-    left_out: tuple[Unmatched, ...] = ()
 
     @property
     def may_be_kept(self) -> bool:
@@ -87,7 +85,6 @@ def check(former: Definition, new: Definition) -> Checked:
         tuple(dict.fromkeys(problems)),
         breaches,
         governance is not None and governance.enforcement == "block",
-        derived.left_out,
     )
 
 

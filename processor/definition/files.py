@@ -19,6 +19,7 @@ from processor.flow_service.importing import destination_tree
 from processor.flow_service.members import ApiObject, BaseConnection, Flow, TargetConnection, fit
 from processor.flow_service.origins import Origins
 from processor.flow_service.policies import governance
+from processor.flow_service.selectors import mapped_attributes, mapped_segments, placed_selectors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,14 +50,12 @@ class DerivedFiles:
     """The files of a definition, and what was met on the way.
 
     `destination` and `governance` are their texts, None where no object has anything for them. A `Problem` here has the
-    object's name (`flows/8256cfb4…`) as its source and a JSON pointer into its body as its member; so have those of `left_out`,
-    which are kept and have no effect.
+    object's name (`flows/8256cfb4…`) as its source and a JSON pointer into its body as its member.
     """
 
     destination: str | None
     governance: str | None
     problems: tuple[Problem, ...]
-    left_out: tuple[Unmatched, ...]
     _origins: Mapping[str, Origins]
 
     def traced(self, problem: Problem) -> Problem:
@@ -129,6 +128,16 @@ def selectors_of(body: Mapping[str, Json], member: str) -> Sequence[tuple[str, J
     return found
 
 
+def left_out_of_selectors(body: Mapping[str, Json]) -> list[Unmatched]:
+    """Members of a flow's selectors that are kept and have no effect, each with its JSON pointer."""
+    flow = Document("", "", "flow", body)
+    found, origins, form = Findings(), Origins(), fit(Flow, body, "", "", Findings())
+    if form is not None:
+        mapped_segments(placed_selectors(form, flow, (), "segmentSelectors", found), found, origins)
+        mapped_attributes(placed_selectors(form, flow, (), "profileSelectors", found), found, origins)
+    return found.left_out
+
+
 def name_of(collection: str, id_: str) -> str:
     """What an object is called in messages: `flows/8256cfb4…`; what there is one of, by its collection alone."""
     return collection if collection == id_ else f"{collection}/{id_}"
@@ -144,7 +153,6 @@ def derived_files(definition: Definition, unseal: Unseal) -> DerivedFiles:
         file_text(destination) if destination else None,
         file_text(of_governance) if of_governance else None,
         tuple(found.problems),
-        tuple(found.left_out),
         origins,
     )
 

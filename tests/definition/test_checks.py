@@ -174,9 +174,3 @@ def test_what_governance_removes_is_told_and_where_it_is_mapped(
             ("flows/flow", "/transformations/0/params/profileSelectors/selectors/0/value/path"),
         ),
     ]
-
-
-def test_what_has_no_effect_is_told() -> None:
-    flow = flow_body([segment_selector("a", exportMode="DAILY_FULL_EXPORT")])
-    (unmatched,) = check(Definition(), whole_definition(flow=flow)).left_out
-    assert unmatched.place == "/transformations/0/params/segmentSelectors/selectors/0/value/exportMode"

@@ -7,7 +7,15 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
 
-from processor.flow_service.members import ApiObject, AuthParams, BaseConnection, Flow, Spec, TargetConnection
+from processor.flow_service.members import (
+    ApiObject,
+    Auth,
+    AuthParams,
+    BaseConnection,
+    Flow,
+    Spec,
+    TargetConnection,
+)
 
 Name = Annotated[str, Field(min_length=1)]
 
@@ -20,11 +28,10 @@ class KeptAuthParams(AuthParams):
     secret_key_file: str | None = None
 
 
-class AuthBody(ApiObject):
+class AuthBody(Auth):
     """How a base connection authenticates."""
 
     model_config = ConfigDict(extra="forbid")
-    spec_name: str | None = None
     params: KeptAuthParams | None = None
 
 

@@ -6,25 +6,28 @@ label: a number must not enable another policy here than there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import sha256
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from processor.api.acceptance import accepted
 from processor.api.errors import Wrong, invalid, not_found
-from processor.api.policy_service.kept import BASE, answer, body_in, href, listed, put
-from processor.api.policy_service.policies import policy_shown
+from processor.api.policy_service.kept import BASE, body_in, href, listed, put, shown
 from processor.api.request import Answer
-from processor.definition.model import Definition, Resource
+from processor.definition.model import Resource
 from processor.flow_service.findings import pointer
 
 if TYPE_CHECKING:
-    from processor.api.policy_service.kept import Accept
+    from collections.abc import Mapping
+
     from processor.api.request import Occasion, Request
+    from processor.definition.model import Definition
     from processor.flow_service.documents import Json
 
 _CORE: Final = "policies/core"
+_NOTHING: Final[Mapping[str, Json]] = MappingProxyType({})
 _ENABLED: Final = "enabledCorePolicies"
 _POLICIES: Final = (
     ("C2", "No export to third parties", ("exportToThirdParty",)),
@@ -69,40 +72,33 @@ def get(definition: Definition, request: Request) -> Answer:
 
 def get_enabled(definition: Definition, _: Request) -> Answer:
     """Answer which core policies are enabled."""
-    as_one = _as_one(definition)
-    return answer(as_one, _enabled_shown(as_one, definition))
+    return _enabled(definition)
 
 
-@dataclass(frozen=True, slots=True)
-class EnabledCorePolicies:
-    """The call that says which core policies are enabled, as far as `accept` does."""
-
-    accept: Accept
-
-    def put(self, definition: Definition, request: Request, occasion: Occasion) -> tuple[Definition, Answer]:
-        """Enable these core policies, and none else."""
-        request.check_match(_as_one(definition))
-        ids = body_in(EnabledPolicies, request)["policyIds"]
-        wanted = [each for each in ids if isinstance(each, str)] if isinstance(ids, list) else []
-        unknown = [
-            Wrong(pointer("policyIds", index), f"there is no core policy {each!r}")
-            for index, each in enumerate(wanted)
-            if each not in _BODIES
-        ]
-        if unknown:
-            raise invalid(
-                f"core policies have ids of their own here, by their labels: {', '.join(_BODIES)}", unknown
-            )
-        changed = [
-            put(_CORE, id_, {**body, "status": status}, definition.find(_CORE, id_), occasion)
-            for id_, body in _BODIES.items()
-            for status in ["ENABLED" if id_ in wanted else "DRAFT"]
-            if status != _status(definition, id_)
-        ]
-        made = definition.with_(*changed) if changed else definition
-        self.accept(definition, made)
-        as_one = _as_one(made)
-        return made, answer(as_one, _enabled_shown(as_one, made))
+def put_enabled(definition: Definition, request: Request, occasion: Occasion) -> tuple[Definition, Answer]:
+    """Enable these core policies, and none else."""
+    request.check_match(_as_one(definition))
+    ids = body_in(EnabledPolicies, request)["policyIds"]
+    wanted = [each for each in ids if isinstance(each, str)] if isinstance(ids, list) else []
+    unknown = [
+        Wrong(pointer("policyIds", index), f"there is no core policy {each!r}")
+        for index, each in enumerate(wanted)
+        if each not in _BODIES
+    ]
+    if unknown:
+        raise invalid(
+            f"core policies have ids of their own here, by their labels: {', '.join(_BODIES)}", unknown
+        )
+    changed = [
+        put(_CORE, id_, {**body, "status": status}, definition.find(_CORE, id_), occasion)
+        for id_, body in _BODIES.items()
+        for status in ["ENABLED" if id_ in wanted else "DRAFT"]
+        if status != _status(definition, id_)
+    ]
+    if not changed:
+        return definition, _enabled(definition)
+    made = accepted(definition, definition.with_(*changed))
+    return made.definition, _enabled(made.definition, made.report(_CORE))
 
 
 def _body(label: str, name: str, actions: tuple[str, ...]) -> dict[str, Json]:
@@ -127,7 +123,7 @@ def _status(definition: Definition, id_: str) -> Json:
 def _shown(definition: Definition, id_: str) -> dict[str, Json]:
     kept = definition.find(_CORE, id_)
     if kept is not None:
-        return policy_shown(kept)
+        return shown(kept)
     return {**_BODIES[id_], "_links": {"self": {"href": href(_CORE, id_)}}, "id": id_}
 
 
@@ -149,15 +145,22 @@ def _as_one(definition: Definition) -> Resource:
     )
 
 
-def _enabled_shown(as_one: Resource, definition: Definition) -> dict[str, Json]:
-    books: dict[str, Json] = {}
-    if definition.of(_CORE):
-        books = {
-            "created": as_one.created_at_ms,
-            "createdClient": as_one.created_by,
-            "createdUser": as_one.created_by,
-            "updated": as_one.updated_at_ms,
-            "updatedClient": as_one.updated_by,
-            "updatedUser": as_one.updated_by,
-        }
-    return {**as_one.body, **books, "_links": {"self": {"href": f"{BASE}/{_ENABLED}"}}}
+def _enabled(definition: Definition, report: Mapping[str, Json] = _NOTHING) -> Answer:
+    as_one = _as_one(definition)
+    books: dict[str, Json] = {
+        "created": as_one.created_at_ms,
+        "createdClient": as_one.created_by,
+        "createdUser": as_one.created_by,
+        "updated": as_one.updated_at_ms,
+        "updatedClient": as_one.updated_by,
+        "updatedUser": as_one.updated_by,
+    }
+    return Answer(
+        body={
+            **as_one.body,
+            **(books if definition.of(_CORE) else {}),
+            "_links": {"self": {"href": f"{BASE}/{_ENABLED}"}},
+            **report,
+        },
+        etag=as_one.etag,
+    )

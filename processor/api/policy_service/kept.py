@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
 
+from processor.api.acceptance import accepted
 from processor.api.errors import Wrong, invalid, not_found
 from processor.api.request import Answer
-from processor.definition.model import Definition, Resource
+from processor.definition.files import name_of
+from processor.definition.model import Resource
 from processor.flow_service.findings import pointer
 from processor.flow_service.names import BOOKKEEPING
 
@@ -19,11 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from processor.api.request import Occasion, Request
-    from processor.definition.model import Collection
+    from processor.definition.model import Collection, Definition
     from processor.flow_service.documents import Json
-
-Accept: TypeAlias = Callable[[Definition, Definition], None]
-"""Raises `ApiError` where the second definition may not follow the first."""
 
 BASE: Final = "/data/foundation/dulepolicy"
 LIMIT_MAX: Final = 1_000
@@ -32,6 +30,11 @@ LIST_QUERY: Final = {
     "start": "The id, or name, of the first that is answered.",
     "property": "`member==value`: those alone whose member has this value; several must all hold.",
 }
+_CREATED: Final = 201
+_WITHOUT_IDS: Final = frozenset({"marketingActions/custom", "labels", "enforcement"})
+"""Collections whose objects go by their name, or of which there is one."""
+_ANSWERED: Final = BOOKKEEPING | {"report"}
+"""Members that answers have beside an object's own."""
 
 
 def href(collection: str, id_: str) -> str:
@@ -42,8 +45,10 @@ def href(collection: str, id_: str) -> str:
 
 def shown(resource: Resource) -> dict[str, Json]:
     """An object as it is answered: its body, with its books."""
+    has_id = resource.collection not in _WITHOUT_IDS
     return {
         **resource.body,
+        **({"id": resource.id} if has_id else {}),
         "created": resource.created_at_ms,
         "createdClient": resource.created_by,
         "createdUser": resource.created_by,
@@ -54,10 +59,35 @@ def shown(resource: Resource) -> dict[str, Json]:
     }
 
 
-def answer(resource: Resource, body: dict[str, Json], status: int = 200) -> Answer:
+def answer(resource: Resource) -> Answer:
     """An object, with its etag."""
-    made = status == 201  # noqa: PLR2004  HTTP's
-    return Answer(status, body, resource.etag, href(resource.collection, resource.id) if made else None)
+    return Answer(body=shown(resource), etag=resource.etag)
+
+
+def kept(definition: Definition, resource: Resource, status: int = 200) -> tuple[Definition, Answer]:
+    """The definition with an object, where that may be; what governance removes of exports then is in the answer's `report`.
+
+    Raises:
+        ApiError: it may not.
+
+    """
+    place = href(resource.collection, resource.id) if status == _CREATED else None
+    if definition.find(resource.collection, resource.id) == resource:
+        return definition, Answer(status, shown(resource), resource.etag, place)
+    name = name_of(resource.collection, resource.id)
+    made = accepted(definition, definition.with_(resource), name)
+    return made.definition, Answer(status, {**shown(resource), **made.report(name)}, resource.etag, place)
+
+
+def removed(definition: Definition, resource: Resource) -> tuple[Definition, Answer]:
+    """The definition without an object, where that may be.
+
+    Raises:
+        ApiError: it may not.
+
+    """
+    made = accepted(definition, definition.without([(resource.collection, resource.id)]))
+    return made.definition, Answer()
 
 
 def listed(request: Request, collection: str, members: Sequence[tuple[str, dict[str, Json]]]) -> Answer:
@@ -90,7 +120,7 @@ def body_in(form: type[BaseModel], request: Request) -> dict[str, Json]:
     """
     if not isinstance(request.body, dict):
         raise invalid("the body is no JSON object: give the object whole")
-    return checked(form, {name: value for name, value in request.body.items() if name not in BOOKKEEPING})
+    return checked(form, {name: value for name, value in request.body.items() if name not in _ANSWERED})
 
 
 def checked(form: type[BaseModel], body: dict[str, Json]) -> dict[str, Json]:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from processor.api.errors import ApiError, Wrong, invalid, not_found
-from processor.api.policy_service.kept import answer, body_in, found, href, listed, put, shown
+from processor.api.errors import Wrong, invalid, not_found
+from processor.api.policy_service.kept import answer, body_in, found, href, kept, listed, put, removed, shown
 from processor.api.request import Answer
 from processor.configuration.governance_file import ActionForm
+from processor.definition.files import name_of
 from processor.flow_service.findings import pointer
 from processor.flow_service.names import action_of_ref, is_custom_ref
 from processor.governance.document import CORE_MARKETING_ACTIONS
 from processor.operations.marketing_actions import MEANINGS
 
 if TYPE_CHECKING:
-    from processor.api.policy_service.kept import Accept
     from processor.api.request import Occasion, Request
     from processor.definition.model import Collection, Definition
     from processor.flow_service.documents import Json
@@ -24,7 +24,7 @@ _CORE: Final = "marketingActions/core"
 _CUSTOM: Final = "marketingActions/custom"
 _UNNAMEABLE: Final = "/?#"
 """Characters at which a reference to a marketing action ends."""
-POLICIES: Final[tuple[Collection, ...]] = ("policies/core", "policies/custom", "consentPolicies")
+_REFERRING: Final[tuple[Collection, ...]] = ("policies/core", "policies/custom", "consentPolicies")
 """What refers to marketing actions."""
 
 
@@ -51,7 +51,7 @@ def list_custom(definition: Definition, request: Request) -> Answer:
 def get_custom(definition: Definition, request: Request) -> Answer:
     """Answer one custom marketing action."""
     action = found(definition, _CUSTOM, request.parts["name"], "custom marketing action")
-    return answer(action, shown(action))
+    return answer(action)
 
 
 def canonical_ref(ref: str) -> str:
@@ -68,44 +68,32 @@ def canonical_ref(ref: str) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class CustomActions:
-    """The calls that change custom marketing actions, as far as `accept` does."""
+def put_custom(definition: Definition, request: Request, occasion: Occasion) -> tuple[Definition, Answer]:
+    """Make a custom marketing action of this name, or change it."""
+    name = request.parts["name"]
+    body = _body(name, request)
+    former = definition.find(_CUSTOM, name)
+    if former is not None:
+        request.check_match(former)
+    return kept(definition, put(_CUSTOM, name, body, former, occasion), 200 if former else 201)
 
-    accept: Accept
 
-    def put(self, definition: Definition, request: Request, occasion: Occasion) -> tuple[Definition, Answer]:
-        """Make a custom marketing action of this name, or change it."""
-        name = request.parts["name"]
-        body = _body(name, request)
-        former = definition.find(_CUSTOM, name)
-        if former is not None:
-            request.check_match(former)
-        action = put(_CUSTOM, name, body, former, occasion)
-        made = definition if action is former else definition.with_(action)
-        self.accept(definition, made)
-        return made, answer(action, shown(action), 200 if former else 201)
-
-    def delete(self, definition: Definition, request: Request, _: Occasion) -> tuple[Definition, Answer]:
-        """Remove a custom marketing action that no policy refers to."""
-        name = request.parts["name"]
-        action = found(definition, _CUSTOM, name, "custom marketing action")
-        request.check_match(action)
-        referring = [
-            f"{each.collection}/{each.id}"
-            for collection in POLICIES
-            for each in definition.of(collection)
-            if canonical_ref(name) in _refs(each.body.get("marketingActionRefs"))
-        ]
-        if referring:
-            raise ApiError(
-                400,
-                "Bad Request",
-                f"the marketing action {name!r} is referred to by {', '.join(referring)}: change or delete them first",
-            )
-        made = definition.without([(_CUSTOM, name)])
-        self.accept(definition, made)
-        return made, Answer()
+def delete_custom(definition: Definition, request: Request, _: Occasion) -> tuple[Definition, Answer]:
+    """Remove a custom marketing action that no policy refers to."""
+    name = request.parts["name"]
+    action = found(definition, _CUSTOM, name, "custom marketing action")
+    request.check_match(action)
+    referring = [
+        name_of(collection, each.id)
+        for collection in _REFERRING
+        for each in definition.of(collection)
+        if canonical_ref(name) in _refs(each.body.get("marketingActionRefs"))
+    ]
+    if referring:
+        raise invalid(
+            f"the marketing action {name!r} is referred to by {', '.join(referring)}: change or delete them first"
+        )
+    return removed(definition, action)
 
 
 def _core(name: str) -> dict[str, Json]:

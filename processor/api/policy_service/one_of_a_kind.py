@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from processor.api.policy_service.kept import answer, body_in, href, put, shown
+from processor.api.policy_service.kept import answer, body_in, href, kept, put
+from processor.api.request import Answer
 from processor.definition.model import Resource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from processor.api.policy_service.kept import Accept
-    from processor.api.request import Answer, Occasion, Request
+    from processor.api.request import Occasion, Request
     from processor.definition.model import Collection, Definition
     from processor.flow_service.documents import Json
 
@@ -34,27 +34,23 @@ class Enforcement(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class OneOfAKind:
-    """The calls of a collection with one object, which is `absent` until it is put. `accept` sees each change whole."""
+    """The calls of a collection with one object, which is `absent` until it is put."""
 
     collection: Collection
     form: type[BaseModel]
     absent: Mapping[str, Json]
-    accept: Accept
 
     def get(self, definition: Definition, _: Request) -> Answer:
         """Answer it."""
-        kept = definition.find(self.collection, self.collection)
-        return answer(self._absent(), self._absent_shown()) if kept is None else answer(kept, shown(kept))
+        there = definition.find(self.collection, self.collection)
+        return Answer(body=self._absent_shown(), etag=_NEVER_PUT) if there is None else answer(there)
 
     def put(self, definition: Definition, request: Request, occasion: Occasion) -> tuple[Definition, Answer]:
         """Write it anew, whole."""
         former = definition.find(self.collection, self.collection)
         request.check_match(former or self._absent())
         body = body_in(self.form, request)
-        kept = put(self.collection, self.collection, body, former, occasion)
-        made = definition if kept is former else definition.with_(kept)
-        self.accept(definition, made)
-        return made, answer(kept, shown(kept))
+        return kept(definition, put(self.collection, self.collection, body, former, occasion))
 
     def _absent(self) -> Resource:
         return Resource(self.collection, self.collection, self.absent, _NEVER_PUT, 0, 0, "", "")

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from processor.api.json_patch import Operation
+from processor.api.flow_service.bodies import Operation
 from processor.api.policy_service import core_policies, marketing_actions
-from processor.api.policy_service.core_policies import EnabledCorePolicies, EnabledPolicies
+from processor.api.policy_service.core_policies import EnabledPolicies
 from processor.api.policy_service.kept import BASE, LIST_QUERY
-from processor.api.policy_service.marketing_actions import CustomActions
 from processor.api.policy_service.one_of_a_kind import Enforcement, OneOfAKind
 from processor.api.policy_service.policies import Policies
 from processor.api.routes import Call, Change, Read
@@ -19,7 +18,6 @@ from processor.configuration.governance_file import ActionForm, ConsentPolicyFor
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from processor.api.policy_service.kept import Accept
     from processor.api.routes import Route
 
 
@@ -51,13 +49,12 @@ _ACTIONS: Final = f"{BASE}/marketingActions"
 _POLICIES: Final = f"{BASE}/policies"
 
 
-def policy_service(accept: Accept) -> list[Route]:
-    """The calls; `accept` is asked of each change, whole."""
-    actions, enabled = CustomActions(accept), EnabledCorePolicies(accept)
-    custom = Policies("policies/custom", PolicyForm, "custom policy", accept)
-    consent = Policies("consentPolicies", ConsentPolicyForm, "consent policy", accept)
-    labels = OneOfAKind("labels", LabelsForm, {}, accept)
-    enforcement = OneOfAKind("enforcement", Enforcement, {"enforcement": "filter"}, accept)
+def policy_service() -> list[Route]:
+    """The calls."""
+    custom = Policies("policies/custom", PolicyForm, "custom policy")
+    consent = Policies("consentPolicies", ConsentPolicyForm, "consent policy")
+    labels = OneOfAKind("labels", LabelsForm, {})
+    enforcement = OneOfAKind("enforcement", Enforcement, {"enforcement": "filter"})
     return [
         Read(_list(f"{_ACTIONS}/core", "List the core marketing actions"), marketing_actions.list_core),
         Read(
@@ -71,9 +68,12 @@ def policy_service(accept: Accept) -> list[Route]:
         ),
         Change(
             _put(f"{_ACTIONS}/custom/{{name}}", "Make or change a custom marketing action", ActionForm),
-            actions.put,
+            marketing_actions.put_custom,
         ),
-        Change(_delete(f"{_ACTIONS}/custom/{{name}}", "Remove a custom marketing action"), actions.delete),
+        Change(
+            _delete(f"{_ACTIONS}/custom/{{name}}", "Remove a custom marketing action"),
+            marketing_actions.delete_custom,
+        ),
         Read(_list(f"{_POLICIES}/core", "List the core policies"), core_policies.list_),
         Read(_get(f"{_POLICIES}/core/{{id}}", "Look a core policy up"), core_policies.get),
         Read(
@@ -82,7 +82,7 @@ def policy_service(accept: Accept) -> list[Route]:
         ),
         Change(
             _put(f"{BASE}/enabledCorePolicies", "Say which core policies are enabled", EnabledPolicies),
-            enabled.put,
+            core_policies.put_enabled,
         ),
         *_policies(_POLICIES + "/custom", custom, "policy", "policies"),
         *_policies(f"{BASE}/consentPolicies", consent, "consent policy", "consent policies"),

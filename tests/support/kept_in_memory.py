@@ -1,0 +1,48 @@
+"""A definition that is kept in memory in place of Kafka, as `operations.kept_definition.KeptDefinition` keeps it there."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from processor.definition.model import Definition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class KeptInMemory:
+    """`fail` is what a change ends with that its maker did not refuse; `gate` holds changes back until it is set."""
+
+    def __init__(self, definition: Definition | None = None) -> None:
+        self.definition = definition or Definition()
+        self.unavailable: Exception | None = None
+        self.fail: Exception | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.comes_first: list[Callable[[Definition], Definition]] = []
+        """Others' changes, each of which is accepted before one of the next change's tries."""
+        self.waiting = 0
+
+    def current(self) -> Definition:
+        if self.unavailable is not None:
+            raise self.unavailable
+        return self.definition
+
+    async def change(self, make: Callable[[Definition], Definition], by: str) -> Definition:
+        assert by
+        self.waiting += 1
+        await self.gate.wait()
+        self.waiting -= 1
+        while True:
+            former = self.current()
+            made = make(former)
+            if made is former:
+                return former
+            if self.fail is not None:
+                raise self.fail
+            if not self.comes_first:
+                self.definition = replace(made, version=former.version + 1)
+                return self.definition
+            self.definition = replace(self.comes_first.pop(0)(former), version=former.version + 1)
