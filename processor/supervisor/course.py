@@ -9,6 +9,7 @@ from processor.configuration import Files
 from processor.configuration.change import needs_new_start
 from processor.configuration.key_files import key_file_problems
 from processor.configuration.plan import plan_of
+from processor.definition.files import why_idle
 from processor.errors import ConfigurationError
 from processor.service.messages import Handover
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from processor.definition.model import Definition
     from processor.errors import Problem
     from processor.governance.plan import Plan
-
-NO_FLOW: Final = "no dataflow is defined: nothing is exported until there is one"
-DISABLED: Final = "the dataflow is disabled: nothing is exported until it is enabled"
 
 _NAME: Final = "the definition"
 """What stands for a file's name where there is no text to follow."""
@@ -64,11 +62,9 @@ def next_course(former: Course, definition: Definition, derive: Callable[[Defini
 
     It reads files of keys, and takes long where there is much to compile: call it in a thread.
     """
-    flows = definition.of("flows")
-    if not flows:
-        return Course(notice=NO_FLOW, life=former.life)
-    if flows[0].body.get("state") == "disabled":
-        return Course(notice=DISABLED, life=former.life)
+    idle = why_idle(definition)
+    if idle is not None:
+        return Course(notice=f"nothing is exported: {idle}", life=former.life)
     try:
         files = derive(definition)
         plan = plan_of(files)

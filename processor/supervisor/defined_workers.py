@@ -8,7 +8,7 @@ by the API needs the API.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import structlog
@@ -22,13 +22,10 @@ if TYPE_CHECKING:
 
     from processor.configuration import Files
     from processor.definition.model import Definition
-    from processor.service.messages import Handover
-    from processor.supervisor.workers import Workers
+    from processor.governance.plan import Plan
+    from processor.supervisor.workers import Begin, Workers
 
 log = structlog.get_logger(__name__)
-
-Begin: TypeAlias = "Callable[[Callable[[], Handover]], Workers]"
-"""Makes the workers of one life, which are started with what the callable hands over."""
 
 _AGAIN_S: Final = 15.0
 """What is wrong on this machine alone, as with a file of keys, may be mended there without a change of the definition."""
@@ -63,6 +60,11 @@ class DefinedWorkers:
         self._workers: Workers | None = None
         self._trouble: str | None = None
         """Why there are no workers though there should be."""
+
+    @property
+    def plan(self) -> Plan | None:
+        """What the workers follow, or are to; None where none are to run."""
+        return self._course.plan
 
     @property
     def pids(self) -> dict[int, int]:

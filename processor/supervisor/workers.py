@@ -15,7 +15,7 @@ import socket
 import sys
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import structlog
 
@@ -246,6 +246,10 @@ class Workers:
         for process in self._processes.values():
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(number)
+
+
+Begin: TypeAlias = "Callable[[Callable[[], Handover]], Workers]"
+"""Makes the workers of one life of theirs, which are started with what the callable hands over."""
 
 
 def worker_environ(environ: Mapping[str, str], settings: Settings, index: int) -> dict[str, str]:

@@ -14,7 +14,6 @@ import pytest
 from processor.configuration import Files
 from processor.definition.model import Definition, Resource
 from processor.errors import ConfigurationError, DefinitionUnavailable, Problem
-from processor.supervisor.course import DISABLED, NO_FLOW
 from processor.supervisor.defined_workers import DefinedWorkers
 from processor.supervisor.workers import RestartPolicy, Workers
 
@@ -25,6 +24,11 @@ if TYPE_CHECKING:
     from tests.supervisor.conftest import StandIn
 
 pytestmark = pytest.mark.timeout(30)
+
+NO_FLOW = "nothing is exported: there is no dataflow"
+DISABLED = "nothing is exported: the dataflow f is disabled"
+SELECTOR = {"type": "PLATFORM_SEGMENT", "value": {"id": "one"}}
+MAPPED: dict[str, Any] = {"transformations": [{"params": {"segmentSelectors": {"selectors": [SELECTOR]}}}]}
 
 QUICK = RestartPolicy(
     base_s=0.01, max_s=0.02, steady_after_s=60, max_deaths=3, answer_s=0.05, first_answer_s=0.05
@@ -41,7 +45,7 @@ class Defined:
     def define(self, **flow: Any) -> None:
         """A new version: with a flow of these members, or without one."""
         version = 0 if self.newest is None else self.newest.version + 1
-        made = Resource("flows", "f", flow, f"e{version}", 0, 0, "", "")
+        made = Resource("flows", "f", {**MAPPED, **flow}, f"e{version}", 0, 0, "", "")
         self.newest = replace(Definition(version), resources={("flows", "f"): made} if flow else {})
         news, self._news = self._news, asyncio.Event()
         news.set()
