@@ -22,6 +22,11 @@ log = structlog.get_logger(__name__)
 _REPORTED_MAX: Final = 5
 
 
+def told(failures: Sequence[BaseException]) -> list[str]:
+    """What a process ends with, in the words that are reported, as many as there are room for."""
+    return list(dict.fromkeys(str(each) for each in failures))[:_REPORTED_MAX]
+
+
 def report_failures(failures: Sequence[BaseException]) -> int:
     """Report what a process ends with, and return its exit code: every problem of a configuration by itself, and other failures.
 

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from processor.configuration import read_files
 from processor.configuration.plan import plan_of
-from processor.errors import ConfigurationError
-from processor.settings import load_file_settings
+from processor.errors import ConfigurationError, Problem
+from processor.settings import is_defined_in_kafka, load_file_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from processor.configuration import Files
-    from processor.errors import Problem
     from processor.governance.plan import Plan
+
+_IN_KAFKA: Final = Problem(
+    "environment",
+    None,
+    "PROCESSOR_CONFIGURATION",
+    "what is exported is defined in Kafka, where this command does not look",
+    "Write it to files by `processor configuration to-files`, and name them with --destination and --governance; "
+    "`processor configuration show` says what is defined",
+)
 
 DestinationOption = Annotated[
     Path | None,
@@ -37,9 +45,11 @@ def files_of(destination: Path | None, governance: Path | None) -> Files:
     """Read the files that the options name, or else the environment; nothing is checked yet.
 
     Raises:
-        ConfigurationError: the environment does not name a destination file as it should.
+        ConfigurationError: the environment does not name a destination file as it should, or says that there is none.
 
     """
+    if destination is None and is_defined_in_kafka():
+        raise ConfigurationError([_IN_KAFKA])
     named = load_file_settings()
     return read_files(destination or named.destination_file, governance or named.governance_file)
 

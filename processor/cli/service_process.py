@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import signal
 import sys
 from dataclasses import replace
@@ -14,7 +13,9 @@ import structlog
 import uvloop
 
 from processor.cli.console import errors
-from processor.cli.failures import report_failures, report_refused
+from processor.cli.defined_process import run_defined
+from processor.cli.failures import report_failures, report_refused, told
+from processor.cli.worker_processes import workers_of
 from processor.configuration.key_files import key_file_problems
 from processor.configuration.plan import plan_of
 from processor.errors import ConfigurationError, ProcessorError, leaves
@@ -23,11 +24,10 @@ from processor.service.parent import Parent
 from processor.service.reload import Changes
 from processor.service.run import run_service
 from processor.service.signals import stop_on_signals
-from processor.settings import load_settings
+from processor.settings import is_defined_in_kafka, load_settings
 from processor.supervisor.allowed_cpus import allowed_cpus
 from processor.supervisor.last_valid_files import LastValid
 from processor.supervisor.member_name import take_name
-from processor.supervisor.workers import Command, RestartPolicy, Workers, worker_environ
 from processor.telemetry.logs import configure_logs
 from processor.telemetry.restore_bar import show_restoration
 from processor.telemetry.status import Status
@@ -36,7 +36,7 @@ from processor.web.server import serve
 from processor.web.tls import certificate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
 
     from processor.configuration import Files
     from processor.errors import Problem
@@ -46,16 +46,18 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-LEAVE_S: Final = 15.0
-"""What a worker may take beyond its drain: the last commit, and leaving the group."""
-
 _SWITCH_INTERVAL_S: Final = 0.0005
 _COLLECT_AFTER: Final = 20_000
 """How many more objects than went have come when the garbage collector looks at the young ones."""
 
 
 def run_all(read: Callable[[], Files], workers: int | None) -> int:
-    """Run `workers` workers, by default as many as the settings say, and return the exit code; `read` reads the two files."""
+    """Run `workers` workers, by default as many as the settings say, and return the exit code; `read` reads the two files.
+
+    Where the definition is kept in Kafka, the files are not looked at.
+    """
+    if is_defined_in_kafka():
+        return run_defined(workers)
     problems: list[Problem] = []
     try:
         files = read()
@@ -108,6 +110,7 @@ def run_worker(number: int, *, restarted: bool, gives_id_back: bool = False) -> 
         plan = plan_of(handover.files)
     except ConfigurationError as error:
         code = report_failures([error])
+        parent.tell_why(told([error]))
         # What was fine before, as a file with a password, may be so again.
         return 1 if restarted else code
     configure_logs(settings.service)
@@ -119,11 +122,13 @@ def run_worker(number: int, *, restarted: bool, gives_id_back: bool = False) -> 
         changes = Changes(handover.problems)
         await run_service(settings, plan, stop, restarted=restarted, parent=parent, changes=changes)
 
-    return _exit_code_of(serve_one())
+    return _exit_code_of(serve_one(), parent.tell_why)
 
 
-def _exit_code_of(service: Coroutine[object, object, None]) -> int:
-    """Run a worker to its end, and report what it fails with."""
+def _exit_code_of(
+    service: Coroutine[object, object, None], tell: Callable[[Sequence[str]], None] | None = None
+) -> int:
+    """Run a worker to its end, and report what it fails with, to whom it is to `tell` as well."""
     _tune_interpreter()
     try:
         uvloop.run(service)
@@ -132,10 +137,13 @@ def _exit_code_of(service: Coroutine[object, object, None]) -> int:
         if not all(isinstance(leaf, ProcessorError) for leaf in failures):
             # What is not ours is a bug, and its trace is what a report of it needs.
             log.critical("ended by a fault of the processor: please report it", exc_info=True)
-            return 1
-    else:
-        return 0
-    return report_failures(failures)
+            reasons, code = ["a fault of the processor: its log has the trace"], 1
+        else:
+            reasons, code = told(failures), report_failures(failures)
+        if tell is not None:
+            tell(reasons)
+        return code
+    return 0
 
 
 def _tune_interpreter() -> None:
@@ -148,16 +156,11 @@ def _tune_interpreter() -> None:
 
 
 def _run_parent(count: int, settings: Settings, files: LastValid, plan: Plan, name: MemberName | None) -> int:
-    arguments = ["run", *(["--gives-id-back"] if settings.gives_id_back else [])]
-    held = () if name is None or name.lock is None else (name.lock,)
-    commands = [Command(arguments, worker_environ(os.environ, settings, index)) for index in range(count)]
-    service = settings.service
-    stop_timeout_s = service.shutdown_timeout_ms / 1000 + LEAVE_S
-    policy = RestartPolicy(silence_s=service.stall_timeout_ms / 1000)
+    begin, service = workers_of(count, settings, name), settings.service
 
     async def supervise() -> int:
         stop = asyncio.Event()
-        parent = Workers(commands, files.handover, stop_timeout_s, policy, held)
+        parent = begin(files.handover)
         stop_on_signals(stop, parent.kill)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: parent.hand_out(files.changed()))
         labels = target_labels(settings, plan.destination)

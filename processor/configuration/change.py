@@ -26,6 +26,11 @@ def plan_after(former: Plan, files: Files) -> tuple[Plan | None, list[str]]:
     return (None, [str(problem) for problem in problems]) if problems else (plan, [])
 
 
+def needs_new_start(former: Plan, new: Plan) -> bool:
+    """Whether something differs that may not change while the service runs; workers that are started anew follow it."""
+    return bool(_fixed(former.destination, new.destination))
+
+
 def _fixed(former: Destination, new: Destination) -> list[Problem]:
     """What may not change while the service runs: all of where records go; who sends them may."""
     was, now = former.connection, new.connection

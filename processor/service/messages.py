@@ -47,14 +47,21 @@ class Answer(msgspec.Struct, frozen=True, tag=True):
     observation: Observation
 
 
+class Ending(msgspec.Struct, frozen=True, tag=True):
+    """The worker ends, for these reasons, as its log has them; nothing comes behind it."""
+
+    reasons: list[str]
+
+
 ToWorker: TypeAlias = Handover | ChangedFiles | Question
-Message: TypeAlias = ToWorker | Answer
+FromWorker: TypeAlias = Answer | Ending
+Message: TypeAlias = ToWorker | FromWorker
 
 _encode = msgspec.json.Encoder().encode
 _to_worker: Final[msgspec.json.Decoder[ToWorker]] = msgspec.json.Decoder(ToWorker)
-_answers: Final = msgspec.json.Decoder(Answer)
+_from_worker: Final[msgspec.json.Decoder[FromWorker]] = msgspec.json.Decoder(FromWorker)
 decode_to_worker: Final = _to_worker.decode
-decode_answer: Final = _answers.decode
+decode_from_worker: Final = _from_worker.decode
 
 
 def frame(message: Message) -> bytes:

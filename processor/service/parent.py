@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from processor.service.messages import (
     Answer,
+    Ending,
     FrameReader,
     Handover,
     Question,
@@ -21,12 +23,13 @@ from processor.service.messages import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from processor.configuration import Files
     from processor.telemetry.report import Observation
 
 _STDIN: Final = 0
+_TELL_S: Final = 1.0
 
 
 class Parent:
@@ -35,6 +38,8 @@ class Parent:
     def __init__(self, worker: int, line: socket.socket) -> None:
         self.worker = worker
         self._line = line
+        self._kept_open = line.dup()
+        """For the last words: by then the line is closed."""
 
     @classmethod
     def on_stdin(cls, worker: int) -> Parent:
@@ -70,3 +75,13 @@ class Parent:
             return
         finally:
             writer.close()
+
+    def tell_why(self, reasons: Sequence[str]) -> None:
+        """Tell the parent why the worker ends; where that does not succeed, the log alone has it."""
+        self._kept_open.settimeout(_TELL_S)
+        with suppress(OSError):
+            self._kept_open.sendall(frame(Ending(list(reasons))))
+
+    def close(self) -> None:
+        """Close what is kept open for the last words."""
+        self._kept_open.close()

@@ -3,7 +3,13 @@
 from processor.settings.api import ApiSettings
 from processor.settings.backfill import BackfillSettings
 from processor.settings.deployment import GROUPS, SECRETS, Settings
-from processor.settings.environment import Found, find_settings, load_file_settings, load_settings
+from processor.settings.environment import (
+    Found,
+    find_settings,
+    is_defined_in_kafka,
+    load_file_settings,
+    load_settings,
+)
 from processor.settings.files import FileSettings
 from processor.settings.group import PREFIX, Group, variables
 from processor.settings.kafka import KafkaSettings
@@ -26,6 +32,7 @@ __all__ = [
     "Settings",
     "StateSettings",
     "find_settings",
+    "is_defined_in_kafka",
     "load_file_settings",
     "load_settings",
     "variables",

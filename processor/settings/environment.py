@@ -98,6 +98,14 @@ def load_file_settings(environ: Mapping[str, str] | None = None) -> FileSettings
     return loaded
 
 
+def is_defined_in_kafka(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether the definition is kept in Kafka, as far as can be known: what is wrong is told where all settings are read."""
+    problems: list[Problem] = []
+    values = _readable(os.environ if environ is None else environ, problems, variables(ApiSettings))
+    loaded = _load(ApiSettings, values, problems, [])
+    return loaded is not None and loaded.is_in_kafka
+
+
 def _load(
     group: type[_AnyGroup], environ: Mapping[str, str], wrong: list[Problem], unset: list[Problem]
 ) -> _AnyGroup | None:

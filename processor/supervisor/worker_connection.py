@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
-from processor.service.messages import ChangedFiles, FrameReader, Question, decode_answer, frame
+import msgspec
+
+from processor.service.messages import (
+    ChangedFiles,
+    Ending,
+    FrameReader,
+    Question,
+    decode_from_worker,
+    frame,
+)
 
 if TYPE_CHECKING:
     import socket
@@ -13,6 +23,9 @@ if TYPE_CHECKING:
     from processor.configuration import Files
     from processor.service.messages import Handover
     from processor.telemetry.report import Observation
+
+
+_LAST_WORDS_S: Final = 1.0
 
 
 class WorkerConnection:
@@ -23,6 +36,7 @@ class WorkerConnection:
         self._writer = writer
         self._has_answered = False
         self._asked = 0
+        self._last_words: list[str] = []
         self._one_at_a_time = asyncio.Lock()
 
     @classmethod
@@ -58,10 +72,23 @@ class WorkerConnection:
             self._writer.write(frame(Question(number)))
             await self._writer.drain()
             while True:
-                answer = decode_answer(await self._frames.read())
-                if answer.number == number:
+                answer = decode_from_worker(await self._frames.read())
+                if isinstance(answer, Ending):
+                    self._last_words = answer.reasons
+                elif answer.number == number:
                     self._has_answered = True
                     return answer.observation
+
+    async def last_words(self) -> list[str]:
+        """Why the worker has ended, once it has, as it said itself; nothing where it could not."""
+        # A frame that was begun may never end.
+        with suppress(TimeoutError, ConnectionError, msgspec.MsgspecError):
+            async with asyncio.timeout(_LAST_WORDS_S), self._one_at_a_time:
+                while not self._last_words:
+                    message = decode_from_worker(await self._frames.read())
+                    if isinstance(message, Ending):
+                        self._last_words = message.reasons
+        return self._last_words
 
     def close(self) -> None:
         """Close this end; a worker that is there drains and ends."""

@@ -15,7 +15,7 @@ import socket
 import sys
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import structlog
 
@@ -90,6 +90,8 @@ class Workers:
         self._restarts: Counter[int] = Counter()
         self._ending = asyncio.Event()
         self._exit_code = 0
+        self._last_words: dict[int, list[str]] = {}
+        self._why_given_up: str | None = None
 
     async def run(self, stop: asyncio.Event) -> int:
         """Run until `stop` is set, or all must end; return the exit code: 0, 1, or 78."""
@@ -109,6 +111,11 @@ class Workers:
     def pids(self) -> dict[int, int]:
         """The process id of each worker that runs now."""
         return {index: process.pid for index, process in self._processes.items()}
+
+    @property
+    def why_given_up(self) -> str | None:
+        """Why all workers were ended though none was to stop, in the words of the one that cannot work; None where they were not."""
+        return self._why_given_up
 
     async def ask(self) -> Fleet:
         """Return the observations of all workers, as of now; one that does not answer within 2 s is passed over."""
@@ -207,7 +214,9 @@ class Workers:
             self._processes[index] = process
             if self._ending.is_set():  # all were asked to end while this one was being started
                 process.terminate()
-            return await process.wait()
+            code = await process.wait()
+            self._last_words[index] = await line.last_words() if code else []
+            return code
         finally:
             self._processes.pop(index, None)
             del self._lines[index]
@@ -215,6 +224,7 @@ class Workers:
 
     def _give_up(self, code: int, reason: str, index: int) -> None:
         log.error("giving up", reason=reason, worker=index)
+        self._why_given_up = "; ".join([f"{reason}, number {index}", *self._last_words.get(index, ())])
         self._exit_code = code
         self._ending.set()
 
@@ -236,6 +246,10 @@ class Workers:
         for process in self._processes.values():
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(number)
+
+
+Begin: TypeAlias = "Callable[[Callable[[], Handover]], Workers]"
+"""Makes the workers of one life of theirs, which are started with what the callable hands over."""
 
 
 def worker_environ(environ: Mapping[str, str], settings: Settings, index: int) -> dict[str, str]:

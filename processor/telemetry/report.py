@@ -148,12 +148,15 @@ class Observation(msgspec.Struct, frozen=True, rename="camel"):
 class Fleet(msgspec.Struct, frozen=True, rename="camel"):
     """All workers of a process: the observations of those that answered, and why the others did not.
 
-    `restarts` says how often each was started again; it is empty where there is no parent to do that.
+    `restarts` says how often each was started again; it is empty where there is no parent to do that. `conditions` are
+    what keeps the process itself from being ready, and `notice` what an operator should know of it, as with a dead-letter limit.
     """
 
     observations: list[Observation]
     silent: dict[int, str] = {}
     restarts: dict[int, int] = {}
+    conditions: dict[str, str] = {}
+    notice: str | None = None
 
 
 class Lag(NamedTuple):

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from processor.settings import Settings
 
 
-def target_labels(settings: Settings, destination: Destination) -> dict[str, str]:
-    """Return the group, the topic, and the stream by its name; none of them changes while the service runs."""
-    values = settings.kafka.group, settings.kafka.topic, destination.stream.rpartition("/")[2]
+def target_labels(settings: Settings, destination: Destination | None) -> dict[str, str]:
+    """Return the group, the topic, and the stream by its name, which is empty as long as no destination is defined."""
+    stream = "" if destination is None else destination.stream.rpartition("/")[2]
+    values = settings.kafka.group, settings.kafka.topic, stream
     return dict(zip(TARGET_LABELS, values, strict=True))

@@ -30,7 +30,10 @@ def liveness(fleet: Fleet) -> dict[str, str]:
 
 def reasons(fleet: Fleet) -> dict[str, str]:
     """Return what keeps the process from being ready, by condition; with several workers each names its worker."""
-    found = {f"worker {number}": why for number, why in sorted(fleet.silent.items())}
+    found = {
+        **fleet.conditions,
+        **{f"worker {number}": why for number, why in sorted(fleet.silent.items())},
+    }
     is_alone = len(fleet.observations) + len(fleet.silent) == 1
     for each in fleet.observations:
         for what, why in each.report.conditions.items():
@@ -60,6 +63,7 @@ def status_json(fleet: Fleet) -> bytes:
         "ready": not why,
         "reasons": why,
         "live": not liveness(fleet),
+        "notice": fleet.notice,
         "silent": {str(number): text for number, text in fleet.silent.items()},
         "restarts": {str(number): count for number, count in fleet.restarts.items()},
         "lag": {

@@ -391,9 +391,15 @@ function showReasons({ reasons }) {
   keep(at("reasons"), lines, (line) => made(line.tag), (element, line) => say(element, line.text));
 }
 
+function showNotice({ notice }) {
+  at("notice-section").hidden = !notice;
+  say(at("notice"), notice || "");
+}
+
 function show(status) {
   last = status;
   const { workers } = status;
+  showNotice(status);
   showReasons(status);
   showLag(status);
   showLimit(workers);
@@ -402,6 +408,8 @@ function show(status) {
   showPartitions(workers);
   showShards(workers);
   showErrors(workers);
+  // Where no worker is to run, what earlier ones had is no news; where none answers yet, it may be all that is known.
+  document.body.classList.toggle("idle", Boolean(status.notice) && !workers.length);
   if (workers.length) {
     const { destination, topic, group, version } = workers[0];
     say(at("title"), destination.name);

@@ -13,7 +13,7 @@ import pytest
 from compose_spec import PyCompose
 
 import processor
-from processor.cli.service_process import LEAVE_S
+from processor.cli.worker_processes import LEAVE_S
 from processor.configuration import load_configuration
 from processor.demo import producer
 from processor.demo.workload import DESTINATION, GOVERNANCE

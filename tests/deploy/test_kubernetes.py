@@ -9,7 +9,7 @@ import kubernetes_validate
 import pytest
 
 import processor
-from processor.cli.service_process import LEAVE_S
+from processor.cli.worker_processes import LEAVE_S
 from processor.configuration import parse_configuration
 from processor.governance.plan import compile_plan
 from processor.operations.sizing import Load, load_constants, size

@@ -17,7 +17,7 @@ from processor.service.messages import (
     FrameReader,
     Handover,
     Question,
-    decode_answer,
+    decode_from_worker,
     decode_to_worker,
     frame,
     receive_frame,
@@ -58,7 +58,7 @@ def test_what_goes_to_a_worker_arrives_as_it_was_and_says_which_message_it_is(me
 
 
 def test_an_answer_arrives_as_it_was() -> None:
-    assert decode_answer(frame(ANSWER)[4:]) == ANSWER
+    assert decode_from_worker(frame(ANSWER)[4:]) == ANSWER
 
 
 @pytest.mark.parametrize("size", [1, 3, 4, 5, 7, 1000, 1_000_000])

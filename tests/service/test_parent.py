@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,11 +13,13 @@ from processor.configuration import Files
 from processor.service.messages import (
     Answer,
     ChangedFiles,
+    Ending,
     FrameReader,
     Handover,
     Question,
-    decode_answer,
+    decode_from_worker,
     frame,
+    receive_frame,
 )
 from processor.service.parent import Parent
 from processor.telemetry.report import Observation
@@ -32,8 +35,25 @@ OBSERVATION = Observation(report(), {})
 @pytest.fixture
 def parents_end() -> Iterator[tuple[socket.socket, Parent]]:
     ours, theirs = socket.socketpair()
-    with ours, theirs:
-        yield ours, Parent(3, theirs)
+    with ours, theirs, closing(Parent(3, theirs)) as parent:
+        yield ours, parent
+
+
+def test_the_parent_is_told_why_a_worker_ends_though_the_line_is_closed_by_then(
+    parents_end: tuple[socket.socket, Parent],
+) -> None:
+    line, parent = parents_end
+    parent._line.close()
+    parent.tell_why(["state and stream do not agree"])
+    assert decode_from_worker(receive_frame(line)) == Ending(["state and stream do not agree"])
+
+
+def test_a_worker_that_outlives_its_parent_tells_nobody_and_ends_all_the_same(
+    parents_end: tuple[socket.socket, Parent],
+) -> None:
+    line, parent = parents_end
+    line.close()
+    parent.tell_why(["the disk is full"])
 
 
 def test_a_worker_begins_with_what_is_handed_over(parents_end: tuple[socket.socket, Parent]) -> None:
@@ -66,8 +86,8 @@ async def test_questions_are_answered_and_files_taken_in_the_order_in_which_they
     reader, writer = await asyncio.open_connection(sock=line)
     frames = FrameReader(reader)
     writer.write(frame(Question(1)) + frame(ChangedFiles(changed)) + frame(Question(2)))
-    assert decode_answer(await frames.read()) == Answer(1, OBSERVATION)
-    assert decode_answer(await frames.read()) == Answer(2, OBSERVATION)
+    assert decode_from_worker(await frames.read()) == Answer(1, OBSERVATION)
+    assert decode_from_worker(await frames.read()) == Answer(2, OBSERVATION)
     assert taken == [changed]
     writer.close()
     await answering

@@ -13,6 +13,7 @@ from processor.configuration import Files
 from processor.service.messages import (
     Answer,
     ChangedFiles,
+    Ending,
     FrameReader,
     Handover,
     Question,
@@ -123,3 +124,30 @@ async def test_a_worker_that_ends_in_the_middle_of_its_answer_has_ended(cut: int
         with pytest.raises(ConnectionError):
             await asking
         assert not line.has_answered
+
+
+async def test_a_worker_s_last_words_are_heard_after_its_end_behind_answers_that_nobody_took() -> None:
+    async with connected() as (line, worker):
+        worker.answer(7)
+        worker.send(frame(Ending(["state and stream do not agree"])))
+        worker.end()
+        assert await line.last_words() == ["state and stream do not agree"]
+
+
+async def test_last_words_that_come_in_place_of_an_answer_are_kept() -> None:
+    async with connected() as (line, worker):
+        asking = asyncio.create_task(line.ask())
+        assert await worker.received() == Question(1)
+        worker.send(frame(Ending(["the disk is full"])))
+        worker.end()
+        with pytest.raises(ConnectionError):
+            await asking
+        assert await line.last_words() == ["the disk is full"]
+
+
+@pytest.mark.parametrize("sent", [b"", frame(Ending(["cut off"]))[:9], b"\x00\x00\x00\x02{]"])
+async def test_a_worker_that_was_killed_has_said_nothing(sent: bytes) -> None:
+    async with connected() as (line, worker):
+        worker.send(sent)
+        worker.end()
+        assert await line.last_words() == []

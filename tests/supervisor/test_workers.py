@@ -8,6 +8,7 @@ import signal
 import sys
 from pathlib import Path
 from socket import gethostname
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,7 +17,10 @@ from processor.configuration import Files
 from processor.service.messages import Handover
 from processor.settings import load_settings
 from processor.supervisor.allowed_cpus import allowed_cpus
-from processor.supervisor.workers import Command, RestartPolicy, Workers, worker_environ
+from processor.supervisor.workers import RestartPolicy, Workers, worker_environ
+
+if TYPE_CHECKING:
+    from tests.supervisor.conftest import StandIn
 
 HANDOVER = Handover(Files(("", "destination.yaml"), None, []), [])
 
@@ -28,88 +32,48 @@ def nothing_new() -> Handover:
 QUICK = RestartPolicy(base_s=0.01, max_s=0.02, steady_after_s=60, max_deaths=3)
 
 
-@pytest.fixture
-def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A package named `processor` in place of ours: what a worker does is its first argument's to say."""
-    package = tmp_path / "processor"
-    package.mkdir()
-    (package / "__init__.py").touch()
-    (package / "__main__.py").write_text(
-        "import os, signal, sys, pathlib\n"
-        "home = pathlib.Path(os.environ['HOME_OF_TEST'])\n"
-        "if sys.argv[1] == 'stubborn': signal.signal(signal.SIGTERM, signal.SIG_IGN)  # before the test knows that it lives\n"
-        "with (home / 'lives').open('a') as lives: lives.write(' '.join(sys.argv[1:]) + '\\n')\n"
-        "what = sys.argv[1]\n"
-        "if what.isdigit(): sys.exit(int(what))\n"
-        "if what == 'silent': sys.stdin.buffer.read()  # every question is read, none is answered\n"
-        "if what == 'with-parent': sys.stdin.buffer.read(); (home / 'ended').touch(); sys.exit(0)\n"
-        "signal.sigwait([signal.SIGTERM]) if what == 'obedient' else signal.pause()\n"
-    )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    return tmp_path
-
-
-def command(home: Path, what: str) -> Command:
-    return Command([what], {**os.environ, "HOME_OF_TEST": str(home), "PYTHONPATH": str(home)})
-
-
-def lives(home: Path) -> list[str]:
-    path = home / "lives"
-    return path.read_text().splitlines() if path.exists() else []
-
-
-async def until_lives(home: Path, count: int) -> None:
-    while len(lives(home)) < count:
-        await asyncio.sleep(0.01)
-
-
-@pytest.fixture(autouse=True)
-def in_place(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(stand_in)
-
-
-async def test_workers_end_once_the_parent_is_to_stop(stand_in: Path) -> None:
+async def test_workers_end_once_the_parent_is_to_stop(stand_in: StandIn) -> None:
     stop = asyncio.Event()
-    parent = Workers([command(stand_in, "obedient")] * 2, nothing_new, 20)
+    parent = Workers([stand_in.command("obedient")] * 2, nothing_new, 20)
     running = asyncio.create_task(parent.run(stop))
-    await until_lives(stand_in, 2)
-    assert sorted(lives(stand_in)) == ["obedient --worker 0", "obedient --worker 1"]
+    await stand_in.until_lives(2)
+    assert sorted(stand_in.lives) == ["obedient --worker 0", "obedient --worker 1"]
     stop.set()
     assert await running == 0
 
 
-async def test_a_worker_that_is_killed_is_started_again_and_knows_it(stand_in: Path) -> None:
+async def test_a_worker_that_is_killed_is_started_again_and_knows_it(stand_in: StandIn) -> None:
     stop = asyncio.Event()
-    parent = Workers([command(stand_in, "obedient")], nothing_new, 20, QUICK)
+    parent = Workers([stand_in.command("obedient")], nothing_new, 20, QUICK)
     running = asyncio.create_task(parent.run(stop))
-    await until_lives(stand_in, 1)
+    await stand_in.until_lives(1)
     os.kill(parent.pids[0], signal.SIGKILL)
-    await until_lives(stand_in, 2)
-    assert lives(stand_in)[1] == "obedient --worker 0 --restarted"
+    await stand_in.until_lives(2)
+    assert stand_in.lives[1] == "obedient --worker 0 --restarted"
     stop.set()
     assert await running == 0
 
 
 async def test_a_worker_that_had_worked_is_started_again_at_once_for_its_partitions_wait(
-    stand_in: Path,
+    stand_in: StandIn,
 ) -> None:
     stop, policy = asyncio.Event(), RestartPolicy(base_s=3600, steady_after_s=0)
-    parent = Workers([command(stand_in, "obedient")], nothing_new, 20, policy)
+    parent = Workers([stand_in.command("obedient")], nothing_new, 20, policy)
     running = asyncio.create_task(parent.run(stop))
     for lived in range(1, 4):
-        await until_lives(stand_in, lived)
+        await stand_in.until_lives(lived)
         os.kill(parent.pids[0], signal.SIGKILL)
-    await until_lives(stand_in, 4)
+    await stand_in.until_lives(4)
     stop.set()
     assert await running == 0
 
 
-async def test_workers_hold_open_what_they_are_given_and_nothing_else(stand_in: Path) -> None:
+async def test_workers_hold_open_what_they_are_given_and_nothing_else(stand_in: StandIn) -> None:
     stop = asyncio.Event()
-    held, other = os.open(stand_in, os.O_RDONLY), os.open(stand_in, os.O_RDONLY)
-    parent = Workers([command(stand_in, "obedient")], nothing_new, 20, held=[held])
+    held, other = os.open(stand_in.home, os.O_RDONLY), os.open(stand_in.home, os.O_RDONLY)
+    parent = Workers([stand_in.command("obedient")], nothing_new, 20, held=[held])
     running = asyncio.create_task(parent.run(stop))
-    await until_lives(stand_in, 1)
+    await stand_in.until_lives(1)
     of_worker = {int(path.name) for path in Path(f"/proc/{parent.pids[0]}/fd").iterdir()}
     assert held in of_worker
     assert other not in of_worker
@@ -119,35 +83,36 @@ async def test_workers_hold_open_what_they_are_given_and_nothing_else(stand_in: 
     os.close(other)
 
 
-async def test_a_worker_that_dies_again_and_again_ends_all(stand_in: Path) -> None:
-    parent = Workers([command(stand_in, "obedient"), command(stand_in, "3")], nothing_new, 20, QUICK)
+async def test_a_worker_that_dies_again_and_again_ends_all(stand_in: StandIn) -> None:
+    parent = Workers([stand_in.command("obedient"), stand_in.command("3")], nothing_new, 20, QUICK)
     assert await parent.run(asyncio.Event()) == 1
-    assert len([life for life in lives(stand_in) if life.startswith("3")]) == 3
+    assert len([life for life in stand_in.lives if life.startswith("3")]) == 3
     assert parent.pids == {}
 
 
-async def test_a_configuration_that_is_refused_is_not_tried_again(stand_in: Path) -> None:
-    parent = Workers([command(stand_in, "obedient"), command(stand_in, "78")], nothing_new, 20, QUICK)
+async def test_a_configuration_that_is_refused_is_not_tried_again(stand_in: StandIn) -> None:
+    parent = Workers([stand_in.command("obedient"), stand_in.command("78")], nothing_new, 20, QUICK)
     assert await parent.run(asyncio.Event()) == 78
-    assert len([life for life in lives(stand_in) if life.startswith("78")]) == 1
+    assert parent.why_given_up == "a worker cannot work with this configuration, number 1"
+    assert len([life for life in stand_in.lives if life.startswith("78")]) == 1
 
 
-async def test_a_worker_that_does_not_end_is_killed(stand_in: Path) -> None:
+async def test_a_worker_that_does_not_end_is_killed(stand_in: StandIn) -> None:
     stop = asyncio.Event()
-    parent = Workers([command(stand_in, "stubborn")], nothing_new, 0.2, QUICK)
+    parent = Workers([stand_in.command("stubborn")], nothing_new, 0.2, QUICK)
     running = asyncio.create_task(parent.run(stop))
-    await until_lives(stand_in, 1)
+    await stand_in.until_lives(1)
     stop.set()
     assert await running == 1
 
 
-async def test_a_worker_that_answers_nothing_is_killed_and_started_anew(stand_in: Path) -> None:
+async def test_a_worker_that_answers_nothing_is_killed_and_started_anew(stand_in: StandIn) -> None:
     policy = RestartPolicy(base_s=0.01, max_s=0.02, answer_s=0.1, first_answer_s=0.1, silence_s=1.0)
-    stop, parent = asyncio.Event(), Workers([command(stand_in, "silent")], nothing_new, 20, policy)
+    stop, parent = asyncio.Event(), Workers([stand_in.command("silent")], nothing_new, 20, policy)
     running = asyncio.create_task(parent.run(stop))
-    await until_lives(stand_in, 1)
+    await stand_in.until_lives(1)
     first = parent.pids[0]
-    await until_lives(stand_in, 2)
+    await stand_in.until_lives(2)
     assert not running.done()
     fleet = await parent.ask()
     assert fleet.restarts == {0: 1}
@@ -158,7 +123,7 @@ async def test_a_worker_that_answers_nothing_is_killed_and_started_anew(stand_in
     await running
 
 
-async def test_workers_end_with_a_parent_that_is_killed(stand_in: Path) -> None:
+async def test_workers_end_with_a_parent_that_is_killed(stand_in: StandIn) -> None:
     program = (
         "import asyncio, os, sys\nsys.path.insert(0, sys.argv[2])\n"
         "from processor.configuration import Files\nfrom processor.service.messages import Handover\n"
@@ -170,12 +135,12 @@ async def test_workers_end_with_a_parent_that_is_killed(stand_in: Path) -> None:
     root = str(Path(processor.__file__).parents[1])
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     parent = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", "-c", program, str(stand_in), root, env=environ
+        sys.executable, "-P", "-c", program, str(stand_in.home), root, env=environ
     )
-    await until_lives(stand_in, 1)
+    await stand_in.until_lives(1)
     parent.kill()
     await parent.wait()
-    while not (stand_in / "ended").exists():
+    while not (stand_in.home / "ended").exists():
         await asyncio.sleep(0.01)
 
 

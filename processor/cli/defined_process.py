@@ -1,0 +1,99 @@
+"""The process of `processor run` where the definition is kept in Kafka: the parent of its workers, with the API beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING
+
+from processor.api.flow_service.table import flow_service_routes
+from processor.api.http import PREFIX, application
+from processor.api.policy_service.routes import policy_service
+from processor.api.tokens import Tokens
+from processor.cli.failures import report_failures, report_refused
+from processor.cli.worker_processes import workers_of
+from processor.definition.files import files_of
+from processor.errors import ConfigurationError
+from processor.kafka.client import client_options
+from processor.operations.kept_definition import KeptDefinition
+from processor.operations.sealing_key_file import SealingKeyFile
+from processor.service.signals import stop_on_signals
+from processor.settings import load_settings
+from processor.supervisor.allowed_cpus import allowed_cpus
+from processor.supervisor.defined_workers import DefinedWorkers
+from processor.supervisor.member_name import take_name
+from processor.telemetry.logs import configure_logs
+from processor.telemetry.target_labels import target_labels
+from processor.web.server import serve
+from processor.web.tls import certificate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from aiohttp import web
+
+    from processor.configuration import Files
+    from processor.definition.model import Definition
+    from processor.settings import Settings
+    from processor.supervisor.workers import Begin
+
+
+def run_defined(workers: int | None) -> int:
+    """Run `workers` workers, by default as many as the settings say, while there is a dataflow; return the exit code."""
+    try:
+        settings = load_settings()
+        # Files of certificates, keys and tokens are read before anything is connected.
+        client_options(settings.kafka)
+        certificate(settings.service)
+        tokens = Tokens(settings.api) if settings.api.has_api else None
+        sealing = SealingKeyFile(settings.api.api_secret_key_file)
+        sealing.sealing()
+    except ConfigurationError as error:
+        return report_refused(error.problems)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    configure_logs(settings.service)
+    name = take_name(settings)
+    settings = settings.named(None if name is None else name.name)
+    # A worker waits for what refuses it, and tells: by the API it is mended while it waits.
+    begin = workers_of(workers or settings.service.workers or allowed_cpus(), settings, name, "--restarted")
+    kept = KeptDefinition(settings)
+    mounted = {} if tokens is None else {PREFIX: _api(kept, tokens, sealing)}
+    try:
+        return asyncio.run(_supervise(settings, begin, kept, sealing, mounted))
+    except ConfigurationError as error:
+        return report_failures([error])
+
+
+async def _supervise(
+    settings: Settings,
+    begin: Begin,
+    kept: KeptDefinition,
+    sealing: SealingKeyFile,
+    mounted: Mapping[str, web.Application],
+) -> int:
+    stop, following_ends = asyncio.Event(), asyncio.Event()
+    workers = DefinedWorkers(begin, kept.current, kept.next, _derive(sealing))
+    stop_on_signals(stop, workers.kill)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, workers.look_again)
+
+    def labels() -> dict[str, str]:
+        plan = workers.plan
+        return target_labels(settings, None if plan is None else plan.destination)
+
+    async with serve(settings.service, workers.ask, labels, mounted=mounted), asyncio.TaskGroup() as tasks:
+        tasks.create_task(kept.run(following_ends), name="definition")
+        code = await workers.run(stop)
+        following_ends.set()
+    return code
+
+
+def _derive(sealing: SealingKeyFile) -> Callable[[Definition], Files]:
+    def derive(definition: Definition) -> Files:
+        return files_of(definition, sealing.sealing().unseal)
+
+    return derive
+
+
+def _api(kept: KeptDefinition, tokens: Tokens, sealing: SealingKeyFile) -> web.Application:
+    routes = (*flow_service_routes(sealing.sealing), *policy_service())
+    return application(routes, kept.current, kept.change, tokens)
