@@ -70,7 +70,7 @@ def calls() -> Calls:
         ("/connections", kinesis(sasKey=SECRET), ["/auth/params/sasKey"]),
         (
             "/connections",
-            {**kinesis(), "auth": {"specName": "OAuth2", "params": {}}},
+            {**kinesis(), "auth": {"specName": "OAuth2"}},
             ["/auth/specName"],
         ),
         ("/connections", kinesis(accessKeyId="AKIA", region="eu-west-1"), ["/auth/params"]),
