@@ -28,7 +28,6 @@ BY_CHARACTERS_MAX: Final = 200
 _READ_BYTES_MAX: Final = 64 * 1024 * 1024
 """More than is written: a later release may write more, and all must read the same."""
 _VERSION_DIGITS: Final = 12
-_VERSION_MAX: Final = 10**_VERSION_DIGITS - 1
 _ID: Final = "[0-9a-z]{1,40}"
 _KEY: Final = re.compile(rf"definition-([0-9]{{{_VERSION_DIGITS}}})-({_ID})", re.ASCII)
 

@@ -128,7 +128,7 @@ class Flow(ApiObject):
 
 
 class SegmentValue(ApiObject):
-    """A mapped segment; of its times, those of the mapping in ms and those of the segment are in no published object."""
+    """A mapped segment; times are in ms, but for `createTime` and `updateTime`, which alone a published object has."""
 
     no_counterpart = {
         "description": "a segment has no description here",
@@ -141,8 +141,8 @@ class SegmentValue(ApiObject):
     namespace: str | None = None
     create_time: str | int | None = None
     update_time: str | int | None = None
-    created_at: str | int | None = None
-    updated_at: str | int | None = None
+    created_at: int | None = None
+    updated_at: int | None = None
     mapping_created_at: int | None = None
     mapping_updated_at: int | None = None
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SEGMENT: Final = "PLATFORM_SEGMENT"
 ATTRIBUTE: Final = "JSON_PATH"
 _EXISTS: Final = "EXISTS"
-_MS_FROM: Final = 10**11
+MS_FROM: Final = 10**11
 """As seconds this is in the year 5138, as milliseconds in 1973: a time below it is in seconds."""
 _DIGITS_MAX: Final = 16
 _ADDED_AT = re.compile(r"/transformations/0/params/(segment|profile)Selectors/selectors/-")
@@ -140,13 +140,13 @@ def _segment(value: SegmentValue, source: str, at: str, found: Findings) -> Tree
     times = {
         "createTime": ("mappingCreatedAt", value.create_time),
         "updateTime": ("mappingUpdatedAt", value.update_time),
-        "createdAt": ("createdAt", value.created_at),
-        "updatedAt": ("updatedAt", value.updated_at),
     }
     for theirs, (ours, time) in times.items():
         if time is not None:
             segment[ours] = _ms(time, source, at + pointer(theirs), found)
     in_ms = {
+        "createdAt": value.created_at,
+        "updatedAt": value.updated_at,
         "mappingCreatedAt": value.mapping_created_at,
         "mappingUpdatedAt": value.mapping_updated_at,
     }
@@ -163,7 +163,7 @@ def _ms(time: str | int, source: str, at: str, found: Findings) -> int:
             "Give seconds or milliseconds since the epoch, or remove it",
         )
         return 0
-    return int(text) if int(text) >= _MS_FROM else int(text) * 1000
+    return int(text) if int(text) >= MS_FROM else int(text) * 1000
 
 
 def _check_mapping(attribute: AttributeValue, source: str, place: str, found: Findings) -> None:
@@ -205,7 +205,7 @@ def _selector_times(segment: SegmentForm, source: str, place: str, found: Findin
     ):
         if time is None:
             continue
-        if time // 1000 >= _MS_FROM:
+        if time // 1000 >= MS_FROM:
             found.leave_out(source, f"{place}.{ours}", "it is beyond the times that a selector can have")
             continue
         times[theirs] = str(time // 1000)

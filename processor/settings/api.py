@@ -29,7 +29,7 @@ class ApiSettings(Group):
     )
     api_token: SecretStr | None = Field(
         None,
-        description="Tokens that let their bearers read and change the definition by the API (`Authorization: Bearer`), parted by "
+        description="Tokens that let their bearers read and change the definition by the API (`Authorization: Bearer`), 16 characters or more, parted by "
         "blanks or lines; there is no API without one.",
     )
     api_token_file: Path | None = Field(

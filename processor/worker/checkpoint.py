@@ -14,9 +14,10 @@ from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
+import msgspec
 import structlog
 
-from processor.backfill.note import decode_note
+from processor.backfill.note import decode_note, encode_note
 from processor.errors import KafkaError, StateRefused
 from processor.kafka.changelog import BACKFILL_KEY, CONSUMED_KEY, OWN_KEYS, RESTORED_BY, Deletion
 from processor.profile.state_record import numbered, record_origin
@@ -155,7 +156,7 @@ class Checkpoint:
         again, store = entries, self._state.store
         renumbered: dict[bytes, bytes] = {}
         while True:
-            foreign: set[bytes] = set()
+            foreign = _Foreign(set())
             for span in await self._retried(partial(self._changelog.append, self._partition, again)):
                 if span.first < position:
                     raise StateRefused(
@@ -164,28 +165,50 @@ class Checkpoint:
                         f"topic, and have {RESTORED_BY}"
                     )
                 if span.first != position:
-                    foreign |= await self._retried(partial(self._intruder_profiles, position, span.first))
+                    foreign = foreign.and_(
+                        await self._retried(partial(self._intruder_entries, position, span.first))
+                    )
                 position = span.end
-            if not foreign:
+            if not foreign.keys:
                 if renumbered:
                     # Not up to the new position: the store has no `entries` yet.
                     await store.apply(renumbered, store.position)
                 return position
             # Also those that were appended now: between the batches of one append, and where Kafka does not say where a
             # batch is, an intruder's record may stand behind ours. The store has no `entries` yet.
-            own = await self._own_state(foreign - entries.keys(), entries.get(BACKFILL_KEY))
+            # A note that is being written is this owner's newest; what stands in a gap may be that very one, appended twice.
+            is_behind_a_newer_note = BACKFILL_KEY not in entries and self._outnumber(foreign.note_number)
+            own = await self._own_state(foreign.keys - entries.keys(), entries.get(BACKFILL_KEY))
             renumbered |= own.renumbered
-            again = own.entries | {profile: entries[profile] for profile in foreign & entries.keys()}
+            again = own.entries | {
+                key: entries[key] for key in entries if is_behind_a_newer_note or key in foreign.keys
+            }
 
-    async def _intruder_profiles(self, start: int, end: int) -> set[bytes]:
+    async def _intruder_entries(self, start: int, end: int) -> _Foreign:
         log.warning("an intruder appended to the changelog", partition=self._partition, records=end - start)
         self._status.intruded(end - start)
-        found: set[bytes] = set()
+        found, note_number = set[bytes](), -1
         async with aclosing(self._changelog.read(self._partition, start, end)) as batches:
             async for records in batches:
                 keys = [record.key for record in records if record.key]
                 found.update(key for key in keys if key == BACKFILL_KEY or not key.startswith(OWN_KEYS))
-        return found
+                for record in records:
+                    if record.key == BACKFILL_KEY and record.value:
+                        note_number = max(note_number, decode_note(record.value).number)
+        return _Foreign(found, note_number)
+
+    def _outnumber(self, note_number: int) -> bool:
+        """Have this owner's note be newer than one of that number, which an intruder wrote; whether that one was newer.
+
+        The intruder followed files of which this owner, who follows those that the state is complete for, wrote no note. State records
+        bear what they did, and so a restore passes over those that stand behind the intruder's note and before this owner's.
+        """
+        store = self._state.store
+        note = None if store.backfill is None else decode_note(store.backfill)
+        if note is None or note.number >= note_number:
+            return False
+        store.note(backfill=encode_note(msgspec.structs.replace(note, number=note_number + 1)))
+        return True
 
     async def _retried(self, action: Callable[[], Awaitable[_Result]]) -> _Result:
         result = await retried(action, errors=(KafkaError,), delays=_DELAYS, on_failure=self._failed)
@@ -216,8 +239,20 @@ class Checkpoint:
             else:
                 own.entries[profile] = own.renumbered[profile] = numbered(record, since)
         if store.backfill is not None and BACKFILL_KEY in keys:
-            own.entries[BACKFILL_KEY] = store.backfill
+            # The first: what stands behind an intruder's note is read by what that says.
+            return own._replace(entries={BACKFILL_KEY: store.backfill, **own.entries})
         return own
+
+
+class _Foreign(NamedTuple):
+    """The keys of an intruder's records, of profiles and of the backfills' note, and the highest number of such a note; -1 where there is none."""
+
+    keys: set[bytes]
+    note_number: int = -1
+
+    def and_(self, other: _Foreign) -> _Foreign:
+        """Both together."""
+        return _Foreign(self.keys | other.keys, max(self.note_number, other.note_number))
 
 
 class _Own(NamedTuple):

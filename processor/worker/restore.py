@@ -9,7 +9,8 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING, NamedTuple
 
-from processor.backfill.note import decode_note, newest
+from processor.backfill.note import decode_note
+from processor.backfill.note import newest as newest_note
 from processor.errors import StateUnavailable
 from processor.kafka.changelog import (
     BACKFILL_HEADER,
@@ -83,9 +84,9 @@ class _Batch(NamedTuple):
 
 
 class _Seen(NamedTuple):
-    """Of what a store has: the number with which its configuration began, the highest that records bear (None: not known), and the highest source offset."""
+    """Of what a store has: its note, the highest number that records bear (None: not known), and the highest source offset."""
 
-    since: int
+    note: bytes | None
     number: int | None
     offset: int
 
@@ -100,8 +101,7 @@ async def _apply(
 
     `outdated` are keys whose last record is not their newest, and its changelog offset.
     """
-    note = None if store.backfill is None else decode_note(store.backfill)
-    seen = _Seen(0 if note is None else note.since, number, store.highest_offset)
+    seen = _Seen(store.backfill, number, store.highest_offset)
     batch = _read(records, seen, outdated)
     changes = await _newer_than_stored(store, batch, outdated)
     streams, consumed, notes = [_values(batch.own, key) for key in (STREAM_KEY, CONSUMED_KEY, BACKFILL_KEY)]
@@ -109,14 +109,19 @@ async def _apply(
     if consumed:
         store.note(consumed=max(store.consumed or 0, *map(int, consumed)))
     if notes:
-        newest_note = newest([*([] if store.backfill is None else [store.backfill]), *notes])
-        store.note(backfill=newest_note)
+        note = newest_note([*([] if store.backfill is None else [store.backfill]), *notes])
+        store.note(backfill=note)
         outdated.pop(BACKFILL_KEY, None)
-        if newest_note != notes[-1]:
+        if note != notes[-1]:
             outdated[BACKFILL_KEY] = batch.own[BACKFILL_KEY][-1].offset
     stream = streams[-1].decode() if streams else None
     await store.apply(changes, min(outdated.values(), default=records[-1].offset + 1), stream)
     return batch.number if number is not None else _number(store)
+
+
+def _since(note: bytes | None) -> int:
+    """The number with which the configuration began that a note names; 0 without one."""
+    return 0 if note is None else decode_note(note).since
 
 
 def _number(store: Store) -> int | None:
@@ -132,7 +137,8 @@ def _read(records: Sequence[ConsumerRecord[bytes, bytes]], seen: _Seen, outdated
 
     What stands behind a note and was made under the configuration before it came late, from a member that had lost the partition.
     """
-    since, highest_number, highest = seen
+    note, highest_number, highest = seen
+    since = _since(note)
     newest: dict[bytes, bytes] = {}
     orders: dict[bytes, tuple[int, int]] = {}
     doubtful: dict[bytes, int] = {}
@@ -142,7 +148,8 @@ def _read(records: Sequence[ConsumerRecord[bytes, bytes]], seen: _Seen, outdated
         if key.startswith(OWN_KEYS):
             own.setdefault(key, []).append(record)
             if key == BACKFILL_KEY:
-                since = max(since, decode_note(record.value or b"").since)
+                note = newest_note([*([] if note is None else [note]), record.value or b""])
+                since = _since(note)
             continue
         state = state_of(record)
         order = record_order(state)

@@ -55,6 +55,11 @@ FOUND = [
     Found(3061, "the source lost a profile's latest event while an older one was read already"),
     Found(3353, "a profile with a live event was marked while another call asked whether it was"),
     Found(4631, "what came late was taken for the state by the next owner"),
+    Found(
+        45323,
+        "a note that came late was newer than that of an owner who follows what the state is complete for",
+    ),
+    Found(62181, "an owner outnumbered its own note, which was appended twice"),
     Found(9017, "what came late was answered under the configuration before the one that was being noted"),
 ]
 

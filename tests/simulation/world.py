@@ -293,7 +293,8 @@ class World:
     async def _caught_up(self) -> None:
         """All events are committed."""
         deadline_s = self.loop.time() + _CATCH_UP_S
-        grows_s = self.loop.time() + _GROW_S if self._rejects else math.inf
+        # Where files change, a member that lost a partition may leave its note behind: what is appended next puts that right.
+        grows_s = self.loop.time() + _GROW_S if self._rejects or self.has_changes else math.inf
         while True:
             if self.loop.time() > grows_s:
                 grows_s += _GROW_S

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
 import aiohttp
 import pytest
+from aiohttp import web
 
 from processor.settings import ServiceSettings
 from processor.telemetry.report import Fleet
-from processor.web.server import serve
+from processor.web import server
+from processor.web.server import Intervals, serve
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
 
 
 async def status_for(host: str, listening_at: str) -> int:
@@ -35,3 +44,75 @@ async def test_on_this_machine_alone_a_name_that_leads_here_from_elsewhere_is_re
 
 async def test_where_it_listens_for_others_it_answers_to_every_name() -> None:
     assert await status_for("processor.internal:8080", "0.0.0.0") == 200
+
+
+async def test_a_connection_that_asks_for_nothing_is_closed() -> None:
+    async with served(Intervals(request_s=0.05)) as url:
+        for begun in (b"", b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Slow: "):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port_of(url))
+            writer.write(begun)
+            assert await reader.read() == b""
+            writer.close()
+
+
+async def test_a_connection_more_than_there_may_be_is_closed_and_those_before_it_are_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "_CONNECTIONS_MAX", 1)
+    async with served() as url:
+        first, writer = await asyncio.open_connection("127.0.0.1", port_of(url))
+        writer.write(b"GET /api/status HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert (await first.readline()).endswith(b" 200 OK\r\n")
+        second, other = await asyncio.open_connection("127.0.0.1", port_of(url))
+        assert await second.read() == b""
+        writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert b'{"live": true' in await first.read()
+        writer.close()
+        other.close()
+
+
+async def test_the_labels_of_series_are_those_of_the_moment() -> None:
+    stream = "one"
+    async with (
+        served(of_all=lambda: {"stream": stream}, fleet=Fleet([], silent={0: "it starts"})) as url,
+        aiohttp.ClientSession() as http,
+    ):
+        for stream in ("one", "another"):
+            async with http.get(f"{url}/metrics") as answer:
+                assert f'stream="{stream}"' in await answer.text()
+
+
+async def test_what_is_mounted_answers_under_its_prefix_alone_and_is_hardened_as_the_page_is() -> None:
+    async def hello(_: web.Request) -> web.Response:
+        return web.Response(text="hello")
+
+    mounted = web.Application()
+    mounted.router.add_get("/hello", hello)
+    async with served(mounted={"/more": mounted}) as url, aiohttp.ClientSession() as http:
+        async with http.get(f"{url}/more/hello") as answer:
+            assert await answer.text() == "hello"
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        async with http.get(f"{url}/more/livez") as answer:
+            assert answer.status == 404
+        async with http.get(f"{url}/more/hello", headers={"Host": "rebound.example.com"}) as answer:
+            assert answer.status == 421
+
+
+@asynccontextmanager
+async def served(
+    intervals: Intervals = Intervals(),  # noqa: B008  it is immutable
+    *,
+    fleet: Fleet | None = None,
+    of_all: Callable[[], Mapping[str, str]] = dict,
+    mounted: Mapping[str, web.Application] | None = None,
+) -> AsyncIterator[str]:
+    async def ask() -> Fleet:
+        return fleet or Fleet([])
+
+    settings = ServiceSettings.model_validate({"http_port": 0})
+    async with server.serve(settings, ask, of_all, intervals, mounted or {}) as url:
+        yield url
+
+
+def port_of(url: str) -> int:
+    return int(url.rpartition(":")[2])

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from processor.backfill.note import BackfillNote, encode_note
+from processor.backfill.note import BackfillNote, decode_note, encode_note
 from processor.errors import StateRefused
-from processor.kafka.changelog import BACKFILL_KEY, CONSUMED_KEY, OWN_KEYS, STREAM_KEY, Span
+from processor.kafka.changelog import BACKFILL_KEY, CONSUMED_KEY, OWN_KEYS, STREAM_KEY, Deletion, Span
 from processor.profile.state_record import encode_departed, has_departed, record_offset
 from processor.state.overlay import Overlay
 from processor.telemetry.status import Status
@@ -20,7 +20,7 @@ from tests.support.restored_store import member, restored, restored_and_outdated
 from tests.support.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from tests.kafka.model import Kept
 
@@ -143,6 +143,58 @@ def test_a_note_of_backfills_is_appended_again_behind_an_intruders() -> None:
         assert [r.value for r in changelog.compacted() if r.key == BACKFILL_KEY] == [note]
 
     run_in_virtual_time(live())
+
+
+@pytest.mark.parametrize("late", [1, 2, 7])
+@pytest.mark.parametrize("purges", [False, True])
+def test_an_owner_that_had_no_note_to_write_outnumbers_one_that_comes_late_and_loses_no_state(
+    late: int, purges: bool
+) -> None:
+    async def live() -> tuple[MemoryChangelog, Owner]:
+        changelog = MemoryChangelog()
+        owner = Owner(changelog)
+        await owner.checkpoint.note(encode_note(BackfillNote(0, "A", True)))
+        await owner.keep({b"p": member(1), b"left": encode_departed(1)})
+        changelog.put({BACKFILL_KEY: encode_note(BackfillNote(late, "B", False, former="A", since=late))})
+        if purges:
+            assert await owner.checkpoint.purge_departed(9)
+        await owner.keep({b"p": member(2), b"q": member(3)})
+        return changelog, owner
+
+    changelog, owner = run_in_virtual_time(live())
+    for breaks in ([], *([at] for at in range(1, len(changelog.records)))):
+        next_owner = restored(changelog, *breaks)
+        assert next_owner.backfill == owner.store.backfill == encode_note(BackfillNote(late + 1, "A", True))
+        assert next_owner.records[b"p"] == member(2)
+        assert next_owner.records[b"q"] == member(3)
+
+
+def test_a_note_that_is_appended_twice_is_no_other_members_and_no_event_bears_a_higher_number() -> None:
+    begun = encode_note(BackfillNote(1, "B", False, former="A", since=1))
+    borne: list[int] = []
+
+    class Watched(MemoryChangelog):
+        """Between two appends live events are worked on, under the number that the store has then."""
+
+        async def append(self, partition: int, entries: Mapping[bytes, bytes | Deletion]) -> list[Span]:
+            if owner.store.backfill is not None:
+                borne.append(decode_note(owner.store.backfill).number)
+            return await super().append(partition, entries)
+
+    changelog = Watched()
+    owner = Owner(changelog)
+
+    async def live() -> None:
+        await owner.checkpoint.note(encode_note(BackfillNote(0, "A", True)))
+        # Kafka took it, and did not answer in time.
+        changelog.put({BACKFILL_KEY: begun})
+        await owner.checkpoint.note(begun)
+        await owner.keep({b"p": member(1, 1)})
+
+    run_in_virtual_time(live())
+    assert borne == [0, 0, 1]
+    assert restored(changelog).backfill == owner.store.backfill == begun
+    assert restored(changelog).records == {b"p": member(1, 1)}
 
 
 def test_state_is_reasserted_over_an_intruder_between_the_repairs_too() -> None:

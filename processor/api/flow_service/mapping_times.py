@@ -28,13 +28,13 @@ def with_mapping_times(
     were = {} if former is None else _values_by_segment(former)
     for key, value in _values_by_segment(timed).items():
         was = were.get(key)
-        if was is not None and not _has_one(value, _CREATED):
-            value.update({name: was[name] for name in _CREATED if name in was})
-        if was is not None and not _has_one(value, _UPDATED) and _content(value) == _content(was):
-            value.update({name: was[name] for name in _UPDATED if name in was})
         for names in (_CREATED, _UPDATED):
-            if not _has_one(value, names):
+            if _has_one(value, names):
+                continue
+            if was is None or (names is _UPDATED and _content(value) != _content(was)):
                 value[names[0]] = str(now_ms)
+            else:  # where it is not known, as of segments that come from files, it stays so
+                value.update({name: was[name] for name in names if name in was})
     return timed
 
 

@@ -98,7 +98,7 @@ def put_enabled(definition: Definition, request: Request, occasion: Occasion) ->
     if not changed:
         return definition, _enabled(definition)
     made = accepted(definition, definition.with_(*changed))
-    return made.definition, _enabled(made.definition, made.report(_CORE))
+    return made.definition, _enabled(made.definition, made.report())
 
 
 def _body(label: str, name: str, actions: tuple[str, ...]) -> dict[str, Json]:

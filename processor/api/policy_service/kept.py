@@ -76,7 +76,7 @@ def kept(definition: Definition, resource: Resource, status: int = 200) -> tuple
         return definition, Answer(status, shown(resource), resource.etag, place)
     name = name_of(resource.collection, resource.id)
     made = accepted(definition, definition.with_(resource), name)
-    return made.definition, Answer(status, {**shown(resource), **made.report(name)}, resource.etag, place)
+    return made.definition, Answer(status, {**shown(resource), **made.report()}, resource.etag, place)
 
 
 def removed(definition: Definition, resource: Resource) -> tuple[Definition, Answer]:

@@ -7,13 +7,12 @@ from typing import Any, Final
 import pytest
 
 from processor.api.errors import ApiError
-from processor.api.policy_service.routes import policy_service
+from processor.api.policy_service.routes import policy_service_routes
 from processor.configuration import parse_files
 from processor.definition.files import files_of
-from processor.definition.model import Definition, Resource
-from processor.flow_service.names import KINESIS_SPEC, PROFILE_FLOW_SPEC, PROFILE_SERVICE_SPEC
 from processor.governance.plan import Plan
 from tests.support.asked import Asked
+from tests.support.dataflows import attribute_selector, flow_body, segment_selector, whole_definition
 
 PREFIX: Final = "/data/foundation/dulepolicy"
 EXPORT: Final = f"{PREFIX}/marketingActions/core/exportToThirdParty"
@@ -38,48 +37,15 @@ LABELS: Final[dict[str, Any]] = {
 
 @pytest.fixture
 def ask() -> Asked:
-    return Asked(policy_service(), PREFIX)
+    return Asked(policy_service_routes(), PREFIX)
 
 
 @pytest.fixture
 def ask_beside_a_dataflow() -> Asked:
     """The dataflow maps the segment gold and the name of a person, for exports to third parties."""
-    spec = {"id": KINESIS_SPEC, "version": "1.0"}
-    bodies: dict[Any, dict[str, Any]] = {
-        ("connections", "base"): {
-            "name": "Kinesis",
-            "connectionSpec": spec,
-            "auth": {"params": {"accessKeyId": "${EXPORT_KEY_ID}", "secretKey": "${EXPORT_SECRET}"}},
-        },
-        ("sourceConnections", "source"): {"name": "Profiles", "connectionSpec": {"id": PROFILE_SERVICE_SPEC}},
-        ("targetConnections", "target"): {
-            "name": "Kinesis",
-            "baseConnectionId": "base",
-            "connectionSpec": spec,
-            "params": {"stream": "out", "region": "eu-west-1", "marketingActions": ["exportToThirdParty"]},
-        },
-        ("flows", "flow"): {
-            "name": "Exports",
-            "flowSpec": {"id": PROFILE_FLOW_SPEC, "version": "1.0"},
-            "sourceConnectionIds": ["source"],
-            "targetConnectionIds": ["target"],
-            "transformations": [
-                {
-                    "name": "GeneralTransform",
-                    "params": {
-                        "segmentSelectors": {
-                            "selectors": [{"type": "PLATFORM_SEGMENT", "value": {"id": "gold"}}]
-                        },
-                        "profileSelectors": {
-                            "selectors": [{"type": "JSON_PATH", "value": {"path": "person.name"}}]
-                        },
-                    },
-                }
-            ],
-        },
-    }
-    resources = (Resource(*key, body, '"e"', 1, 1, "us", "us") for key, body in bodies.items())
-    return Asked(policy_service(), PREFIX, Definition().with_(*resources))
+    flow = flow_body([segment_selector("gold")], [attribute_selector("person.name")])
+    definition = whole_definition(target={"marketingActions": ["exportToThirdParty"]}, flow=flow)
+    return Asked(policy_service_routes(), PREFIX, definition)
 
 
 def removed(ask: Asked) -> set[str]:
