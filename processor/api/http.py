@@ -21,7 +21,7 @@ from processor.api.limits import LIMITS, body_of, check_content, check_head, par
 from processor.api.matching import Table
 from processor.api.request import Answer, Occasion, Request
 from processor.api.routes import Read
-from processor.errors import DefinitionConflict, DefinitionUnavailable, KafkaError
+from processor.errors import DefinitionConflict, DefinitionUnavailable, KafkaError, KafkaRefused
 from processor.profile.unexpected import trace_of
 
 if TYPE_CHECKING:
@@ -263,6 +263,9 @@ def _told(request_id: str) -> Iterator[None]:
         raise
     except DefinitionConflict as error:
         raise ApiError(409, "Conflict", str(error), headers={hdrs.RETRY_AFTER: "1"}) from error
+    except KafkaRefused as error:
+        # A person must mend it: to try again is of no use.
+        raise ApiError(503, "Service Unavailable", str(error)) from error
     except (DefinitionUnavailable, KafkaError) as error:
         raise ApiError(503, "Service Unavailable", str(error), headers={hdrs.RETRY_AFTER: _AWAY_S}) from error
     except Exception as error:  # noqa: BLE001  whatever it is, whoever asks is answered

@@ -49,7 +49,7 @@ _ACTIONS: Final = f"{BASE}/marketingActions"
 _POLICIES: Final = f"{BASE}/policies"
 
 
-def policy_service_routes() -> list[Route]:
+def policy_service() -> list[Route]:
     """The calls."""
     custom = Policies("policies/custom", PolicyForm, "custom policy")
     consent = Policies("consentPolicies", ConsentPolicyForm, "consent policy")

@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 
 from processor.api.errors import ApiError
-from processor.api.policy_service.routes import policy_service_routes
+from processor.api.policy_service.routes import policy_service
 from processor.configuration import parse_files
 from processor.definition.files import files_of
 from processor.governance.plan import Plan
@@ -37,7 +37,7 @@ LABELS: Final[dict[str, Any]] = {
 
 @pytest.fixture
 def ask() -> Asked:
-    return Asked(policy_service_routes(), PREFIX)
+    return Asked(policy_service(), PREFIX)
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def ask_beside_a_dataflow() -> Asked:
     """The dataflow maps the segment gold and the name of a person, for exports to third parties."""
     flow = flow_body([segment_selector("gold")], [attribute_selector("person.name")])
     definition = whole_definition(target={"marketingActions": ["exportToThirdParty"]}, flow=flow)
-    return Asked(policy_service_routes(), PREFIX, definition)
+    return Asked(policy_service(), PREFIX, definition)
 
 
 def removed(ask: Asked) -> set[str]:
