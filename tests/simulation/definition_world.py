@@ -220,7 +220,9 @@ class DefinitionWorld:
         for member in self.alive():
             found = member.kept.current()
             if (found.version, tuple(operations(found))) != (last.version, last.operations):
-                raise Violation(f"{member.process.name} ends with version {found.version}, not {last.version}")
+                raise Violation(
+                    f"{member.process.name} ends with version {found.version}, not {last.version}"
+                )
             if member.plan != found:
                 raise Violation(f"{member.process.name} exports by another version in the end")
         for member in self.alive():
