@@ -12,6 +12,7 @@ import typer
 
 from processor import __version__
 from processor.cli.backfill import backfill_app
+from processor.cli.configuration import configuration_app
 from processor.cli.dead_letters import dead_letter_app
 from processor.cli.demo import demo
 from processor.cli.flow_service import flow_service_app
@@ -37,6 +38,7 @@ app.add_typer(backfill_app, name="backfill")
 app.add_typer(state_app, name="state")
 app.add_typer(dead_letter_app, name="dead-letters")
 app.add_typer(flow_service_app, name="flow-service")
+app.add_typer(configuration_app, name="configuration")
 for command in (init, run, validate, replay, demo, size):
     app.command()(command)
 

@@ -56,10 +56,12 @@ def settings_or_refuse() -> Settings:
 
 
 @contextmanager
-def errors_printed() -> Iterator[None]:
-    """Print an error of ours that the body raises as a line, not as a trace, and exit with its code."""
+def errors_printed(but: type[ProcessorError] | tuple[()] = ()) -> Iterator[None]:
+    """Print an error of ours that the body raises as a line, not as a trace, and exit with its code; those of `but` go up."""
     try:
         yield
+    except but:
+        raise
     except ProcessorError as error:
         print_error(str(error))
         raise typer.Exit(exit_code([error])) from error

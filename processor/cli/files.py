@@ -50,6 +50,11 @@ def files_of(destination: Path | None, governance: Path | None) -> Files:
     """
     if destination is None and is_defined_in_kafka():
         raise ConfigurationError([_IN_KAFKA])
+    return files_named(destination, governance)
+
+
+def files_named(destination: Path | None, governance: Path | None) -> Files:
+    """As `files_of`, also where the environment says that they are not followed."""
     named = load_file_settings()
     return read_files(destination or named.destination_file, governance or named.governance_file)
 

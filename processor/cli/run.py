@@ -32,7 +32,13 @@ def run(
 
     begin_logs(os.environ)
     from processor.cli.service_process import run_all, run_worker
+    from processor.settings import is_defined_in_kafka
 
     if worker is None:
+        if (destination or governance) and is_defined_in_kafka():
+            raise typer.BadParameter(
+                "--destination and --governance are of no use: what is exported is defined in Kafka, as PROCESSOR_CONFIGURATION, or a "
+                "token of the API, says; `processor configuration to-kafka` moves files there"
+            )
         raise typer.Exit(run_all(lambda: files_of(destination, governance), workers))
     raise typer.Exit(run_worker(worker, restarted=restarted, gives_id_back=gives_id_back))
