@@ -157,7 +157,7 @@ def openapi(routes: Sequence[Route]) -> dict[str, Json]:
 
 
 class _Schemas(GenerateJsonSchema):
-    def field_title_should_be_set(self, schema: object) -> bool:
+    def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002  pydantic asks so
         return False  # it would be the member's name again
 
 
