@@ -166,9 +166,7 @@ class DefinitionTopic:
         last = {each.key: each.offset for each in self._log if each.offset < to}
         before = len(self._log)
         self._log = [
-            each
-            for each in self._log
-            if each.offset >= last.get(each.key, 0) or self._rng.random() >= done
+            each for each in self._log if each.offset >= last.get(each.key, 0) or self._rng.random() >= done
         ]
         if wholly or self._rng.random() < 0.5:
             first = {each.key: each.offset for each in reversed(self._log)}
@@ -205,9 +203,7 @@ class DefinitionTopic:
             records: Any = [LogRecord(each.key, each.value) for each in found]
             yield Followed(records, is_current, is_at_end)
 
-    async def _fetched(
-        self, link: Link, life: int, position: int
-    ) -> tuple[Sequence[_Stored], int | None]:
+    async def _fetched(self, link: Link, life: int, position: int) -> tuple[Sequence[_Stored], int | None]:
         """Some of the next records, and where the log ended as Kafka answered; None where it does not answer."""
         await link.pass_()
         if link.is_away or (link.is_lossy and self._rng.random() < 0.3):
