@@ -1,40 +1,39 @@
 """The API over HTTP: who asks, and for what; the table's calls are answered, and changes kept.
 
 All that a request can be wrong in is refused in the API's own form of errors, before its body is read where that is possible.
-Bodies are parsed and calls that read are answered in threads: the loop has others to serve.
+Bodies are parsed and calls are answered in threads: the loop has others to serve.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import time
 import uuid
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from aiohttp import hdrs, web
 
+from processor.api.changes import Changes
 from processor.api.errors import ApiError
 from processor.api.limits import LIMITS, body_of, check_content, check_head, parsed, too_many
 from processor.api.matching import Table
-from processor.api.request import Answer, Occasion, Request
+from processor.api.request import Answer, Request
 from processor.api.routes import Read
 from processor.errors import DefinitionConflict, DefinitionUnavailable, KafkaError, KafkaRefused
 from processor.profile.unexpected import trace_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 
+    from processor.api.changes import Keep
     from processor.api.limits import Limits
     from processor.api.matching import Match
     from processor.api.routes import Change, Route
     from processor.api.tokens import Bearer, Tokens
     from processor.definition.model import Definition
     from processor.flow_service.documents import Json
-
-    Changed: TypeAlias = Callable[[Callable[[Definition], Definition], str], Awaitable[Definition]]
 
 log = structlog.get_logger(__name__)
 
@@ -48,15 +47,15 @@ _AWAY_S: Final = "5"
 def application(
     routes: Iterable[Route],
     current: Callable[[], Definition],
-    change: Changed,
+    keep: Keep,
     tokens: Tokens,
     limits: Limits = LIMITS,
 ) -> web.Application:
     """Return what `web.server.serve` mounts at `PREFIX`; files of tokens are followed as long as it is served.
 
-    `current` and `change` are those of `operations.kept_definition.KeptDefinition`.
+    `current` and `keep` are `current` and `change` of `operations.kept_definition.KeptDefinition`.
     """
-    edge = _Edge(Table(routes), current, change, tokens, limits)
+    edge = _Edge(Table(routes), current, keep, tokens, limits)
     app = web.Application()
     app.router.add_route(hdrs.METH_ANY, "/{path:.*}", edge.answer, expect_handler=edge.expect)
     app.cleanup_ctx.append(edge.beside)
@@ -68,13 +67,13 @@ class _Edge:
         self,
         table: Table,
         current: Callable[[], Definition],
-        change: Changed,
+        keep: Keep,
         tokens: Tokens,
         limits: Limits,
     ) -> None:
         self._table = table
         self._current = current
-        self._change = change
+        self._changes = Changes(current, keep)
         self._tokens = tokens
         self._limits = limits
         self._requests = 0
@@ -216,36 +215,15 @@ class _Edge:
             task.exception()  # whoever asked may be gone: it is logged
 
     async def _kept(self, route: Change, given: Request, by: str, about: Mapping[str, str | None]) -> Answer:
-        def handled(definition: Definition) -> _Made:
-            occasion = Occasion(time.time_ns() // 1_000_000, by, _new_id)
-            return _Made(definition, *route.handle(definition, given, occasion))
-
         try:
             with _told(str(about["request"])):
-                # In a thread, for it may take long; and once more where somebody else's change comes first.
-                last = await asyncio.to_thread(handled, self._current())
-
-                def make(definition: Definition) -> Definition:
-                    nonlocal last
-                    if definition is not last.of:
-                        last = handled(definition)
-                    return last.definition
-
-                kept = await self._change(make, by)
+                changed = await self._changes.change(route.handle, given, by)
         except ApiError as error:
             log.info("a change by the API was refused", status=error.status, title=error.headline, **about)
             raise
-        if kept.version > last.of.version:
-            log.info("the definition was changed by the API", version=kept.version, **about)
-        return last.answer
-
-
-class _Made(NamedTuple):
-    """What a change makes `of` a definition."""
-
-    of: Definition
-    definition: Definition
-    answer: Answer
+        if changed.is_one:
+            log.info("the definition was changed by the API", version=changed.in_force.version, **about)
+        return changed.answer
 
 
 def _request(request: web.Request, match: Match, body: Json = None) -> Request:
@@ -299,7 +277,3 @@ def _response(answer: Answer, request_id: str, headers: Mapping[str, str]) -> we
         content_type="application/json" if answer.status < 400 else "application/problem+json",  # noqa: PLR2004  HTTP's
         headers=all_headers,
     )
-
-
-def _new_id() -> str:
-    return str(uuid.uuid4())

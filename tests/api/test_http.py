@@ -214,6 +214,22 @@ async def test_a_change_is_made_again_from_what_came_before_it() -> None:
         assert (await served.ask("GET")).body == {"items": ["first", "second"]}
 
 
+async def test_changes_that_are_made_at_once_are_all_kept() -> None:
+    async with api() as served:
+        answers = await asyncio.gather(*(served.ask("POST", json={"id": str(each)}) for each in range(12)))
+        assert [answer.status for answer in answers] == [201] * 12
+        assert served.kept.definition.version == 12
+        assert sorted(len(answer.body["after"]) for answer in answers) == list(range(12))
+
+
+async def test_a_change_before_which_others_come_again_and_again_is_given_up() -> None:
+    async with api() as served:
+        served.kept.comes_first = [lambda definition: definition] * 100
+        answer = await served.ask("POST", json={"id": "a"})
+        assert (answer.status, answer.headers["Retry-After"]) == (409, "1")
+        assert served.kept.definition.find("flows", "a") is None
+
+
 async def test_what_is_refused_is_answered_in_one_form_with_what_and_where() -> None:
     async with api() as served:
         refused = await served.ask("GET", f"{THINGS}/unknown")
