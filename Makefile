@@ -24,8 +24,8 @@ test: $(READY) ## all tests; the servers that they need are started by themselve
 test-compiled: $(COMPILED_READY) ## the tests of what is compiled, on the compiled build
 	TESTS_COMPILED=1 $(COMPILED)/bin/python -P -m pytest --import-mode=append tests/profile tests/state $(TEST_OPTIONS)
 
-simulate: $(READY) ## SEEDS=… lives of the workers in a simulated world, from FIRST=… on, or one: SEED=…
-	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0))
+simulate: $(READY) ## SEEDS=… lives of the workers, and of the definition in Kafka, in a simulated world, from FIRST=… on, or one: SEED=…, DEFINITION_SEED=…
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),$(if $(DEFINITION_SEED),--definition-seed $(DEFINITION_SEED),--seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0)))
 
 night: $(READY) ## an hour of all that goes wrong at night, MINUTES=… SEED=…, on real servers; ends with a table
 	$(BIN)/python -m tests.night --minutes $(or $(MINUTES),60) --seed $(or $(SEED),1) $(NIGHT_OPTIONS)

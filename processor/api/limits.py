@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from processor.flow_service.documents import Json
 
 _SHOWN: Final = 20
+_CURLS: Final = "application/x-www-form-urlencoded"
+"""The type that `curl --data` gives every body where it is told no other, as in some of the published calls: what is in it is JSON.
+
+A page of another site could send it without asking, but not the token that every call needs.
+"""
 """How many places of a body are told at which it is no JSON."""
 
 
@@ -66,7 +71,7 @@ def check_head(request: web.Request, limits: Limits) -> None:
 
 
 def check_content(request: web.Request, limits: Limits) -> None:
-    """Refuse a body that is not JSON by its headers, or too large by them. JSON without a type is taken, too.
+    """Refuse a body that is not JSON by its headers, or too large by them. JSON without a type is taken, too, and as curl sends it.
 
     Raises:
         ApiError: 413 or 415.
@@ -78,7 +83,7 @@ def check_content(request: web.Request, limits: Limits) -> None:
         return
     type_ = request.headers.get(hdrs.CONTENT_TYPE, "application/json").partition(";")[0].strip().lower()
     is_json = type_ == "application/json" or (type_.startswith("application/") and type_.endswith("+json"))
-    if not is_json:
+    if not is_json and type_ != _CURLS:
         raise _unsupported(
             f"a body's Content-Type is application/json, or that of a JSON Patch, not {type_[:80]}"
         )

@@ -7,19 +7,22 @@ import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from processor.cli.console import errors, errors_printed, print_error, refuse, settings_or_refuse
+from processor.cli.console import errors, errors_printed, print_error, settings_or_refuse
 from processor.cli.files import DestinationOption, GovernanceOption, files_named
-from processor.errors import ConfigurationError
+from processor.errors import EXIT_BAD_CONFIGURATION, ConfigurationError
 from processor.operations.text_table import plain, show
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from processor.definition.model import Definition, Resource
+    from processor.errors import Problem
     from processor.operations.definition_move import Moved
 
 configuration_app = typer.Typer(
@@ -85,7 +88,7 @@ def configuration_to_kafka(
                 else move_to_kafka(settings, files, os.environ, sealing, by=by, replaces=replace)
             )
     except ConfigurationError as error:
-        refuse(error.problems)
+        _refuse(error.problems)
     _print_moved(moved, settings.configuration_topic, is_tried=dry_run)
 
 
@@ -122,7 +125,7 @@ def configuration_to_files(
     try:
         written = written_as_files(definition)
     except ConfigurationError as error:
-        refuse(error.problems)
+        _refuse(error.problems)
     texts = {destination_out or settings.files.destination_file: written.destination}
     if written.governance is not None:
         texts[governance_out or settings.files.governance_file or Path("governance.yaml")] = (
@@ -134,6 +137,14 @@ def configuration_to_files(
         _write(texts, force=force)
     for note in written.notes:
         errors.print(plain(f"note: {note}"), soft_wrap=True)
+
+
+def _refuse(problems: Sequence[Problem]) -> NoReturn:
+    for problem in problems:
+        print_error(str(problem))
+    count = len(problems)
+    errors.print(f"{count} {'problem' if count == 1 else 'problems'}; nothing was changed.", highlight=False)
+    raise typer.Exit(EXIT_BAD_CONFIGURATION)
 
 
 def _write(texts: dict[Path, str], *, force: bool) -> None:

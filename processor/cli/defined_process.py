@@ -76,8 +76,7 @@ async def _supervise(
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, workers.look_again)
 
     def labels() -> dict[str, str]:
-        plan = workers.plan
-        return target_labels(settings, None if plan is None else plan.destination)
+        return target_labels(settings, workers.stream)
 
     async with serve(settings.service, workers.ask, labels, mounted=mounted), asyncio.TaskGroup() as tasks:
         tasks.create_task(kept.run(following_ends), name="definition")

@@ -11,31 +11,32 @@ from processor.definition.files import (
     DESTINATION_SOURCE,
     GOVERNANCE_SOURCE,
     derived_files,
-    maps_segments,
     name_of,
     selectors_of,
     the_flow,
     why_idle,
 )
-from processor.definition.model import Definition, Resource, Target
+from processor.definition.parts import at, parts_in_waiting, target_and_base, target_of, with_a_segment
 from processor.errors import ConfigurationError, Problem
 from processor.flow_service.findings import pointer
-from processor.flow_service.names import KINESIS_SPEC, action_of_ref, is_custom_ref
+from processor.flow_service.names import action_of_ref, is_custom_ref
 from processor.flow_service.selectors import ATTRIBUTE, SEGMENT
 from processor.governance.document import CORE_MARKETING_ACTIONS
 from processor.governance.plan import Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from processor.definition.files import DerivedFiles
-    from processor.flow_service.documents import Json
+    from processor.definition.model import Definition, Resource
     from processor.governance.destination import Destination
     from processor.governance.document import Governance
     from processor.governance.plan import Removal
 
 _OPERATORS: Final = (None, "EXISTS")
 _ONE_FLOW: Final = "a consumer group is one dataflow"
+_FIXED: Final = (("params", "stream"), ("auth", "params", "connectionUrl"))
+"""Of the target and the base connection, beside the region, which never changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +67,13 @@ class Checked:
 
 def check(former: Definition, new: Definition) -> Checked:
     """See whether `new` may follow `former`. Secrets stay sealed: that they open is not looked at."""
-    derived = derived_files(_with_a_segment(new), _stand_in)
+    derived = derived_files(with_a_segment(new), _stand_in)
     unread = [*_unreadable_selectors(new), *derived.problems]
     problems = [*_surplus_flows(new), *_undeclared_actions(new), *unread]
     problems += _elsewhere(new) or _changed_while_it_runs(former, new)
     # The files of what cannot be read lack it, and our loader would tell of that, too.
     destination, governance = (None, None) if unread else _parsed(derived, problems)
-    for part in _parts_in_waiting(former, new):
+    for part in parts_in_waiting(former, new):
         waiting = derived_files(part, _stand_in)
         problems += waiting.problems
         if not waiting.problems:
@@ -90,7 +91,7 @@ def check(former: Definition, new: Definition) -> Checked:
 
 def bound(definition: Definition) -> Definition:
     """The definition with the target that its records go to, for good, once there is one that may have had some."""
-    target = _target(definition)
+    target = target_of(definition)
     if definition.bound_to is not None or target is None or why_idle(definition) is not None:
         return definition
     return replace(definition, bound_to=target)
@@ -152,7 +153,7 @@ def _action(ref: str) -> str | None:
 
 def _elsewhere(new: Definition) -> list[Problem]:
     """The dataflow goes to another stream than the one that the group's records went to."""
-    flow, target, was = the_flow(new), _target(new), new.bound_to
+    flow, target, was = the_flow(new), target_of(new), new.bound_to
     if flow is None or target is None or was is None or target == was:
         return []
     return [
@@ -168,108 +169,22 @@ def _elsewhere(new: Definition) -> list[Problem]:
 
 def _changed_while_it_runs(former: Definition, new: Definition) -> list[Problem]:
     """What workers do not take on while they run, of connections of a dataflow that exports."""
-    before, now = _target_and_base(former), _target_and_base(new)
-    if why_idle(former) is not None or why_idle(new) is not None or before is None or now is None:
+    flow, before, now = the_flow(new), target_and_base(former), target_and_base(new)
+    if why_idle(former) is not None or why_idle(new) is not None:
         return []
-    compared = (
-        (now[0], pointer("params", "stream"), _at(before[0], "params", "stream")),
-        (
-            now[1],
-            pointer("auth", "params", "connectionUrl"),
-            _at(before[1], "auth", "params", "connectionUrl"),
-        ),
-    )
+    if flow is None or before is None or now is None:
+        return []
     return [
         Problem(
-            name_of(resource.collection, resource.id),
+            name_of(is_now.collection, is_now.id),
             None,
-            place,
+            pointer(*steps),
             "it cannot change while the dataflow is enabled",
-            f"Disable the dataflow first, by POST /flows/{the_flow(new).id}/action?op=disable",  # type: ignore[union-attr]
+            f"Disable the dataflow first, by POST /flows/{flow.id}/action?op=disable",
         )
-        for resource, place, was in compared
-        if _at(resource, *place.split("/")[1:]) != was
+        for was, is_now, steps in zip(before, now, _FIXED, strict=True)
+        if at(is_now.body, *steps) != at(was.body, *steps)
     ]
-
-
-def _target_and_base(definition: Definition) -> tuple[Resource, Resource] | None:
-    """The two connections that the dataflow leads to."""
-    flow = the_flow(definition)
-    ids = None if flow is None else flow.body.get("targetConnectionIds")
-    target_id = ids[0] if isinstance(ids, list) and len(ids) == 1 else None
-    target = definition.find("targetConnections", target_id) if isinstance(target_id, str) else None
-    base_id = None if target is None else target.body.get("baseConnectionId")
-    base = definition.find("connections", base_id) if isinstance(base_id, str) else None
-    return None if target is None or base is None else (target, base)
-
-
-def _target(definition: Definition) -> Target | None:
-    """Where the dataflow goes."""
-    both = _target_and_base(definition)
-    if both is None:
-        return None
-    stream = _at(both[0], "params", "stream")
-    region = _at(both[0], "params", "region") or _at(both[1], "auth", "params", "region")
-    if not isinstance(stream, str) or not isinstance(region, str):
-        return None
-    return Target(stream.rpartition("/")[2], region)
-
-
-def _at(resource: Resource, *steps: str) -> Json:
-    value: Json = dict(resource.body)
-    for step in steps:
-        value = value.get(step) if isinstance(value, dict) else None
-    return value
-
-
-def _with_a_segment(new: Definition) -> Definition:
-    """The definition as it is once a segment is mapped, so that all else of a dataflow is checked before one is."""
-    flow = the_flow(new)
-    if flow is None or maps_segments(flow):
-        return new
-    steps = flow.body.get("transformations")
-    return new.with_(
-        replace(
-            flow,
-            body={
-                **flow.body,
-                "transformations": [*(steps if isinstance(steps, list) else []), _ANY_SEGMENT],
-            },
-        )
-    )
-
-
-_ANY_SEGMENT: Final[dict[str, Json]] = {
-    "params": {"segmentSelectors": {"selectors": [{"type": SEGMENT, "value": {"id": "none is mapped yet"}}]}}
-}
-_ANY_ID: Final = "any"
-_ANY_FLOW: Final[Mapping[str, Json]] = {"name": "any", "transformations": [_ANY_SEGMENT]}
-_ANY_REGION: Final = "us-east-1"
-
-
-def _parts_in_waiting(former: Definition, new: Definition) -> Iterator[Definition]:
-    """Each changed connection to Kinesis that the dataflow does not lead to, as a definition in which one does."""
-    in_use = _target_and_base(new) or ()
-    for resource in (*new.of("connections"), *new.of("targetConnections")):
-        is_changed = former.find(resource.collection, resource.id) != resource
-        if not is_changed or resource in in_use or _at(resource, "connectionSpec", "id") != KINESIS_SPEC:
-            continue
-        target = resource
-        if resource.collection == "connections":
-            region = _at(resource, "auth", "params", "region") or _ANY_REGION
-            body: Mapping[str, Json] = {
-                "baseConnectionId": resource.id,
-                "params": {"stream": "any", "region": region},
-            }
-            target = replace(resource, collection="targetConnections", id=_ANY_ID, body=body)
-        flow = replace(
-            resource,
-            collection="flows",
-            id=_ANY_ID,
-            body={**_ANY_FLOW, "targetConnectionIds": [target.id]},
-        )
-        others = new.without(("flows", each.id) for each in new.of("flows"))
-        yield others.with_(target, flow)
 
 
 def _parsed(derived: DerivedFiles, problems: list[Problem]) -> tuple[Destination | None, Governance | None]:

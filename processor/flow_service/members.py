@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from pydantic.alias_generators import to_camel
@@ -191,6 +191,12 @@ class Policy(ApiObject):
 AnyObject = TypeVar("AnyObject", bound=ApiObject)
 
 
+_TOLD: Final = {
+    "missing": ("it is missing", "Add it"),
+    "extra_forbidden": ("there is no such member here", "Leave it out"),
+}
+
+
 def fit(
     model: type[AnyObject], tree: Json | Mapping[str, Json], source: str, place: str, found: Findings
 ) -> AnyObject | None:
@@ -203,13 +209,14 @@ def fit(
             detail["loc"][: _depth(tree, detail["loc"])]: detail for detail in error.errors(include_url=False)
         }
         for loc, detail in told.items():
-            missing = detail["type"] == "missing"
-            found.complain(
-                source,
-                place + pointer(*loc),
-                "it is missing" if missing else str(detail["msg"]).removeprefix("Value error, "),
-                "Add it" if missing else "Give it as the API does: see docs/flow-service.md",
+            message, remedy = _TOLD.get(
+                detail["type"],
+                (
+                    str(detail["msg"]).removeprefix("Value error, "),
+                    "Give it as the API does: see docs/flow-service.md",
+                ),
             )
+            found.complain(source, place + pointer(*loc), message, remedy)
         return None
     collect_unknown(fitted, source, place, found)
     return fitted

@@ -83,7 +83,7 @@ async def move_to_kafka(
     """Put the definition that the files amount to in force; one that is there already only where it `replaces` that.
 
     Raises:
-        ConfigurationError: something is wrong with the files, or another definition is there, or it is bound to another stream.
+        ConfigurationError: something is wrong with the files, or see `moved_onto`.
         DefinitionUnavailable, DefinitionConflict, KafkaRefused, KafkaUnavailable: see `KeptDefinition.change`.
 
     """
@@ -117,20 +117,21 @@ async def tried_move_to_kafka(
 
 
 def moved_onto(former: Definition, made: Definition, unseal: Unseal, *, replaces: bool) -> Moved:
-    """The definition of files in the place of the former one.
+    """The definition of files in the place of the former one, bound to their stream.
 
     Raises:
-        ConfigurationError: another one is there and is not to be replaced, or its records went to another stream.
+        ConfigurationError: another one is there, or there was one that is bound to another stream, and it is not to be replaced.
 
     """
     if former.resources and _says_the_same(former, made, unseal):
         return Moved(former, former)
-    if former.bound_to is not None and made.bound_to is not None and former.bound_to != made.bound_to:
-        was = former.bound_to
+    was = former.bound_to
+    if not replaces and was is not None and was != made.bound_to:
         raise _refused(
             "stream",
-            f"the definition in Kafka is bound to {was.stream} in {was.region} for good: its state says what was exported there",
-            "Move it under another PROCESSOR_KAFKA_GROUP, or give the files that stream",
+            f"the definition in Kafka is bound to {was.stream} in {was.region}: the group's state says what was exported there",
+            "Move it under another PROCESSOR_KAFKA_GROUP, or give the files that stream; or, if nothing was exported there yet, "
+            "replace the definition with --replace",
         )
     if former.resources and not replaces:
         raise _refused(
@@ -138,7 +139,8 @@ def moved_onto(former: Definition, made: Definition, unseal: Unseal, *, replaces
             f"there is another definition in Kafka already, version {former.version}, of {len(former.resources)} objects",
             "Look at it by `processor configuration show`, and replace it with --replace",
         )
-    return Moved(former, replace(made, version=former.version, bound_to=former.bound_to or made.bound_to))
+    # Where the state is of another stream after all, workers refuse to go on with it.
+    return Moved(former, replace(made, version=former.version))
 
 
 def written_as_files(definition: Definition) -> Written:

@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 
 from processor.backfill.reporting import Reporting
 from processor.embedded import start_kafka
-from processor.errors import KafkaRefused, ProcessorError, leaves
+from processor.errors import DefinitionUnavailable, KafkaRefused, ProcessorError, leaves
+from processor.operations import kept_definition
 from processor.operations.backfill_requests import ask_for_backfill
 from processor.operations.connection_checks import connection_checks
 from processor.operations.repartition import repartition
@@ -23,6 +24,7 @@ from processor.service.run import run_service
 from processor.telemetry.backfills import Backfills, Cause
 from tests.conftest import create_topic
 from tests.deploy import kafka_tools
+from tests.support.definitions import adding
 from tests.support.pages import commands
 from tests.support.world import (
     committed,
@@ -178,6 +180,44 @@ async def test_the_grants_are_enough_and_without_them_nothing_runs(
     lags = [line.split()[5] for line in told.splitlines() if line.startswith(GROUP)]
     assert len(lags) == 12
     assert set(lags) <= {"0", "-"}
+
+
+@pytest.mark.integration
+async def test_the_definition_needs_the_grant_of_its_topic_and_says_so_until_that_is_given(
+    broker: EmbeddedKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_definition, "_REFUSED_AGAIN_S", 0.2)
+    names = Names("defined-changes", "defined-exports")
+    await fill(broker, names)
+    settings = member(broker, tmp_path, names)
+    topic = settings.configuration_topic
+    grants = [
+        on(broker, names.in_place_of_the_page_s(line))
+        for line in commands("What Kafka must allow", "kafka-acls.sh")
+    ]
+    (needed,) = [line for line in grants if topic in line]
+    for line in grants:
+        if line != needed:
+            await kafka_tools.run(line, tmp_path)
+    kept = kept_definition.KeptDefinition(settings)
+    with capture_logs() as lines:
+        async with in_background(kept.run(asyncio.Event())):
+            await until(lambda: bool(warnings_of(lines, kept_definition.UNFOLLOWED)))
+            with pytest.raises(DefinitionUnavailable, match="an ACL is missing on the topic"):
+                kept.current()
+            await kafka_tools.run(needed, tmp_path)
+            assert (await kept.next(-1)).version == 0
+            made = await kept.change(adding("a"), "us")
+            assert await kept.next(0) == made
+            deny = "kafka-acls.sh --bootstrap-server broker-1:9092 --add --deny-principal User:processor --operation"
+            await kafka_tools.run(on(broker, f"{deny} Write --topic {topic}"), tmp_path)
+            with pytest.raises(KafkaRefused, match="an ACL is missing on the topic"):
+                await kept.change(adding("b"), "us")
+            assert kept.current() == made
+    told = warnings_of(lines, kept_definition.UNFOLLOWED)
+    assert all("grant Create, Read, Write and DescribeConfigs" in line["remedy"] for line in told)
+    reasons = [line["reason"] for line in told]
+    assert len(reasons) == len(set(reasons)), "a reason is logged once"
 
 
 @pytest.mark.integration

@@ -11,7 +11,7 @@ from cryptography.fernet import Fernet
 from processor.configuration import Files, parse_files
 from processor.definition.files import files_of
 from processor.definition.from_files import Making, definition_of
-from processor.definition.model import Definition
+from processor.definition.model import Definition, Target
 from processor.definition.sealing import Sealing
 from processor.errors import ConfigurationError
 from processor.operations.definition_move import moved_onto, written_as_files
@@ -105,9 +105,13 @@ def test_a_secret_that_no_key_opens_here_any_more_counts_as_another() -> None:
         moved_onto(in_force(), defined(files()), Sealing([]).unseal, replaces=False)
 
 
-def test_a_definition_of_another_stream_is_never_replaced() -> None:
-    with pytest.raises(ConfigurationError, match="bound to exports in eu-west-1 for good"):
-        moved_onto(in_force(), defined(files(stream="others")), SEALING.unseal, replaces=True)
+def test_another_stream_takes_the_place_of_one_that_is_bound_only_where_that_is_asked_for() -> None:
+    made, emptied = defined(files(stream="others")), Definition(4, bound_to=in_force().bound_to)
+    for former in (in_force(), emptied):
+        with pytest.raises(ConfigurationError, match="is bound to exports in eu-west-1"):
+            moved_onto(former, made, SEALING.unseal, replaces=False)
+    moved = moved_onto(in_force(), made, SEALING.unseal, replaces=True)
+    assert moved.made.bound_to == Target("others", "eu-west-1")
 
 
 def test_a_disabled_dataflow_is_told_for_files_have_no_such_state() -> None:

@@ -14,6 +14,7 @@ from tests.simulation.violation import Violation
 
 if TYPE_CHECKING:
     from processor.definition.model import Definition
+    from processor.flow_service.documents import Json
     from tests.simulation.definition_topic import Link
     from tests.simulation.definition_world import DefinitionWorld
 
@@ -67,6 +68,8 @@ class Member:
         version = -1
         while True:
             self.plan = await self.kept.next(version)
+            if version > 0 and self.plan.version == 0:
+                raise Violation(f"{self.process.name} forgets version {version}")
             version = self.plan.version
             self._world.note(f"{self.process.name} follows {version}")
             self._world.check_in_force(self.plan)
@@ -86,15 +89,15 @@ class Member:
                 current = self.kept.current()
             except DefinitionUnavailable:
                 continue
-            # An answer from before a freeze is heard after it, and the next one a moment later.
-            is_awake = now_s - self.process.frozen_until_s > _SOON_S
+            # An answer from before a freeze is heard after it.
+            is_awake = now_s - self.process.frozen_until_s > _STALE_S
             if is_awake and current.version < truth.version_at(now_s - _STALE_S):
                 raise Violation(f"{self.process.name} takes version {current.version} for current")
 
     async def _changed(self, change: Change) -> None:
         def make(former: Definition) -> Definition:
             resource = former.find("connections", "all") or _EMPTY
-            body = {"operations": [*operations(former), change.operation]}
+            body: dict[str, Json] = {"operations": [*operations(former), change.operation]}
             return former.with_(replace(resource, body=body))
 
         try:

@@ -114,6 +114,11 @@ class DefinitionWorld:
         if all(found != (each.version, each.operations) for each in self.topic.truth.accepted):
             raise Violation(f"version {found[0]} was never in force with {list(found[1])}")
 
+    @property
+    def was_put_back(self) -> bool:
+        """Whether a member proposed anew what the topic had lost."""
+        return any(each.by == kept_definition._PUT_BACK for each in self.topic.truth.accepted)
+
     async def _live(self) -> None:
         self.topic = DefinitionTopic(self.rng, self.loop, self.note)
         for _ in range(self.rng.randrange(1, _MEMBERS_MAX)):
@@ -176,7 +181,8 @@ class DefinitionWorld:
         if not self.alive():
             self._join()
         thawed_s = max(each.process.frozen_until_s for each in self._members)
-        await asyncio.sleep(max(thawed_s, self.topic.last_arrival_s) - self.loop.now_s + _SETTLED_S)
+        over_s = max(thawed_s, self.topic.last_arrival_s, self.loop.now_s)
+        await asyncio.sleep(over_s - self.loop.now_s + _SETTLED_S)
         for member, task in self._tasks:
             if member.is_alive:
                 await asyncio.wait([task], timeout=_CHANGED_S)
@@ -189,8 +195,8 @@ class DefinitionWorld:
         for each in accepted:
             if len(set(each.operations)) < len(each.operations):
                 raise Violation(f"version {each.version} has a change twice: {each.operations}")
-            if each.by == kept_definition._PUT_BACK and not self.is_deleted:
-                raise Violation(f"version {each.version} was put back, though nothing was lost")
+        if self.was_put_back and not self.is_deleted:
+            raise Violation("what is in force was put back, though nothing was lost")
         for change in self.changes:
             has = [each for each in accepted if change.operation in each.operations]
             if has and change.told == "not changed":
@@ -203,11 +209,10 @@ class DefinitionWorld:
                 raise Violation(f"{change.operation} was accepted, and is lost")
 
     async def _check_end(self) -> None:
-        for member in self.alive():
-            change = Change(f"last of {member.process.name}")
-            await member.change(change)
-            if change.told != "accepted":
-                raise Violation(f"{change.operation}, with no fault left: {change.told}")
+        await self._changed_by(self.alive(), "last")
+        # Who is refused clears nothing: the next change does.
+        await asyncio.sleep(1.0)
+        await self._changed_by(self.alive()[:1], "very last")
         await asyncio.sleep(1.0)
         self._heed_failures()
         if self.topic.values != 1:
@@ -230,6 +235,14 @@ class DefinitionWorld:
             await asyncio.wait([member.running], timeout=5.0)
             if not member.running.done():
                 raise Violation(f"{member.process.name} does not end")
+
+    async def _changed_by(self, members: Sequence[Member], which: str) -> None:
+        """Have all of them change something at once, with no fault left."""
+        asked = [(member, Change(f"{which} of {member.process.name}")) for member in members]
+        await asyncio.gather(*(member.change(change) for member, change in asked))
+        for _, change in asked:
+            if change.told != "accepted":
+                raise Violation(f"{change.operation}, with no fault left: {change.told}")
 
     def _link(self) -> Link:
         process = PROCESS.get()
@@ -305,7 +318,8 @@ def _freeze(world: DefinitionWorld, rng: random.Random) -> None:
 
 
 def _frozen(world: DefinitionWorld, member: Member, rng: random.Random) -> None:
-    until_s = world.loop.now_s + rng.choice([1.0, 5.0, 30.0, 60.0]) * rng.random()
+    for_s = rng.choice([1.0, 5.0, 30.0, 60.0]) * rng.random()
+    until_s = max(member.process.frozen_until_s, world.loop.now_s + for_s)
     world.note(f"{member.process.name} is frozen until {until_s:.3f} s")
     member.process.freeze(until_s)
     # What waits for its time meanwhile is tried anew afterwards.
@@ -320,13 +334,6 @@ def _freeze_in_a_change(world: DefinitionWorld, rng: random.Random) -> None:
             steps, lambda _: _frozen(world, member, rng), f"{member.process.name} changes"
         )
         world.change(rng)
-
-
-def _leave(world: DefinitionWorld, rng: random.Random) -> None:
-    member = world.some(rng)
-    if member is not None:
-        world.note(f"{member.process.name} leaves")
-        member.process.kill()
 
 
 def _cut(world: DefinitionWorld, rng: random.Random) -> None:

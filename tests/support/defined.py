@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+SECRET = "a-secret-key-that-nobody-sees"
 TOKEN = "a-token-of-the-tests-0123456789"
 KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 SERVICE = "/data/foundation/flowservice"
@@ -81,7 +82,7 @@ class Api:
         )
         params = {
             "accessKeyId": key,
-            "secretKey": "test",
+            "secretKey": SECRET,
             "region": "eu-west-1",
             "connectionUrl": kinesis_url,
         }

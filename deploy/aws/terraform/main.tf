@@ -75,11 +75,12 @@ locals {
 
   # Names by their whole last part, quote and all: one may be a part of another.
   msk_names = {
-    "profile-changes"                          = var.kafka_topic
-    "profile-changes-dead-letters"             = "${var.kafka_topic}-dead-letters"
-    "loyalty-exports"                          = var.kafka_group
-    "loyalty-exports-profile-changes-state"    = "${var.kafka_group}-${var.kafka_topic}-state"
-    "loyalty-exports-profile-changes-backfill" = "${var.kafka_group}-${var.kafka_topic}-backfill"
+    "profile-changes"                               = var.kafka_topic
+    "profile-changes-dead-letters"                  = "${var.kafka_topic}-dead-letters"
+    "loyalty-exports"                               = var.kafka_group
+    "loyalty-exports-profile-changes-state"         = "${var.kafka_group}-${var.kafka_topic}-state"
+    "loyalty-exports-profile-changes-backfill"      = "${var.kafka_group}-${var.kafka_topic}-backfill"
+    "loyalty-exports-profile-changes-configuration" = "${var.kafka_group}-${var.kafka_topic}-configuration"
   }
 
   msk_policy = var.msk_cluster_arn == null ? null : jsonencode({

@@ -36,8 +36,9 @@ class AuthBody(Auth):
 
 
 class ConnectionBody(BaseConnection):
-    """A base connection: to the platform, or to Amazon Kinesis."""
+    """A base connection: to the platform, or to Amazon Kinesis; nothing else may be in it, for it might be secret."""
 
+    model_config = ConfigDict(extra="forbid")
     name: Name
     connection_spec: Spec
     auth: AuthBody | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -144,8 +145,8 @@ def _compares(found: Json, operator: str, value: str) -> bool:
     right: float | str
     if isinstance(found, int | float) and not isinstance(found, bool):
         try:
-            left, right = float(found), float(value)
-        except (ValueError, OverflowError):
+            left, right = _number(found), float(value)
+        except ValueError:
             return False
     else:
         left, right = _text(found), value
@@ -179,8 +180,16 @@ def _rank(value: Json) -> tuple[int, float, str]:
     if value is None:
         return 0, 0.0, ""
     if isinstance(value, int | float):
-        return 1, float(value), ""
+        return 1, _number(value), ""
     return 2, 0.0, _text(value)
+
+
+def _number(value: float) -> float:
+    """A number as a double; what is beyond those is infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def _wrong(parameter: str, message: str) -> ApiError:

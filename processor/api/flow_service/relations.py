@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from processor.api.errors import Wrong
 from processor.definition.files import KEY_FILES
+from processor.definition.parts import at
 from processor.definition.sealing import SECRETS, is_reference, sealed_token
 from processor.flow_service.findings import pointer
 from processor.flow_service.names import (
@@ -63,14 +64,6 @@ def dependants(definition: Definition, collection: Collection, id_: str) -> list
         elif value == id_:
             found.append((f"{each.collection}/{each.id}", pointer(str(member))))
     return found
-
-
-def at(body: Mapping[str, Json], *steps: str) -> Json:
-    """What stands in a body under these members; None where nothing does."""
-    value: Json = dict(body)
-    for step in steps:
-        value = value.get(step) if isinstance(value, dict) else None
-    return value
 
 
 def _of_connection(_: Definition, body: Mapping[str, Json]) -> Iterator[Wrong]:

@@ -143,6 +143,17 @@ def test_a_count_is_answered_alone(many: Calls) -> None:
     assert len(listed(many, "/connections?count=False&limit=3")) == 3
 
 
+def test_numbers_of_any_size_are_ordered_and_compared(whole: Calls) -> None:
+    whole.definition = whole.definition.with_(
+        *(
+            resource("targetConnections", f"n{place}", {"name": "n", "n": number})
+            for place, number in enumerate((10**400, -(10**400), 0.5))
+        )
+    )
+    assert listed(whole, "/targetConnections?property=name==n&orderby=n") == ["n1", "n2", "n0"]
+    assert listed(whole, "/targetConnections?property=n>1") == ["n0"]
+
+
 def test_a_larger_limit_than_there_is_is_the_largest(many: Calls) -> None:
     assert len(listed(many, "/connections?limit=1000")) == 27
 

@@ -68,6 +68,7 @@ def calls() -> Calls:
             ["/auth"],
         ),
         ("/connections", kinesis(sasKey=SECRET), ["/auth/params/sasKey"]),
+        ("/connections", {**kinesis(region="eu-west-1"), "secretKey": SECRET}, ["/secretKey"]),
         (
             "/connections",
             {**kinesis(), "auth": {"specName": "OAuth2"}},
@@ -183,6 +184,19 @@ def test_references_need_no_key_and_are_shown(calls: Calls) -> None:
     keys: dict[str, Json] = {"accessKeyId": "${EXPORT_ID}", "secretKey": "${EXPORT_SECRET}"}
     id_, _ = calls.made("/connections", kinesis(**keys))
     assert calls.shown(f"/connections/{id_}")["auth"] == {"specName": KINESIS_AUTHENTICATION, "params": keys}
+
+
+def test_a_definition_that_is_wrong_already_is_mended_by_one_change_after_the_other(calls: Calls) -> None:
+    calls.definition = whole_definition(
+        keys={"connectionUrl": "no url"}, target={"partitionKey": "no key"}, flow=flow_body([])
+    )
+    rename: Json = [{"op": "replace", "path": "/name", "value": "b"}]
+    mend_key: Json = [{"op": "remove", "path": "/params/partitionKey"}]
+    mend_url: Json = [{"op": "remove", "path": "/auth/params/connectionUrl"}]
+    calls.call("PATCH", "/connections/platform", rename, "*")
+    calls.call("PATCH", "/targetConnections/target", mend_key, "*")
+    calls.call("PATCH", "/connections/base", mend_url, "*")
+    assert calls.refused("POST", "/targetConnections", target(partitionKey="no key")).status == 400
 
 
 def test_without_keys_the_default_chain_is_used(calls: Calls) -> None:

@@ -1,0 +1,182 @@
+"""From files to Kafka and back by commands, with members that export the same before and after."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import TYPE_CHECKING
+
+import aiohttp
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+
+from tests.integration.test_defined_member import (
+    event,
+    exports_reach,
+    reasons_have,
+    running,
+    statuses,
+)
+from tests.support.command import run
+from tests.support.defined import Api, defined_environ
+from tests.support.members import Member, Producer, member_environ
+from tests.support.observation import ready, url_of
+from tests.support.scripted_kinesis import ScriptedKinesis
+from tests.support.served_kinesis import served
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+
+
+async def topics_of(kafka: str) -> list[str]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        found: list[str] = await admin.list_topics()
+        return found
+    finally:
+        await admin.close()
+
+
+async def test_a_deployment_moves_from_files_to_kafka_and_back_and_exports_as_before(
+    kafka: str, topic: str, tmp_path: Path
+) -> None:
+    scripted = ScriptedKinesis(random.Random(5))
+    home = tmp_path / "home"
+    home.mkdir()
+    async with (
+        served(scripted) as kinesis_url,
+        Producer(kafka, topic) as producer,
+        aiohttp.ClientSession() as http,
+    ):
+        of_files = member_environ(kafka, topic, home, kinesis_url)
+        file = home / "destination.yaml"
+        text = file.read_text()
+        member = await Member(home, of_files).start()
+        try:
+            await producer.produce([event(1, "one")])
+            await exports_reach(scripted, 1)
+            assert await member.stop() == 0
+        finally:
+            await member.kill()
+
+        environ = defined_environ(kafka, topic, home) | {"PROCESSOR_DESTINATION_FILE": str(file)}
+        file.write_text(text)  # the environment's making writes another
+        code, told = await run(environ, "configuration", "to-kafka", "--dry-run")
+        assert (code, "it would become version 1" in told) == (0, True), told
+        assert not [
+            each for each in await topics_of(kafka) if each.endswith("-configuration") and topic in each
+        ]
+        code, told = await run(environ, "configuration", "show")
+        assert (code, "nothing was ever defined in Kafka" in told) == (0, True), told
+
+        code, told = await run(environ, "configuration", "to-kafka", "--by", "the platform's team")
+        assert (code, "it is version 1" in told) == (0, True), told
+        code, told = await run(environ, "configuration", "to-kafka")
+        assert (code, "has it already, version 1; nothing was changed" in told) == (0, True), told
+        code, told = await run(environ, "configuration", "show", "--json")
+        shown = json.loads(told)
+        assert (code, shown["version"], shown["boundTo"]["stream"]) == (0, 1, "exports")
+        assert {each["createdBy"] for each in shown["resources"]} == {"the platform's team"}
+        (keys,) = [each["body"]["auth"]["params"] for each in shown["resources"] if "auth" in each["body"]]
+        assert (keys["accessKeyId"], keys["secretKey"]) == ("**********", "**********")
+
+        async with running(home, environ) as defined:
+            await ready(http, await url_of(defined))
+            await producer.produce([event(2, "one", "two")])
+            await exports_reach(scripted, 2)
+
+        code, told = await run(environ, "configuration", "to-files")
+        assert (code, "it is there already" in told) == (2, True), told
+        code, told = await run(environ, "configuration", "to-files", "--force")
+        assert (code, "set EXPORT_ACCESS_KEY_ID, EXPORT_SECRET_KEY" in told) == (0, True), told
+        back = of_files | {"EXPORT_ACCESS_KEY_ID": "test", "EXPORT_SECRET_KEY": "test"}
+        member = await Member(home, back).start()
+        try:
+            await producer.produce([event(3, "one", "two")])
+            await exports_reach(scripted, 3)
+            assert await member.stop() == 0
+        finally:
+            await member.kill()
+    assert statuses(scripted) == [
+        {"one": "realized"},
+        {"one": "existing", "two": "realized"},
+        {"one": "existing", "two": "existing"},
+    ]
+
+
+async def test_commands_that_read_the_two_files_say_where_the_definition_is_instead(
+    kafka: str, topic: str, tmp_path: Path
+) -> None:
+    environ = defined_environ(kafka, topic, tmp_path)
+    for arguments in (("validate",), ("backfill", "--dry-run"), ("flow-service", "export")):
+        code, told = await run(environ, *arguments)
+        assert code == 78, arguments
+        assert "what is exported is defined in Kafka" in told
+        assert "processor configuration to-files" in told
+    file = str(tmp_path / "destination.yaml")
+    code, told = await run(environ, "validate", "--destination", file)
+    assert (code, "The configuration is valid" in told) == (0, True), told
+    code, told = await run(environ, "run", "--destination", file)
+    assert code == 2
+    assert "to-kafka" in told
+
+
+async def test_a_move_without_a_key_for_its_secrets_is_refused_with_the_remedy_and_nothing_is_changed(
+    kafka: str, topic: str, tmp_path: Path
+) -> None:
+    environ = defined_environ(kafka, topic, tmp_path)
+    del environ["PROCESSOR_API_SECRET_KEY_FILE"]
+    code, told = await run(
+        environ, "configuration", "to-kafka", "--destination", str(tmp_path / "destination.yaml")
+    )
+    assert code == 78
+    assert "PROCESSOR_API_SECRET_KEY_FILE" in told
+    assert "nothing was changed" in told
+    code, told = await run(environ, "configuration", "to-files", "--dry-run")
+    assert (code, "there is no dataflow" in told) == (78, True), told
+
+
+async def test_a_dataflow_to_another_stream_than_the_state_s_is_told_and_mended_by_a_move_while_the_api_goes_on(
+    kafka: str, topic: str, tmp_path: Path
+) -> None:
+    scripted = ScriptedKinesis(random.Random(5))
+    home = tmp_path / "home"
+    home.mkdir()
+    async with (
+        served(scripted) as kinesis_url,
+        Producer(kafka, topic) as producer,
+        aiohttp.ClientSession() as http,
+    ):
+        of_files = member_environ(kafka, topic, home, kinesis_url)
+        file = tmp_path / "right.yaml"
+        file.write_text((home / "destination.yaml").read_text())
+        member = await Member(home, of_files).start()
+        try:
+            await producer.produce([event(1, "one")])
+            await exports_reach(scripted, 1)
+            assert await member.stop() == 0
+        finally:
+            await member.kill()
+
+        environ = defined_environ(kafka, topic, home)
+        async with running(home, environ) as defined:
+            url = await url_of(defined)
+            await ready(http, url)
+            api = Api(http, url)
+            source, connection = await api.connect(kinesis_url)
+            _, flow = await api.activate(source, connection, "one", stream="others")
+            await reasons_have(http, url, "eu-west-1/exports")
+            await api.call("GET", f"/flows/{flow}", status=200)
+
+            arguments = ("configuration", "to-kafka", "--destination", str(file))
+            code, told = await run(environ, *arguments)
+            assert (code, "is bound to others" in told) == (78, True), told
+            code, told = await run(environ, *arguments, "--replace")
+            assert code == 0, told
+            await producer.produce([event(2, "one")])
+            await exports_reach(scripted, 2)
+            await ready(http, url)
+    assert statuses(scripted) == [{"one": "realized"}, {"one": "existing"}]
