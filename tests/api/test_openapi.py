@@ -13,6 +13,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode, checks
+from schemathesis.core.result import Ok
 
 import processor
 from processor.api.calls import calls
@@ -39,7 +40,7 @@ SCHEMA.config.generation.update(allow_extra_parameters=False, with_security_para
 SCHEMA.config.checks.negative_data_rejection.expected_statuses += ["412", "414", "431"]
 OPERATIONS: Final = {
     f"{each.method.upper()} {each.path}": each
-    for each in (result.ok() for result in SCHEMA.get_all_operations())
+    for each in (result.ok() for result in SCHEMA.get_all_operations() if isinstance(result, Ok))
 }
 MODES: Final = [
     (name, mode)
@@ -56,7 +57,7 @@ BY_OPERATION: Final = settings(
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
-NOT_CHECKED: Final = [
+NOT_CHECKED: Final[Any] = [
     # What a body's objects mean, and what they refer to, no schema says.
     checks.CHECKS.get_one("positive_data_acceptance"),
     # These make further requests, with what they know of the schema; both are asked for here by name.
@@ -71,10 +72,9 @@ def _definition() -> Definition:
     base = whole.find("connections", "base")
     assert base is not None
     auth: Any = base.body["auth"]
-    with_keys = base.body | {
-        "auth": auth | {"params": auth["params"] | {"accessKeyId": SECRET, "secretKey": SECRET}}
-    }
-    policy = {"name": "p", "status": "DRAFT", "marketingActionRefs": ["partnerSync"]}
+    params = auth["params"] | {"accessKeyId": SECRET, "secretKey": SECRET}
+    with_keys = {**base.body, "auth": auth | {"params": params}}
+    policy: dict[str, Any] = {"name": "p", "status": "DRAFT", "marketingActionRefs": ["partnerSync"]}
     return whole.with_(
         resource(
             "connections", "base", sealed_body("connections", "base", with_keys, Sealing([SEALING_KEY]))
@@ -135,7 +135,7 @@ def http() -> Iterator[requests.Session]:
         yield session
 
 
-def aimed(case: Case, data: st.DataObject, *, is_valid: bool = True) -> Case:
+def aimed(case: Case[Any], data: st.DataObject, *, is_valid: bool = True) -> Case[Any]:
     """The case, mostly at an object that is there, at any version of it, and often with a body that says something."""
     collection = re.sub(r"/action|/{.*", "", case.path.removeprefix("/data/foundation/").partition("/")[2])
     for name in case.path_parameters or {}:

@@ -110,6 +110,8 @@ def listed(request: Request, collection: str, members: Sequence[tuple[str, dict[
     of_page: dict[str, Json] = {"count": len(page)}
     if page:
         of_page["start"] = page[0][0]
+    if rest:
+        of_page["next"] = rest[0][0]
     return Answer(body={"_page": of_page, "_links": links, "children": [each for _, each in page]})
 
 

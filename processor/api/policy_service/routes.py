@@ -37,7 +37,8 @@ class PolicyObjects(BaseModel):
     """A list of objects."""
 
     page: dict[str, JsonValue] = Field(
-        alias="_page", description="`count`: how many there are here; `start`: the first of them."
+        alias="_page",
+        description="`count`: how many there are here; `start`: the first of them; `next`: what to start at for more.",
     )
     links: dict[str, JsonValue] = Field(
         alias="_links", description="`next`: where the list goes on, if it does."

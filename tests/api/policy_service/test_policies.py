@@ -242,6 +242,8 @@ def test_lists_are_answered_in_pages_and_by_properties(ask: Asked) -> None:
     names, path = [], "/policies/custom?limit=2&property=status==ENABLED"
     page: Any = ask("GET", path).body
     names += [each["name"] for each in page["children"]]
+    following = page["_page"].pop("next")
+    assert page["_links"]["next"]["href"].endswith(f"&start={following}")
     assert page["_page"] == {"count": 2, "start": page["children"][0]["id"]}
     rest: Any = ask("GET", page["_links"]["next"]["href"].removeprefix(PREFIX)).body
     names += [each["name"] for each in rest["children"]]
