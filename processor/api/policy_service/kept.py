@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from pydantic import BaseModel, ValidationError
 
@@ -106,7 +106,9 @@ def listed(request: Request, collection: str, members: Sequence[tuple[str, dict[
         "page": {"href": f"{BASE}/{collection}?{{?limit,start,property}}", "templated": True}
     }
     if rest:
-        links["next"] = {"href": f"{BASE}/{collection}?limit={limit}&start={quote(rest[0][0], safe='')}"}
+        following = [("property", each) for each in request.query.get("property", ())]
+        following += [("limit", str(limit)), ("start", rest[0][0])]
+        links["next"] = {"href": f"{BASE}/{collection}?{urlencode(following)}"}
     of_page: dict[str, Json] = {"count": len(page)}
     if page:
         of_page["start"] = page[0][0]
