@@ -6,9 +6,8 @@ import asyncio
 import signal
 from typing import TYPE_CHECKING
 
-from processor.api.flow_service.table import flow_service_routes
+from processor.api.calls import calls
 from processor.api.http import PREFIX, application
-from processor.api.policy_service.routes import policy_service
 from processor.api.tokens import Tokens
 from processor.cli.failures import report_failures, report_refused
 from processor.cli.worker_processes import workers_of
@@ -94,5 +93,4 @@ def _derive(sealing: SealingKeyFile) -> Callable[[Definition], Files]:
 
 
 def _api(kept: KeptDefinition, tokens: Tokens, sealing: SealingKeyFile) -> web.Application:
-    routes = (*flow_service_routes(sealing.sealing), *policy_service())
-    return application(routes, kept.current, kept.change, tokens)
+    return application(calls(sealing.sealing), kept.current, kept.change, tokens)

@@ -11,6 +11,7 @@ from processor.api.acceptance import accepted, refused
 from processor.api.errors import ApiError, Wrong, invalid, not_found
 from processor.api.flow_service.lists import listed
 from processor.api.flow_service.mapping_times import with_mapping_times
+from processor.api.flow_service.misplaced import misplaced_secrets
 from processor.api.flow_service.patching import patched
 from processor.api.flow_service.relations import dependants, wrong_relations
 from processor.api.flow_service.views import shown
@@ -167,6 +168,7 @@ class Objects:
         form = fit(self._kind.form, _with_texts_for_secrets(given), "", "", found)
         of = "" if former is None else name_of(collection, former.id)
         wrong = [Wrong(_place(each.member), each.message, each.remedy, of) for each in found.problems]
+        wrong += [replace(each, of=of) for each in misplaced_secrets(collection, given)]
         if form is not None:
             related = wrong_relations(definition, collection, given, None if former is None else former.body)
             wrong += [replace(each, of=of) for each in related]
