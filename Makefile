@@ -73,10 +73,11 @@ manifests: ## write the dashboard and the Prometheus operator's object anew from
 rules: ## the alert rules, for a Prometheus without the operator; RUNBOOK=https://… is where docs/operations.md is read
 	@$(PYTHON) deploy/prometheus/rules.py $(RUNBOOK)
 
-docs: $(READY) ## write docs/configuration.md, docs/metrics.md and docs/commands.md anew from the code
+docs: $(READY) ## write docs/configuration.md, metrics.md, commands.md and openapi.json anew from the code
 	$(BIN)/python -m processor.reference.configuration > docs/configuration.md
 	$(BIN)/python -m processor.reference.metrics > docs/metrics.md
 	$(BIN)/python -m processor.reference.commands > docs/commands.md
+	$(BIN)/python -m processor.reference.openapi > docs/openapi.json
 
 lock: $(READY) ## resolve the lock files anew: all, what the image runs, what the image is built with
 	$(BIN)/pip install --quiet uv

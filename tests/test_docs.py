@@ -168,6 +168,7 @@ def test_the_run_book_has_every_alert_condition_and_reason() -> None:
     for module in (ROOT / "processor").rglob("*.py"):
         text = module.read_text(encoding="utf-8")
         named |= set(re.findall(r'unhealthy\(\s*"([a-z -]+)"', text))
+        named |= set(re.findall(r'conditions\["([a-z -]+)"\]', text))
         named |= set(re.findall(r'_report\("([a-z -]+)"', text))
         named |= set(re.findall(r'\.connected\(\s*"([a-z]+)"', text))
         if "unhealthy(CONDITION" in text:

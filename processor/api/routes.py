@@ -1,6 +1,6 @@
 """The table of the API: each call by its method and path, with what is to be said of it, and what answers it.
 
-It holds all that a description of the API (OpenAPI) is made from; `http.py` serves it.
+It holds all that the API's description (`openapi.py`) is made from; `http.py` serves it.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ class Call:
     body: type[object] | None = None
     status: int = 200
     """Of an answer that is no error."""
+    may_make: bool = False
+    """Whether it is 201 where the object was not there before."""
     query: Mapping[str, str] = field(default_factory=dict)
     needs_if_match: bool = False
     has_etag: bool = False

@@ -6,9 +6,8 @@ import asyncio
 import signal
 from typing import TYPE_CHECKING
 
-from processor.api.flow_service.table import flow_service_routes
+from processor.api.calls import calls
 from processor.api.http import PREFIX, application
-from processor.api.policy_service.routes import policy_service
 from processor.api.tokens import Tokens
 from processor.cli.failures import report_failures, report_refused
 from processor.cli.worker_processes import workers_of
@@ -77,8 +76,7 @@ async def _supervise(
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, workers.look_again)
 
     def labels() -> dict[str, str]:
-        plan = workers.plan
-        return target_labels(settings, None if plan is None else plan.destination)
+        return target_labels(settings, workers.stream)
 
     async with serve(settings.service, workers.ask, labels, mounted=mounted), asyncio.TaskGroup() as tasks:
         tasks.create_task(kept.run(following_ends), name="definition")
@@ -95,5 +93,4 @@ def _derive(sealing: SealingKeyFile) -> Callable[[Definition], Files]:
 
 
 def _api(kept: KeptDefinition, tokens: Tokens, sealing: SealingKeyFile) -> web.Application:
-    routes = (*flow_service_routes(sealing.sealing), *policy_service())
-    return application(routes, kept.current, kept.change, tokens)
+    return application(calls(sealing.sealing), kept.current, kept.change, tokens)

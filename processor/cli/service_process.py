@@ -163,7 +163,7 @@ def _run_parent(count: int, settings: Settings, files: LastValid, plan: Plan, na
         parent = begin(files.handover)
         stop_on_signals(stop, parent.kill)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: parent.hand_out(files.changed()))
-        labels = target_labels(settings, plan.destination)
+        labels = target_labels(settings, plan.destination.stream)
         async with serve(service, parent.ask, lambda: labels):
             return await parent.run(stop)
 

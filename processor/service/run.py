@@ -72,7 +72,7 @@ async def run_service(
         writer = Writer(stream, settings.kinesis, random.Random(), membership.fence)
         observer = Observer(0 if parent is None else parent.worker, settings, plan, status, writer)
         if parent is None:
-            labels = target_labels(settings, plan.destination)
+            labels = target_labels(settings, plan.destination.stream)
             await stack.enter_async_context(serve(settings.service, observer.ask, lambda: labels))
         log_refused(changes.refused, observer)
         figures = FiguresLog(observer, settings.service.log_interval_ms / 1000)

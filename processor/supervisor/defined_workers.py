@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from processor.configuration import Files
     from processor.definition.model import Definition
-    from processor.governance.plan import Plan
     from processor.supervisor.workers import Begin, Workers
 
 log = structlog.get_logger(__name__)
@@ -62,9 +61,12 @@ class DefinedWorkers:
         """Why there are no workers though there should be."""
 
     @property
-    def plan(self) -> Plan | None:
-        """What the workers follow, or are to; None where none are to run."""
-        return self._course.plan
+    def stream(self) -> str:
+        """Where records go, or went before nothing was to be exported; empty before there was a dataflow."""
+        if self._course.plan is not None:
+            return self._course.plan.destination.stream
+        bound_to = None if self._definition is None else self._definition.bound_to
+        return "" if bound_to is None else bound_to.stream
 
     @property
     def pids(self) -> dict[int, int]:
@@ -95,15 +97,18 @@ class DefinedWorkers:
             self._workers.kill()
 
     def _conditions(self) -> dict[str, str]:
+        conditions: dict[str, str] = {}
         if self._definition is None:
             try:
                 self._current()
+                conditions["definition"] = "it is being read"
             except DefinitionUnavailable as error:
-                return {"definition": str(error)}
-            return {"definition": "it is being read"}
-        if self._course.files is None and self._course.problems:
-            return {"definition": "; ".join(str(each) for each in self._course.problems)}
-        return {} if self._trouble is None else {"workers": self._trouble}
+                conditions["definition"] = str(error)
+        elif self._course.files is None and self._course.problems:
+            conditions["definition"] = "; ".join(str(each) for each in self._course.problems)
+        elif self._trouble is not None:
+            conditions["workers"] = self._trouble
+        return conditions
 
     async def _follow(self) -> None:
         """Look at each newer definition, at the same one again where it is asked for, and while something is wrong with it."""

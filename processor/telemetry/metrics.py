@@ -268,7 +268,10 @@ SHARD_LIMIT = _gauge(
 
 # The service itself.
 SECTIONS["Service"] = {}
-UP = _gauge("worker_up", "1 where the worker answers, else 0. Its other series are missing then.")
+UP = _gauge(
+    "worker_up",
+    "1 where the worker answers, else 0. Its other series are missing then. Of a process that is to have none, under `none`: 1.",
+)
 READY = _gauge("ready", "1 while the worker is ready, else 0.")
 CONDITION = _gauge(
     "unready_condition",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from processor.telemetry.backfill_report import Backfilling
     from processor.telemetry.exposition import Samples
     from processor.telemetry.report import Fleet
+
+
+_NONE: Final = "none"
+"""The worker of series where there is none."""
 
 
 def liveness(fleet: Fleet) -> dict[str, str]:
@@ -44,6 +48,8 @@ def reasons(fleet: Fleet) -> dict[str, str]:
 def metrics_text(fleet: Fleet, of_all: Mapping[str, str]) -> bytes:
     """Return the text of all workers' series, each with its worker's label and those `of_all`."""
     workers: dict[str, Samples] = {str(each.report.worker): dict(each.samples) for each in fleet.observations}
+    if not workers and not fleet.silent:
+        workers[_NONE] = _of_no_worker(fleet)
     for number in fleet.silent:
         sheet = Sheet()
         sheet.add(metrics.UP, 0)
@@ -53,6 +59,16 @@ def metrics_text(fleet: Fleet, of_all: Mapping[str, str]) -> bytes:
         sheet.add(metrics.RESTARTS, restarts)
         workers[str(number)] = workers.get(str(number), {}) | sheet.samples
     return exposition(workers, of_all)
+
+
+def _of_no_worker(fleet: Fleet) -> Samples:
+    """What is scraped of a process that has no worker: that it answers, and why it is not ready, if it is not."""
+    sheet = Sheet()
+    sheet.add(metrics.UP, 1)
+    sheet.add(metrics.READY, not fleet.conditions)
+    for condition in fleet.conditions:
+        sheet.add(metrics.CONDITION, 1, condition)
+    return sheet.samples
 
 
 def status_json(fleet: Fleet) -> bytes:

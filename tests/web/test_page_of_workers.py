@@ -44,12 +44,16 @@ class Scripted:
     def __init__(self) -> None:
         self.asked = 0
         self.changes: dict[str, Any] = {}
+        self.notice: str | None = None
+        """Why no worker is to run; None where they are."""
         self.goes_on = asyncio.Event()
         self.goes_on.set()
 
     async def ask(self) -> Fleet:
         await self.goes_on.wait()
         self.asked += 1
+        if self.notice is not None:
+            return Fleet([], notice=self.notice)
         return Fleet([Observation(self._worker(number), {}) for number in range(2)], {}, {0: 0, 1: 2})
 
     def _worker(self, number: int) -> Report:
@@ -218,3 +222,17 @@ async def test_a_page_whose_service_hangs_is_not_green() -> None:
         scripted.goes_on.set()
         await shows(page, "#state", "ready")
         assert await page.title() == "Loyalty exports"
+
+
+async def test_where_no_worker_is_to_run_the_page_says_why_and_shows_nothing_of_those_that_ran() -> None:
+    scripted = Scripted()
+    async with page_of(scripted) as page:
+        assert not await page.is_visible("#notice-section")
+        scripted.notice = "nothing is exported: the dataflow is disabled"
+        await shows(page, "#notice", "the dataflow is disabled")
+        await shows(page, "#state", "ready")
+        assert not await page.is_visible("#items")
+        assert not await page.is_visible("#workers")
+        scripted.notice = None
+        await page.wait_for_selector("#workers", state="visible")
+        assert not await page.is_visible("#notice-section")

@@ -82,6 +82,26 @@ async def test_the_labels_of_series_are_those_of_the_moment() -> None:
                 assert f'stream="{stream}"' in await answer.text()
 
 
+async def test_a_process_that_is_to_have_no_worker_is_ready_and_scraped_unless_something_is_wrong_with_it() -> (
+    None
+):
+    idle = Fleet([], notice="nothing is exported: there is no dataflow")
+    wrong = Fleet([], conditions={"definition": "no key opens it"})
+    for fleet, status, line in (
+        (idle, 200, 'processor_worker_up{worker="none"} 1.0'),
+        (wrong, 503, 'processor_unready_condition{condition="definition",worker="none"} 1.0'),
+    ):
+        async with served(fleet=fleet) as url, aiohttp.ClientSession() as http:
+            async with http.get(f"{url}/readyz") as answer:
+                assert (answer.status, (await answer.json())["reasons"]) == (status, fleet.conditions)
+            async with http.get(f"{url}/livez") as answer:
+                assert answer.status == 200
+            async with http.get(f"{url}/api/status") as answer:
+                assert (await answer.json())["notice"] == fleet.notice
+            async with http.get(f"{url}/metrics") as answer:
+                assert line in (await answer.text()).splitlines()
+
+
 async def test_what_is_mounted_answers_under_its_prefix_alone_and_is_hardened_as_the_page_is() -> None:
     async def hello(_: web.Request) -> web.Response:
         return web.Response(text="hello")

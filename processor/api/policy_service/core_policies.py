@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from processor.api.acceptance import accepted
 from processor.api.errors import Wrong, invalid, not_found
-from processor.api.policy_service.kept import BASE, body_in, href, listed, put, shown
+from processor.api.policy_service.kept import BASE, NEVER_PUT, body_in, href, listed, put, shown
 from processor.api.request import Answer
 from processor.definition.model import Resource
 from processor.flow_service.findings import pointer
@@ -67,7 +67,7 @@ def get(definition: Definition, request: Request) -> Answer:
     if id_ not in _BODIES:
         raise not_found("core policy", id_)
     kept = definition.find(_CORE, id_)
-    return Answer(body=_shown(definition, id_), etag=None if kept is None else kept.etag)
+    return Answer(body=_shown(definition, id_), etag=NEVER_PUT if kept is None else kept.etag)
 
 
 def get_enabled(definition: Definition, _: Request) -> Answer:

@@ -30,6 +30,8 @@ LIST_QUERY: Final = {
     "start": "The id, or name, of the first that is answered.",
     "property": "`member==value`: those alone whose member has this value; several must all hold.",
 }
+NEVER_PUT: Final = '"0"'
+"""The etag of what is there before anybody puts it."""
 _CREATED: Final = 201
 _WITHOUT_IDS: Final = frozenset({"marketingActions/custom", "labels", "enforcement"})
 """Collections whose objects go by their name, or of which there is one."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from processor.api.policy_service.kept import answer, body_in, href, kept, put
+from processor.api.policy_service.kept import NEVER_PUT, answer, body_in, href, kept, put
 from processor.api.request import Answer
 from processor.definition.model import Resource
 
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from processor.api.request import Occasion, Request
     from processor.definition.model import Collection, Definition
     from processor.flow_service.documents import Json
-
-_NEVER_PUT: Final = '"0"'
-"""The etag of what nobody has put yet."""
 
 
 class Enforcement(BaseModel):
@@ -43,7 +40,7 @@ class OneOfAKind:
     def get(self, definition: Definition, _: Request) -> Answer:
         """Answer it."""
         there = definition.find(self.collection, self.collection)
-        return Answer(body=self._absent_shown(), etag=_NEVER_PUT) if there is None else answer(there)
+        return Answer(body=self._absent_shown(), etag=NEVER_PUT) if there is None else answer(there)
 
     def put(self, definition: Definition, request: Request, occasion: Occasion) -> tuple[Definition, Answer]:
         """Write it anew, whole."""
@@ -53,7 +50,7 @@ class OneOfAKind:
         return kept(definition, put(self.collection, self.collection, body, former, occasion))
 
     def _absent(self) -> Resource:
-        return Resource(self.collection, self.collection, self.absent, _NEVER_PUT, 0, 0, "", "")
+        return Resource(self.collection, self.collection, self.absent, NEVER_PUT, 0, 0, "", "")
 
     def _absent_shown(self) -> dict[str, Json]:
         return {**self.absent, "_links": {"self": {"href": href(self.collection, self.collection)}}}

@@ -13,7 +13,7 @@ from processor.api.policy_service.kept import BASE, LIST_QUERY
 from processor.api.policy_service.one_of_a_kind import Enforcement, OneOfAKind
 from processor.api.policy_service.policies import Policies
 from processor.api.routes import Call, Change, Read
-from processor.configuration.governance_file import ActionForm, ConsentPolicyForm, LabelsForm, PolicyForm
+from processor.configuration.governance_file import ConsentPolicyForm, LabelsForm, PolicyForm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from processor.api.routes import Route
 
 
-class Shown(BaseModel):
+class PolicyObject(BaseModel):
     """An object as it is answered: its members, and its books."""
 
     model_config = ConfigDict(extra="allow")
@@ -33,7 +33,7 @@ class Shown(BaseModel):
     links: dict[str, JsonValue] = Field(alias="_links", description="`self`: where it is.")
 
 
-class Listed(BaseModel):
+class PolicyObjects(BaseModel):
     """A list of objects."""
 
     page: dict[str, JsonValue] = Field(
@@ -42,7 +42,16 @@ class Listed(BaseModel):
     links: dict[str, JsonValue] = Field(
         alias="_links", description="`next`: where the list goes on, if it does."
     )
-    children: list[Shown] = Field(description="The objects.")
+    children: list[PolicyObject] = Field(description="The objects.")
+
+
+class MarketingActionBody(BaseModel):
+    """A custom marketing action, whose name is the path's."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    name: str = Field("", min_length=1, description="Its name, which need not be repeated.")
+    description: str | None = Field(None, description="What it is for.")
 
 
 _ACTIONS: Final = f"{BASE}/marketingActions"
@@ -67,7 +76,12 @@ def policy_service() -> list[Route]:
             marketing_actions.get_custom,
         ),
         Change(
-            _put(f"{_ACTIONS}/custom/{{name}}", "Make or change a custom marketing action", ActionForm),
+            _put(
+                f"{_ACTIONS}/custom/{{name}}",
+                "Make or change a custom marketing action",
+                MarketingActionBody,
+                may_make=True,
+            ),
             marketing_actions.put_custom,
         ),
         Change(
@@ -99,28 +113,37 @@ def _policies(path: str, policies: Policies, one: str, many: str) -> Iterator[Ro
     each = f"{path}/{{id}}"
     yield Read(_list(path, f"List the {many}"), policies.list_)
     yield Change(
-        Call("POST", path, f"Make a {one}", answer=Shown, body=policies.form, status=201, has_etag=True),
+        Call(
+            "POST", path, f"Make a {one}", answer=PolicyObject, body=policies.form, status=201, has_etag=True
+        ),
         policies.post,
     )
     yield Read(_get(each, f"Look a {one} up"), policies.get)
     yield Change(_put(each, f"Write a {one} anew, whole", policies.form), policies.put)
     yield Change(
-        Call("PATCH", each, f"Change parts of a {one}", answer=Shown, body=list[Operation], has_etag=True),
+        Call(
+            "PATCH",
+            each,
+            f"Change parts of a {one}",
+            answer=PolicyObject,
+            body=list[Operation],
+            has_etag=True,
+        ),
         policies.patch,
     )
     yield Change(_delete(each, f"Remove a {one}"), policies.delete)
 
 
 def _list(path: str, summary: str) -> Call:
-    return Call("GET", path, summary, answer=Listed, query=LIST_QUERY)
+    return Call("GET", path, summary, answer=PolicyObjects, query=LIST_QUERY)
 
 
 def _get(path: str, summary: str, *, has_etag: bool = True) -> Call:
-    return Call("GET", path, summary, answer=Shown, has_etag=has_etag)
+    return Call("GET", path, summary, answer=PolicyObject, has_etag=has_etag)
 
 
-def _put(path: str, summary: str, body: type[BaseModel]) -> Call:
-    return Call("PUT", path, summary, answer=Shown, body=body, has_etag=True)
+def _put(path: str, summary: str, body: type[BaseModel], *, may_make: bool = False) -> Call:
+    return Call("PUT", path, summary, answer=PolicyObject, body=body, may_make=may_make, has_etag=True)
 
 
 def _delete(path: str, summary: str) -> Call:

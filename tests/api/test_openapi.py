@@ -1,0 +1,194 @@
+"""The API is as it describes itself: whatever is asked by the description, or against it, is answered as it says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis import Case, GenerationMode, checks
+
+import processor
+from processor.api.calls import calls
+from processor.api.openapi import PATH, openapi
+from processor.api.policy_service.core_policies import list_
+from processor.api.request import Request
+from processor.definition.sealing import Sealing, sealed_body
+from processor.reference.openapi import openapi_reference
+from tests.support.dataflows import resource, whole_definition
+from tests.support.flow_service_calls import SEALING_KEY
+from tests.support.served_api import READ_TOKEN, TOKEN, ServedApi, served_api
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from processor.definition.model import Definition
+
+SECRET: Final = "a-secret-that-nobody-sees"
+ROUTES: Final = calls(lambda: Sealing([SEALING_KEY]))
+DOCUMENT: Final[Any] = openapi(ROUTES)
+SCHEMA: Final = schemathesis.openapi.from_dict(DOCUMENT)
+# What is wrong in two ways may be refused for either: also for its If-Match, or for its length.
+SCHEMA.config.checks.negative_data_rejection.expected_statuses += ["412", "414", "431"]
+OPERATIONS: Final = {
+    f"{each.method.upper()} {each.path}": each
+    for each in (result.ok() for result in SCHEMA.get_all_operations())
+}
+IS_THOROUGH: Final = settings.default is not None and settings.default.max_examples > 100
+BY_OPERATION: Final = settings(
+    max_examples=max(8, settings().max_examples // 12),
+    derandomize=not IS_THOROUGH,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+NOT_CHECKED: Final = [
+    # What a body's objects mean, and what they refer to, no schema says.
+    checks.CHECKS.get_one("positive_data_acceptance"),
+    # These make further requests, with what they know of the schema; both are asked for here by name.
+    checks.CHECKS.get_one("ignored_auth"),
+    checks.CHECKS.get_one("object_level_authorization"),
+]
+
+
+def _definition() -> Definition:
+    """With an object of each kind."""
+    whole = whole_definition(keys={})
+    base = whole.find("connections", "base")
+    assert base is not None
+    auth: Any = base.body["auth"]
+    with_keys = base.body | {
+        "auth": auth | {"params": auth["params"] | {"accessKeyId": SECRET, "secretKey": SECRET}}
+    }
+    policy = {"name": "p", "status": "DRAFT", "marketingActionRefs": ["partnerSync"]}
+    return whole.with_(
+        resource(
+            "connections", "base", sealed_body("connections", "base", with_keys, Sealing([SEALING_KEY]))
+        ),
+        resource("marketingActions/custom", "partnerSync", {"name": "partnerSync"}),
+        resource("policies/custom", "policy", policy | {"deny": {"label": "C2"}}),
+        resource("consentPolicies", "consent", policy | {"requires": {"path": "a.b", "in": ["y"]}}),
+    )
+
+
+WHOLE: Final = _definition()
+IDS: Final = sorted(
+    {id_ for _, id_ in WHOLE.resources}
+    | {str(each["id"]) for each in list_(WHOLE, Request()).body["children"]}  # type: ignore[index, call-overload, union-attr]  # a list of objects
+    | {"exportToThirdParty"}
+)
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[ServedApi]:
+    with served_api() as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def http() -> Iterator[requests.Session]:
+    with requests.Session() as session:
+        yield session
+
+
+def aimed(case: Case, data: st.DataObject) -> Case:
+    """The case, often at an object that is there, and at any version of it."""
+    for name in case.path_parameters or {}:
+        if data.draw(st.booleans()):
+            case.path_parameters[name] = data.draw(st.sampled_from(IDS))
+    if "If-Match" in (case.headers or {}) and data.draw(st.booleans()):
+        case.headers["If-Match"] = "*"
+    return case
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode))
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_request_is_answered_as_described(
+    name: str, mode: GenerationMode, api: ServedApi, http: requests.Session
+) -> None:
+    strategy = OPERATIONS[name].as_strategy(generation_mode=mode)
+
+    @BY_OPERATION
+    @given(st.data())
+    def each(data: st.DataObject) -> None:
+        case = aimed(data.draw(strategy), data)
+        api.kept.definition = WHOLE
+        answer = case.call(api.url, http, headers={"Authorization": f"Bearer {TOKEN}"})
+        case.validate_response(answer, excluded_checks=NOT_CHECKED)
+        assert SECRET not in answer.content.decode()
+        if answer.status_code >= 400:
+            assert api.kept.definition is WHOLE
+
+    each()
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_without_a_known_token_nothing_is_told_and_nothing_changes(
+    name: str, api: ServedApi, http: requests.Session
+) -> None:
+    strategy = OPERATIONS[name].as_strategy()
+
+    @BY_OPERATION
+    @given(st.data(), st.sampled_from([None, "Bearer", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", TOKEN]))
+    def each(data: st.DataObject, authorization: str | None) -> None:
+        case = aimed(data.draw(strategy), data)
+        api.kept.definition = WHOLE
+        case.headers.pop("Authorization", None)
+        answer = case.call(
+            api.url, http, headers={} if authorization is None else {"Authorization": authorization}
+        )
+        case.validate_response(answer, excluded_checks=NOT_CHECKED)
+        assert answer.status_code == 401
+        assert api.kept.definition is WHOLE
+
+    each()
+
+
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if not name.startswith("GET ")])
+def test_a_read_token_changes_nothing(name: str, api: ServedApi, http: requests.Session) -> None:
+    strategy = OPERATIONS[name].as_strategy()
+
+    @BY_OPERATION
+    @given(st.data())
+    def each(data: st.DataObject) -> None:
+        case = aimed(data.draw(strategy), data)
+        api.kept.definition = WHOLE
+        answer = case.call(api.url, http, headers={"Authorization": f"Bearer {READ_TOKEN}"})
+        case.validate_response(answer, excluded_checks=NOT_CHECKED)
+        assert answer.status_code == 403
+        assert api.kept.definition is WHOLE
+
+    each()
+
+
+def test_the_api_answers_its_description_to_whoever_may_read(api: ServedApi, http: requests.Session) -> None:
+    assert http.get(api.url + PATH).status_code == 401
+    answer = http.get(api.url + PATH, headers={"Authorization": f"Bearer {READ_TOKEN}"})
+    assert (answer.status_code, answer.json()) == (200, DOCUMENT)
+
+
+def test_the_description_has_every_call_and_is_valid_openapi() -> None:
+    described = {
+        f"{method.upper()} {path}" for path, methods in DOCUMENT["paths"].items() for method in methods
+    }
+    assert described == {f"{each.call.method} {each.call.path}" for each in ROUTES}
+    SCHEMA.validate()
+
+
+def test_what_is_said_once_is_said_in_one_place() -> None:
+    ids = [each["operationId"] for methods in DOCUMENT["paths"].values() for each in methods.values()]
+    assert len(ids) == len(set(ids)) == len(ROUTES)
+    named = DOCUMENT["components"]["schemas"]
+    assert not [name for name in named if "__" in name], "two forms have the same name"
+
+
+def test_the_file_in_the_docs_is_what_the_code_says() -> None:
+    page = Path(processor.__file__).parents[1] / "docs" / "openapi.json"
+    text = page.read_text(encoding="utf-8")
+    assert text == openapi_reference(), "write it anew: make docs"
+    assert json.loads(text) == DOCUMENT
