@@ -9,6 +9,7 @@ operator's browser.
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from processor.errors import ConfigurationError, Problem
@@ -175,6 +177,7 @@ async def serve(
     runner = web.AppRunner(
         app,
         access_log=None,
+        logger=_logger(),
         handler_cancellation=True,
         shutdown_timeout=_LEAVE_S,
         keepalive_timeout=intervals.request_s,
@@ -228,6 +231,17 @@ async def _listening(
         ssl=None if of_port is None else of_port.context,
         backlog=128,
     )
+
+
+def _logger() -> logging.Logger:
+    """What aiohttp logs to: less what is no HTTP, which anybody may send, as much as they like, with a secret in it."""
+    logger = logging.getLogger("processor.http")
+    logger.filters[:] = [_is_no_request_s_fault]
+    return logger
+
+
+def _is_no_request_s_fault(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 class _Refused(asyncio.Protocol):

@@ -474,3 +474,15 @@ def test_a_call_stands_in_the_table_once() -> None:
     tokens = Tokens(ApiSettings.model_validate({"api_token": TOKEN}))
     with pytest.raises(ValueError, match="in the table already"):
         application([*ROUTES, replace(ROUTES[0])], kept.current, kept.change, tokens)
+
+
+async def test_what_is_no_http_is_refused_and_nothing_of_it_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with api() as served:
+        answered = await served.raw(
+            f"GET {THINGS} HTTP/1.1\nHost: localhost\nAuthorization: Bearer {SECRET}\0"
+        )
+        assert b" 400 " in answered.partition(b"\r\n")[0]
+        assert (await served.ask("GET")).status == 200
+    assert SECRET not in caplog.text
