@@ -57,7 +57,8 @@ def application(
     """
     edge = _Edge(Table(routes), current, keep, tokens, limits)
     app = web.Application()
-    app.router.add_route(hdrs.METH_ANY, "/{path:.*}", edge.answer, expect_handler=edge.expect)
+    # A dot of a pattern is any character but a line's end, which a path may have percent-encoded.
+    app.router.add_route(hdrs.METH_ANY, r"/{path:[\s\S]*}", edge.answer, expect_handler=edge.expect)
     app.cleanup_ctx.append(edge.beside)
     return app
 

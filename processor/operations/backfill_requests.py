@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from processor.backfill.board import Board
 from processor.backfill.messages import BY_CHARACTERS_MAX, REQUEST_KEY, Request, encoded
 from processor.errors import KafkaRefused, KafkaUnavailable
-from processor.kafka.backfill_topic import PARTITION, needed_grants, prepare_backfill_topic
+from processor.kafka.backfill_topic import BACKFILL_TOPIC
 from processor.kafka.followed_topic import follow_topic
 from processor.kafka.offline_group import count_members
 from processor.kafka.small_appends import open_small_appends
+from processor.kafka.small_topic import PARTITION, needed_grants
 from processor.kafka.topics import open_topics
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ async def ask_for_backfill(settings: Settings, by: str) -> Asked:
     async with open_topics(kafka) as topics:
         source = await topics.shape(kafka.topic)
         try:
-            await prepare_backfill_topic(topics, topic, source)
+            await BACKFILL_TOPIC.prepare(topics, topic, source)
             await topics.shape(topic)  # until every broker knows it
             async with open_small_appends(kafka, topic, PARTITION) as appends:
                 await appends.append([(REQUEST_KEY, encoded(request))])

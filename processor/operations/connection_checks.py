@@ -11,12 +11,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from processor.errors import InvalidStateRecord, KafkaError, KafkaUnavailable, KinesisError, StateError
-from processor.kafka.backfill_topic import backfill_topic_warning, needed_grants, prepare_backfill_topic
+from processor.kafka.backfill_topic import BACKFILL_TOPIC
 from processor.kafka.changelog import STREAM_KEY, Changelog
 from processor.kafka.dead_letter_topic import dead_letter_topic_warnings, prepare_dead_letter_topic
 from processor.kafka.dry_run import READ, WRITE, open_dry_run
 from processor.kafka.offline_group import looked_at_group
 from processor.kafka.offsets import SourceBounds
+from processor.kafka.small_topic import needed_grants
 from processor.kafka.source_topic import look_at_source
 from processor.kinesis.connection import open_stream
 from processor.kinesis.writer import Writer
@@ -112,11 +113,11 @@ async def _kafka_checks(
 
 async def _backfill_topic_check(topics: DryRunTopics, topic: str, source: TopicShape) -> Check:
     """What is wrong with it is a warning: `run` does without."""
-    trouble = await _trouble(prepare_backfill_topic, topics, topic, source)
+    trouble = await _trouble(BACKFILL_TOPIC.prepare, topics, topic, source)
     warning = None
     if trouble is None and not topics.would_be_created(topic):
         trouble = await _trouble(topics.check_allowed, topic, {READ, WRITE})
-        warning = await backfill_topic_warning(topics, topic)
+        warning = await BACKFILL_TOPIC.warning(topics, topic)
     if trouble is not None:
         warning = (
             f"{trouble}. Without it `processor backfill` does not reach the workers, nor do they tell how far backfills are: "

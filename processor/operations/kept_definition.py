@@ -27,14 +27,9 @@ from processor.errors import (
     KafkaUnavailable,
     ProcessorError,
 )
-from processor.kafka.definition_topic import (
-    PARTITION,
-    definition_topic_warning,
-    needed_grants,
-    open_definition_appends,
-    prepare_definition_topic,
-)
+from processor.kafka.definition_topic import DEFINITION_TOPIC, open_definition_appends
 from processor.kafka.followed_topic import follow_topic
+from processor.kafka.small_topic import PARTITION, needed_grants
 from processor.kafka.topics import open_topics
 
 if TYPE_CHECKING:
@@ -232,8 +227,8 @@ class KeptDefinition:
         kafka = self._settings.kafka
         async with open_topics(kafka) as topics:
             source = await topics.shape(kafka.topic)
-            if not await prepare_definition_topic(topics, self._topic, source):
-                warning = await definition_topic_warning(topics, self._topic)
+            if not await DEFINITION_TOPIC.prepare(topics, self._topic, source):
+                warning = await DEFINITION_TOPIC.warning(topics, self._topic)
                 if warning is not None:
                     log.warning("the topic of the definition forgets", topic=self._topic, reason=warning)
         fold = Fold()

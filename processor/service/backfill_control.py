@@ -14,14 +14,10 @@ import structlog
 from processor.backfill.board import Board
 from processor.backfill.messages import encoded, partition_key
 from processor.errors import KafkaRefused, KafkaUnavailable, ProcessorError
-from processor.kafka.backfill_topic import (
-    PARTITION,
-    backfill_topic_warning,
-    needed_grants,
-    prepare_backfill_topic,
-)
+from processor.kafka.backfill_topic import BACKFILL_TOPIC
 from processor.kafka.followed_topic import follow_topic
 from processor.kafka.small_appends import open_small_appends
+from processor.kafka.small_topic import PARTITION, needed_grants
 from processor.kafka.topics import open_topics
 
 if TYPE_CHECKING:
@@ -109,8 +105,8 @@ class BackfillControl:
         kafka, topic = self._settings.kafka, self._settings.backfill_topic
         async with open_topics(kafka) as topics:
             source = await topics.shape(kafka.topic)
-            if not await prepare_backfill_topic(topics, topic, source):
-                warning = await backfill_topic_warning(topics, topic)
+            if not await BACKFILL_TOPIC.prepare(topics, topic, source):
+                warning = await BACKFILL_TOPIC.warning(topics, topic)
                 if warning is not None:
                     log.warning("the topic of backfills forgets", topic=topic, reason=warning)
         board = Board(source.partitions)

@@ -8,12 +8,14 @@ by the API needs the API.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 import structlog
 
-from processor.errors import EXIT_BAD_CONFIGURATION, DefinitionUnavailable
+from processor.errors import EXIT_BAD_CONFIGURATION, DefinitionUnavailable, Problem
+from processor.profile.unexpected import trace_of
 from processor.supervisor.course import Course, next_course
 from processor.telemetry.report import Fleet
 
@@ -130,7 +132,18 @@ class DefinedWorkers:
 
     async def _take(self, definition: Definition, *, was_asked: bool) -> None:
         former = self._course
-        course = await asyncio.to_thread(next_course, former, definition, self._derive)
+        try:
+            course = await asyncio.to_thread(next_course, former, definition, self._derive)
+        except Exception as error:  # noqa: BLE001  whatever it is, the API that could mend it must not end with it, start after start
+            if self._definition is not definition:
+                # Its words may quote what is defined, a secret with it.
+                log.error(  # noqa: TRY400  as said: the trace without words is what may be logged
+                    "a definition is not followed by a fault of the processor: please report it",
+                    version=definition.version,
+                    error=type(error).__name__,
+                    trace=trace_of(error),
+                )
+            course = replace(former, notice=None, problems=(_fault(definition, error),))
         self._course, self._definition = course, definition
         if course.problems and course.problems != former.problems:
             for problem in course.problems:
@@ -200,3 +213,8 @@ class DefinedWorkers:
             )
         finally:
             changed.cancel()
+
+
+def _fault(definition: Definition, error: Exception) -> Problem:
+    message = f"version {definition.version} cannot be followed by a fault of the processor ({type(error).__name__})"
+    return Problem("definition", None, "/", message, "Please report it, with the trace in the log")

@@ -153,6 +153,16 @@ async def test_without_a_known_token_nothing_is_told_and_nothing_changes(
         assert served.kept.definition.version == 0
 
 
+@pytest.mark.parametrize("part", ["%0A", "a%0Db", "%E2%80%A8", "%00"])
+async def test_a_path_with_any_character_is_answered_by_the_api(part: str) -> None:
+    async with api() as served:
+        head = f"GET {THINGS}/{part} HTTP/1.1\nHost: localhost\nConnection: close"
+        assert b" 401 " in (await served.raw(head)).partition(b"\r\n")[0]
+        answered = await served.raw(f"{head}\nAuthorization: Bearer {TOKEN}")
+        assert b" 404 " in answered.partition(b"\r\n")[0]
+        assert b"application/problem+json" in answered
+
+
 async def test_two_tokens_in_one_request_are_none() -> None:
     async with api() as served:
         answered = await served.raw(

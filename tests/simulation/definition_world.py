@@ -90,8 +90,7 @@ class DefinitionWorld:
                 ("secrets", SimpleNamespace(token_hex=lambda size: ids.randbytes(size).hex())),
                 ("time", SimpleNamespace(time=self.loop.time)),
                 ("open_topics", self._open_topics),
-                ("prepare_definition_topic", self._prepare),
-                ("definition_topic_warning", _no_warning),
+                ("DEFINITION_TOPIC", SimpleNamespace(prepare=self._prepare, warning=_no_warning)),
                 ("follow_topic", self._follow),
                 ("open_definition_appends", self._open_appends),
             ):

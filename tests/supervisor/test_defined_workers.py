@@ -65,6 +65,8 @@ def derived(definition: Definition) -> Files:
     """Files of one segment, named as the flow says, in the stream it says; the flow may have another problem."""
     (flow,) = definition.of("flows")
     body = {"stream": "exports", "segment": "one", "url": "http://localhost:1", **flow.body}
+    if "fault" in body:
+        raise ZeroDivisionError
     if "problem" in body:
         raise ConfigurationError([Problem("flows/f", None, "/name", str(body["problem"]), "Mend it")])
     text = (
@@ -234,3 +236,19 @@ async def test_what_leads_to_other_files_on_this_machine_is_taken_when_it_is_loo
         workers.look_again()
         await heard(stand_in, "{id: two}")
     assert len(stand_in.lives) == 1
+
+
+async def test_a_fault_in_following_a_definition_is_told_and_ends_neither_the_process_nor_the_workers(
+    stand_in: StandIn,
+) -> None:
+    defined = Defined()
+    defined.define(fault=True)
+    async with running(stand_in, defined) as workers:
+        await conditions_have(
+            workers, "version 0 cannot be followed by a fault of the processor (ZeroDivisionError)"
+        )
+        defined.define(segment="one")
+        await heard(stand_in, "{id: one}")
+        defined.define(fault=True)
+        await heard(stand_in, "version 2 cannot be followed by a fault")
+        assert stand_in.ends == 0
