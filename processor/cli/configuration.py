@@ -1,4 +1,4 @@
-"""The command line: `processor configuration show | to-kafka | to-files`."""
+"""The command line: `processor configuration show | to-kafka | to-files | reseal`."""
 
 from __future__ import annotations
 
@@ -145,6 +145,32 @@ def _refuse(problems: Sequence[Problem]) -> NoReturn:
     count = len(problems)
     errors.print(f"{count} {'problem' if count == 1 else 'problems'}; nothing was changed.", highlight=False)
     raise typer.Exit(EXIT_BAD_CONFIGURATION)
+
+
+@configuration_app.command("reseal")
+def configuration_reseal(
+    *,
+    by: Annotated[
+        str, typer.Option("--by", help="Who asks, or why: kept with the change.")
+    ] = "processor configuration reseal",
+) -> None:
+    """Have every secret in Kafka encrypted with the first key of PROCESSOR_API_SECRET_KEY_FILE, so that the other keys can go."""
+    from processor.operations.definition_move import reseal
+    from processor.operations.sealing_key_file import SealingKeyFile
+
+    settings = settings_or_refuse()
+    try:
+        sealing = SealingKeyFile(settings.api.api_secret_key_file).sealing()
+        with errors_printed(but=ConfigurationError):
+            moved = asyncio.run(reseal(settings, sealing, by=by))
+    except ConfigurationError as error:
+        _refuse(error.problems)
+    line = (
+        f"every secret is encrypted with the first key now, in version {moved.made.version}"
+        if moved.is_change
+        else "every secret is encrypted with the first key already; nothing was changed"
+    )
+    Console().print(plain(f"{line}. The other keys can go once all members have the first"), soft_wrap=True)
 
 
 def _write(texts: dict[Path, str], *, force: bool) -> None:

@@ -1,4 +1,4 @@
-"""Moves a definition between the two files and Kafka, and reads the one that is there, for commands: each connects, and is done."""
+"""Moves a definition between the two files and Kafka, reads the one that is there, and renews its secrets, for commands: each connects, and is done."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from processor.definition.files import derived_files, name_of, why_idle
 from processor.definition.from_files import Making, definition_of
 from processor.definition.model import Definition
-from processor.definition.sealing import SECRETS, sealed_token
+from processor.definition.sealing import SECRETS, resealed, sealed_token
 from processor.errors import ConfigurationError, Problem
 from processor.kafka.topics import open_topics
 from processor.operations.kept_definition import KeptDefinition
@@ -114,6 +114,21 @@ async def tried_move_to_kafka(
     """
     made = await asyncio.to_thread(definition_of, files, environ, _making(sealing, ""))
     return moved_onto(await definition_in_kafka(settings), made, sealing.unseal, replaces=replaces)
+
+
+async def reseal(settings: Settings, sealing: Sealing, *, by: str) -> Moved:
+    """Have every secret of the definition in force encrypted by the first key, so that the other keys are needed no more.
+
+    Raises:
+        ConfigurationError: no key opens one of them; nothing was changed.
+        DefinitionUnavailable, DefinitionConflict, KafkaRefused, KafkaUnavailable: see `KeptDefinition.change`.
+
+    """
+    former = await definition_in_kafka(settings)
+    if resealed(former, sealing) is former:
+        return Moved(former, former)
+    async with _followed(settings) as kept:
+        return Moved(former, await kept.change(lambda current: resealed(current, sealing), by))
 
 
 def moved_onto(former: Definition, made: Definition, unseal: Unseal, *, replaces: bool) -> Moved:

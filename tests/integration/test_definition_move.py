@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from cryptography.fernet import Fernet
 
 from tests.integration.test_defined_member import (
     event,
@@ -18,7 +19,7 @@ from tests.integration.test_defined_member import (
     statuses,
 )
 from tests.support.command import run
-from tests.support.defined import Api, defined_environ
+from tests.support.defined import KEY, Api, defined_environ
 from tests.support.members import Member, Producer, member_environ
 from tests.support.observation import ready, url_of
 from tests.support.scripted_kinesis import ScriptedKinesis
@@ -122,6 +123,27 @@ async def test_commands_that_read_the_two_files_say_where_the_definition_is_inst
     code, told = await run(environ, "run", "--destination", file)
     assert code == 2
     assert "to-kafka" in told
+
+
+async def test_keys_are_rotated_without_the_secrets_and_the_old_one_is_needed_no_more(
+    kafka: str, topic: str, tmp_path: Path
+) -> None:
+    environ = defined_environ(kafka, topic, tmp_path)
+    keys, old, new = tmp_path / "sealing-keys", KEY, Fernet.generate_key().decode()
+    code, told = await run(environ, "configuration", "reseal")
+    assert (code, "nothing was changed" in told) == (0, True), told
+    move = ("configuration", "to-kafka", "--destination", str(tmp_path / "destination.yaml"))
+    assert (await run(environ, *move))[0] == 0
+    keys.write_text(new)
+    code, told = await run(environ, "configuration", "reseal")
+    assert (code, "none of the 1 keys decrypts it" in told) == (78, True), told
+    keys.write_text(f"{new}\n{old}")
+    code, told = await run(environ, "configuration", "reseal")
+    assert (code, "in version 2" in told) == (0, True), told
+    keys.write_text(new)
+    for again in (("configuration", "reseal"), move):  # the second compares the secrets themselves
+        code, told = await run(environ, *again)
+        assert (code, "nothing was changed" in told) == (0, True), told
 
 
 async def test_a_move_without_a_key_for_its_secrets_is_refused_with_the_remedy_and_nothing_is_changed(
