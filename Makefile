@@ -38,6 +38,7 @@ bench: $(COMPILED_READY) ## all benchmarks, on this machine, alone: hours; figur
 	$(MEASURED) -m benchmarks.endurance --keep
 	$(MEASURED) -m benchmarks.partitions --keep
 	$(MEASURED) -m benchmarks.backfill --keep
+	$(MEASURED) -m benchmarks.api_load --keep
 	$(MEASURED) -m benchmarks.stages --keep
 	$(MEASURED) -m benchmarks.steady_profile --keep
 	$(MEASURED) -m benchmarks.writer --keep

@@ -157,15 +157,14 @@ def configuration_reseal(*, dry_run: DryRunOption = False) -> None:
             )
     except ConfigurationError as error:
         _refuse(error.problems)
+    objects = f"{found.objects} {'object' if found.objects == 1 else 'objects'}"
     if not found.objects:
-        line = f"nothing is to be done: no secret of version {found.version} is encrypted with another key than the first"
+        line = "every secret is encrypted with the first key already; nothing was changed"
+    elif dry_run:
+        line = f"secrets of {objects} would be encrypted with the first key"
     else:
-        objects = f"{found.objects} {'object' if found.objects == 1 else 'objects'}"
-        line = (
-            f"secrets of {objects} would be encrypted anew"
-            if dry_run
-            else f"secrets of {objects} are encrypted anew: version {found.version}"
-        )
+        line = f"secrets of {objects} are encrypted with the first key now, in version {found.version}"
+    line += ". The other keys can go once all members have the first" if not dry_run else ""
     Console().print(plain(line), soft_wrap=True)
 
 
