@@ -43,7 +43,7 @@ def configuration_show(
     ] = False,
 ) -> None:
     """What is defined in Kafka: its version, whether it exports, and its objects."""
-    from processor.operations.definition_move import definition_in_kafka
+    from processor.operations.definition_in_kafka import definition_in_kafka
 
     settings = settings_or_refuse()
     with errors_printed():
@@ -117,7 +117,8 @@ def configuration_to_files(
     ] = False,
 ) -> None:
     """Write the two files that export what is defined in Kafka, for members with PROCESSOR_CONFIGURATION=files; Kafka keeps it."""
-    from processor.operations.definition_move import definition_in_kafka, written_as_files
+    from processor.operations.definition_in_kafka import definition_in_kafka
+    from processor.operations.definition_move import written_as_files
 
     settings = settings_or_refuse()
     with errors_printed():
@@ -139,38 +140,41 @@ def configuration_to_files(
         errors.print(plain(f"note: {note}"), soft_wrap=True)
 
 
-def _refuse(problems: Sequence[Problem]) -> NoReturn:
-    for problem in problems:
-        print_error(str(problem))
-    count = len(problems)
-    errors.print(f"{count} {'problem' if count == 1 else 'problems'}; nothing was changed.", highlight=False)
-    raise typer.Exit(EXIT_BAD_CONFIGURATION)
-
-
 @configuration_app.command("reseal")
-def configuration_reseal(
-    *,
-    by: Annotated[
-        str, typer.Option("--by", help="Who asks, or why: kept with the change.")
-    ] = "processor configuration reseal",
-) -> None:
-    """Have every secret in Kafka encrypted with the first key of PROCESSOR_API_SECRET_KEY_FILE, so that the other keys can go."""
-    from processor.operations.definition_move import reseal
+def configuration_reseal(*, dry_run: DryRunOption = False) -> None:
+    """Encrypt the secrets of the definition in Kafka with the first key of PROCESSOR_API_SECRET_KEY_FILE, so that the others can go."""
+    from processor.operations.definition_resealing import reseal, tried_reseal
     from processor.operations.sealing_key_file import SealingKeyFile
 
     settings = settings_or_refuse()
     try:
         sealing = SealingKeyFile(settings.api.api_secret_key_file).sealing()
         with errors_printed(but=ConfigurationError):
-            moved = asyncio.run(reseal(settings, sealing, by=by))
+            found = asyncio.run(
+                tried_reseal(settings, sealing)
+                if dry_run
+                else reseal(settings, sealing, by="processor configuration reseal")
+            )
     except ConfigurationError as error:
         _refuse(error.problems)
-    line = (
-        f"every secret is encrypted with the first key now, in version {moved.made.version}"
-        if moved.is_change
-        else "every secret is encrypted with the first key already; nothing was changed"
-    )
-    Console().print(plain(f"{line}. The other keys can go once all members have the first"), soft_wrap=True)
+    if not found.objects:
+        line = f"nothing is to be done: no secret of version {found.version} is encrypted with another key than the first"
+    else:
+        objects = f"{found.objects} {'object' if found.objects == 1 else 'objects'}"
+        line = (
+            f"secrets of {objects} would be encrypted anew"
+            if dry_run
+            else f"secrets of {objects} are encrypted anew: version {found.version}"
+        )
+    Console().print(plain(line), soft_wrap=True)
+
+
+def _refuse(problems: Sequence[Problem]) -> NoReturn:
+    for problem in problems:
+        print_error(str(problem))
+    count = len(problems)
+    errors.print(f"{count} {'problem' if count == 1 else 'problems'}; nothing was changed.", highlight=False)
+    raise typer.Exit(EXIT_BAD_CONFIGURATION)
 
 
 def _write(texts: dict[Path, str], *, force: bool) -> None:

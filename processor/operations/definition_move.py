@@ -1,28 +1,25 @@
-"""Moves a definition between the two files and Kafka, reads the one that is there, and renews its secrets, for commands: each connects, and is done."""
+"""Moves a definition between the two files and Kafka, for commands: each connects, and is done."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 import uuid
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from processor.definition.files import derived_files, name_of, why_idle
 from processor.definition.from_files import Making, definition_of
-from processor.definition.model import Definition
-from processor.definition.sealing import SECRETS, resealed, sealed_token
+from processor.definition.sealing import SECRETS, sealed_token
 from processor.errors import ConfigurationError, Problem
-from processor.kafka.topics import open_topics
-from processor.operations.kept_definition import KeptDefinition
+from processor.operations.definition_in_kafka import definition_in_kafka, followed_definition
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import Mapping
 
     from processor.configuration import Files
     from processor.definition.files import Unseal
-    from processor.definition.model import Resource
+    from processor.definition.model import Definition, Resource
     from processor.definition.sealing import Sealing
     from processor.flow_service.documents import Json
     from processor.settings import Settings
@@ -32,8 +29,6 @@ REFERENCES: Final[Mapping[str, str]] = {
     "secretKey": "${EXPORT_SECRET_KEY}",
 }
 """What stands in files for a secret that is sealed in Kafka, by its member."""
-
-_READ_S: Final = 30.0
 
 
 class Moved(NamedTuple):
@@ -54,21 +49,6 @@ class Written(NamedTuple):
     destination: str
     governance: str | None
     notes: list[str]
-
-
-async def definition_in_kafka(settings: Settings) -> Definition:
-    """Return the definition in force; version 0 where there never was one. Nothing is created for it.
-
-    Raises:
-        DefinitionUnavailable: it cannot be read to its end within half a minute; the message says why.
-        KafkaRefused, KafkaUnavailable: Kafka cannot be asked whether there is one.
-
-    """
-    async with open_topics(settings.kafka) as topics:
-        if await topics.shape_if_any(settings.configuration_topic) is None:
-            return Definition()
-    async with _followed(settings) as kept:
-        return kept.current()
 
 
 async def move_to_kafka(
@@ -96,7 +76,7 @@ async def move_to_kafka(
         moved = moved_onto(former, made, sealing.unseal, replaces=replaces)
         return moved.made
 
-    async with _followed(settings) as kept:
+    async with followed_definition(settings) as kept:
         kept_now = await kept.change(make, by)
     if moved is None:
         raise AssertionError("a change was made of nothing")
@@ -114,21 +94,6 @@ async def tried_move_to_kafka(
     """
     made = await asyncio.to_thread(definition_of, files, environ, _making(sealing, ""))
     return moved_onto(await definition_in_kafka(settings), made, sealing.unseal, replaces=replaces)
-
-
-async def reseal(settings: Settings, sealing: Sealing, *, by: str) -> Moved:
-    """Have every secret of the definition in force encrypted by the first key, so that the other keys are needed no more.
-
-    Raises:
-        ConfigurationError: no key opens one of them; nothing was changed.
-        DefinitionUnavailable, DefinitionConflict, KafkaRefused, KafkaUnavailable: see `KeptDefinition.change`.
-
-    """
-    former = await definition_in_kafka(settings)
-    if resealed(former, sealing) is former:
-        return Moved(former, former)
-    async with _followed(settings) as kept:
-        return Moved(former, await kept.change(lambda current: resealed(current, sealing), by))
 
 
 def moved_onto(former: Definition, made: Definition, unseal: Unseal, *, replaces: bool) -> Moved:
@@ -174,9 +139,8 @@ def written_as_files(definition: Definition) -> Written:
         raise _refused(
             "flows", "there is no dataflow, and so no destination", "Make one by the API, or write the files"
         )
-    notes = [
-        "ids, times and versions of the objects, and connections that no dataflow leads to, have no counterpart in the files"
-    ]
+    notes = [_without_counterpart(each) for each in _not_in_files(definition)]
+    notes.append("ids, times and versions of the objects have no counterpart in the files")
     if sealed:
         variables = ", ".join(REFERENCES[each][2:-1] for each in dict.fromkeys(sealed))
         notes.append(f"secrets are not written: set {variables} in the service's environment to them")
@@ -184,6 +148,31 @@ def written_as_files(definition: Definition) -> Written:
     if idle is not None:
         notes.append(f"{idle}, so that nothing is exported now; a service that follows the files exports")
     return Written(derived.destination, derived.governance, notes)
+
+
+def _not_in_files(definition: Definition) -> list[Resource]:
+    """The objects that leave nothing in the files: those of the platform, and those that no dataflow leads to."""
+    led_to: set[object] = set()
+    for flow in definition.of("flows"):
+        led_to.update(_ids(flow.body.get("targetConnectionIds")))
+    targets = definition.of("targetConnections")
+    led_to.update(each.body.get("baseConnectionId") for each in targets if each.id in led_to)
+    connections = [each for each in [*definition.of("connections"), *targets] if each.id not in led_to]
+    return [*connections, *definition.of("sourceConnections")]
+
+
+def _ids(value: Json) -> list[Json]:
+    return value if isinstance(value, list) else []
+
+
+def _without_counterpart(resource: Resource) -> str:
+    why = (
+        "the source is the topic of PROCESSOR_KAFKA_TOPIC"
+        if resource.collection == "sourceConnections"
+        else "no dataflow leads to Kinesis by it"
+    )
+    name = resource.body.get("name")
+    return f"{name_of(resource.collection, resource.id)}{f' ({name})' if name else ''} is left out: {why}"
 
 
 def _with_references(connection: Resource, sealed: list[str]) -> Resource:
@@ -206,28 +195,6 @@ def _says_the_same(former: Definition, made: Definition, unseal: Unseal) -> bool
     one, other = derived_files(former, unseal), derived_files(made, unseal)
     texts = [(each.destination, each.governance) for each in (one, other)]
     return not one.problems and not other.problems and texts[0] == texts[1]
-
-
-@asynccontextmanager
-async def _followed(settings: Settings) -> AsyncIterator[KeptDefinition]:
-    """The kept definition once it was read, followed while the context lasts.
-
-    Raises:
-        DefinitionUnavailable: it cannot be read in time.
-
-    """
-    kept, stop = KeptDefinition(settings), asyncio.Event()
-    following = asyncio.create_task(kept.run(stop), name="definition")
-    try:
-        try:
-            async with asyncio.timeout(_READ_S):
-                await kept.next(-1)
-        except TimeoutError:
-            kept.current()  # it says why
-        yield kept
-    finally:
-        stop.set()
-        await following
 
 
 def _making(sealing: Sealing, by: str) -> Making:

@@ -129,3 +129,16 @@ def test_a_disabled_dataflow_is_told_for_files_have_no_such_state() -> None:
 def test_without_a_dataflow_there_are_no_files() -> None:
     with pytest.raises(ConfigurationError, match="there is no dataflow"):
         written_as_files(Definition(version=2))
+
+
+def test_what_has_no_counterpart_in_files_is_named() -> None:
+    definition = in_force()
+    (target,) = definition.of("targetConnections")
+    spare = replace(target, id="spare", body={**target.body, "name": "Spare"})
+    notes = written_as_files(definition.with_(spare)).notes
+    left_out = [note for note in notes if "is left out" in note]
+    assert any("targetConnections/spare (Spare)" in note for note in left_out)
+    assert not any(target.id in note for note in left_out)
+    assert sum("PROCESSOR_KAFKA_TOPIC" in note for note in left_out) == len(
+        definition.of("sourceConnections")
+    )
