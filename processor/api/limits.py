@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from processor.flow_service.documents import Json
 
 _SHOWN: Final = 20
+"""How many places of a body are told at which it is no JSON."""
 _CURLS: Final = "application/x-www-form-urlencoded"
 """The type that `curl --data` gives every body where it is told no other, as in some of the published calls: what is in it is JSON.
 
 A page of another site could send it without asking, but not the token that every call needs.
 """
-"""How many places of a body are told at which it is no JSON."""
 
 
 class Limits(NamedTuple):

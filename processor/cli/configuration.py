@@ -127,16 +127,21 @@ def configuration_to_files(
         written = written_as_files(definition)
     except ConfigurationError as error:
         _refuse(error.problems)
-    texts = {destination_out or settings.files.destination_file: written.destination}
+    named = settings.files
+    texts, notes = {destination_out or named.destination_file: written.destination}, list(written.notes)
     if written.governance is not None:
-        texts[governance_out or settings.files.governance_file or Path("governance.yaml")] = (
-            written.governance
-        )
+        governance = governance_out or named.governance_file or Path("governance.yaml")
+        texts[governance] = written.governance
+        if governance != named.governance_file:
+            notes.append(
+                f"members export what is forbidden unless they are started with PROCESSOR_GOVERNANCE_FILE={governance}; "
+                "to-kafka needs it, too"
+            )
     if dry_run:
         typer.echo("---\n".join(texts.values()), nl=False)
     else:
         _write(texts, force=force)
-    for note in written.notes:
+    for note in notes:
         errors.print(plain(f"note: {note}"), soft_wrap=True)
 
 

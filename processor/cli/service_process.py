@@ -54,9 +54,10 @@ _COLLECT_AFTER: Final = 20_000
 def run_all(read: Callable[[], Files], workers: int | None) -> int:
     """Run `workers` workers, by default as many as the settings say, and return the exit code; `read` reads the two files.
 
-    Where the definition is kept in Kafka, the files are not looked at.
+    Where the definition is kept in Kafka, the files are not looked at; nor are they where wrong settings leave that open,
+    for nobody is to write files that are not wanted.
     """
-    if is_defined_in_kafka():
+    if is_defined_in_kafka() is not False:
         return run_defined(workers)
     problems: list[Problem] = []
     try:

@@ -104,8 +104,8 @@ def _unknown_actions(destination: Destination, governance: Governance) -> list[P
             source=destination.source,
             line=destination.lines.get(f"marketingActions[{index}]"),
             member=f"marketingActions[{index}]",
-            message=f"{action!r} is neither a core marketing action nor declared in the governance file",
-            remedy=f"Declare it under marketingActions there, or use one of: {', '.join(sorted(known))}",
+            message=f"{action!r} is neither a core marketing action nor a custom one that is declared",
+            remedy=f"Declare it as a custom marketing action, or use one of: {', '.join(sorted(known))}",
         )
         for index, action in enumerate(destination.marketing_actions)
         if action not in known

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
@@ -98,12 +99,12 @@ def load_file_settings(environ: Mapping[str, str] | None = None) -> FileSettings
     return loaded
 
 
-def is_defined_in_kafka(environ: Mapping[str, str] | None = None) -> bool:
-    """Whether the definition is kept in Kafka, as far as can be known: what is wrong is told where all settings are read."""
+def is_defined_in_kafka(environ: Mapping[str, str] | None = None) -> bool | None:
+    """Whether the definition is kept in Kafka; None where a setting is wrong that decides it, which is told where all are read."""
     problems: list[Problem] = []
     values = _readable(os.environ if environ is None else environ, problems, variables(ApiSettings))
     loaded = _load(ApiSettings, values, problems, [])
-    return loaded is not None and loaded.is_in_kafka
+    return None if loaded is None else loaded.is_in_kafka
 
 
 def _load(
@@ -151,8 +152,9 @@ def _problem(group: type[Group], prefix: str, detail: ErrorDetails) -> Problem:
     name = str(detail["loc"][0]) if detail["loc"] else ""
     message = detail["msg"].removeprefix("Value error, ")
     if not name:
-        for field in group.model_fields:
-            message = message.replace(field, prefix + field.upper())
+        # The longest names first: one may begin with another.
+        for field in sorted(group.model_fields, key=len, reverse=True):
+            message = re.sub(rf"\b{field}\b", prefix + field.upper(), message)
         return Problem("environment", None, prefix + "*", message, "Change one of them")
     description = group.model_fields[name].description or ""
     cause = detail.get("ctx", {}).get("error")

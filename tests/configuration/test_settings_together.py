@@ -23,6 +23,11 @@ def kafka(**changes: str) -> dict[str, str]:
     return {KAFKA + name: value for name, value in changes.items()}
 
 
+def test_variables_are_named_in_full_where_one_s_name_begins_with_another_s() -> None:
+    told = refused({"PROCESSOR_API_TOKEN": "t" * 16, "PROCESSOR_API_TOKEN_FILE": "tokens"})
+    assert told.endswith("PROCESSOR_API_TOKEN and PROCESSOR_API_TOKEN_FILE exclude each other")
+
+
 def less(settings: dict[str, str], name: str) -> dict[str, str]:
     return {each: value for each, value in settings.items() if each != name}
 

@@ -174,3 +174,11 @@ def test_what_governance_removes_is_told_and_where_it_is_mapped(
             ("flows/flow", "/transformations/0/params/profileSelectors/selectors/0/value/path"),
         ),
     ]
+
+
+def test_a_marketing_action_that_nothing_declares_is_told_in_words_for_the_api_too() -> None:
+    definition = whole_definition(target={"marketingActions": ["nope"]})
+    (problem,) = check(Definition(), definition).problems
+    assert problem.source.startswith("targetConnections/")
+    assert "'nope'" in problem.message
+    assert "file" not in problem.message + problem.remedy

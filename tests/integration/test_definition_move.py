@@ -208,3 +208,28 @@ async def test_a_dataflow_to_another_stream_than_the_state_s_is_told_and_mended_
             await exports_reach(scripted, 2)
             await ready(http, url)
     assert statuses(scripted) == [{"one": "realized"}, {"one": "existing"}]
+
+
+async def test_governance_that_moves_to_a_file_is_told_to_be_named_for_members_do_not_look_for_it(
+    kafka: str, topic: str, tmp_path: Path
+) -> None:
+    environ = defined_environ(kafka, topic, tmp_path)
+    environ["PROCESSOR_DESTINATION_FILE"] = str(tmp_path / "destination.yaml")
+    given, out = tmp_path / "given.yaml", tmp_path / "out.yaml"
+    given.write_text("enforcement: filter\n")
+    code, told = await run(environ, "configuration", "to-kafka", "--governance", str(given))
+    assert code == 0, told
+    arguments = ("configuration", "to-files", "--force", "--governance-out", str(out))
+    code, told = await run(environ, *arguments)
+    assert (code, f"PROCESSOR_GOVERNANCE_FILE={out}" in told) == (0, True), told
+    code, told = await run(environ | {"PROCESSOR_GOVERNANCE_FILE": str(out)}, *arguments)
+    assert (code, "PROCESSOR_GOVERNANCE_FILE" in told) == (0, False), told
+
+
+async def test_wrong_settings_of_the_api_are_told_and_no_file_that_it_does_not_need(
+    kafka: str, topic: str, tmp_path: Path
+) -> None:
+    environ = defined_environ(kafka, topic, tmp_path)
+    environ |= {"PROCESSOR_CONFIGURATION": "Kafka", "PROCESSOR_DESTINATION_FILE": str(tmp_path / "none.yaml")}
+    code, told = await run(environ, "run")
+    assert (code, "PROCESSOR_CONFIGURATION" in told, "none.yaml" in told) == (78, True, False), told

@@ -24,6 +24,8 @@ _CORE: Final = "marketingActions/core"
 _CUSTOM: Final = "marketingActions/custom"
 _UNNAMEABLE: Final = "/?#"
 """Characters at which a reference to a marketing action ends."""
+_STEPS: Final = (".", "..")
+"""Steps of a path that clients resolve before they send it."""
 _REFERRING: Final[tuple[Collection, ...]] = ("policies/core", "policies/custom", "consentPolicies")
 """What refers to marketing actions."""
 
@@ -124,6 +126,8 @@ def _body(name: str, request: Request) -> dict[str, Json]:
         raise invalid(
             f"a marketing action's name has none of {_UNNAMEABLE}, at which references to it would end"
         )
+    if name in _STEPS:
+        raise invalid(f"a marketing action is not called {name}, which clients take out of its address")
     return body
 
 

@@ -99,6 +99,8 @@ def test_a_custom_marketing_action_is_made_changed_and_removed(ask: Asked) -> No
         ("exportToThirdParty", {}),
         ("a%2Fb", {}),
         ("a%3Fb", {}),
+        (".", {}),
+        ("..", {}),
     ],
 )
 def test_a_custom_marketing_action_that_could_not_be_referred_to_is_refused(
