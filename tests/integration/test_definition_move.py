@@ -41,6 +41,24 @@ async def topics_of(kafka: str) -> list[str]:
         await admin.close()
 
 
+async def export_by_files(
+    home: Path,
+    environ: dict[str, str],
+    producer: Producer,
+    scripted: ScriptedKinesis,
+    change: tuple[bytes, bytes],
+) -> None:
+    """A member that follows the two files starts, exports a change, and ends."""
+    before = len(scripted.stored)
+    member = await Member(home, environ).start()
+    try:
+        await producer.produce([change])
+        await exports_reach(scripted, before + 1)
+        assert await member.stop() == 0
+    finally:
+        await member.kill()
+
+
 def shows_no_secret(shown: dict[str, Any]) -> None:
     (keys,) = [each["body"]["auth"]["params"] for each in shown["resources"] if "auth" in each["body"]]
     assert (keys["accessKeyId"], keys["secretKey"]) == ("**********", "**********")
@@ -60,13 +78,7 @@ async def test_a_deployment_moves_from_files_to_kafka_and_back_and_exports_as_be
         of_files = member_environ(kafka, topic, home, kinesis_url)
         file = home / "destination.yaml"
         text = file.read_text()
-        member = await Member(home, of_files).start()
-        try:
-            await producer.produce([event(1, "one")])
-            await exports_reach(scripted, 1)
-            assert await member.stop() == 0
-        finally:
-            await member.kill()
+        await export_by_files(home, of_files, producer, scripted, event(1, "one"))
 
         environ = defined_environ(kafka, topic, home) | {"PROCESSOR_DESTINATION_FILE": str(file)}
         file.write_text(text)  # the environment's making writes another
@@ -98,13 +110,7 @@ async def test_a_deployment_moves_from_files_to_kafka_and_back_and_exports_as_be
         code, told = await run(environ, "configuration", "to-files", "--force")
         assert (code, "set EXPORT_ACCESS_KEY_ID, EXPORT_SECRET_KEY" in told) == (0, True), told
         back = of_files | {"EXPORT_ACCESS_KEY_ID": "test", "EXPORT_SECRET_KEY": "test"}
-        member = await Member(home, back).start()
-        try:
-            await producer.produce([event(3, "one", "two")])
-            await exports_reach(scripted, 3)
-            assert await member.stop() == 0
-        finally:
-            await member.kill()
+        await export_by_files(home, back, producer, scripted, event(3, "one", "two"))
     assert statuses(scripted) == [
         {"one": "realized"},
         {"one": "existing", "two": "realized"},
@@ -181,13 +187,7 @@ async def test_a_dataflow_to_another_stream_than_the_state_s_is_told_and_mended_
         of_files = member_environ(kafka, topic, home, kinesis_url)
         file = tmp_path / "right.yaml"
         file.write_text((home / "destination.yaml").read_text())
-        member = await Member(home, of_files).start()
-        try:
-            await producer.produce([event(1, "one")])
-            await exports_reach(scripted, 1)
-            assert await member.stop() == 0
-        finally:
-            await member.kill()
+        await export_by_files(home, of_files, producer, scripted, event(1, "one"))
 
         environ = defined_environ(kafka, topic, home)
         async with running(home, environ) as defined:
