@@ -1,0 +1,56 @@
+// What becomes of the change after it was kept, until its backfill ends.
+
+import { figures, made, say } from "../elements.js";
+import { WORDS } from "../words/activate.js";
+
+const TEXTS = WORDS.progress;
+const ENDED = new Set(["complete", "nothing", "idle", "due"]);
+
+// `onStatus` tells a listener of each status, and returns what ends that.
+export function progressOf({ onStatus, more }) {
+  const element = made("div", undefined, "progress");
+  const kept = made("p", undefined, "good");
+  const stage = made("p");
+  stage.role = "status"; // told when the stage is another; how far it is would be told every two seconds
+  const far = made("p");
+  const bar = made("progress");
+  const numbers = made("ul", undefined, "figures");
+  const links = made("p", undefined, "actions");
+  links.append(link("#status", TEXTS.toStatus), link("#destination", TEXTS.toDestination), more);
+  bar.ariaLabel = TEXTS.bar;
+  element.append(kept, stage, bar, far, numbers, made("p", TEXTS.members, "quiet"), links);
+  let leave = () => {};
+
+  // `took` makes of a status what there is to tell, as `following` does.
+  function follow(took, words) {
+    leave();
+    say(kept, words);
+    let last = null;
+    leave = onStatus((status) => {
+      const found = took(status);
+      last = found.stage;
+      show(found);
+      if (ENDED.has(last) && last !== "due") queueMicrotask(() => leave());
+    });
+  }
+
+  function show(found) {
+    const isRunning = found.stage === "running";
+    const text = TEXTS.stages[found.stage](found);
+    say(stage, isRunning ? TEXTS.isRunning : text, found.stage === "complete" || found.stage === "nothing" ? "good" : found.stage === "due" ? "warn" : "");
+    say(far, isRunning ? text : "");
+    bar.hidden = !isRunning && found.stage !== "complete";
+    bar.value = found.stage === "complete" ? 1 : found.share || 0;
+    const isCounted = found.profiles !== undefined && (isRunning || found.stage === "complete");
+    figures(numbers, isCounted ? TEXTS.figures(found) : []);
+    element.dataset.stage = found.stage;
+  }
+
+  return { element, heading: TEXTS.heading, follow, leave: () => leave() };
+}
+
+function link(place, text) {
+  const element = made("a", text);
+  element.href = place;
+  return element;
+}
