@@ -1,9 +1,9 @@
 // The step in which attributes are chosen: the sample's as a tree, and by its path what the sample has not.
 
+import { button } from "../dialogs.js";
 import { keep, made, say } from "../elements.js";
 import { field } from "../fields.js";
 import { WORDS } from "../words/activate.js";
-import { button } from "./button.js";
 import { choiceTools } from "./choice_tools.js";
 import { branchLine } from "./branch_line.js";
 import { branchesOf } from "./names.js";
@@ -27,9 +27,16 @@ export function attributesStep(state, governance) {
   let isOpenedOnce = false;
   let shape = { top: [], nodes: new Map() };
   let found = null; // paths that are shown; null where all are
-  const openAll = button(TEXTS.openAll, () => { for (const [path, { children }] of shape.nodes) if (children.length) open.add(path); show(); });
-  const closeAll = button(TEXTS.closeAll, () => { open.clear(); show(); });
-  const opening = made("div", undefined, "actions");
+  const [openAll, closeAll] = [button(TEXTS.openAll), button(TEXTS.closeAll)];
+  openAll.addEventListener("click", () => {
+    openBranches();
+    show();
+  });
+  closeAll.addEventListener("click", () => {
+    open.clear();
+    show();
+  });
+  const opening = made("div", undefined, "buttons");
   opening.append(openAll, closeAll);
   const adding = addForm();
   element.append(made("p", TEXTS.caption, "quiet"), tools.element, opening, news, tree, empty, notes, adding);
@@ -63,7 +70,10 @@ export function attributesStep(state, governance) {
     if (isOpenedOnce || !shape.nodes.size) return;
     isOpenedOnce = true;
     for (const path of paths()) for (const branch of branchesOf(path)) open.add(branch);
-    if (shape.nodes.size > OPEN_AT_FIRST) return;
+    if (shape.nodes.size <= OPEN_AT_FIRST) openBranches();
+  }
+
+  function openBranches() {
     for (const [path, { children }] of shape.nodes) if (children.length) open.add(path);
   }
 
@@ -92,7 +102,7 @@ export function attributesStep(state, governance) {
     const isShown = ({ path }) => found === null || found.has(path);
     showNodes(tree, shape.top, isShown);
     const leaves = [...shape.nodes.values()].filter((node) => !node.children.length && isShown(node)).length;
-    tools.say(TEXTS.shown(leaves, state.draft.chosen(KIND).length));
+    tools.say(TEXTS.shown(leaves));
     empty.hidden = tree.children.length > 0;
     say(empty, shape.nodes.size ? TEXTS.empty : TEXTS.emptyOfAll);
     openAll.disabled = closeAll.disabled = found !== null;

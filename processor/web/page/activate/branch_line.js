@@ -14,11 +14,11 @@ export function branchLine({ state, governance, isOpen, toggle, choose, drop }) 
     const row = made("div", undefined, "line");
     const opener = made("button", undefined, "opener");
     opener.type = "button";
-    const label = made("label", undefined, "choice");
+    const label = made("label", undefined, "pick");
     const box = made("input");
     box.type = "checkbox";
     const name = made("span", undefined, "name");
-    name.append(made("span", undefined, "unseen"), made("b"));
+    name.append(made("span", undefined, "only-heard"), made("b"));
     label.append(box, name);
     const facts = made("span", undefined, "facts");
     facts.append(made("span"), made("span", undefined, "quiet"), made("code"), made("span", undefined, "quiet"));

@@ -8,24 +8,20 @@ const DEBOUNCE_MS = 120;
 // `texts` has search, searchHelp, show and filters; `refilter` is told where another search or filter is wanted.
 export function choiceTools({ id, texts, refilter }) {
   const element = made("div", undefined, "tools");
-  const search = field({ id: `${id}-search`, label: texts.search, help: texts.searchHelp, kind: "search" });
-  const label = made("label", texts.show, "filter");
-  const select = made("select");
-  for (const [value, text] of Object.entries(texts.filters)) {
-    const option = made("option", text);
-    option.value = value;
-    select.append(option);
-  }
-  label.append(select);
-  const shown = made("output", undefined, "quiet");
-  element.append(search.element, label, shown);
   element.role = "search";
+  element.ariaLabel = texts.search;
+  const search = field({ id: `${id}-search`, label: texts.search, help: texts.searchHelp, kind: "search" });
+  const options = Object.entries(texts.filters).map(([value, label]) => ({ value, label }));
+  const filter = field({ id: `${id}-filter`, label: texts.show, kind: "select", options });
+  const shown = made("p", "", "quiet");
+  shown.role = "status";
+  element.append(search.element, filter.element, shown);
   search.onInput(refilter, DEBOUNCE_MS);
-  select.addEventListener("change", refilter);
+  filter.onInput(refilter);
   return {
     element,
     search: () => search.value(),
-    filter: () => select.value,
+    filter: () => filter.value(),
     say: (text) => say(shown, text),
   };
 }

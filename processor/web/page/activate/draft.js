@@ -19,6 +19,16 @@ export function draftOf(flow, etag) {
   const changes = () => ({ segments: differences("segments"), attributes: differences("attributes") });
   const isChanged = () => Object.values(changes()).some(({ added, removed }) => added.length || removed.length);
 
+  // What would be mapped where the same wishes were made on another flow.
+  function wantedOn(flow) {
+    const wanted = mappedBy(flow);
+    for (const [kind, { added, removed }] of Object.entries(changes())) {
+      for (const { key } of removed) wanted[kind].delete(key);
+      for (const item of added) choose(wanted, kind, item);
+    }
+    return wanted;
+  }
+
   return {
     changes, isChanged,
     flow: () => base.flow,
@@ -43,16 +53,12 @@ export function draftOf(flow, etag) {
     patch: () => patchOf(base.flow, chosen),
     // The same wishes on the flow as it is now.
     moveTo(newFlow, newEtag) {
-      const wanted = changes();
-      base = { flow: newFlow, etag: newEtag };
+      chosen = wantedOn(newFlow);
       was = mappedBy(newFlow);
-      chosen = mappedBy(newFlow);
-      for (const [kind, { added, removed }] of Object.entries(wanted)) {
-        for (const { key } of removed) chosen[kind].delete(key);
-        for (const item of added) choose(chosen, kind, item);
-      }
+      base = { flow: newFlow, etag: newEtag };
       tell();
     },
+    wantedOn,
     // Nothing is wanted any more but what is mapped.
     reset() {
       chosen = mappedBy(base.flow);

@@ -11,19 +11,22 @@ export function backfillsOf(status) {
 
 // Follows a change: `before` as `backfillsOf` tells it; `mapped` and `unmapped` are names of items that workers have, and have no more, once
 // they follow it. `took(status)` returns {stage, share, leftS, exported, profiles, refused, partitions, toTake, notice}; stages are
-// `idle`, `taking`, `reading`, `due`, `running`, `complete` and `nothing`.
-export function following(before, { mapped, unmapped, isDue }) {
+// `idle`, `taking`, `reading`, `due`, `running`, `complete` and `nothing`; `isIdle` says that no worker is to run with it.
+export function following(before, { mapped, unmapped, isDue, isIdle }) {
   let settled = 0;
   return function took(status) {
     const { workers } = status;
-    if (!workers.length) return { stage: status.notice ? "idle" : "taking", notice: status.notice };
-    if (!workers.every((worker) => follows(worker, mapped, unmapped))) return { stage: "taking" };
+    const { reasons } = status;
+    // What is told right after a change may be of before it: no worker is to run, or workers have not heard of it.
+    if (!workers.length) return { stage: isIdle && status.notice ? "idle" : "taking", notice: status.notice, reasons };
+    if (isIdle || !workers.every((worker) => follows(worker, mapped, unmapped))) return { stage: "taking", reasons };
     const backfills = workers.flatMap((worker) => worker.backfills)
       .filter((each) => before.get(each.partition) !== causeOf(each));
     const counts = { off: 0, waiting: 0, running: 0, complete: 0 };
     for (const { stage } of backfills) counts[stage] += 1;
     const sum = (of) => backfills.reduce((total, each) => total + of(each), 0);
     const told = {
+      reasons,
       partitions: counts,
       share: backfills.length - counts.off ? sum(({ stage, share }) => (stage === "off" ? 0 : share)) / (backfills.length - counts.off) : 0,
       leftS: status.backfill?.leftS ?? null,

@@ -1,6 +1,6 @@
 // What becomes of the change after it was kept, until its backfill ends.
 
-import { figures, made, say } from "../elements.js";
+import { figures, list, made, say } from "../elements.js";
 import { WORDS } from "../words/activate.js";
 
 const TEXTS = WORDS.progress;
@@ -15,16 +15,20 @@ export function progressOf({ onStatus, more }) {
   const far = made("p");
   const bar = made("progress");
   const numbers = made("ul", undefined, "figures");
-  const links = made("p", undefined, "actions");
+  const links = made("p", undefined, "buttons");
   links.append(link("#status", TEXTS.toStatus), link("#destination", TEXTS.toDestination), more);
   bar.ariaLabel = TEXTS.bar;
-  element.append(kept, stage, bar, far, numbers, made("p", TEXTS.members, "quiet"), links);
+  const heading = made("h3", TEXTS.heading);
+  heading.tabIndex = -1;
+  const reasons = made("ul", undefined, "notes");
+  element.append(heading, kept, stage, bar, far, numbers, reasons, made("p", TEXTS.members, "quiet"), links);
   let leave = () => {};
 
   // `took` makes of a status what there is to tell, as `following` does.
-  function follow(took, words) {
+  function begin(took, words) {
     leave();
-    say(kept, words);
+    say(kept, TEXTS.kept(words));
+    heading.focus();
     let last = null;
     leave = onStatus((status) => {
       const found = took(status);
@@ -43,10 +47,11 @@ export function progressOf({ onStatus, more }) {
     bar.value = found.stage === "complete" ? 1 : found.share || 0;
     const isCounted = found.profiles !== undefined && (isRunning || found.stage === "complete");
     figures(numbers, isCounted ? TEXTS.figures(found) : []);
+    list(reasons, Object.entries(found.reasons || {}).map(([what, why]) => ({ key: what, text: TEXTS.reason(what, why), kind: "warn" })));
     element.dataset.stage = found.stage;
   }
 
-  return { element, heading: TEXTS.heading, follow, leave: () => leave() };
+  return { element, begin, leave: () => leave() };
 }
 
 function link(place, text) {

@@ -1,9 +1,9 @@
 // The step in which segments are chosen: those of the sample and those that are mapped, and by its ID what is neither.
 
+import { button } from "../dialogs.js";
 import { fill, made, say } from "../elements.js";
 import { field } from "../fields.js";
 import { WORDS } from "../words/activate.js";
-import { button } from "./button.js";
 import { choiceTools } from "./choice_tools.js";
 import { PLATFORM, segmentKey } from "./names.js";
 import { outcomeCell } from "./outcome.js";
@@ -23,9 +23,10 @@ export function segmentsStep(state, governance) {
   let shown = new Set();
 
   const tools = choiceTools({ id: "segment", texts: TEXTS, refilter });
-  const all = button(TEXTS.all, () => state.draft.choose(KIND, items().filter(({ key }) => shown.has(key))));
-  const none = button(TEXTS.none, () => state.draft.drop(KIND, [...shown]));
-  const choosing = made("div", undefined, "actions");
+  const [all, none] = [button(TEXTS.all), button(TEXTS.none)];
+  all.addEventListener("click", () => state.draft.choose(KIND, items().filter(({ key }) => shown.has(key))));
+  none.addEventListener("click", () => state.draft.drop(KIND, [...shown]));
+  const choosing = made("div", undefined, "buttons");
   choosing.append(all, none);
   scroll.append(table);
   caption.textContent = TEXTS.caption;
@@ -66,7 +67,7 @@ export function segmentsStep(state, governance) {
     const there = items();
     const rows = there.filter(({ key }) => shown.has(key)).map((item) => ({ key: item.key, cells: cellsOf(item) }));
     fill(table, TEXTS.columns, rows, there.length ? TEXTS.empty : TEXTS.emptyOfAll);
-    tools.say(TEXTS.shown(rows.length, state.draft.chosen(KIND).length));
+    tools.say(TEXTS.shown(rows.length));
     all.disabled = none.disabled = !state.mayChange || !rows.length;
     const left = state.sample?.furtherSegments || 0;
     further.hidden = !left;
@@ -92,7 +93,7 @@ export function segmentsStep(state, governance) {
   function boxOf(item) {
     let label = boxes.get(item.key);
     if (!label) {
-      label = made("label", undefined, "choice");
+      label = made("label", undefined, "pick");
       const box = made("input");
       box.type = "checkbox";
       const name = made("span", undefined, "name");

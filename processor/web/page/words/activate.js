@@ -15,7 +15,7 @@ export const WORDS = {
   signedOut: "Sign in to activate segments.",
   readOnly: "Your token may only read: you see what is mapped and what governance makes of it, and can change nothing.",
   isDisabled: "The dataflow is disabled: what you activate is exported once it is enabled, on Destination.",
-  loading: "Reading what is mapped, and a sample of the topic…",
+  loading: "Reading what is mapped",
   notLoaded: (why) => `What is in force could not be read: ${why}`,
   again: "Try again",
 
@@ -26,7 +26,13 @@ export const WORDS = {
   changes: ({ added, removed }) => (added || removed
     ? `To be mapped anew: ${number(added)}; to be unmapped: ${number(removed)}.`
     : "Nothing is changed yet."),
-  changedElsewhere: "The dataflow was changed elsewhere meanwhile. Finish shows what, and asks what to do.",
+  changedElsewhere: "Somebody else has changed the dataflow since you began.",
+  showDifference: "Show the difference",
+  described: {
+    name: "name", description: "description", state: "state", mapped: "mapped",
+    segment: ({ namespace, id, name }) => `segment ${name ? `${name} (${namespace}/${id})` : `${namespace}/${id}`}`,
+    attribute: (path) => `attribute ${path}`,
+  },
 
   sample: {
     of: ({ events, profiles: there, topic, sampledAtMs }) => (
@@ -35,8 +41,9 @@ export const WORDS = {
     none: "The topic has no profiles yet, so there is nothing to choose from. Segments and attributes can be added by their names.",
     failed: (why) => `The topic could not be sampled: ${why} Segments and attributes can be added by their names.`,
     partly: (read, all) => `${number(read)} of ${counted(all, "partition", "partitions")} were read.`,
+    reading: "Reading a sample of the topic …",
     refresh: "Read a new sample",
-    refreshing: "Reading a new sample…",
+    refreshing: "Reading a new sample",
     refreshed: "A new sample was read.",
   },
 
@@ -65,7 +72,7 @@ export const WORDS = {
     notSeen: "not in the sample",
     empty: "No segment matches.",
     emptyOfAll: "The sample has no segments.",
-    shown: (there, chosen) => `${segments(there)} shown, ${number(chosen)} chosen.`,
+    shown: (there) => `${segments(there)} shown.`,
     all: "Choose all that are shown",
     none: "Choose none of them",
     further: (count) => `${segments(count)} more were seen, which fewer profiles are in, and are left off here; add them by their IDs.`,
@@ -102,7 +109,7 @@ export const WORDS = {
     notSeen: "not in the sample",
     empty: "No attribute matches.",
     emptyOfAll: "The sample has no attributes.",
-    shown: (there, chosen) => `${attributes(there)} shown, ${number(chosen)} chosen.`,
+    shown: (there) => `${attributes(there)} shown.`,
     openAll: "Show all branches",
     closeAll: "Hide all branches",
     further: (count) => `${attributes(count)} more were seen, which fewer profiles have, and are left off here; add them by their paths.`,
@@ -166,11 +173,12 @@ export const WORDS = {
     examplesNote: "Up to three of the sample's profiles. Attributes and identities are masked, letters as x and digits as 9; in Kinesis they are whole.",
     noExamples: "No profile of the sample would be exported under this change.",
     exampleOf: (profile) => `Record of profile ${profile}`,
-    noSample: (why) => `What the backfill will do could not be worked out: ${why} You can finish all the same.`,
+    notForeseen: (why) => `What this change does could not be worked out: ${why} You can finish all the same.`,
+    notSampled: "The topic could not be sampled: what the backfill will do is not known.",
     sampled: ({ sampledAtMs, profiles: count }) => `Worked out on the sample of ${clock(sampledAtMs)}, ${profiles(count)}.`,
     again: "Look again",
     finish: "Finish",
-    finishing: "Finishing…",
+    finishing: "Finishing",
     failed: (why) => `The change was not made: ${why}`,
     unknown: (why) => `It is not known whether the change was made: ${why} Look at Destination before you try again.`,
     keptThough: "The change was made, though its answer was lost on the way.",
@@ -180,7 +188,8 @@ export const WORDS = {
 
   progress: {
     heading: "Activated",
-    kept: "Kept: every member follows it from now on.",
+    kept: (words) => `${words} Every member follows it from now on.`,
+    reason: (what, why) => `Not ready, ${what}: ${why}`,
     stages: {
       taking: () => "The workers take the change up…",
       reading: ({ toTake }) => `Events are exported as they are read: ${counted(toTake, "event", "events")} to take yet.`,
