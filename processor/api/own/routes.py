@@ -15,6 +15,7 @@ from processor.api.own.bodies import (
     StreamsBody,
     StreamsShown,
 )
+from processor.api.own.history import History, history
 from processor.api.own.marketing_actions import list_marketing_actions
 from processor.api.own.outcomes import Governed
 from processor.api.own.previews import Previews
@@ -57,6 +58,7 @@ def own_calls(changes: Sequence[Route], looked_at: LookedAt) -> tuple[Route, ...
             ),
             list_marketing_actions,
         ),
+        Read(Call("GET", f"{BASE}/history", "Show who changed what, and when.", History), history),
         Look(
             Call(
                 "GET",

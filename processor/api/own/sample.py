@@ -32,9 +32,9 @@ class Samples:
     async def look(self, request: Request, _: Bearer) -> Answer:
         """Answer what the sample suggests."""
         given = request.query.get("refresh", ("false",))
-        age_s = _AGES_S.get(given[-1])
+        age_s = _AGES_S.get(given[0]) if len(given) == 1 else None
         if age_s is None:
-            raise invalid("the parameter refresh is `true` or `false`")
+            raise invalid("the parameter refresh is neither `true` nor `false`: give one of the two, or none")
         taken = await self._looked_at.sample.not_older(age_s)
         return Answer(body=_shown(taken, self._looked_at.topic))
 
