@@ -60,18 +60,20 @@ class FirefoxHands:
         await self._bidi.command("browsingContext.navigate", context=self._tab, url=url, wait="complete")
 
     async def press(self, role: str, name: str) -> None:
-        part = await self._ready(name, role)
-        await self._click(part)
+        await self._click(await self._ready(name, [_called(role, name)]))
+
+    async def unfold(self, name: str) -> None:
+        await self._click(await self._ready(name, [{"type": "innerText", "value": name}]))
 
     async def write(self, name: str, text: str) -> None:
-        part = await self._ready(name, *_FIELDS)
+        part = await self._ready(name, [_called(role, name) for role in _FIELDS])
         await self._click(part)
         await self._strokes([*_down("Control"), *_stroke("a"), *_up("Control"), *_stroke("Backspace")])
         await self._strokes([stroke for character in text for stroke in _stroke(character)])
 
     async def choose(self, name: str, option: str) -> None:
-        part = await self._ready(name, "combobox", "listbox")
-        while not await self._called(_CHOOSE, part, {"type": "string", "value": option}):
+        part = await self._ready(name, [_called("combobox", name)])
+        while not await self._result(_CHOOSE, part, {"type": "string", "value": option}):
             await asyncio.sleep(LOOK_AGAIN_S)
 
     async def text(self) -> str:
@@ -91,37 +93,33 @@ class FirefoxHands:
             ups = [stroke for each in reversed(held) for stroke in _up(each)]
             await self._strokes([*downs, *_stroke(last), *ups])
 
-    async def _ready(self, name: str, *roles: str) -> dict[str, Any]:
-        """The one part of this name, once a person could use it."""
+    async def _ready(self, name: str, ways: list[dict[str, Any]]) -> dict[str, Any]:
+        """The one part that is found in one of these ways, once a person could use it."""
         found: list[dict[str, Any]] = []
         try:
             async with asyncio.timeout(WITHIN_S):
                 while True:
-                    found = [part for role in roles for part in await self._parts(role, name)]
+                    found = [part for way in ways for part in await self._parts(way)]
                     if len(found) == 1 and await self._is_ready(found[0]):
                         return found[0]
                     await asyncio.sleep(LOOK_AGAIN_S)
         except TimeoutError:
-            there = f"{len(found)} of {roles} {name!r} that can be used"
-            raise AssertionError(f"there are {there}:\n{await self.text()}") from None
+            there = f"there are {len(found)} of {name!r}, and not one that can be used"
+            raise AssertionError(f"{there}:\n{await self.text()}") from None
 
-    async def _parts(self, role: str, name: str) -> list[dict[str, Any]]:
-        told = await self._bidi.command(
-            "browsingContext.locateNodes",
-            context=self._tab,
-            locator={"type": "accessibility", "value": {"role": role, "name": name}},
-        )
+    async def _parts(self, way: dict[str, Any]) -> list[dict[str, Any]]:
+        told = await self._bidi.command("browsingContext.locateNodes", context=self._tab, locator=way)
         return [{"sharedId": node["sharedId"]} for node in told["nodes"]]
 
     async def _is_ready(self, part: dict[str, Any]) -> bool:
         try:
-            return bool(await self._called(_IS_READY, part))
+            return bool(await self._result(_IS_READY, part))
         except BidiRefused as error:
             if error.code not in {"no such node", "stale element reference"}:
                 raise
             return False  # the page has made it anew
 
-    async def _called(self, function: str, *arguments: dict[str, Any]) -> Any:
+    async def _result(self, function: str, *arguments: dict[str, Any]) -> Any:
         told = await self._bidi.command(
             "script.callFunction",
             functionDeclaration=function,
@@ -142,6 +140,10 @@ class FirefoxHands:
 
     async def _act(self, source: dict[str, Any]) -> None:
         await self._bidi.command("input.performActions", context=self._tab, actions=[source])
+
+
+def _called(role: str, name: str) -> dict[str, Any]:
+    return {"type": "accessibility", "value": {"role": role, "name": name}}
 
 
 def _down(key: str) -> list[dict[str, str]]:

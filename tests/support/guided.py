@@ -25,6 +25,9 @@ LIKELY: Final = "7841ba61-23c1-4bb3-a495-00d3g5fe1e93"
 NEWSLETTER: Final = "59bd2fkd-3c48-4b18-bf56-4f5c5e6967ae"
 """The two segments of the published example."""
 NAMES: Final = {LIKELY: "Likely buyers", NEWSLETTER: "Newsletter readers"}
+STREAM: Final = "profile-exports"
+STREAMS: Final = (STREAM, "another-stream")
+KEY_ID: Final = "AKIAOFTHEBROWSERTESTS"
 SECRET: Final = "secret-key-of-the-browser-77d0"
 
 HOSTILE: Final = (
@@ -67,7 +70,7 @@ class Guided:
     async def connected(self, *segments: str) -> str:
         """Connect it by the API, with these segments, and return the flow's id."""
         source, kinesis = await self.api.connect(self.kinesis_url)
-        _, flow = await self.api.activate(source, kinesis)
+        _, flow = await self.api.activate(source, kinesis, stream=STREAM)
         for each in segments:
             await self.api.patch(f"/flows/{flow}", mapped(each))
         return flow
@@ -137,7 +140,7 @@ async def guided(
     environ = defined_environ(kafka, topic, directory, api_read_token=READ_TOKEN, **changes)
     member = DefinedMember(directory, environ, workers)
     await produce(kafka, topic, events or sample())
-    async with served(scripted) as kinesis_url, aiohttp.ClientSession() as http:
+    async with served(scripted, names=STREAMS) as kinesis_url, aiohttp.ClientSession() as http:
         await member.start()
         try:
             url = await url_of(member)

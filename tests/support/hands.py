@@ -37,6 +37,9 @@ class Hands(Protocol):
     async def choose(self, name: str, option: str) -> None:
         """Choose of a list."""
 
+    async def unfold(self, name: str) -> None:
+        """Open what is folded under a summary."""
+
     async def text(self) -> str:
         """All that can be read on the page now."""
 
@@ -83,6 +86,9 @@ class ChromiumHands:
 
     async def choose(self, name: str, option: str) -> None:
         await self.part("combobox", name).select_option(label=option)
+
+    async def unfold(self, name: str) -> None:
+        await self.page.locator("summary:visible").get_by_text(name, exact=True).click()
 
     async def text(self) -> str:
         return await self.page.inner_text("body")
