@@ -137,10 +137,12 @@ function stretches(points, everyMs) {
 function moment({ x, y, bottom }, point, series) {
   if (!point) return [];
   const at = x(point.atMs);
-  return [
-    drawn("path", { class: "moment rule", d: `M${at} ${EDGES.top}V${bottom}` }),
-    ...series.map(({ key }) => drawn("circle", { class: `moment dot ${key}`, cx: at, cy: y(point[key]), r: 3.5 })),
+  const marks = [
+    drawn("path", { class: "rule", d: `M${at} ${EDGES.top}V${bottom}` }),
+    ...series.map(({ key }) => drawn("circle", { class: `dot ${key}`, cx: at, cy: y(point[key]), r: 3.5 })),
   ];
+  marks.forEach((mark) => mark.classList.add("moment"));
+  return marks;
 }
 
 function nearest(points, ms) {
