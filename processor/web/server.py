@@ -28,7 +28,7 @@ from processor.web.answers import liveness, metrics_text, reasons, status_json
 from processor.web.tls import certificate
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 
     from processor.settings import ServiceSettings
     from processor.telemetry.report import Fleet
@@ -39,8 +39,11 @@ log = structlog.get_logger(__name__)
 _SECURITY_HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
     ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "X-Frame-Options": "DENY",  # frame-ancestors, for what does not know it
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -75,19 +78,26 @@ class _Asset(NamedTuple):
     content_type: str
 
 
-def _asset(name: str, content_type: str) -> _Asset:
-    return _Asset(Path(__file__).with_name(name).read_bytes(), content_type)
-
-
-_ASSETS: Final = {
-    "/": _asset("page.html", "text/html"),
-    "/page.css": _asset("page.css", "text/css"),
-    "/page.js": _asset("page.js", "text/javascript"),
-    **{
-        f"/{name}": _asset(name, "image/svg+xml")
-        for name in ("icon.svg", "icon-unready.svg", "icon-unknown.svg")
-    },
+_PLACE: Final = Path(__file__).with_name("page")
+_TYPES: Final = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
 }
+_AT_THE_TOP: Final = {"page.html": "/"}
+"""Files that are served elsewhere than by their names; icons are beside the page, all others below `/page/`."""
+
+
+def _assets() -> Iterator[tuple[str, _Asset]]:
+    for file in sorted(_PLACE.rglob("*")):
+        if file.suffix in _TYPES:
+            name = file.relative_to(_PLACE).as_posix()
+            path = _AT_THE_TOP.get(name, f"/{name}" if file.suffix == ".svg" else f"/page/{name}")
+            yield path, _Asset(file.read_bytes(), _TYPES[file.suffix])
+
+
+_ASSETS: Final = dict(_assets())
 
 
 class _Pages:
