@@ -3,8 +3,9 @@
 import { follow } from "./definition.js";
 import { listen } from "./events.js";
 import { begin } from "./views.js";
+import { VIEW as connect } from "./connect/view.js";
 import { VIEW as status } from "./status/view.js";
 
-begin([status]);
+begin([status, connect]);
 follow();
 listen();

@@ -23,6 +23,7 @@ export const WORDS = {
     change: "Change the set-up",
     activate: "Activate segments",
     destination: "See the destination",
+    called: (name) => name,
     streamIn: (stream, region) => `Stream ${stream} in ${region}`,
     isDisabled: "The dataflow is disabled: nothing is exported.",
     mapsNothing: "No segment is activated yet, so nothing is exported.",
@@ -124,7 +125,7 @@ export const WORDS = {
     description: "Description",
     descriptionHelp: "What it is for, if its name does not say that.",
     stream: "Stream",
-    streamHelp: (region) => `The Kinesis data stream${region ? ` in ${region}` : ""}: its name or its ARN.`,
+    streamHelp: "The Kinesis data stream of this account: its name or its ARN.",
     streamFixed: "Stream and region are for good once a segment has been activated.",
     streamsListed: (count, isWhole) => (isWhole
       ? `${counted(count, "stream is", "streams are")} there to choose from.`
