@@ -4,7 +4,6 @@ import { AMAZON_KINESIS, FLOW_SERVICE, PROFILE_FLOW, PROFILE_SERVICE } from "../
 import { WORDS } from "../words/connect.js";
 
 const spec = (id) => ({ id, version: "1.0" });
-const AUTHENTICATION = "Aws Kinesis authentication credentials";
 
 // The paths of one kind's list and of one object, below the API's address.
 export const listOf = (collection) => `${FLOW_SERVICE}/${collection}`;
@@ -34,7 +33,7 @@ export const sourceBody = (platformId) => ({
   name: WORDS.names.source, baseConnectionId: platformId, connectionSpec: spec(PROFILE_SERVICE), data: { format: "json" }, params: {},
 });
 export const accountBody = (params) => ({
-  name: WORDS.names.account(params.region), connectionSpec: spec(AMAZON_KINESIS), auth: { specName: AUTHENTICATION, params },
+  name: WORDS.names.account(params.region), connectionSpec: spec(AMAZON_KINESIS), auth: { specName: WORDS.names.authentication, params },
 });
 export const targetBody = (answers, baseId) => ({
   name: answers.name, baseConnectionId: baseId, connectionSpec: spec(AMAZON_KINESIS), data: { format: "json" },
@@ -77,7 +76,7 @@ export const wantedOfFlow = (answers, sourceId, targetId) => ({
 // cannot be sent again.
 export const wantedOfAccount = (params, keepsKeys) => (keepsKeys
   ? { "/auth/params/region": params.region, "/auth/params/connectionUrl": params.connectionUrl || "" }
-  : { "/auth": { specName: AUTHENTICATION, params } });
+  : { "/auth": { specName: WORDS.names.authentication, params } });
 
 export function valueAt(object, path) {
   return path.split("/").slice(1).reduce((value, step) => (value === null || typeof value !== "object" ? undefined : value[step]), object);

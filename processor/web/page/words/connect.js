@@ -38,6 +38,7 @@ export const WORDS = {
   next: "Next",
 
   names: {
+    authentication: "Aws Kinesis authentication credentials", // the API's own
     platform: "Profiles of the Kafka topic",
     source: "Profiles",
     account: (region) => `Amazon Kinesis, ${region}`,
@@ -105,7 +106,7 @@ export const WORDS = {
     accessKeyId: "The access key id is needed.",
     secretKey: "The secret key is needed.",
     hidden: "That is what is shown in a secret’s place, not a secret. Give the secret itself.",
-    endpoint: "Write https://host:port.",
+    endpoint: "Write an address: https, a host and, where it is not the usual one, a port.",
     endpointUser: "It holds a user or a password: leave that out.",
     stream: "A stream is needed: its name, or its ARN.",
     streamForm: "Write a stream’s name (letters, digits, _, . and -), or its ARN.",
