@@ -107,10 +107,12 @@ class _Pages:
         self,
         ask: Callable[[], Awaitable[Fleet]],
         of_all: Callable[[], Mapping[str, str]],
+        api: str | None,
         event_interval_s: float,
     ) -> None:
         self._ask = ask
         self._of_all = of_all
+        self._api = api
         self._event_interval_s = event_interval_s
         self._watchers = 0
 
@@ -127,7 +129,7 @@ class _Pages:
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
     async def status(self, _: web.Request) -> web.Response:
-        return web.Response(body=status_json(await self._ask()), content_type="application/json")
+        return web.Response(body=await self._status(), content_type="application/json")
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Send the status again and again, as server-sent events."""
@@ -138,7 +140,7 @@ class _Pages:
             response = web.StreamResponse(headers={**_SECURITY_HEADERS, "Content-Type": "text/event-stream"})
             await response.prepare(request)
             while True:
-                await response.write(b"data: " + status_json(await self._ask()) + b"\n\n")
+                await response.write(b"data: " + await self._status() + b"\n\n")
                 await asyncio.sleep(self._event_interval_s)
         except ConnectionError:
             return response  # the page was closed
@@ -148,6 +150,9 @@ class _Pages:
     async def asset(self, request: web.Request) -> web.Response:
         found = _ASSETS[request.path]
         return web.Response(body=found.body, content_type=found.content_type, charset="utf-8")
+
+    async def _status(self) -> bytes:
+        return status_json(await self._ask(), self._api)
 
 
 @asynccontextmanager
@@ -160,13 +165,14 @@ async def serve(
 ) -> AsyncIterator[str]:
     """Serve what `ask` returns while the context lasts, every series with the labels that `of_all` returns; yields the URL.
 
-    `mounted` are applications by the prefix of their paths. The page's password and token are not asked for them.
+    `mounted` are applications by the prefix of their paths. The page's password and token are not asked for them; the first is
+    the API that the page may call, and the status has its prefix.
 
     Raises:
         ConfigurationError: the address cannot be listened at, or the certificate cannot be used.
 
     """
-    pages = _Pages(ask, of_all, intervals.event_s)
+    pages = _Pages(ask, of_all, next(iter(mounted), None), intervals.event_s)
     known = guard(settings, tuple(mounted.values()))
     of_port = await asyncio.to_thread(certificate, settings)
     middlewares = [_refuse_foreign_names] if is_loopback(settings.http_host) else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from processor.api.own.bodies import MarketingActions, OwnToken
+from processor.api.own.history import History, history
 from processor.api.own.marketing_actions import list_marketing_actions
 from processor.api.own.token import own_token
 from processor.api.routes import Bounds, Call, Look, Read
@@ -35,4 +36,5 @@ def own_calls() -> tuple[Route, ...]:
             ),
             list_marketing_actions,
         ),
+        Read(Call("GET", f"{BASE}/history", "Show who changed what, and when.", History), history),
     )
