@@ -3,9 +3,10 @@
 import { follow } from "./definition.js";
 import { listen } from "./events.js";
 import { begin } from "./views.js";
+import { VIEW as activate } from "./activate/view.js";
 import { VIEW as connect } from "./connect/view.js";
 import { VIEW as status } from "./status/view.js";
 
-begin([status, connect]);
+begin([status, connect, activate]);
 follow();
 listen();

@@ -30,7 +30,7 @@ export class AccountForm {
       accessKeyId: field({ id: "access-key-id", label: TEXTS.accessKeyId, help: TEXTS.accessKeyHelp }),
       secretKey: field({ id: "secret-key", label: TEXTS.secretKey, help: TEXTS.secretKeyHelp, kind: "password" }),
       region: field({ id: "account-region", label: TEXTS.region, help: TEXTS.regionHelp, list: "regions" }),
-      endpoint: field({ id: "endpoint", label: TEXTS.endpoint, help: TEXTS.endpointHelp, kind: "url", isOptional: true }),
+      endpoint: field({ id: "endpoint", label: TEXTS.endpoint, help: TEXTS.endpointHelp, kind: "url" }),
     };
     this.#arrange();
     for (const one of Object.values(this.fields)) one.onInput(() => this.#changed());
