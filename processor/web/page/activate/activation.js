@@ -134,7 +134,7 @@ export function activationOf(found, mayChange) {
 
   async function preview() {
     const { body } = await consult("/processor/previews", {
-      method: "PATCH", path: `/data/foundation${flowPath()}`, body: state.draft.patch(), ifMatch: `"${state.draft.etag()}"`,
+      method: "PATCH", path: `/data/foundation${flowPath()}`, body: state.draft.patch(), ifMatch: state.draft.etag(),
     });
     return body;
   }

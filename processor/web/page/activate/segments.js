@@ -18,6 +18,7 @@ export function segmentsStep(state, governance) {
   const table = made("table");
   const caption = table.createCaption();
   const scroll = made("div", undefined, "scroll");
+  scroll.classList.add("choosing");
   const further = made("p", undefined, "quiet");
   const boxes = new Map(); // by key
   let shown = new Set();
