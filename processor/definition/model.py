@@ -52,12 +52,46 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectChange:
+    """What became of one object: `what` is `made`, `changed` or `deleted`.
+
+    `name` is the object's own, the former one where it was deleted, and None where it has none. `details` say in words what is
+    another than before; no secret is in them.
+    """
+
+    collection: str
+    id: str
+    name: str | None
+    what: str
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one change of the definition came to: the version that it made, when, and by whom.
+
+    `further` is how many objects were changed beside those of `changes`.
+    """
+
+    version: int
+    at_ms: int
+    by: str
+    changes: tuple[ObjectChange, ...] = ()
+    further: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Definition:
-    """All objects, in the order in which they were made; version 0 is that nothing was ever defined."""
+    """All objects, in the order in which they were made; version 0 is that nothing was ever defined.
+
+    `history` has the changes that led to it, the latest first, which is its own; not all of them (`history.py`). It is the
+    keeper's to write: a change of the definition leaves it as it was.
+    """
 
     version: int = 0
     resources: Mapping[tuple[Collection, str], Resource] = field(default_factory=dict, repr=False)
     bound_to: Target | None = None
+    history: tuple[Entry, ...] = field(default=(), repr=False)
 
     def find(self, collection: Collection, id_: str) -> Resource | None:
         """The object of this id; None where there is none."""

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from processor.definition.model import COLLECTIONS, Collection, Definition, Resource, Target
+from processor.definition.model import (
+    COLLECTIONS,
+    Collection,
+    Definition,
+    Entry,
+    ObjectChange,
+    Resource,
+    Target,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,6 +78,22 @@ class _Target(msgspec.Struct):
     region: str
 
 
+class _ObjectChange(msgspec.Struct, omit_defaults=True):
+    collection: str
+    id: str
+    what: str
+    name: str | None = None
+    details: list[str] = []
+
+
+class _Entry(msgspec.Struct, rename="camel", omit_defaults=True):
+    version: int
+    at_ms: int
+    by: str
+    changes: list[_ObjectChange] = []
+    further: int = 0
+
+
 class _Envelope(msgspec.Struct, rename="camel"):
     format: int
     version: int
@@ -82,6 +106,7 @@ class _Value(_Envelope, kw_only=True):
     at_ms: int = 0
     by: str = ""
     bound_to: _Target | None = None
+    history: list[_Entry] = []
     resources: list[_Resource] = []
 
 
@@ -107,6 +132,7 @@ def encoded(proposal: Proposal) -> bytes:
             at_ms=proposal.at_ms,
             by=proposal.by,
             bound_to=None if bound_to is None else _Target(bound_to.stream, bound_to.region),
+            history=[_encoded_entry(each) for each in definition.history],
             resources=[
                 _Resource(
                     each.collection,
@@ -122,6 +148,14 @@ def encoded(proposal: Proposal) -> bytes:
             ],
         )
     )
+
+
+def _encoded_entry(entry: Entry) -> _Entry:
+    changes = [
+        _ObjectChange(each.collection, each.id, each.what, each.name, list(each.details))
+        for each in entry.changes
+    ]
+    return _Entry(entry.version, entry.at_ms, entry.by, changes, entry.further)
 
 
 def is_proposal_key(key: bytes) -> bool:
@@ -178,11 +212,22 @@ def _proposal(value: _Value) -> Proposal | None:
         )
     target = value.bound_to
     definition = Definition(
-        value.version, resources, None if target is None else Target(target.stream, target.region)
+        value.version,
+        resources,
+        None if target is None else Target(target.stream, target.region),
+        tuple(_entry(each) for each in value.history),
     )
     return Proposal(
         value.id, value.from_, value.version, tuple(value.lineage), definition, value.at_ms, value.by
     )
+
+
+def _entry(entry: _Entry) -> Entry:
+    changes = tuple(
+        ObjectChange(each.collection, each.id, each.name, each.what, tuple(each.details))
+        for each in entry.changes
+    )
+    return Entry(entry.version, entry.at_ms, entry.by, changes, entry.further)
 
 
 _COLLECTIONS: Final[dict[str, Collection]] = {each: each for each in COLLECTIONS}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from processor.definition.fold import Fold, InForce
+from processor.definition.history import recorded
 from processor.definition.record import (
     BY_CHARACTERS_MAX,
     LINEAGE_MAX,
@@ -133,7 +134,7 @@ class KeptDefinition:
             async with open_definition_appends(self._settings.kafka, self._topic) as topic:
                 for _ in range(_TRIES):
                     if former.version == self._in_force.version:
-                        kept = await self._accepted(topic, self._proposal(made, by))
+                        kept = await self._accepted(topic, self._proposal(former, made, by))
                         if kept is not None:
                             await self._clear(topic)
                             return kept
@@ -145,21 +146,26 @@ class KeptDefinition:
             f"{_TRIES} times somebody else changed the definition first; nothing was changed: try again"
         )
 
-    def _proposal(self, made: Definition, by: str) -> Proposal:
-        former = self._in_force
+    def _proposal(self, former: Definition, made: Definition, by: str) -> Proposal:
+        """What was made of the definition in force, `former`, as a proposal."""
+        version, at_ms = former.version, round(time.time() * 1000)
+        # What was typed in another encoding than UTF-8 has half characters.
+        who = by[:BY_CHARACTERS_MAX].encode(errors="backslashreplace").decode()
         return Proposal(
             secrets.token_hex(_ID_BYTES),
-            former.version,
-            former.version + 1,
-            tuple(former.lineage[:LINEAGE_MAX]),
-            replace(made, version=former.version + 1),
-            round(time.time() * 1000),
-            # What was typed in another encoding than UTF-8 has half characters.
-            by[:BY_CHARACTERS_MAX].encode(errors="backslashreplace").decode(),
+            version,
+            version + 1,
+            tuple(self._in_force.lineage[:LINEAGE_MAX]),
+            recorded(former, made, at_ms, who),
+            at_ms,
+            who,
         )
 
     def _value(self, proposal: Proposal) -> bytes:
         value = encoded(proposal)
+        if len(value) > VALUE_BYTES_MAX and proposal.definition is not None:
+            # What is defined comes first: its history may begin anew.
+            value = encoded(replace(proposal, definition=replace(proposal.definition, history=())))
         if len(value) > VALUE_BYTES_MAX:
             raise KafkaRefused(
                 f"the definition would be larger than {VALUE_BYTES_MAX:,} bytes, and is not written to topic {self._topic}; nothing "
@@ -260,7 +266,7 @@ class KeptDefinition:
             topic=self._topic,
             version=known.version,
         )
-        proposal = self._proposal(known.definition, _PUT_BACK)
+        proposal = self._proposal(known.definition, known.definition, _PUT_BACK)
         async with open_definition_appends(self._settings.kafka, self._topic) as topic:
             await self._append(topic, proposal.key, self._value(proposal))
         return True

@@ -71,8 +71,8 @@ def _of_no_worker(fleet: Fleet) -> Samples:
     return sheet.samples
 
 
-def status_json(fleet: Fleet) -> bytes:
-    """Return everything that the page shows, as JSON."""
+def status_json(fleet: Fleet, api: str | None = None) -> bytes:
+    """Return everything that the page shows, as JSON; `api` is the prefix of the API's paths, None where there is none."""
     reports = [each.report for each in fleet.observations]
     why, lag, backfill = reasons(fleet), lag_of(reports), backfilling([each.backfills for each in reports])
     status: dict[str, Any] = {
@@ -80,6 +80,7 @@ def status_json(fleet: Fleet) -> bytes:
         "reasons": why,
         "live": not liveness(fleet),
         "notice": fleet.notice,
+        "api": api,
         "silent": {str(number): text for number, text in fleet.silent.items()},
         "restarts": {str(number): count for number, count in fleet.restarts.items()},
         "lag": {

@@ -28,7 +28,7 @@ from processor.web.answers import liveness, metrics_text, reasons, status_json
 from processor.web.tls import certificate
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 
     from processor.settings import ServiceSettings
     from processor.telemetry.report import Fleet
@@ -39,8 +39,11 @@ log = structlog.get_logger(__name__)
 _SECURITY_HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
     ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "X-Frame-Options": "DENY",  # frame-ancestors, for what does not know it
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -75,19 +78,26 @@ class _Asset(NamedTuple):
     content_type: str
 
 
-def _asset(name: str, content_type: str) -> _Asset:
-    return _Asset(Path(__file__).with_name(name).read_bytes(), content_type)
-
-
-_ASSETS: Final = {
-    "/": _asset("page.html", "text/html"),
-    "/page.css": _asset("page.css", "text/css"),
-    "/page.js": _asset("page.js", "text/javascript"),
-    **{
-        f"/{name}": _asset(name, "image/svg+xml")
-        for name in ("icon.svg", "icon-unready.svg", "icon-unknown.svg")
-    },
+_PLACE: Final = Path(__file__).with_name("page")
+_TYPES: Final = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
 }
+_AT_THE_TOP: Final = {"page.html": "/"}
+"""Files that are served elsewhere than by their names; icons are beside the page, all others below `/page/`."""
+
+
+def _assets() -> Iterator[tuple[str, _Asset]]:
+    for file in sorted(_PLACE.rglob("*")):
+        if file.suffix in _TYPES:
+            name = file.relative_to(_PLACE).as_posix()
+            path = _AT_THE_TOP.get(name, f"/{name}" if file.suffix == ".svg" else f"/page/{name}")
+            yield path, _Asset(file.read_bytes(), _TYPES[file.suffix])
+
+
+_ASSETS: Final = dict(_assets())
 
 
 class _Pages:
@@ -97,10 +107,12 @@ class _Pages:
         self,
         ask: Callable[[], Awaitable[Fleet]],
         of_all: Callable[[], Mapping[str, str]],
+        api: str | None,
         event_interval_s: float,
     ) -> None:
         self._ask = ask
         self._of_all = of_all
+        self._api = api
         self._event_interval_s = event_interval_s
         self._watchers = 0
 
@@ -117,7 +129,7 @@ class _Pages:
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
     async def status(self, _: web.Request) -> web.Response:
-        return web.Response(body=status_json(await self._ask()), content_type="application/json")
+        return web.Response(body=await self._status(), content_type="application/json")
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Send the status again and again, as server-sent events."""
@@ -128,7 +140,7 @@ class _Pages:
             response = web.StreamResponse(headers={**_SECURITY_HEADERS, "Content-Type": "text/event-stream"})
             await response.prepare(request)
             while True:
-                await response.write(b"data: " + status_json(await self._ask()) + b"\n\n")
+                await response.write(b"data: " + await self._status() + b"\n\n")
                 await asyncio.sleep(self._event_interval_s)
         except ConnectionError:
             return response  # the page was closed
@@ -138,6 +150,9 @@ class _Pages:
     async def asset(self, request: web.Request) -> web.Response:
         found = _ASSETS[request.path]
         return web.Response(body=found.body, content_type=found.content_type, charset="utf-8")
+
+    async def _status(self) -> bytes:
+        return status_json(await self._ask(), self._api)
 
 
 @asynccontextmanager
@@ -150,13 +165,14 @@ async def serve(
 ) -> AsyncIterator[str]:
     """Serve what `ask` returns while the context lasts, every series with the labels that `of_all` returns; yields the URL.
 
-    `mounted` are applications by the prefix of their paths. The page's password and token are not asked for them.
+    `mounted` are applications by the prefix of their paths. The page's password and token are not asked for them; the first is
+    the API that the page may call, and the status has its prefix.
 
     Raises:
         ConfigurationError: the address cannot be listened at, or the certificate cannot be used.
 
     """
-    pages = _Pages(ask, of_all, intervals.event_s)
+    pages = _Pages(ask, of_all, next(iter(mounted), None), intervals.event_s)
     known = guard(settings, tuple(mounted.values()))
     of_port = await asyncio.to_thread(certificate, settings)
     middlewares = [_refuse_foreign_names] if is_loopback(settings.http_host) else []

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+import time
 from typing import TYPE_CHECKING
 
+from processor.definition.history import recorded
 from processor.definition.model import Definition
 
 if TYPE_CHECKING:
@@ -43,6 +44,10 @@ class KeptInMemory:
             if self.fail is not None:
                 raise self.fail
             if not self.comes_first:
-                self.definition = replace(made, version=former.version + 1)
+                self.definition = recorded(former, made, _now_ms(), by)
                 return self.definition
-            self.definition = replace(self.comes_first.pop(0)(former), version=former.version + 1)
+            self.definition = recorded(former, self.comes_first.pop(0)(former), _now_ms(), "another")
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

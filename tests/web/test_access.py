@@ -24,8 +24,9 @@ CLOSED: Final = (
     "/metrics",
     "/api/status",
     "/api/events",
-    "/page.js",
-    "/page.css",
+    "/page/main.js",
+    "/page/status/view.js",
+    "/page/page.css",
     "/icon.svg",
     "/nothing",
 )

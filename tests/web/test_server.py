@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -116,6 +117,16 @@ async def test_what_is_mounted_answers_under_its_prefix_alone_and_is_hardened_as
             assert answer.status == 404
         async with http.get(f"{url}/more/hello", headers={"Host": "rebound.example.com"}) as answer:
             assert answer.status == 421
+
+
+async def test_the_status_says_where_the_api_is_mounted_if_it_is() -> None:
+    for mounted, told in (({"/data/foundation": web.Application()}, "/data/foundation"), (None, None)):
+        async with served(mounted=mounted) as url, aiohttp.ClientSession() as http:
+            async with http.get(f"{url}/api/status") as answer:
+                assert (await answer.json())["api"] == told
+            async with http.get(f"{url}/api/events") as events:
+                line = await events.content.readline()
+                assert json.loads(line.removeprefix(b"data: "))["api"] == told
 
 
 @asynccontextmanager

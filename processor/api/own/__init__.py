@@ -1,0 +1,1 @@
+"""Calls of our own: what no published service answers, and the page asks for."""

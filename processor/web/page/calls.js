@@ -1,0 +1,96 @@
+// Calls of the API as the one who is signed in. What only reads is asked again where no answer came. A change is sent once:
+// where its answer is lost, what became of it is read, and said.
+
+import { CallFailed, ask } from "./requests.js";
+import { bearer, signOut } from "./token.js";
+import { KEPT, KEPT_UNTOLD } from "./words/shared.js";
+
+export { CallFailed };
+
+const READ_AGAIN_MS = [500, 1500, 4000];
+const FOUND_WITHIN_MS = 30000;
+const LOOK_AGAIN_MS = [0, 1000, 2000, 4000]; // what was sent may be kept a moment after its sender has given up
+
+const passed = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+
+// GET below the API's prefix: {body, etag}. Throws CallFailed.
+export async function read(path) {
+  for (const waitMs of [...READ_AGAIN_MS, null]) {
+    try {
+      return await asked("GET", path, {});
+    } catch (error) {
+      if (!(error instanceof CallFailed) || error.kind !== "lost" || waitMs === null) throw error;
+      await passed(waitMs);
+    }
+  }
+  throw new CallFailed("lost");
+}
+
+// Every page of a list below the API's prefix: its items. Throws CallFailed.
+export async function readAll(path) {
+  const items = [];
+  let following = `${path}?limit=100`;
+  while (following) {
+    const { body } = await read(following);
+    items.push(...body.items);
+    const token = body._page && body._page.next;
+    following = token ? `${path}?continuationToken=${encodeURIComponent(token)}` : null;
+  }
+  return items;
+}
+
+// Send a change, once: {body, etag, was}. `wasKept` reads whether it was kept, and returns the {body, etag} that then is
+// there, or null; it is asked where the answer is lost. Without it a lost answer stays one. Throws CallFailed, whose
+// `isKnown` says whether it is sure that nothing was changed.
+export async function change(method, path, body, { ifMatch, wasKept } = {}) {
+  try {
+    return { ...await asked(method, path, { body, ifMatch }), was: KEPT };
+  } catch (error) {
+    if (!(error instanceof CallFailed) || error.isKnown) throw error;
+    const found = wasKept ? await foundKept(wasKept) : { isSure: false, kept: null };
+    if (found.kept) return { ...found.kept, was: KEPT_UNTOLD };
+    throw new CallFailed(error.kind, { ...error, isKnown: found.isSure });
+  }
+}
+
+// POST that changes nothing, such as a preview: asked again as a read is. Throws CallFailed.
+export async function consult(path, body) {
+  try {
+    return await asked("POST", path, { body });
+  } catch (error) {
+    if (!(error instanceof CallFailed) || error.kind !== "lost") throw error;
+    await passed(READ_AGAIN_MS[0]);
+    return asked("POST", path, { body });
+  }
+}
+
+async function asked(method, path, how) {
+  const token = bearer();
+  if (token === null) throw new CallFailed("unauthorised");
+  try {
+    return await ask(method, path, { ...how, bearer: token });
+  } catch (error) {
+    // Whoever has signed in anew meanwhile stays signed in.
+    if (error instanceof CallFailed && error.kind === "unauthorised" && bearer() === token) signOut(true);
+    throw error;
+  }
+}
+
+// What `wasKept` finds, as soon as the service answers again: `isSure` is whether it could look, and looked long enough.
+async function foundKept(wasKept) {
+  const until = Date.now() + FOUND_WITHIN_MS;
+  let looks = 0;
+  while (Date.now() < until) {
+    await passed(LOOK_AGAIN_MS[Math.min(looks, LOOK_AGAIN_MS.length - 1)]);
+    try {
+      const kept = await wasKept();
+      if (kept) return { isSure: true, kept };
+      looks += 1;
+      if (looks === LOOK_AGAIN_MS.length) return { isSure: true, kept: null };
+    } catch (error) {
+      if (!(error instanceof CallFailed) || !["lost", "unavailable", "busy"].includes(error.kind)) return { isSure: false, kept: null };
+      await passed(1000);
+    }
+  }
+  return { isSure: false, kept: null };
+}

@@ -1,0 +1,10 @@
+// The page's beginning: its views, in the order of the navigation.
+
+import { follow } from "./definition.js";
+import { listen } from "./events.js";
+import { begin } from "./views.js";
+import { VIEW as status } from "./status/view.js";
+
+begin([status]);
+follow();
+listen();

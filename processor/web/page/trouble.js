@@ -1,0 +1,35 @@
+// What a call failed with, as a person reads it: one place that says it, and the fields that it is of.
+
+import { CallFailed } from "./requests.js";
+import { made } from "./elements.js";
+import { WORDS } from "./words/shared.js";
+
+// A failure in words. Throws what is no failure of a call: that is a fault of the page, and nobody is to overlook it.
+export function told(error) {
+  if (!(error instanceof CallFailed)) throw error;
+  const { kind, problem, isKnown, requestId } = error;
+  if (kind === "lost") return isKnown ? WORDS.failed.lostUnkept : WORDS.failed.lost;
+  if (kind === "fault") return `${problem ? `${problem.detail} ` : ""}${WORDS.failed.fault} ${requestId}`;
+  if (kind === "refused" && problem) return WORDS.remedy(problem.detail, "");
+  if (kind === "unavailable" && problem) return `${WORDS.failed.unavailable} ${WORDS.remedy(problem.detail, "")}`;
+  return WORDS.failed[kind];
+}
+
+// A place for failures: it is read out as soon as something is put there. `show(error)`, `say(text)`, `clear()`.
+export function failures() {
+  const element = made("div", undefined, "failure");
+  element.setAttribute("role", "alert");
+  element.tabIndex = -1;
+  element.hidden = true;
+  const put = (...lines) => {
+    element.replaceChildren(...lines.map((line) => made("p", line)));
+    element.hidden = !lines.length;
+  };
+  return {
+    element,
+    show: (error) => put(told(error)),
+    say: (...lines) => put(...lines),
+    clear: () => put(),
+    focus: () => element.focus(),
+  };
+}
