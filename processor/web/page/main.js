@@ -3,8 +3,9 @@
 import { follow } from "./definition.js";
 import { listen } from "./events.js";
 import { begin } from "./views.js";
+import { VIEW as activate } from "./activate/view.js";
 import { VIEW as status } from "./status/view.js";
 
-begin([status]);
+begin([status, activate]);
 follow();
 listen();

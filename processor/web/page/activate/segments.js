@@ -83,11 +83,11 @@ export function segmentsStep(state, governance) {
       { text: item.namespace, kind: "text" },
       item.members === undefined
         ? { text: sample?.profiles ? TEXTS.notSeen : "", kind: "quiet" }
-        : { text: `${TEXTS.members(item, sample.profiles)} `, bar: sample.profiles ? item.members / sample.profiles : 0, barName: TEXTS.membersBar },
+        : { text: `${TEXTS.members(item, sample.profiles)}`, bar: sample.profiles ? item.members / sample.profiles : 0, barName: TEXTS.membersBar },
       item.entries === undefined ? "" : TEXTS.entries(item.entries),
       mappingCell(state.draft, KIND, item.key),
       { text: outcome ? outcome.labels.join(", ") : "", kind: "text" },
-      outcomeCell(outcome, governance.isBlocking()),
+      outcomeCell(outcome, { isBlocking: governance.isBlocking(), isChosen: state.draft.isChosen(KIND, item.key) }),
     ];
   }
 
