@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from processor.api.flow_service.table import flow_service_routes
 from processor.api.openapi import described
-from processor.api.own.routes import own_routes
+from processor.api.own.routes import own_calls
 from processor.api.policy_service.routes import policy_service
 
 if TYPE_CHECKING:
@@ -17,5 +17,5 @@ if TYPE_CHECKING:
 
 
 def calls(sealing: Callable[[], Sealing]) -> tuple[Route, ...]:
-    """Those of both services, our own, and the description of them; `sealing` is asked anew with each secret."""
-    return described((*flow_service_routes(sealing), *policy_service(), *own_routes()))
+    """Those of both services, our own, and the description of them all; `sealing` is asked anew with each secret."""
+    return described((*flow_service_routes(sealing), *policy_service(), *own_calls()))

@@ -10,6 +10,7 @@ import asyncio
 import json
 import uuid
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -18,9 +19,10 @@ from aiohttp import hdrs, web
 from processor.api.changes import Changes
 from processor.api.errors import ApiError
 from processor.api.limits import LIMITS, body_of, check_content, check_head, parsed, too_many
+from processor.api.looks import Looks, looked
 from processor.api.matching import Table
 from processor.api.request import Answer, Request
-from processor.api.routes import Read
+from processor.api.routes import Change, Look, Read
 from processor.errors import DefinitionConflict, DefinitionUnavailable, KafkaError, KafkaRefused
 from processor.profile.unexpected import trace_of
 
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from processor.api.changes import Keep
     from processor.api.limits import Limits
     from processor.api.matching import Match
-    from processor.api.routes import Change, Route
+    from processor.api.routes import Route
     from processor.api.tokens import Bearer, Tokens
     from processor.definition.model import Definition
     from processor.flow_service.documents import Json
@@ -75,6 +77,7 @@ class _Edge:
         self._table = table
         self._current = current
         self._changes = Changes(current, keep)
+        self._looks = Looks()
         self._tokens = tokens
         self._limits = limits
         self._requests = 0
@@ -116,6 +119,8 @@ class _Edge:
                     given = _request(request, match)
                     with _told(request_id):
                         answer = await asyncio.to_thread(route.handle, self._current(), given)
+                elif isinstance(route, Look):
+                    answer = await self._looked(route, request, match, bearer, request_id)
                 else:
                     answer = await self._changed(route, request, match, bearer, request_id)
         except ApiError as error:
@@ -149,14 +154,14 @@ class _Edge:
                 f"this path takes {match.allowed}",
                 headers={hdrs.ALLOW: match.allowed},
             )
-        if not isinstance(route, Read):
-            if not bearer.may_change:
-                raise ApiError(
-                    403,
-                    "Forbidden",
-                    "the token may read, and change nothing",
-                    headers={hdrs.WWW_AUTHENTICATE: 'Bearer realm="processor", error="insufficient_scope"'},
-                )
+        if not bearer.may_change and (isinstance(route, Change) or (isinstance(route, Look) and not route.may_any)):
+            raise ApiError(
+                403,
+                "Forbidden",
+                "the token may read, and change nothing",
+                headers={hdrs.WWW_AUTHENTICATE: 'Bearer realm="processor", error="insufficient_scope"'},
+            )
+        if _takes_a_body(route):
             check_content(request, self._limits)
         return bearer, match, route
 
@@ -175,6 +180,20 @@ class _Edge:
             headers={hdrs.WWW_AUTHENTICATE: 'Bearer realm="processor"'},
         )
 
+    async def _looked(
+        self, route: Look, request: web.Request, match: Match, bearer: Bearer, request_id: str
+    ) -> Answer:
+        with self._looks.counted(route):
+            given = _request(request, match)
+            if _takes_a_body(route):
+                given = replace(given, body=await self._body(request))
+            with _told(request_id):
+                return await looked(route, given, bearer)
+
+    async def _body(self, request: web.Request) -> Json:
+        content = await body_of(request, self._limits)
+        return await asyncio.to_thread(parsed, content, self._limits)
+
     async def _changed(
         self, route: Change, request: web.Request, match: Match, bearer: Bearer, request_id: str
     ) -> Answer:
@@ -184,8 +203,7 @@ class _Edge:
             raise too_many("changes", under_way)
         self._arriving += 1
         try:
-            content = await body_of(request, self._limits)
-            given = _request(request, match, await asyncio.to_thread(parsed, content, self._limits))
+            given = replace(_request(request, match), body=await self._body(request))
         finally:
             self._arriving -= 1
         about = {
@@ -227,10 +245,14 @@ class _Edge:
         return changed.answer
 
 
-def _request(request: web.Request, match: Match, body: Json = None) -> Request:
+def _takes_a_body(route: Route) -> bool:
+    return isinstance(route, Change) or (isinstance(route, Look) and route.call.body is not None)
+
+
+def _request(request: web.Request, match: Match) -> Request:
     query = {name: tuple(request.query.getall(name)) for name in request.query}
     if_match = request.headers.getall(hdrs.IF_MATCH, [])
-    return Request(match.parts, query, body, ",".join(if_match) if if_match else None)
+    return Request(match.parts, query, if_match=",".join(if_match) if if_match else None)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from processor.api.flow_service.bodies import Operation
 from processor.api.request import Answer
-from processor.api.routes import Call, Change, Read
+from processor.api.routes import Call, Change, Look, Read
 from processor.flow_service.names import BOOKKEEPING
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ PATH: Final = "/data/foundation/flowservice/openapi.json"
 _VERSION: Final = "1"
 """The API's: its calls are the published ones, and their forms change as those do."""
 _ABOUT: Final = (
-    "The calls of Adobe's Flow Service and Policy Service that define a dataflow to Amazon Kinesis and its policies. "
+    "The calls of Adobe's Flow Service and Policy Service that define a dataflow to Amazon Kinesis and its policies, and "
+    "under `/data/foundation/processor` the service's own, which change nothing. "
     "Objects may have further members: what has no effect is told in the answer's `report`. Parameters that are not "
     "named here are ignored. Every answer has the header `x-request-id`, by which the log has it, too."
 )
@@ -58,6 +59,7 @@ _REFUSALS: Final[Mapping[int, str]] = {
     503: "Kafka, in which the definition is kept, is away; `detail` says so where a change may have been kept all the same.",
 }
 _OF_CHANGES: Final = frozenset({403, 408, 409, 412, 413, 415})
+_OF_BODIES: Final = frozenset({408, 413, 415})
 _PLACE: Final[dict[str, Json]] = {
     "type": "object",
     "description": "One thing that is wrong, and where.",
@@ -204,9 +206,22 @@ def _operation(route: Route, forms: Mapping[type[object], Json]) -> dict[str, Js
     described["responses"] = answers | {
         str(status): {"$ref": f"#/components/responses/{status}"}
         for status in _REFUSALS
-        if (isinstance(route, Change) or status not in _OF_CHANGES) and (status != 404 or "{" in call.path)  # noqa: PLR2004  HTTP's
+        if _may_be_refused(route, status)
     }
     return described
+
+
+def _may_be_refused(route: Route, status: int) -> bool:
+    """Whether a call may be refused with it, beside what every call may."""
+    if isinstance(route, Look):
+        if status == 403:  # noqa: PLR2004  HTTP's
+            return not route.may_any
+        return status in {*route.refusals, *(_OF_BODIES if route.call.body is not None else ())} or (
+            status not in _OF_CHANGES and status != 404  # noqa: PLR2004  HTTP's
+        )
+    if status == 404:  # noqa: PLR2004  HTTP's
+        return "{" in route.call.path
+    return isinstance(route, Change) or status not in _OF_CHANGES
 
 
 def _parameters(route: Route) -> list[Json]:

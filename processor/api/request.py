@@ -1,13 +1,13 @@
-"""A request and its answer as values, and what answers one: pure functions of a definition, that do no I/O.
+"""A request and its answer as values, and what answers one: pure functions of a definition, that do no I/O, and those that look.
 
 A function that reads is given the definition and the request. One that changes makes a new definition from the one it is
 given, and may be called again with a newer one where somebody else's change came first: it decides by what it is given alone.
-Either raises `ApiError` to refuse.
+One that looks is given the request and its bearer, and awaits what it looks at. Each raises `ApiError` to refuse.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -17,6 +17,7 @@ from processor.definition.model import Definition
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from processor.api.tokens import Bearer
     from processor.definition.model import Resource
     from processor.flow_service.documents import Json
 
@@ -89,3 +90,4 @@ class Occasion:
 Reading: TypeAlias = Callable[[Definition, Request], Answer]
 Changing: TypeAlias = Callable[[Definition, Request, Occasion], tuple[Definition, Answer]]
 """The new definition has the version of the one given: who keeps it counts. The same one is that nothing is to be kept."""
+Looking: TypeAlias = "Callable[[Request, Bearer], Awaitable[Answer]]"

@@ -6,12 +6,12 @@ It holds all that the API's description (`openapi.py`) is made from; `http.py` s
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from processor.api.request import Changing, Reading
+    from processor.api.request import Changing, Looking, Reading
 
 Method: TypeAlias = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -54,4 +54,26 @@ class Change:
     handle: Changing
 
 
-Route: TypeAlias = Read | Change
+class Bounds(NamedTuple):
+    """How many of one call may be answered at once, and within how many seconds each must be."""
+
+    at_once: int = 2
+    within_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A call that changes nothing, and may look at more than the definition: at who asks, Kafka, or Kinesis.
+
+    `may_any` says that any token will do; else it needs one that may change. `refusals` are the statuses that it may be
+    refused with beside those of every call.
+    """
+
+    call: Call
+    handle: Looking
+    may_any: bool
+    bounds: Bounds = Bounds()
+    refusals: frozenset[int] = frozenset()
+
+
+Route: TypeAlias = Read | Change | Look

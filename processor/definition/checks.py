@@ -17,6 +17,7 @@ from processor.definition.files import (
     why_idle,
 )
 from processor.definition.parts import at, parts_in_waiting, target_and_base, target_of, with_a_segment
+from processor.definition.plans import ALL_SET, stand_in
 from processor.errors import ConfigurationError, Problem
 from processor.flow_service.findings import pointer
 from processor.flow_service.names import action_of_ref, is_custom_ref
@@ -67,14 +68,14 @@ class Checked:
 
 def check(former: Definition, new: Definition) -> Checked:
     """See whether `new` may follow `former`. Secrets stay sealed: that they open is not looked at."""
-    derived = derived_files(with_a_segment(new), _stand_in)
+    derived = derived_files(with_a_segment(new), stand_in)
     unread = [*_unreadable_selectors(new), *derived.problems]
     problems = [*_surplus_flows(new), *_undeclared_actions(new), *unread]
     problems += _elsewhere(new) or _changed_while_it_runs(former, new)
     # The files of what cannot be read lack it, and our loader would tell of that, too.
     destination, governance = (None, None) if unread else _parsed(derived, problems)
     for part in parts_in_waiting(former, new):
-        waiting = derived_files(part, _stand_in)
+        waiting = derived_files(part, stand_in)
         problems += waiting.problems
         if not waiting.problems:
             _parsed(waiting, problems)
@@ -194,32 +195,15 @@ def _parsed(derived: DerivedFiles, problems: list[Problem]) -> tuple[Destination
     governance: Governance | None = None
     if derived.destination is None:
         if derived.governance is not None:
-            governance = parse_governance(derived.governance, GOVERNANCE_SOURCE, _ALL_SET, found)
+            governance = parse_governance(derived.governance, GOVERNANCE_SOURCE, ALL_SET, found)
     else:
         of_governance = None if derived.governance is None else (derived.governance, GOVERNANCE_SOURCE)
         with suppress(ConfigurationError):  # its problems are in `found`
             destination, governance = parse_configuration(
-                (derived.destination, DESTINATION_SOURCE), of_governance, _ALL_SET, found
+                (derived.destination, DESTINATION_SOURCE), of_governance, ALL_SET, found
             )
     problems.extend(derived.traced(each) for each in found)
     return destination, governance
-
-
-class _AllSet(dict[str, str]):
-    """An environment in which every variable is set: whether one is, is each member's own."""
-
-    def __contains__(self, name: object) -> bool:
-        return True
-
-    def __missing__(self, name: str) -> str:
-        return "set"
-
-
-_ALL_SET: Final = _AllSet()
-
-
-def _stand_in(*_: str) -> str:
-    return "sealed"
 
 
 def _place(derived: DerivedFiles, removal: Removal) -> tuple[str, str]:

@@ -129,17 +129,7 @@ def segment_name(segment: Segment) -> str:
     return f"{namespace}/{segment.id}"
 
 
-def _items(destination: Destination, governance: Governance) -> Iterator[Item]:
-    for namespace, labels in governance.identity_labels.items():
-        yield Item("identity", namespace, labels, f"labels.identities.{namespace}")
-    for index, segment in enumerate(destination.segments):
-        labels = governance.segment_labels.get((segment.namespace, segment.id), frozenset())
-        yield Item("segment", segment_name(segment), labels, f"segments[{index}]")
-    for index, path in enumerate(destination.attributes):
-        yield Item("attribute", path, _labels_of_path(path, governance.field_labels), f"attributes[{index}]")
-
-
-def _labels_of_path(path: str, field_labels: Mapping[str, frozenset[str]]) -> frozenset[str]:
+def labels_of_path(path: str, field_labels: Mapping[str, frozenset[str]]) -> frozenset[str]:
     """Labels given to the path, to an ancestor of it, or to a descendant."""
     parts = path.split(".")
     found: frozenset[str] = frozenset()
@@ -149,6 +139,16 @@ def _labels_of_path(path: str, field_labels: Mapping[str, frozenset[str]]) -> fr
         if parts[:shared] == labelled_parts[:shared]:
             found |= labels
     return found
+
+
+def _items(destination: Destination, governance: Governance) -> Iterator[Item]:
+    for namespace, labels in governance.identity_labels.items():
+        yield Item("identity", namespace, labels, f"labels.identities.{namespace}")
+    for index, segment in enumerate(destination.segments):
+        labels = governance.segment_labels.get((segment.namespace, segment.id), frozenset())
+        yield Item("segment", segment_name(segment), labels, f"segments[{index}]")
+    for index, path in enumerate(destination.attributes):
+        yield Item("attribute", path, labels_of_path(path, governance.field_labels), f"attributes[{index}]")
 
 
 def _blocked(plan: Plan, removal: Removal) -> Problem:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import orjson
 
@@ -14,7 +14,7 @@ from processor.profile.core import KEY_CHARACTERS_MAX
 from processor.profile.event import IDENTITIES, MEMBERSHIP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _Value: TypeAlias = "bool | int | float | str | list[_Value] | dict[str, _Value] | None"
 
@@ -70,30 +70,54 @@ class Suggestions:
     unnameable: int = 0
 
 
+class SampledEvent(NamedTuple):
+    """A profile's latest event of a sample; its time is in ms since the epoch."""
+
+    key: bytes
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+    timestamp_ms: int
+
+
 class Sample:
     """Events of a topic, of which each profile's latest is kept until they are looked at."""
 
     def __init__(self) -> None:
         self.events = 0
         self.bytes = 0
-        self._latest: dict[bytes, bytes | None] = {}
+        self._latest: dict[bytes, SampledEvent] = {}
         self._bad_keys = 0
 
-    def add(self, key: bytes | None, value: bytes | None) -> None:
+    @property
+    def latest(self) -> tuple[SampledEvent, ...]:
+        """Each profile's latest event, also a deletion."""
+        return tuple(self._latest.values())
+
+    def add(
+        self,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Sequence[tuple[str, bytes | None]] = (),
+        timestamp_ms: int = 0,
+    ) -> None:
         """Add an event; those of one profile come in their order."""
         self.events += 1
         self.bytes += len(key or b"") + len(value or b"")
+        self.bytes += sum(len(name) + len(text or b"") for name, text in headers)
         if _is_key(key):
-            self._latest[bytes(key or b"")] = None if value is None else bytes(value)
+            own = bytes(key or b"")
+            self._latest[own] = SampledEvent(
+                own, None if value is None else bytes(value), tuple(headers), timestamp_ms
+            )
         else:
             self._bad_keys += 1
 
     def suggestions(self) -> Suggestions:
         """Return what the profiles' latest events suggest; deleted profiles suggest nothing."""
         counts = _Counts(self._bad_keys)
-        for value in self._latest.values():
-            if value is not None:
-                counts.add(value)
+        for event in self._latest.values():
+            if event.value is not None:
+                counts.add(event.value)
         return counts.suggestions(self.events)
 
 

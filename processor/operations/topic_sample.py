@@ -14,7 +14,7 @@ from processor.operations.suggestions import Sample
 
 if TYPE_CHECKING:
     from processor.kafka.source_history import SourceHistory
-    from processor.operations.suggestions import Suggestions
+    from processor.operations.suggestions import SampledEvent, Suggestions
     from processor.settings import KafkaSettings
 
 _LOOKED_THROUGH_S: Final = 20.0
@@ -30,11 +30,15 @@ class SampleBounds(NamedTuple):
 
 
 class SampleRead(NamedTuple):
-    """What a sample suggests. `partitions_read` of `partitions` were read to their ends before a bound was met."""
+    """What a sample suggests, and each profile's `latest` event, of which nothing may be shown unmasked.
+
+    `partitions_read` of `partitions` were read to their ends before a bound was met.
+    """
 
     suggestions: Suggestions
     partitions_read: int
     partitions: int
+    latest: tuple[SampledEvent, ...] = ()
 
 
 async def read_sample(settings: KafkaSettings, bounds: SampleBounds) -> SampleRead:
@@ -62,7 +66,7 @@ async def read_sample(settings: KafkaSettings, bounds: SampleBounds) -> SampleRe
             pass
     # Parsing is work of a second at most, but none for the loop.
     suggestions = await asyncio.to_thread(sample.suggestions)
-    return SampleRead(suggestions, partitions_read, source.shape.partitions)
+    return SampleRead(suggestions, partitions_read, source.shape.partitions, sample.latest)
 
 
 async def _read_partition(
@@ -76,5 +80,5 @@ async def _read_partition(
             for record in records:
                 if sample.bytes >= up_to_bytes:
                     return False
-                sample.add(record.key, record.value)
+                sample.add(record.key, record.value, record.headers, record.timestamp)
     return True

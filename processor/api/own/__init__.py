@@ -1,1 +1,1 @@
-"""Calls of our own: what no published service answers, and the page asks for."""
+"""Calls of the service's own, beside the published ones: what a set-up looks at before it changes anything."""
