@@ -7,6 +7,7 @@ import { load } from "../definition.js";
 import { button, during } from "../dialogs.js";
 import { made, say } from "../elements.js";
 import { choice, field, place } from "../fields.js";
+import { when } from "../formats.js";
 import { failures } from "../trouble.js";
 import { WORDS } from "../words/connect.js";
 import { AccountForm } from "./account_form.js";
@@ -88,7 +89,7 @@ export function accountStep({ by, leave, chosen }) {
   function begin(now, wanted = now.base) {
     definition = now;
     isChanging = false;
-    accounts.options(now.bases.map((each) => ({ value: each.id, label: described(each) })));
+    accounts.options(labelled(now.bases));
     which.set(now.bases.length ? "existing" : "fresh");
     if (wanted) accounts.set(wanted.id);
     form.begin(null);
@@ -167,6 +168,16 @@ export function accountStep({ by, leave, chosen }) {
 }
 
 const described = (account) => TEXTS.described(account.name, TEXTS.ways[signsInBy(account)], regionOf(account), endpointOf(account));
+
+// Accounts by what is known of them; those that are alike also by when they were made.
+function labelled(accounts) {
+  const texts = accounts.map(described);
+  return accounts.map(({ id, createdAt }, place) => {
+    const isAlone = texts.indexOf(texts[place]) === texts.lastIndexOf(texts[place]);
+    return { value: id, label: isAlone ? texts[place] : TEXTS.describedSince(texts[place], when(createdAt)) };
+  });
+}
+
 const withKeysOf = ({ auth }, { region, connectionUrl }) => ({ auth: { params: { ...auth.params, region, connectionUrl } } });
 
 // What a person knows of an account, by its name there.

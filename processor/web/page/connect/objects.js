@@ -33,7 +33,7 @@ export const sourceBody = (platformId) => ({
   name: WORDS.names.source, baseConnectionId: platformId, connectionSpec: spec(PROFILE_SERVICE), data: { format: "json" }, params: {},
 });
 export const accountBody = (params) => ({
-  name: WORDS.names.account(params.region), connectionSpec: spec(AMAZON_KINESIS), auth: { specName: WORDS.names.authentication, params },
+  name: WORDS.names.account, connectionSpec: spec(AMAZON_KINESIS), auth: { specName: WORDS.names.authentication, params },
 });
 export const targetBody = (answers, baseId) => ({
   name: answers.name, baseConnectionId: baseId, connectionSpec: spec(AMAZON_KINESIS), data: { format: "json" },

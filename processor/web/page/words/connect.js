@@ -41,7 +41,7 @@ export const WORDS = {
     authentication: "Aws Kinesis authentication credentials", // the API's own
     platform: "Profiles of the Kafka topic",
     source: "Profiles",
-    account: (region) => `Amazon Kinesis, ${region}`,
+    account: "Amazon Kinesis",
     topicExports: (topic) => `Exports of ${topic}`,
   },
 
@@ -54,6 +54,7 @@ export const WORDS = {
     fresh: "New account",
     freshHelp: "Sign in in another way, or to another region.",
     accounts: "Accounts",
+    describedSince: (text, time) => `${text} · made ${time}`,
     described: (name, how, region, endpoint) => [name, how, region, endpoint].filter(Boolean).join(" · "),
     change: "Change this account",
     changeEnd: "Leave this account as it is",
