@@ -46,6 +46,7 @@ export function accountStep({ by, leave, chosen }) {
   const account = () => (isFresh() ? null : definition.bases.find(({ id }) => id === accounts.value()) || null);
   const tried = latest(lookAt, tellAnswer, (error) => tell(unaskedWords(error)));
   let timer = 0;
+  let blamed = []; // fields that AWS's answer was about, which is of what stood there then
 
   function tell({ text, kind }) {
     say(found, text, `note ${kind}`);
@@ -56,7 +57,8 @@ export function accountStep({ by, leave, chosen }) {
     const byPointer = form.byPointer();
     const [beside, others] = [[], []];
     for (const problem of answer.problems) (!isKept() && byPointer[problem.member] ? beside : others).push(problem);
-    for (const problem of beside) byPointer[problem.member].error(problemWords(problem));
+    blamed = beside.map(({ member }) => byPointer[member]);
+    for (const problem of beside.reverse()) byPointer[problem.member].error(problemWords(problem));
     tell(beside.length && !others.length ? { text: "", kind: "" } : accountWords({ ...answer, problems: others }));
   }
 
@@ -64,6 +66,8 @@ export function accountStep({ by, leave, chosen }) {
   function look() {
     tried.drop();
     clearTimeout(timer);
+    for (const one of blamed) one.error(null);
+    blamed = [];
     if (!isKept() && !form.mayTry()) {
       tell({ text: form.fields.way.value() === "keys" ? TEXTS.keysLater : "", kind: "" });
       return;
