@@ -49,6 +49,8 @@ export const WORDS = {
 
   governance: {
     exported: "exported",
+    allowed: "may be exported",
+    forbidden: ({ policy, action }) => `would be removed by “${policy}” (${action})`,
     removed: ({ policy, action }) => `removed by “${policy}” (${action})`,
     blocked: ({ policy, action }) => `blocked by “${policy}” (${action})`,
     asking: "not looked at yet",
@@ -64,10 +66,10 @@ export const WORDS = {
     searchHelp: "By name, ID or namespace.",
     show: "Show",
     filters: { all: "all", chosen: "chosen", mapped: "mapped now", removed: "removed by governance" },
-    caption: "Members: of the sample's profiles, those that are in the segment. Entries: those that have been in it, or are.",
+    caption: "Members: the sample's profiles that are in the segment. Entries: those that are or were in it.",
     columns: ["segment", "namespace", "#members", "#entries", "mapping", "labels", "governance"],
     entries: (count) => number(count),
-    members: ({ members }, all) => `${number(members)} of ${number(all)} (${share(all ? members / all : 0)})`,
+    members: ({ members }, all) => `${number(members)} (${share(all ? members / all : 0)})`,
     membersBar: "share of members",
     notSeen: "not in the sample",
     empty: "No segment matches.",
