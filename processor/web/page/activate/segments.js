@@ -142,7 +142,7 @@ export function segmentsStep(state, governance) {
   }
 
   return {
-    element, heading: TEXTS.heading, refilter,
+    element, refilter, kind: KIND,
     candidates: items,
     update() { adding.update(); show(); },
   };
