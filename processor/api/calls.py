@@ -12,10 +12,12 @@ from processor.api.policy_service.routes import policy_service
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from processor.api.own.looked_at import LookedAt
     from processor.api.routes import Route
     from processor.definition.sealing import Sealing
 
 
-def calls(sealing: Callable[[], Sealing]) -> tuple[Route, ...]:
+def calls(sealing: Callable[[], Sealing], looked_at: LookedAt) -> tuple[Route, ...]:
     """Those of both services, our own, and the description of them all; `sealing` is asked anew with each secret."""
-    return described((*flow_service_routes(sealing), *policy_service(), *own_calls()))
+    published = (*flow_service_routes(sealing), *policy_service())
+    return described((*published, *own_calls(published, looked_at)))

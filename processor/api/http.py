@@ -154,7 +154,9 @@ class _Edge:
                 f"this path takes {match.allowed}",
                 headers={hdrs.ALLOW: match.allowed},
             )
-        if not bearer.may_change and (isinstance(route, Change) or (isinstance(route, Look) and not route.may_any)):
+        if not bearer.may_change and (
+            isinstance(route, Change) or (isinstance(route, Look) and not route.may_any)
+        ):
             raise ApiError(
                 403,
                 "Forbidden",

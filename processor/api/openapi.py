@@ -39,6 +39,7 @@ _QUERY_FORMS: Final[Mapping[str, dict[str, Json]]] = {
     "property": {"type": "array", "items": {"type": "string"}},
     "limit": {"type": "integer", "minimum": 1},
     "op": {"enum": ["enable", "disable"]},
+    "refresh": {"enum": ["true", "false"]},
 }
 """Of the parameters that are no text."""
 _NEEDED: Final = frozenset({"op"})

@@ -57,8 +57,8 @@ class Change:
 class Bounds(NamedTuple):
     """How many of one call may be answered at once, and within how many seconds each must be."""
 
-    at_once: int = 2
-    within_s: float = 30.0
+    at_once: int
+    within_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Look:
     call: Call
     handle: Looking
     may_any: bool
-    bounds: Bounds = Bounds()
+    bounds: Bounds
     refusals: frozenset[int] = frozenset()
 
 

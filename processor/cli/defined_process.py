@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from processor.api.calls import calls
 from processor.api.http import PREFIX, application
+from processor.api.own.looked_at import LookedAt
 from processor.api.tokens import Tokens
 from processor.cli.failures import report_failures, report_refused
 from processor.cli.worker_processes import workers_of
@@ -15,7 +17,10 @@ from processor.definition.files import files_of
 from processor.errors import ConfigurationError
 from processor.kafka.client import client_options
 from processor.operations.kept_definition import KeptDefinition
+from processor.operations.kept_sample import KeptSample
 from processor.operations.sealing_key_file import SealingKeyFile
+from processor.operations.streams_seen import see_streams
+from processor.operations.topic_sample import SampleBounds, read_sample
 from processor.service.signals import stop_on_signals
 from processor.settings import load_settings
 from processor.supervisor.allowed_cpus import allowed_cpus
@@ -33,8 +38,13 @@ if TYPE_CHECKING:
 
     from processor.configuration import Files
     from processor.definition.model import Definition
+    from processor.governance.destination import Connection
+    from processor.operations.streams_seen import StreamsSeen
     from processor.settings import Settings
     from processor.supervisor.workers import Begin
+
+_SAMPLE: Final = SampleBounds(events=1_000, bytes=16 * 1024 * 1024, seconds=15.0)
+"""What is kept in memory for a minute after each look, and what somebody waits for before a page."""
 
 
 def run_defined(workers: int | None) -> int:
@@ -56,7 +66,7 @@ def run_defined(workers: int | None) -> int:
     # A worker waits for what refuses it, and tells: by the API it is mended while it waits.
     begin = workers_of(workers or settings.service.workers or allowed_cpus(), settings, name, "--restarted")
     kept = KeptDefinition(settings)
-    mounted = {} if tokens is None else {PREFIX: _api(kept, tokens, sealing)}
+    mounted = {} if tokens is None else {PREFIX: _api(settings, kept, tokens, sealing)}
     try:
         return asyncio.run(_supervise(settings, begin, kept, sealing, mounted))
     except ConfigurationError as error:
@@ -92,5 +102,19 @@ def _derive(sealing: SealingKeyFile) -> Callable[[Definition], Files]:
     return derive
 
 
-def _api(kept: KeptDefinition, tokens: Tokens, sealing: SealingKeyFile) -> web.Application:
-    return application(calls(sealing.sealing), kept.current, kept.change, tokens)
+def _api(
+    settings: Settings, kept: KeptDefinition, tokens: Tokens, sealing: SealingKeyFile
+) -> web.Application:
+    async def see(connection: Connection, stream: str | None) -> StreamsSeen:
+        return await see_streams(connection, stream, settings.kinesis)
+
+    looked_at = LookedAt(
+        topic=settings.kafka.topic,
+        definition=kept.current,
+        sample=KeptSample(lambda: read_sample(settings.kafka, _SAMPLE)),
+        see_streams=see,
+        sealing=sealing.sealing,
+        environ=os.environ,
+        backfills=settings.backfills.backfill,
+    )
+    return application(calls(sealing.sealing, looked_at), kept.current, kept.change, tokens)

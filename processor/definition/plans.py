@@ -42,9 +42,7 @@ def plan_of(definition: Definition) -> Plan | None:
         return None
     try:
         return Plan(
-            *parse_configuration(
-                (derived.destination, DESTINATION_SOURCE), _of_governance(derived), ALL_SET
-            )
+            *parse_configuration((derived.destination, DESTINATION_SOURCE), _of_governance(derived), ALL_SET)
         )
     except ConfigurationError:
         return None

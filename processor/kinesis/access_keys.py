@@ -33,6 +33,12 @@ class Keys(NamedTuple):
     secret_key: SecretStr
 
 
+def given_keys(connection: Connection) -> list[str]:
+    """The texts of the keys that a connection gives itself: no message may have them."""
+    keys = connection.access_key_id, connection.secret_key
+    return [key.get_secret_value() for key in keys if key is not None]
+
+
 class GivenKeys:
     """The access key and the secret key of one connection that gives them."""
 

@@ -8,6 +8,7 @@ import msgspec
 import orjson
 
 from processor.errors import KinesisRefused, KinesisRejected
+from processor.kinesis.access_keys import given_keys
 from processor.kinesis.connection import open_exchange
 
 if TYPE_CHECKING:
@@ -37,11 +38,12 @@ async def list_streams(connection: Connection, settings: KinesisSettings) -> lis
 
     """
     found: list[str] = []
+    hidden = given_keys(connection)
     async with open_exchange(connection, _WHAT, settings) as exchange:
         while len(found) < STREAMS_MAX:
             asked = {"ExclusiveStartStreamName": found[-1]} if found else {}
             try:
-                page = _decode(await exchange.answer("ListStreams", orjson.dumps(asked), {}))
+                page = _decode(await exchange.answer("ListStreams", orjson.dumps(asked), {}, lambda: hidden))
             except KinesisRejected as error:
                 raise KinesisRefused(str(error)) from error
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:

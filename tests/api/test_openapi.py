@@ -19,21 +19,21 @@ import processor
 from processor.api.calls import calls
 from processor.api.openapi import PATH, openapi
 from processor.api.routes import Change, Look
+from processor.definition.model import Definition
 from processor.definition.sealing import Sealing, sealed_body, sealed_token
 from processor.flow_service.names import KINESIS_SPEC, PROFILE_FLOW_SPEC, PROFILE_SERVICE_SPEC
 from processor.reference.openapi import openapi_reference
 from tests.support.dataflows import flow_body, resource, whole_definition
 from tests.support.flow_service_calls import SEALING_KEY
+from tests.support.looked_at import looked_at
 from tests.support.served_api import READ_TOKEN, TOKEN, ServedApi, served_api
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from processor.definition.model import Definition
-
 KEYS: Final = ("accessKeyId", "secretKey")
 SECRET: Final = "a-secret-that-nobody-sees"
-ROUTES: Final = calls(lambda: Sealing([SEALING_KEY]))
+ROUTES: Final = calls(lambda: Sealing([SEALING_KEY]), looked_at(Definition))
 DOCUMENT: Final[Any] = openapi(ROUTES)
 SCHEMA: Final = schemathesis.openapi.from_dict(DOCUMENT)
 # What is wrong in two ways may be refused for either: also for its If-Match, or for its length.

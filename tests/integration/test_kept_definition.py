@@ -92,8 +92,9 @@ async def test_what_a_member_changes_every_member_follows_and_the_next_start_fin
         made = await one.change(adding("a"), "us")
         assert (made.version, names(made)) == (1, ["a"])
         assert await other.next(0) == made
-        again = await other.change(lambda former: replace(former, bound_to=Target("s", "r")), "us")
-        assert again == replace(made, version=2, bound_to=Target("s", "r"))
+        again = await other.change(lambda former: replace(former, bound_to=Target("s", "r")), "them")
+        assert again == replace(made, version=2, bound_to=Target("s", "r"), history=again.history)
+        assert [(each.version, each.by) for each in again.history] == [(2, "them"), (1, "us")]
         assert await one.next(1) == one.current() == again
     async with member(settings) as later:
         assert later.current() == again

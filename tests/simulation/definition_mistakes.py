@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from unittest import mock
 
-from processor.definition import record
+from processor.definition import history, record
 from processor.definition.fold import Fold, InForce
 from processor.definition.record import Proposal, decoded
 from processor.errors import KafkaUnavailable
@@ -159,11 +159,35 @@ def _not_put_back(_: Any) -> Any:
 
 
 def _without_lineage(proposal: Any) -> Any:
-    def mistaken(self: KeptDefinition, made: Definition, by: str) -> Proposal:
-        found: Proposal = proposal(self, made, by)
+    def mistaken(self: KeptDefinition, former: Definition, made: Definition, by: str) -> Proposal:
+        found: Proposal = proposal(self, former, made, by)
         return replace(found, lineage=())
 
     return mistaken
+
+
+@contextmanager
+def _by_whom_it_was_tried() -> Iterator[None]:
+    """A history in which what was refused stands as well, in the place of its rival."""
+    tried: dict[int, Definition] = {}
+
+    def recorded(former: Definition, made: Definition, at_ms: int, by: str) -> Definition:
+        new = history.recorded(tried.get(former.version, former), made, at_ms, by)
+        tried.setdefault(new.version, new)
+        return new
+
+    with mock.patch.object(kept_definition, "recorded", recorded):
+        yield
+
+
+@contextmanager
+def _of_changes_made_here_alone() -> Iterator[None]:
+    def recorded(former: Definition, made: Definition, at_ms: int, by: str) -> Definition:
+        own = tuple(each for each in former.history if each.by == by)
+        return history.recorded(replace(former, history=own), made, at_ms, by)
+
+    with mock.patch.object(kept_definition, "recorded", recorded):
+        yield
 
 
 @contextmanager
@@ -219,6 +243,8 @@ DEFINITION_MISTAKES: Final[dict[str, Callable[[], AbstractContextManager[Any]]]]
     "nothing is cleared": instead(KeptDefinition, "_clear", _nothing_cleared),
     "what a deleted topic had is not put back": instead(KeptDefinition, "_is_put_back", _not_put_back),
     "a proposal does not say what led to it": instead(KeptDefinition, "_proposal", _without_lineage),
+    "a refused change stands in the history": _by_whom_it_was_tried,
+    "a member writes down its own changes alone": _of_changes_made_here_alone,
     "proposals of one version share a key": _a_key_for_each_version,
     "what is away is not waited for": lambda: mock.patch.object(kept_definition, "_DECIDED_S", 0.001),
 }

@@ -13,6 +13,7 @@ from unittest import mock
 
 import structlog
 
+from processor.definition.history import ENTRIES_MAX
 from processor.errors import KafkaUnavailable
 from processor.kafka.topics import TopicShape
 from processor.operations import kept_definition
@@ -103,7 +104,7 @@ class DefinitionWorld:
         self.trace.append(f"{self.loop.now_s:9.3f} s  {what}")
 
     def check_in_force(self, definition: Definition) -> None:
-        """See that a definition is, or was, in force.
+        """See that a definition is, or was, in force, and that its history is what led to it.
 
         Raises:
             Violation: it never was, or not whole.
@@ -112,6 +113,13 @@ class DefinitionWorld:
         found = definition.version, tuple(operations(definition))
         if all(found != (each.version, each.operations) for each in self.topic.truth.accepted):
             raise Violation(f"version {found[0]} was never in force with {list(found[1])}")
+        told = [(each.version, each.by) for each in definition.history]
+        versions = list(range(definition.version, max(0, definition.version - ENTRIES_MAX), -1))
+        if [version for version, _ in told] != versions:
+            raise Violation(f"version {definition.version} has a history of {told}")
+        were_in_force = {(each.version, each.by) for each in self.topic.truth.accepted}
+        if not were_in_force.issuperset(told):
+            raise Violation(f"version {definition.version} tells of changes that never were: {told}")
 
     @property
     def was_put_back(self) -> bool:

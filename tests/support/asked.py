@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from processor.api.matching import Table
 from processor.api.request import Occasion, Request
-from processor.api.routes import Read
+from processor.api.routes import Change, Read
 from processor.definition.model import Definition
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class Asked:
         route = match.by_method[method]
         if isinstance(route, Read):
             return route.handle(self.definition, request)
+        assert isinstance(route, Change), path
         occasion = Occasion(next(self._seconds) * 1000, "token 1234", lambda: f"id-{next(self._ids)}")
         self.definition, answer = route.handle(self.definition, request, occasion)
         return answer

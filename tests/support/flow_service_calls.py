@@ -11,7 +11,7 @@ from processor.api.errors import ApiError
 from processor.api.flow_service.table import flow_service_routes
 from processor.api.matching import Table
 from processor.api.request import Answer, Occasion, Request
-from processor.api.routes import Read
+from processor.api.routes import Change, Read
 from processor.definition.model import Definition
 from processor.definition.sealing import Sealing
 
@@ -43,6 +43,7 @@ class Calls:
         request = Request(match.parts, query, body, if_match)
         if isinstance(route, Read):
             return route.handle(self.definition, request)
+        assert isinstance(route, Change), path
         occasion = Occasion(self.now_ms, "tester", lambda: f"id-{next(self._ids)}")
         made, answer = route.handle(self.definition, request, occasion)
         if made is not self.definition:

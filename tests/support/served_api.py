@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from processor.telemetry.report import Fleet
 from processor.web.server import serve
 from tests.support.flow_service_calls import SEALING_KEY
 from tests.support.kept_in_memory import KeptInMemory
+from tests.support.looked_at import looked_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +27,20 @@ if TYPE_CHECKING:
 
 TOKEN: Final = "may-change-anything-1"
 READ_TOKEN: Final = "may-read-anything-001"
+_MEMBER: Final = {"status": "realized", "lastQualificationTime": "2020-05-25T21:24:39Z"}
+EVENTS: Final = [
+    (
+        b"1",
+        json.dumps(
+            {
+                "segmentMembership": {"ups": {"s1": _MEMBER}},
+                "personalEmail": {"address": "jane@example.com"},
+                "loyalty": {"points": 7},
+            }
+        ).encode(),
+    )
+]
+"""Of the topic that there is a sample of."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +66,8 @@ def served_api(definition: Definition | None = None) -> Iterator[ServedApi]:
     async def run() -> None:
         sealing = Sealing([SEALING_KEY])
         tokens = Tokens(ApiSettings.model_validate({"api_token": TOKEN, "api_read_token": READ_TOKEN}))
-        app = application(calls(lambda: sealing), kept.current, kept.change, tokens)
+        routes = calls(lambda: sealing, looked_at(kept.current, EVENTS))
+        app = application(routes, kept.current, kept.change, tokens)
         settings = ServiceSettings.model_validate({"http_port": 0})
         async with serve(settings, nobody, mounted={PREFIX: app}) as url:
             found.append(url)
