@@ -62,7 +62,7 @@ export function branchLine({ state, governance, isOpen, toggle, choose, drop }) 
     const cells = [
       mapping,
       { text: outcome?.labels.length ? TEXTS.labels(outcome.labels) : "", kind: "quiet" },
-      outcomeCell(outcome, governance.isBlocking()),
+      outcomeCell(outcome, { isBlocking: governance.isBlocking(), isChosen: along !== undefined || state.draft.isChosen(KIND, path) }),
     ];
     cells.forEach(({ text, kind }, index) => {
       say(verdict.children[index], text, kind || "");

@@ -18,6 +18,7 @@ export function segmentsStep(state, governance) {
   const table = made("table");
   const caption = table.createCaption();
   const scroll = made("div", undefined, "scroll");
+  scroll.classList.add("choosing");
   const further = made("p", undefined, "quiet");
   const boxes = new Map(); // by key
   let shown = new Set();
@@ -82,11 +83,11 @@ export function segmentsStep(state, governance) {
       { text: item.namespace, kind: "text" },
       item.members === undefined
         ? { text: sample?.profiles ? TEXTS.notSeen : "", kind: "quiet" }
-        : { text: `${TEXTS.members(item, sample.profiles)} `, bar: sample.profiles ? item.members / sample.profiles : 0, barName: TEXTS.membersBar },
+        : { text: `${TEXTS.members(item, sample.profiles)}`, bar: sample.profiles ? item.members / sample.profiles : 0, barName: TEXTS.membersBar },
       item.entries === undefined ? "" : TEXTS.entries(item.entries),
       mappingCell(state.draft, KIND, item.key),
       { text: outcome ? outcome.labels.join(", ") : "", kind: "text" },
-      outcomeCell(outcome, governance.isBlocking()),
+      outcomeCell(outcome, { isBlocking: governance.isBlocking(), isChosen: state.draft.isChosen(KIND, item.key) }),
     ];
   }
 
@@ -141,7 +142,7 @@ export function segmentsStep(state, governance) {
   }
 
   return {
-    element, heading: TEXTS.heading, refilter,
+    element, refilter, kind: KIND,
     candidates: items,
     update() { adding.update(); show(); },
   };
