@@ -33,6 +33,7 @@ export function showBackfill(place, found, { idle, nameOf }) {
 }
 
 export function showExamples(place, exports) {
+  place.className = "examples";
   place.replaceChildren(made("p", exports.length ? TEXTS.examplesNote : TEXTS.noExamples, "quiet"), ...exports.map(({ profile, record, isOfBackfill }) => {
     const figure = made("figure");
     const name = TEXTS.exampleOf(profile, isOfBackfill);

@@ -159,7 +159,7 @@ export const WORDS = {
     refusedItem: ({ message, remedy }) => (remedy ? `${message}. ${remedy}.` : `${message}.`),
     backfill: "Backfill",
     due: {
-      true: "One is due: what profiles may show is another.",
+      true: "A backfill is due: profiles may show something else than before.",
       false: "None is due. Of the sample's profiles this many would be exported as their events are read:",
       null: "Whether one is due depends on what was exported before the dataflow was idle.",
     },
