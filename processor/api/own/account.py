@@ -13,6 +13,7 @@ from processor.configuration import parse_configuration
 from processor.definition.files import DESTINATION_SOURCE, derived_files, name_of
 from processor.definition.model import Definition, Resource
 from processor.definition.parts import at
+from processor.definition.sealing import SECRETS, is_reference
 from processor.errors import ConfigurationError
 from processor.flow_service.names import KINESIS_AUTHENTICATION, KINESIS_SPEC
 from processor.flow_service.selectors import SEGMENT
@@ -60,6 +61,9 @@ def account_of(
     if not isinstance(region, str) or not region:
         place = "/region" if asked.auth is None else "/auth/params/region"
         raise invalid("no region is given", [Wrong(place, "it is missing", "Give the region of the stream")])
+    unset = tuple(_unset(base, asked, environ))
+    if unset:
+        return Account(region, None, unset)
     destination, problems = _parsed(_part(base, region, _ANY_STREAM), sealing, environ)
     if destination is not None and asked.stream is not None:
         _, problems = _parsed(_part(base, region, asked.stream), sealing, environ)
@@ -118,6 +122,19 @@ def _part(base: Resource, region: str, stream: str) -> Definition:
         replace(base, collection="targetConnections", id=_ID, body=target),
         replace(base, collection="flows", id=_ID, body=flow),
     )
+
+
+def _unset(base: Resource, asked: StreamsBody, environ: Mapping[str, str]) -> Iterator[Wrong]:
+    """Variables that hold keys, and do not here: the loader's own words of them are for who writes files."""
+    for name in SECRETS:
+        value = at(base.body, "auth", "params", name)
+        if isinstance(value, str) and is_reference(value) and not environ.get(variable := value[2:-1]):
+            place = f"/auth/params/{name}" if asked.connection_id is None else "/connectionId"
+            yield Wrong(
+                place,
+                f"the environment variable {variable} is not set where this service runs",
+                "Set it there and start the service anew, or name another",
+            )
 
 
 def _wrong(problems: list[Problem], base: Resource, asked: StreamsBody) -> Iterator[Wrong]:
