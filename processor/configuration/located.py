@@ -7,6 +7,7 @@ the environment variable NAME, and `$$` is `$`.
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, get_origin
@@ -164,8 +165,20 @@ def read_text(path: Path, problems: list[Problem]) -> str | None:
 
 
 def parse_yaml(text: str, source: str, environ: Mapping[str, str]) -> LocatedFile:
-    """A YAML text's tree with its lines; what is wrong is in the result's `problems`."""
+    """A YAML text's tree with its lines; what is wrong is in the result's `problems`.
+
+    JSON on one line, as a definition in Kafka comes to (`file_text.json_text`), is read by JSON's own reader, in a tenth of the
+    time: its members' lines are known without a look.
+    """
     file = LocatedFile(source)
+    if text.startswith("{") and "\n" not in text:
+        try:
+            value = json.loads(text, object_pairs_hook=_distinct, parse_constant=_no_number)
+        except (ValueError, RecursionError):
+            pass  # it is YAML yet, or the other reader says what is wrong
+        else:
+            file.tree = _Reader(file, environ).of_json(value, ())
+            return file
     try:
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
@@ -186,6 +199,17 @@ def parse_yaml(text: str, source: str, environ: Mapping[str, str]) -> LocatedFil
     if root is not None:
         file.tree = _Reader(file, environ).value(root, ())
     return file
+
+
+def _distinct(members: list[tuple[str, _Value]]) -> dict[str, _Value]:
+    found = dict(members)
+    if len(found) != len(members):
+        raise ValueError("a member is given twice")
+    return found
+
+
+def _no_number(name: str) -> _Value:
+    raise ValueError(f"{name} is no number of JSON's")
 
 
 class _Loader(yaml.SafeLoader):
@@ -225,19 +249,40 @@ class _Reader:
         self._nodes = 0
 
     def value(self, node: yaml.Node, place: Place) -> _Value:
-        self._nodes += 1
         self._file.lines.setdefault(place, node.start_mark.line + 1)
-        if len(place) > _DEPTH_MAX or self._nodes > _NODES_MAX:
-            if len(self._file.problems) == 0 or self._nodes <= _NODES_MAX:
-                self._file.complain(
-                    place, "it is nested too deeply, or repeats itself", "Write it out plainly"
-                )
+        if self._is_too_much(place):
             return None
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, place)
         if isinstance(node, yaml.SequenceNode):
             return [self.value(child, (*place, index)) for index, child in enumerate(node.value)]
         return self._scalar(node, place)
+
+    def of_json(self, value: _Value, place: Place) -> _Value:
+        """A value of JSON on one line; its texts mean what they mean in YAML."""
+        self._file.lines[place] = 1
+        if self._is_too_much(place):
+            return None
+        if isinstance(value, dict):
+            members: dict[str, _Value] = {}
+            for given, inner in value.items():
+                name = self._characters(given, place)
+                if name in members:
+                    self._file.complain((*place, name), "it is given twice", "Keep one of them")
+                else:
+                    members[name] = self.of_json(inner, (*place, name))
+            return members
+        if isinstance(value, list):
+            return [self.of_json(inner, (*place, index)) for index, inner in enumerate(value)]
+        return self._text(value, place) if isinstance(value, str) else value
+
+    def _is_too_much(self, place: Place) -> bool:
+        self._nodes += 1
+        if len(place) <= _DEPTH_MAX and self._nodes <= _NODES_MAX:
+            return False
+        if len(self._file.problems) == 0 or self._nodes <= _NODES_MAX:
+            self._file.complain(place, "it is nested too deeply, or repeats itself", "Write it out plainly")
+        return True
 
     def _mapping(self, node: yaml.MappingNode, place: Place) -> dict[str, _Value]:
         members: dict[str, _Value] = {}
@@ -265,8 +310,7 @@ class _Reader:
     def _scalar(self, node: yaml.Node, place: Place) -> _Value:
         tag, text = node.tag.rpartition(":")[2], str(node.value)
         if tag == "str":
-            characters = self._characters(text, place)
-            return _REFERENCE.sub(lambda match: self._resolved(match, place), characters)
+            return self._text(text, place)
         convert = _CONVERSIONS.get(tag)
         try:
             if convert is not None:
@@ -276,6 +320,10 @@ class _Reader:
             return None
         self._file.complain(place, f"the tag {node.tag} is not known here", "Remove the tag")
         return None
+
+    def _text(self, text: str, place: Place) -> str:
+        characters = self._characters(text, place)
+        return _REFERENCE.sub(lambda match: self._resolved(match, place), characters)
 
     def _characters(self, text: str, place: Place) -> str:
         """A text whose escaped surrogates, which PyYAML takes for characters, are joined as JSON joins them."""

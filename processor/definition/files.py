@@ -13,7 +13,7 @@ from processor.configuration import Files
 from processor.definition.sealing import SECRETS, is_reference, sealed_token
 from processor.errors import ConfigurationError, Problem
 from processor.flow_service.documents import Document
-from processor.flow_service.file_text import Reference, file_text
+from processor.flow_service.file_text import Reference, file_text, json_text
 from processor.flow_service.findings import Findings, pointer
 from processor.flow_service.importing import destination_tree
 from processor.flow_service.members import ApiObject, BaseConnection, Flow, TargetConnection, fit
@@ -49,7 +49,7 @@ _Object = TypeVar("_Object", bound=ApiObject)
 class DerivedFiles:
     """The files of a definition, and what was met on the way.
 
-    `destination` and `governance` are their texts, None where no object has anything for them. A `Problem` here has the
+    `destination` and `governance` are their texts, as JSON, None where no object has anything for them. A `Problem` here has the
     object's name (`flows/8256cfb4…`) as its source and a JSON pointer into its body as its member.
     """
 
@@ -57,6 +57,12 @@ class DerivedFiles:
     governance: str | None
     problems: tuple[Problem, ...]
     _origins: Mapping[str, Origins]
+    _trees: tuple[Tree, Tree]
+
+    def for_people(self) -> tuple[str | None, str | None]:
+        """Both texts as YAML, as people write them."""
+        destination, of_governance = (file_text(each) if each else None for each in self._trees)
+        return destination, of_governance
 
     def traced(self, problem: Problem) -> Problem:
         """A problem that our loader or compiler found in one of the texts, told of the object that it comes from."""
@@ -150,10 +156,11 @@ def derived_files(definition: Definition, unseal: Unseal) -> DerivedFiles:
     destination = _destination(definition, unseal, found, origins[DESTINATION_SOURCE])
     of_governance = _governance(definition, found, origins[GOVERNANCE_SOURCE])
     return DerivedFiles(
-        file_text(destination) if destination else None,
-        file_text(of_governance) if of_governance else None,
+        json_text(destination) if destination else None,
+        json_text(of_governance) if of_governance else None,
         tuple(found.problems),
         origins,
+        (destination, of_governance),
     )
 
 

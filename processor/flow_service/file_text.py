@@ -1,7 +1,8 @@
-"""Trees written as YAML that our own loader reads back as the same, whatever their texts hold."""
+"""Trees written as texts that our own loader reads back as the same, whatever their texts hold."""
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -36,6 +37,11 @@ def reference_in(text: str) -> Reference | None:
 def file_text(tree: Tree) -> str:
     """The tree as YAML."""
     return yaml.dump(_escaped(tree), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
+
+
+def json_text(tree: Tree) -> str:
+    """The tree as JSON on one line, for readers that are no people: it is written and read much faster than YAML."""
+    return json.dumps(_escaped(tree), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def _escaped(tree: Tree) -> Tree:

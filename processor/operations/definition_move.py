@@ -135,7 +135,8 @@ def written_as_files(definition: Definition) -> Written:
     derived = derived_files(definition.with_(*changed), _never)
     if derived.problems:
         raise ConfigurationError(derived.problems)
-    if derived.destination is None:
+    destination, governance = derived.for_people()
+    if destination is None:
         raise _refused(
             "flows", "there is no dataflow, and so no destination", "Make one by the API, or write the files"
         )
@@ -147,7 +148,7 @@ def written_as_files(definition: Definition) -> Written:
     idle = why_idle(definition)
     if idle is not None:
         notes.append(f"{idle}, so that nothing is exported now; a service that follows the files exports")
-    return Written(derived.destination, derived.governance, notes)
+    return Written(destination, governance, notes)
 
 
 def _not_in_files(definition: Definition) -> list[Resource]:

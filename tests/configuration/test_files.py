@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from processor.configuration import load_configuration, parse_configuration
+from processor.configuration.located import parse_yaml
 from processor.errors import ConfigurationError
 from processor.governance.destination import SegmentTimes
 from processor.governance.plan import compile_plan
@@ -330,6 +332,47 @@ def test_any_tree_is_a_configuration_or_refused(destination: object, governance:
     else:
         told_of = ()
     assert all(problem.message and problem.remedy for problem in told_of)
+
+
+any_text = st.text(max_size=30) | st.sampled_from(
+    ["${X}", "${Y}", "$$", "a${", "\ud83d", "\ud83d\ude00", "no", "1e5", "\x85", "  "]
+)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | any_text,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(any_text, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(any_text, json_values, max_size=4))
+@example({"a": {"b": [[[[]]]]}})
+def test_json_says_the_same_on_one_line_and_on_several(value: dict[str, object]) -> None:
+    on_one = parse_yaml(json.dumps(value), "", {"X": "x"})
+    on_several = parse_yaml(json.dumps(value, indent=1), "", {"X": "x"})
+    assert on_one.tree == on_several.tree
+    assert repr(on_one.tree) == repr(on_several.tree)  # 1 is not 1.0
+    assert [(each.member, each.message) for each in on_one.problems] == [
+        (each.member, each.message) for each in on_several.problems
+    ]
+    assert {each.line for each in on_one.problems} <= {1}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"name": "a", "name": "b"}', "it is given twice"),
+        ("{name: a, name: b}", "it is given twice"),
+        ('{"name": NaN, "stream": 1, "stream": 2}', "it is given twice"),
+        ('{"name": ' + "[" * 70 + "]" * 70 + "}", "it is nested too deeply, or repeats itself"),
+        ('{"name": ' + "[" * 5000 + "]" * 5000 + "}", "it is not YAML: maximum recursion depth exceeded"),
+        ('{"segments": [' + "1," * 200_000 + "1]}", "it is nested too deeply, or repeats itself"),
+    ],
+)
+def test_one_line_is_refused_as_several_are(text: str, message: str) -> None:
+    on_one = parse_yaml(text, "", {}).problems
+    on_several = parse_yaml(f"# a line before\n{text}", "", {}).problems
+    assert on_one[0].message.startswith(message)
+    assert [each.message for each in on_one] == [each.message for each in on_several]
 
 
 @given(st.text())

@@ -26,6 +26,7 @@ _INSTALLED_BY: Final = {
     "buildah": "apt-get install buildah",
     "chromium": "apt-get install chromium",
     "debootstrap": "apt-get install debootstrap",
+    "firefox-esr": "apt-get install firefox-esr",
     "kustomize": "go install sigs.k8s.io/kustomize/kustomize/v5@v5.8.1",
     "node": "apt-get install nodejs npm",
     "prometheus": "apt-get install prometheus",
@@ -33,8 +34,8 @@ _INSTALLED_BY: Final = {
     "terraform": "see terraform.io",
     "unshare": "apt-get install util-linux",
 }
-_PACKAGES: Final = dict.fromkeys(("@kubernetes-models", "kinesis-local", "typescript"), _FROM_NPM)
-"""What `node` runs."""
+_PACKAGES: Final = dict.fromkeys(("@kubernetes-models", "axe-core", "kinesis-local", "typescript"), _FROM_NPM)
+"""What `node` runs, or a browser."""
 
 _AND: Final = "; "
 _MAY_SKIP: Final = "TESTS_SKIP_NOTHING"

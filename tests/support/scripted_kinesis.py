@@ -100,6 +100,8 @@ class Faults:
     """The code of the error with which the shards cannot be listed."""
     undescribed: str = ""
     """The code that DescribeStreamSummary is refused with."""
+    unnamed: str = ""
+    """The code that ListStreams is refused with."""
     is_poison: Callable[[bytes], bool] = lambda _: False
     """Data that Kinesis rejects, with the whole request that it is in."""
     black_hole: bool = False

@@ -19,14 +19,19 @@ from processor.errors import (
 from processor.profile.structs import Export
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from tests.support.scripted_kinesis import ScriptedKinesis
 
 
 @asynccontextmanager
-async def served(kinesis: ScriptedKinesis, known_keys: set[str] | None = None) -> AsyncIterator[str]:
-    """Serve the stream, by whatever name, to those who sign with `known_keys`, or to all; the endpoint's URL."""
+async def served(
+    kinesis: ScriptedKinesis, known_keys: set[str] | None = None, names: Sequence[str] | None = None
+) -> AsyncIterator[str]:
+    """Serve the stream, by any of `names` or by whatever name, to those who sign with `known_keys`, or to all.
+
+    Yields the endpoint's URL. With `names` these can be listed, and a stream of another name is not there.
+    """
 
     async def answer(request: web.Request) -> web.Response:
         signed = request.headers.get("Authorization", "").partition("Credential=")[2].partition("/")[0]
@@ -37,16 +42,11 @@ async def served(kinesis: ScriptedKinesis, known_keys: set[str] | None = None) -
         body = json.loads(await request.read())
         if action == "PutRecords":
             return await _put(kinesis, body["Records"])
-        if action == "DescribeStreamSummary":
-            if kinesis.faults.refused or kinesis.faults.undescribed:
-                return _error(400, kinesis.faults.refused or kinesis.faults.undescribed)
-            summary: dict[str, Any] = {"MaxRecordSizeInKiB": kinesis.record_bytes // 1024}
-            if kinesis.ignores_keys:
-                summary["RecordDistributionStrategy"] = "AUTO"
-            return _json({"StreamDescriptionSummary": summary})
-        if action == "ListShards":
-            return _shards(kinesis, int(body.get("NextToken", 0)))
-        return _error(400, "InvalidArgumentException")
+        if action == "ListStreams" and names is not None:
+            return _names(kinesis, names)
+        if names is not None and "NextToken" not in body and _name(body) not in names:
+            return _error(400, "ResourceNotFoundException")
+        return _told(kinesis, action, body)
 
     app = web.Application(client_max_size=32 * 1024 * 1024)
     app.add_routes([web.post("/", answer)])
@@ -57,6 +57,38 @@ async def served(kinesis: ScriptedKinesis, known_keys: set[str] | None = None) -
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
+
+
+def _told(kinesis: ScriptedKinesis, action: str, body: dict[str, Any]) -> web.Response:
+    if action == "ListShards":
+        return _shards(kinesis, int(body.get("NextToken", 0)))
+    if action != "DescribeStreamSummary":
+        return _error(400, "InvalidArgumentException")
+    if kinesis.faults.refused or kinesis.faults.undescribed:
+        return _error(400, kinesis.faults.refused or kinesis.faults.undescribed)
+    summary: dict[str, Any] = {
+        "MaxRecordSizeInKiB": kinesis.record_bytes // 1024,
+        "StreamName": _name(body),
+        "StreamStatus": "ACTIVE",
+        "StreamModeDetails": {"StreamMode": "ON_DEMAND"},
+        "OpenShardCount": len(kinesis.open_shards),
+    }
+    if kinesis.ignores_keys:
+        summary["RecordDistributionStrategy"] = "AUTO"
+    return _json({"StreamDescriptionSummary": summary})
+
+
+def _name(body: dict[str, Any]) -> str:
+    """By its name or its ARN."""
+    arn: str = body.get("StreamARN", "")
+    name: str = body.get("StreamName") or arn.rpartition("/")[2]
+    return name
+
+
+def _names(kinesis: ScriptedKinesis, names: Sequence[str]) -> web.Response:
+    if kinesis.faults.unnamed:
+        return _error(400, kinesis.faults.unnamed)
+    return _json({"StreamNames": sorted(names), "HasMoreStreams": False})
 
 
 def _shards(kinesis: ScriptedKinesis, page: int) -> web.Response:
