@@ -15,7 +15,7 @@ from processor.api.own.bodies import Form
 from processor.api.request import Answer
 from processor.api.routes import Bounds, Call, Look
 from processor.errors import KafkaRefused, KafkaUnavailable
-from tests.api.test_http import READ_TOKEN, SECRET, ROUTES, api
+from tests.api.test_http import READ_TOKEN, ROUTES, SECRET, api
 
 if TYPE_CHECKING:
     from processor.api.request import Request

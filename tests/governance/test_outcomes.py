@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.governance.destination import Destination, Segment
-from processor.governance.document import Governance
 from processor.governance.outcomes import Outcomes
 from processor.governance.plan import Plan, Removal
 from tests.support.strategies import PATHS, SEGMENTS, destinations, governances
+
+if TYPE_CHECKING:
+    from processor.governance.document import Governance
 
 
 def removal_in(plan: Plan, kind: str, index: int) -> Removal | None:
