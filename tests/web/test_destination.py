@@ -317,7 +317,7 @@ async def test_names_of_any_kind_are_texts(browser: Browser) -> None:
 async def test_it_fits_a_phone_and_many_segments_can_be_searched(browser: Browser) -> None:
     flow = flow_body([segment_selector(f"segment-{number:03}") for number in range(500)], [])
     with defined_api(whole_definition(flow=flow)) as (served, _):
-        phone = {"viewport": {"width": 360, "height": 740}, "color_scheme": "dark"}
+        phone: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "color_scheme": "dark"}
         hands = await signed_in(browser, served.url, "Destination", **phone)
         await reads(hands, "500 segments and 0 attributes", "segment-499")
         await hands.write("Search segments", "segment-07")

@@ -1,118 +1,170 @@
-"""Signing in with a token of the API: what it opens, and that the token is nowhere but in the page's memory."""
+"""Signing in on the page: what a token opens, and that nobody else gets at it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import random
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from tests.support.defined import TOKEN
+from tests.support.guided import READ_TOKEN, guided
 from tests.support.hands import ChromiumHands, reads
-from tests.support.served_api import READ_TOKEN, TOKEN
-from tests.support.signed_in import PREFIX, defined_api, sign_in, signed_in
+from tests.support.journey import sign_in
+from tests.support.members import Member, member_environ
+from tests.support.observation import url_of
+from tests.support.scripted_kinesis import ScriptedKinesis
+from tests.support.served_kinesis import served
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, Request
+    from pathlib import Path
 
-pytestmark = [pytest.mark.timeout(90), pytest.mark.needs("chromium")]
+    from playwright.async_api import Browser, Page
 
+    from tests.support.guided import Guided
 
-async def test_without_a_token_there_is_the_status_alone_and_a_way_to_sign_in(browser: Browser) -> None:
-    with defined_api() as (served, _):
-        hands = ChromiumHands(await browser.new_page())
-        calls: list[str] = []
-        hands.page.on("request", lambda request: calls.append(request.url))
-        await hands.open(f"{served.url}#destination")
-        await hands.part("button", "Sign in").wait_for()
-        assert "How far behind" in await hands.text()
-        assert "Campaign" not in await hands.text()
-        assert await hands.page.get_by_role("navigation").count() == 0
-        assert not [each for each in calls if PREFIX in each]
-        assert hands.problems == []
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180), pytest.mark.needs("chromium")]
 
+VIEWS: Final = ["Status", "Destination", "Connect", "Activate"]
 
-async def test_a_token_opens_the_views_and_is_kept_nowhere(browser: Browser) -> None:
-    with defined_api() as (served, _):
-        sent: list[Request] = []
-        context = await browser.new_context()
-        context.on("request", lambda request: sent.extend([request]))
-        hands = ChromiumHands(await context.new_page())
-        await hands.open(served.url)
-        await sign_in(hands, TOKEN)
-        await hands.press("link", "Destination")
-        await reads(hands, "Campaign", "Signed in: ")
-        page = hands.page
-        for place in ("document.documentElement.outerHTML", "location.href", "document.cookie"):
-            assert TOKEN not in await page.evaluate(place), place
-        values = await page.evaluate("[...document.querySelectorAll('input')].map((each) => each.value)")
-        assert TOKEN not in values
-        assert await page.evaluate("localStorage.length + sessionStorage.length") == 0
-        assert await page.evaluate("indexedDB.databases().then((all) => all.length)") == 0
-        assert await page.evaluate("caches.keys().then((all) => all.length)") == 0
-        assert await context.cookies() == []
-        called = [request for request in sent if PREFIX in request.url]
-        assert called
-        for request in sent:
-            assert TOKEN not in request.url
-            assert TOKEN not in (request.post_data or "")
-            has_it = TOKEN in (await request.all_headers()).get("authorization", "")
-            assert has_it == (PREFIX in request.url)
-        # Gone with the page: who comes to it anew has to sign in.
-        await page.reload()
-        await hands.part("button", "Sign in").wait_for()
-        assert "Campaign" not in await hands.text()
-        assert hands.problems == []
+# All places where a page may leave a text behind, and what a script that got in could read.
+TRACES: Final = """async () => {
+  const databases = (await indexedDB.databases()).map(({ name }) => name);
+  const caches_ = await caches.keys().catch(() => []);
+  const values = [...document.querySelectorAll("input, textarea, select")].map(({ value }) => value);
+  const globals = Object.keys(window).map((name) => { try { return `${name}=${window[name]}`; } catch { return name; } });
+  return JSON.stringify([
+    document.documentElement.outerHTML, location.href, document.cookie, document.title, window.name, history.state,
+    { ...localStorage }, { ...sessionStorage }, databases, caches_, values, globals,
+    performance.getEntries().map(({ name }) => name),
+  ]);
+}"""
 
 
-async def test_a_token_that_is_none_is_told_beside_its_field_which_is_empty_again(browser: Browser) -> None:
-    with defined_api() as (served, _):
-        hands = ChromiumHands(await browser.new_page())
-        await hands.open(served.url)
-        await sign_in(hands, "no-token-of-anybody-1")
-        await reads(hands, "The service does not know this token.")
-        field = hands.field("Token")
-        assert await field.input_value() == ""
-        assert await field.get_attribute("aria-invalid") == "true"
-        described = await field.get_attribute("aria-describedby")
-        assert described is not None
-        assert "token-error" in described.split()
-        assert await hands.page.evaluate("document.activeElement.id") == "token"
-        await hands.keys(*"two words", "Enter")
-        await reads(hands, "A token has no blanks")
-        await hands.write("Token", TOKEN)
-        await hands.keys("Enter")
-        await hands.part("link", "Destination").wait_for()
-        assert await hands.page.get_by_role("dialog").count() == 0
+async def views(page: Page) -> list[str]:
+    return await page.get_by_role("navigation").get_by_role("link").all_inner_texts()
 
 
-async def test_signing_out_leaves_nothing_that_the_token_has_let_anybody_read(browser: Browser) -> None:
-    with defined_api() as (served, _):
-        hands = await signed_in(browser, served.url, "Destination")
-        await reads(hands, "Campaign", "Gold members")
-        await hands.press("button", "Sign out")
-        await reads(hands, "How far behind", without="Gold members")
-        content = await hands.page.content()
-        assert "Gold members" not in content
-        assert "Campaign" not in content
-        assert await hands.page.evaluate("document.activeElement.textContent") == "Sign in"
+async def test_without_a_token_the_page_is_the_status_alone(browser: Browser, service: Guided) -> None:
+    hands = ChromiumHands(await browser.new_page())
+    await hands.open(f"{service.url}#activate")
+    await reads(hands, "live", "What is defined", "Sign in")
+    assert await views(hands.page) == []
+    assert "Destination" not in await hands.text()
+    assert hands.problems == []
 
 
-async def test_a_token_that_ends_meanwhile_ends_the_session_and_says_so(browser: Browser) -> None:
-    with defined_api() as (served, _):
-        hands = await signed_in(browser, served.url, "Destination")
-        await reads(hands, "Gold members")
-        await hands.page.route(f"**{PREFIX}/**", lambda route: route.fulfill(status=401))
-        await hands.press("button", "Rename")
-        await hands.write("Name", "Another name")
-        await hands.keys("Enter")
-        await reads(hands, "The service does not know the token any more.", without="Gold members")
-
-
-async def test_a_token_that_reads_sees_what_is_in_force_and_is_told_why_it_may_change_nothing(
-    browser: Browser,
+async def test_without_the_api_nothing_is_offered(
+    browser: Browser, kafka: str, topic: str, tmp_path: Path
 ) -> None:
-    with defined_api() as (served, _):
-        hands = await signed_in(browser, served.url, "Destination", READ_TOKEN)
-        await reads(hands, "Gold members", "Your token may read, and change nothing.", "exported")
-        for name in ("Rename", "Disable", "Edit marketing actions", "Take off Gold members"):
-            assert await hands.part("button", name).is_disabled(), name
-        assert await hands.part("link", "Add segments or attributes").count() == 0
+    async with served(ScriptedKinesis(random.Random(5))) as kinesis_url:
+        environ = member_environ(kafka, topic, tmp_path, kinesis_url)
+        await nothing_is_offered(browser, await Member(tmp_path, environ).start())
+
+
+async def nothing_is_offered(browser: Browser, member: Member) -> None:
+    try:
+        hands = ChromiumHands(await browser.new_page())
+        await hands.open(await url_of(member))
+        await reads(hands, "live", "ready", without="Sign in")
+        assert hands.problems == []
+        assert await member.stop() == 0
+    finally:
+        await member.kill()
+
+
+async def test_a_token_is_asked_for_checked_and_what_is_wrong_with_it_is_said_beside_the_field(
+    browser: Browser, service: Guided
+) -> None:
+    hands = ChromiumHands(await browser.new_page())
+    await hands.open(service.url)
+    await hands.press("button", "Sign in")
+    token = hands.field("Token")
+    for given, told in (
+        ("", "Give the token."),
+        ("with blanks", "A token has no blanks"),
+        ("an-unknown-token-0123456", "does not know this token"),
+    ):
+        await hands.write("Token", given)
+        await hands.keys("Enter")
+        await reads(hands, told)
+        assert await token.get_attribute("aria-invalid") == "true"
+        described = await token.get_attribute("aria-describedby") or ""
+        texts = [await hands.page.inner_text(f"#{each}") for each in described.split()]
+        assert told in " ".join(texts)
+        assert await token.evaluate("(field) => field === document.activeElement")
+    await hands.write("Token", TOKEN)
+    await hands.keys("Enter")
+    await reads(hands, "Sign out")
+    assert await views(hands.page) == VIEWS
+    # The browser itself tells its console of the call that was refused.
+    assert [each for each in hands.problems if "401" not in each] == []
+
+
+async def test_the_token_is_nowhere_that_a_script_or_a_later_user_could_find_it(
+    browser: Browser, service: Guided
+) -> None:
+    context = await browser.new_context()
+    hands = ChromiumHands(await context.new_page())
+    await sign_in(hands, service)
+    for view in VIEWS:
+        await hands.press("link", view)
+        assert TOKEN not in await hands.page.evaluate(TRACES)
+    assert TOKEN not in str(await context.storage_state(indexed_db=True))
+    # Another tab knows nothing of it, and this one nothing after it was loaded anew.
+    other = ChromiumHands(await context.new_page())
+    await other.open(service.url)
+    await reads(other, "live", "Sign in", without="Sign out")
+    await hands.page.reload()
+    await reads(hands, "live", "Sign in", without="Sign out")
+    assert hands.problems == []
+
+
+async def test_signing_out_leaves_nothing_of_what_was_read(browser: Browser, service: Guided) -> None:
+    await service.connected("one")
+    hands = ChromiumHands(await browser.new_page())
+    await sign_in(hands, service)
+    await hands.press("link", "Destination")
+    await reads(hands, "profile-exports", "history")
+    await hands.press("button", "Sign out")
+    await reads(hands, "live", "Sign in")
+    assert await views(hands.page) == []
+    assert "target" not in await hands.page.content()
+    await hands.page.go_back()
+    await reads(hands, "live", "Sign in")
+
+
+async def test_a_token_that_only_reads_sees_what_is_in_force_and_is_told_why_it_changes_nothing(
+    browser: Browser, service: Guided
+) -> None:
+    await service.connected("one")
+    hands = ChromiumHands(await browser.new_page())
+    await sign_in(hands, service, READ_TOKEN)
+    for view in VIEWS[1:]:
+        await hands.press("link", view)
+        await reads(hands, "may", "read")
+        main = hands.page.get_by_role("main")
+        for control in await main.locator("button:visible, input:visible").all():
+            name = await control.inner_text() or await control.get_attribute("name") or ""
+            if await control.is_enabled():
+                await control.click()
+                # Whatever can still be pressed opens, searches or leads on: it sends no change.
+                assert hands.changes == [], f"{view}: {name}"
+    assert hands.changes == []
+    assert hands.problems == []
+
+
+async def test_where_the_token_is_taken_back_the_tab_is_signed_out_and_says_so(
+    browser: Browser, kafka: str, topic: str, tmp_path: Path
+) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text(TOKEN)
+    async with guided(kafka, topic, tmp_path, api_token="", api_token_file=str(tokens)) as service:
+        hands = ChromiumHands(await browser.new_page())
+        await sign_in(hands, service)
+        tokens.write_text("another-token-of-the-tests-98765")
+        await hands.press("link", "Destination")
+        await reads(hands, "The service does not know the token any more")
+        await hands.write("Token", "another-token-of-the-tests-98765")
+        await hands.keys("Enter")
+        await reads(hands, "Sign out")
