@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +16,9 @@ from processor.operations.change_preview import ChangePreview, preview_of_change
 from processor.operations.suggestions import SampledEvent
 from tests.support.core_with_state import CoreWithState
 from tests.support.strategies import Given, destinations, events, governances
+
+if TYPE_CHECKING:
+    import pytest
 
 AT_MS: Final = 1_700_000_000_000
 TIME: Final = "2020-05-25T21:24:39Z"
