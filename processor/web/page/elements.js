@@ -34,6 +34,8 @@ export function keep(parent, items, make, update) {
   }
 }
 
+const NO_ROW = "\u0000"; // as no row is called: a shard's name may be empty
+
 const asObject = (cell) => (typeof cell === "object" && cell !== null ? cell : { text: cell });
 
 // A table's rows in place. A heading that begins with # is of numbers; a row is {key, cells}, whose first cell names it;
@@ -52,7 +54,7 @@ export function fill(table, headings, rows, empty) {
       element.setAttribute("role", role);
     }
   }
-  const shown = rows.length ? rows : [{ key: "", cells: null }];
+  const shown = rows.length ? rows : [{ key: NO_ROW, cells: null }];
   keep(table.tBodies[0], shown, (row) => newRow(row, headings), (line, row) => {
     if (row.cells === null) say(line.cells[0], empty, "quiet");
     else row.cells.forEach((cell, index) => setCell(line.cells[index], asObject(cell), headings[index]));

@@ -23,10 +23,10 @@ export function differences(changes, { hasSegments }) {
 
 function named(title, items) {
   const first = listOf(items.slice(0, SHOWN));
-  if (items.length <= SHOWN) return [made("h4", title), first];
+  if (items.length <= SHOWN) return [made("h5", title), first];
   const more = made("details");
   more.append(made("summary", TEXTS.more(items.length - SHOWN)), listOf(items.slice(SHOWN)));
-  return [made("h4", title), first, more];
+  return [made("h5", title), first, more];
 }
 
 function listOf(items) {

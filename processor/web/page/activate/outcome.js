@@ -4,8 +4,10 @@ import { WORDS } from "../words/activate.js";
 
 const TEXTS = WORDS.governance;
 
-export function outcomeCell(outcome, isBlocking) {
+// What is not chosen yet is told what would become of it.
+export function outcomeCell(outcome, { isBlocking, isChosen }) {
   if (!outcome) return { text: TEXTS.asking, kind: "quiet" };
-  if (!outcome.removedBy) return { text: TEXTS.exported, kind: "good" };
-  return { text: (isBlocking ? TEXTS.blocked : TEXTS.removed)(outcome.removedBy), kind: "bad" };
+  const { removedBy } = outcome;
+  if (!removedBy) return isChosen ? { text: TEXTS.exported, kind: "good" } : { text: TEXTS.allowed, kind: "quiet" };
+  return { text: TEXTS[isBlocking ? "blocked" : isChosen ? "removed" : "forbidden"](removedBy), kind: "bad text" };
 }
