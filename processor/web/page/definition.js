@@ -17,14 +17,26 @@ const NOTHING = {
 let last = null;
 let known = ""; // of the last one, to see what differs
 let reading = null;
+let following = null; // the reading that begins when this one has ended
 const listeners = new Set();
 const watchers = new Set();
 
 // Read what is in force: {flow, target, base, source, platform}, each null where absent, each with its etag (`flowEtag`), and
-// every one of its kind (`flows`, `targets`, …). Where no flow is there yet, the ones that one could be made of. Those who
-// ask at once are answered by one reading. Throws CallFailed.
+// every one of its kind (`flows`, `targets`, …). Where no flow is there yet, the ones that one could be made of. What is
+// returned was read after it was asked for: a reading that is under way may have missed a change. Throws CallFailed.
 export function load() {
-  if (reading === null) reading = read().finally(() => { reading = null; });
+  if (reading === null) return begun();
+  if (following === null) {
+    following = reading.catch(() => null).then(() => {
+      following = null;
+      return begun();
+    });
+  }
+  return following;
+}
+
+function begun() {
+  reading = read().finally(() => { reading = null; });
   return reading;
 }
 
@@ -54,9 +66,9 @@ export function follow() {
   document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
 }
 
-// Read, and leave it to those who watch what became of it.
+// Read, unless that is under way, and leave it to those who watch what became of it.
 export function refresh() {
-  if (bearer() === null) return;
+  if (bearer() === null || reading !== null) return;
   load().catch((error) => {
     if (!(error instanceof CallFailed)) throw error;
   });

@@ -34,6 +34,7 @@ export function keep(parent, items, make, update) {
   }
 }
 
+const NO_ROW = "\u0000"; // the key of no row that anybody has
 const asObject = (cell) => (typeof cell === "object" && cell !== null ? cell : { text: cell });
 
 // A table's rows in place. A heading that begins with # is of numbers; a row is {key, cells}, whose first cell names it;
@@ -52,7 +53,7 @@ export function fill(table, headings, rows, empty) {
       element.setAttribute("role", role);
     }
   }
-  const shown = rows.length ? rows : [{ key: "", cells: null }];
+  const shown = rows.length ? rows : [{ key: NO_ROW, cells: null }];
   keep(table.tBodies[0], shown, (row) => newRow(row, headings), (line, row) => {
     if (row.cells === null) say(line.cells[0], empty, "quiet");
     else row.cells.forEach((cell, index) => setCell(line.cells[index], asObject(cell), headings[index]));
