@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 WITHIN_S: Final = 30
 LOOK_AGAIN_S: Final = 0.05
+_LOOKS: Final = "/data/foundation/processor/"
+"""Calls of the service's own, none of which changes anything."""
 
 
 class Hands(Protocol):
@@ -68,6 +70,8 @@ class ChromiumHands:
     def __init__(self, page: Page) -> None:
         self.page = page
         self.problems: list[str] = []
+        self.changes: list[str] = []
+        """Method and path of each call that changes something where it is accepted."""
         self._origin = ""
         page.set_default_timeout(WITHIN_S * 1000)
         page.on("console", self._said)
@@ -111,6 +115,9 @@ class ChromiumHands:
     def _asked(self, request: Any) -> None:
         if self._origin and not request.url.startswith(self._origin):
             self.problems.append(f"asked for {request.url}")
+        path = request.url.removeprefix(self._origin)
+        if request.method != "GET" and not path.startswith(_LOOKS):
+            self.changes.append(f"{request.method} {path}")
 
 
 @asynccontextmanager

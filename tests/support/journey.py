@@ -21,7 +21,7 @@ async def sign_in(hands: Hands, service: Guided, token: str = TOKEN) -> None:
     await hands.press("button", "Sign in")
     await hands.write("Token", token)
     await hands.keys("Enter")
-    await reads(hands, "Sign out", "Destination")
+    await reads(hands, "Sign out", "Signed in")
 
 
 async def account(hands: Hands, service: Guided) -> None:

@@ -94,7 +94,8 @@ export function activationOf(found, mayChange) {
   }
 
   function lookAtGovernance() {
-    if (shown !== review) governance.look(state.draft, shown === segments ? "segments" : "attributes", shown.candidates());
+    const nothing = { segments: [], attributes: [] };
+    if (shown !== review) governance.look(state.draft, { ...nothing, [shown.kind]: shown.candidates() });
   }
 
   // Names stay known, also of what is chosen no more.

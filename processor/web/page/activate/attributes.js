@@ -161,7 +161,7 @@ export function attributesStep(state, governance) {
   }
 
   return {
-    element, heading: TEXTS.heading, refilter,
+    element, refilter, kind: KIND,
     // What comes along with a branch is no choice of its own.
     candidates: () => [...shape.nodes.keys()].filter((path) => state.draft.branchChosenFor(path) === undefined)
       .map((path) => ({ key: path, path })),

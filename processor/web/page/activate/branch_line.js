@@ -17,9 +17,7 @@ export function branchLine({ state, governance, isOpen, toggle, choose, drop }) 
     const label = made("label", undefined, "pick");
     const box = made("input");
     box.type = "checkbox";
-    const name = made("span", undefined, "name");
-    name.append(made("span", undefined, "only-heard"), made("b"));
-    label.append(box, name);
+    label.append(box, made("b", undefined, "name"));
     const facts = made("span", undefined, "facts");
     facts.append(made("span"), made("span", undefined, "quiet"), made("code"), made("span", undefined, "quiet"));
     const verdict = made("span", undefined, "verdict");
@@ -38,8 +36,8 @@ export function branchLine({ state, governance, isOpen, toggle, choose, drop }) 
     opener.ariaExpanded = String(opened);
     opener.ariaLabel = (opened ? TEXTS.close : TEXTS.open)(path);
     const [box, shown] = label.children;
-    say(shown.children[0], path.slice(0, path.length - name.length));
-    say(shown.children[1], name);
+    box.ariaLabel = path; // heard alone, the name says too little
+    say(shown, name);
     const along = state.draft.branchChosenFor(path);
     const within = children.length ? state.draft.chosenWithin(path).length : 0;
     box.checked = along !== undefined || state.draft.isChosen(KIND, path);

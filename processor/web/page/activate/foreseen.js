@@ -13,11 +13,13 @@ export function showLines(place, lines, kind) {
   place.replaceChildren(notes);
 }
 
-// `nameOf` tells a segment's name by its key.
-export function showBackfill(place, found, nameOf) {
-  const isOff = found.mode === "off";
-  place.replaceChildren(made("p", !found.isDue ? TEXTS.notDue : isOff ? TEXTS.isOff : TEXTS.isAuto, found.isDue && isOff ? "warn" : ""));
-  if (!found.isDue) return;
+// `idle` is why nothing is exported under the change, if nothing is; `nameOf` tells a segment's name by its key.
+export function showBackfill(place, found, { idle, nameOf }) {
+  const isOff = found.isDue !== false && found.mode === "off";
+  const words = idle ? [TEXTS.idle(idle)] : [
+    TEXTS.due[String(found.isDue)], ...(isOff ? [TEXTS.isOff] : found.isDue !== false ? [TEXTS.isAuto] : [])];
+  place.replaceChildren(...words.map((text) => made("p", text, idle || (isOff && text === TEXTS.isOff) ? "warn" : "")));
+  if (idle) return;
   const [numbers, removals, table] = [made("ul", undefined, "figures"), made("ul", undefined, "notes"), made("table")];
   table.createCaption().textContent = TEXTS.perSegmentCaption;
   place.append(numbers, scrolled(table, TEXTS.perSegment), removals);
@@ -26,14 +28,15 @@ export function showBackfill(place, found, nameOf) {
     key: segmentKey(each),
     cells: [{ text: each.name || nameOf(segmentKey(each)), kind: "text" }, ...[each.realized, each.existing, each.exited].map(TEXTS.count)],
   })), TEXTS.perSegmentEmpty);
-  list(removals, (found.removedBy || []).map((each) => (
+  list(removals, found.removedBy.map((each) => (
     { key: `${each.policy} ${each.action}`, text: TEXTS.removedProfiles(each), kind: "warn" })));
 }
 
 export function showExamples(place, exports) {
-  place.replaceChildren(made("p", exports.length ? TEXTS.examplesNote : TEXTS.noExamples, "quiet"), ...exports.map(({ profile, record }) => {
+  place.className = "examples";
+  place.replaceChildren(made("p", exports.length ? TEXTS.examplesNote : TEXTS.noExamples, "quiet"), ...exports.map(({ profile, record, isOfBackfill }) => {
     const figure = made("figure");
-    const name = TEXTS.exampleOf(profile);
+    const name = TEXTS.exampleOf(profile, isOfBackfill);
     figure.append(made("figcaption", name), scrolled(made("pre", JSON.stringify(record, null, 2)), name));
     return figure;
   }));

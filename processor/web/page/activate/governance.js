@@ -2,79 +2,53 @@
 
 import { segmentKey } from "./names.js";
 
-const WAIT_MS = 250;
-const LABEL_SETS_MAX = 12;
+const WAIT_MS = 250; // choices come in rows; the last of them is asked about
 
-// `ask({segments, attributes})` returns the outcomes of these, in order, as the service has them.
-// `look(draft, kind, candidates)` has them asked for anew, soon; `onNews` is told when something is known, or why it is not.
-export function governanceBy(ask, wait = (after) => new Promise((done) => { setTimeout(done, after); })) {
-  const outcomes = { segment: new Map(), attribute: new Map() };
+// `ask(choices)` returns what would become of items, as POST /processor/outcomes answers. `look(draft, candidates)` has it asked anew,
+// soon: `candidates` are {segments, attributes}, each as if it alone were added to what is chosen. `onNews` is told when something is known, or
+// why it is not.
+export function governanceBy(ask) {
+  const outcomes = new Map();
   const listeners = new Set();
   let failure = null;
+  let isBlocking = false;
   let turn = 0;
-  let enforcement = null;
 
-  async function look(draft, kind, candidates) {
+  async function look(draft, candidates) {
     turn += 1;
     const mine = turn;
-    await wait(WAIT_MS);
+    await new Promise((done) => { setTimeout(done, WAIT_MS); });
     if (mine !== turn) return;
+    let found = null;
+    let why = null;
     try {
-      const found = await lookedAt(ask, draft, kind, candidates, () => mine === turn);
-      if (mine !== turn) return;
-      for (const item of found.items) outcomes[item.kind]?.set(item.key, item);
-      ({ enforcement } = found);
-      failure = null;
+      found = await ask({ ...asChoices(candidates), beside: asChoices({ segments: draft.chosen("segments"), attributes: draft.chosen("attributes") }) });
     } catch (error) {
-      if (mine !== turn) return;
-      failure = error;
+      why = error;
+    }
+    if (mine !== turn) return;
+    failure = why;
+    if (found) {
+      isBlocking = found.enforcement === "block";
+      for (const item of found.items) outcomes.set(`${item.kind} ${keyOf(item)}`, item);
     }
     listeners.forEach((listener) => listener());
   }
 
   return {
     look,
-    of: (kind, key) => outcomes[kind].get(key),
+    // What becomes of a segment or an attribute; undefined where that was not asked yet.
+    of: (kind, key) => outcomes.get(`${kind} ${key}`),
     failure: () => failure,
-    isBlocking: () => enforcement === "block",
+    isBlocking: () => isBlocking,
     onNews(listener) { listeners.add(listener); },
   };
 }
 
-// Items are gone through in order, and the labels of what is kept count for what comes after: so what is chosen is asked for by
-// itself, and each candidate as the next to be chosen. Candidates with the same labels have the same outcome.
-async function lookedAt(ask, draft, kind, candidates, isWanted) {
-  const chosen = { segments: draft.chosen("segments"), attributes: draft.chosen("attributes") };
-  const isChosen = new Set(chosen[kind].map(({ key }) => key));
-  const others = candidates.filter(({ key }) => !isChosen.has(key));
-  const exact = await asked(ask, chosen);
-  if (!others.length || !isWanted()) return exact;
-  const before = kind === "segments" ? { segments: chosen.segments, attributes: [] } : chosen;
-  const together = await asked(ask, { ...before, [kind]: [...chosen[kind], ...others] });
-  const found = together.items.filter((item) => item.kind === kind.slice(0, -1) && !isChosen.has(item.key));
-  const byLabels = new Map();
-  for (const item of found) {
-    if (!item.removedBy) continue;
-    const labels = JSON.stringify([...item.labels].sort());
-    byLabels.set(labels, [...(byLabels.get(labels) || []), item]);
-  }
-  const byKey = new Map(others.map((each) => [each.key, each]));
-  for (const items of [...byLabels.values()].slice(0, LABEL_SETS_MAX)) {
-    if (!isWanted()) break;
-    const [first] = items;
-    const alone = await asked(ask, { ...before, [kind]: [...chosen[kind], byKey.get(first.key)] });
-    const outcome = alone.items.find((item) => item.kind === first.kind && item.key === first.key);
-    for (const item of items) item.removedBy = outcome.removedBy;
-  }
-  return { ...exact, items: [...found, ...exact.items] };
-}
+const asChoices = ({ segments, attributes }) => ({
+  segments: segments.map(({ namespace, id }) => ({ namespace, id })),
+  attributes: attributes.map(({ path }) => path),
+});
 
-async function asked(ask, { segments, attributes }) {
-  const answer = await ask({
-    segments: segments.map(({ namespace, id }) => ({ namespace, id })),
-    attributes: attributes.map(({ path }) => path),
-  });
-  return { ...answer, items: answer.items.map((item) => ({ ...item, key: keyOf(item) })) };
-}
-
+// The key of an item that the service tells of.
 export const keyOf = ({ kind, name, namespace }) => (kind === "segment" ? segmentKey({ namespace, id: name }) : name);

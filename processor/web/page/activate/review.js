@@ -5,7 +5,7 @@ import { told } from "../trouble.js";
 import { WORDS } from "../words/activate.js";
 import { differences } from "./differences.js";
 import { showBackfill, showExamples, showLines } from "./foreseen.js";
-import { segmentKey } from "./names.js";
+import { keyOf } from "./governance.js";
 
 const TEXTS = WORDS.review;
 const FORESEEN = ["refused", "governance", "withoutEffect", "backfill", "examples"];
@@ -51,20 +51,18 @@ export function reviewStep(state, { preview, onNews, onConflict }) {
     onNews();
   }
 
-  function showForeseen({ report, items, sample, backfill, exports }) {
+  function showForeseen({ report, idle, items, sample, backfill, exports }) {
     mayFinish = true;
-    isDue = Boolean(backfill?.isDue);
-    say(news, sample ? TEXTS.sampled(sample) : TEXTS.notSampled);
+    isDue = backfill.isDue !== false;
+    say(news, sample.profiles ? TEXTS.sampled(sample) : WORDS.sample.empty);
     const removed = items.filter(({ removedBy }) => removedBy);
     showLines(place("governance"), removed.length ? removed.map(removal) : [TEXTS.noRemoval], removed.length ? "warn" : "");
-    const without = report?.withoutEffect || [];
+    const without = report.withoutEffect || [];
     showLines(place("withoutEffect"), without.map(TEXTS.refusedItem), "warn");
-    if (backfill) showBackfill(place("backfill"), backfill, state.nameOf);
-    if (exports) showExamples(place("examples"), exports);
-    parts.governance.hidden = false;
+    showBackfill(place("backfill"), backfill, { idle, nameOf: state.nameOf });
+    showExamples(place("examples"), exports);
+    for (const name of ["governance", "backfill", "examples"]) parts[name].hidden = false;
     parts.withoutEffect.hidden = !without.length;
-    parts.backfill.hidden = !backfill;
-    parts.examples.hidden = !exports;
   }
 
   // What the change itself would be refused with is no reason to send it; what else fails is none against it.
@@ -83,8 +81,7 @@ export function reviewStep(state, { preview, onNews, onConflict }) {
     parts.refused.hidden = false;
   }
 
-  const removal = (item) => TEXTS.removal({ ...item, kind: TEXTS.kinds[item.kind], name: nameOf(item) });
-  const nameOf = (item) => (item.kind === "segment" ? state.nameOf(segmentKey({ namespace: item.namespace, id: item.name })) : item.name);
+  const removal = (item) => TEXTS.removal({ ...item, kind: TEXTS.kinds[item.kind], name: state.nameOf(keyOf(item)) });
 
   return {
     element, look,

@@ -92,24 +92,33 @@ export function segmentsStep(state, governance) {
   }
 
   function boxOf(item) {
-    let label = boxes.get(item.key);
-    if (!label) {
-      label = made("label", undefined, "pick");
-      const box = made("input");
-      box.type = "checkbox";
-      const name = made("span", undefined, "name");
-      name.append(made("b", item.name || item.id), made("small", item.name ? item.id : ""));
-      label.append(box, name);
-      box.addEventListener("change", () => {
-        if (box.checked) state.draft.choose(KIND, [item]);
-        else state.draft.drop(KIND, [item.key]);
-      });
-      boxes.set(item.key, label);
-    }
-    const [box] = label.children;
+    const { pick, box } = boxes.get(item.key) || newBox(item);
     box.checked = state.draft.isChosen(KIND, item.key);
     box.disabled = !state.mayChange;
-    return label;
+    return pick;
+  }
+
+  // Made once: a box that has the focus keeps it, whatever becomes of its row.
+  function newBox(item) {
+    const [pick, label, box] = [made("span", undefined, "pick"), made("label", undefined, "name"), made("input")];
+    const id = made("small", item.name ? item.id : "");
+    box.type = "checkbox";
+    box.id = `segment-box-${boxes.size}`;
+    label.htmlFor = box.id;
+    label.append(made("b", item.name || item.id));
+    const name = made("span");
+    name.append(label, id);
+    pick.append(box, name);
+    if (item.name) {
+      id.id = `${box.id}-id`;
+      box.setAttribute("aria-describedby", id.id);
+    }
+    box.addEventListener("change", () => {
+      if (box.checked) state.draft.choose(KIND, [item]);
+      else state.draft.drop(KIND, [item.key]);
+    });
+    boxes.set(item.key, { pick, box });
+    return { pick, box };
   }
 
   function addForm() {
@@ -142,7 +151,7 @@ export function segmentsStep(state, governance) {
   }
 
   return {
-    element, heading: TEXTS.heading, refilter,
+    element, refilter, kind: KIND,
     candidates: items,
     update() { adding.update(); show(); },
   };
