@@ -136,7 +136,7 @@ async def test_a_set_up_leads_from_the_catalogue_to_a_dataflow_with_the_keys_sen
     await hands.press("button", "Activate segments")
     assert hands.page.url.endswith("#activate")
     await hands.press("link", "Connect")
-    await reads(hands, CONNECTED)
+    await reads(hands, "Connected", f"Stream {STREAM} in eu-west-1", "Change the set-up")
     assert hands.problems == []
 
 
@@ -315,6 +315,25 @@ async def test_a_call_that_was_lost_on_its_way_is_told_as_not_made_and_made_as_o
     assert await counts(service) == [2, 1, 0, 0]
     await hands.press("button", "Go on")
     await reads(hands, CONNECTED)
+    assert await counts(service) == [2, 1, 1, 1]
+
+
+async def test_one_goes_on_with_other_answers_after_a_call_was_lost_and_that_is_nobody_elses_change(
+    hands: ChromiumHands, service: Guided
+) -> None:
+    await account_of(service)
+    await at_connect(hands, service)
+    await losing(hands, "flows", after_it_was_kept=False)
+    await hands.press("button", "Continue")
+    await hands.press("button", "Next")
+    await create(hands)
+    await reads(hands, "Not connected yet")
+    assert await counts(service) == [2, 1, 1, 0]
+    await hands.press("button", "Back")
+    await hands.write("Stream", "another-stream")
+    await reads(hands, "The stream another-stream is there")
+    await hands.press("button", "Create destination")
+    await reads(hands, f"{NAME} exports to the stream another-stream in eu-west-1", "changed", "made")
     assert await counts(service) == [2, 1, 1, 1]
 
 

@@ -89,6 +89,7 @@ export const WORDS = {
     connect: "Connect to destination",
     keep: "Change the account",
     connecting: "Connecting",
+    keptUnread: "The account is kept, but what is set up cannot be read now. Go back to the destinations, and continue from there.",
     looking: "Looking with these credentials …",
     works: (names, isWhole, region) => names === 0
       ? `Signed in. There is no stream in ${region} yet.`
