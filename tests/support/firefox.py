@@ -63,7 +63,7 @@ class FirefoxHands:
         await self._click(await self._ready(name, [_called(role, name)]))
 
     async def unfold(self, name: str) -> None:
-        await self._click(await self._ready(name, [{"type": "innerText", "value": name}]))
+        await self._click(await self._ready(name, [_folded(name)]))
 
     async def write(self, name: str, text: str) -> None:
         part = await self._ready(name, [*(_called(role, name) for role in _FIELDS), _secret(name)])
@@ -144,6 +144,10 @@ class FirefoxHands:
 
 def _called(role: str, name: str) -> dict[str, Any]:
     return {"type": "accessibility", "value": {"role": role, "name": name}}
+
+
+def _folded(name: str) -> dict[str, Any]:
+    return {"type": "xpath", "value": f'//summary[normalize-space()="{name}"]'}
 
 
 def _secret(name: str) -> dict[str, Any]:

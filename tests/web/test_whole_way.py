@@ -88,12 +88,12 @@ async def test_from_an_empty_service_to_the_example_s_record_one_more_segment_an
         assert statuses(service, EXAMPLE) == {LIKELY: "existing", NEWSLETTER: "realized"}
 
         # Taken off, it is in no further record, and consumers are not told.
-        await hands.press("button", "See the destination")
+        await hands.press("link", "See the destination")
         await reads(hands, "2 segments and 1 attribute", "History", NAME, STREAM)
         await hands.press("button", f"Take off {NAMES[LIKELY]}")
         await reads(hands, "no “exited” is sent for it")
         await hands.press("button", "Take off")
-        await reads(hands, "1 segment and 1 attribute", f"segment unmapped: ups/{LIKELY}")
+        await reads(hands, "1 segment and 1 attribute", f"segment unmapped: {NAMES[LIKELY]} (ups/{LIKELY})")
         assert len(service.kinesis.stored) == before + 5
         await service.produce((EXAMPLE, membership(LIKELY, NEWSLETTER, person={"email": "new@example.com"})))
         await until(lambda: len(service.kinesis.stored) == before + 6)
