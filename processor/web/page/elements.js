@@ -34,7 +34,8 @@ export function keep(parent, items, make, update) {
   }
 }
 
-const NO_ROW = "\u0000"; // the key of no row that anybody has
+const NO_ROW = "\u0000"; // as no row is called: a shard's name may be empty
+
 const asObject = (cell) => (typeof cell === "object" && cell !== null ? cell : { text: cell });
 
 // A table's rows in place. A heading that begins with # is of numbers; a row is {key, cells}, whose first cell names it;
