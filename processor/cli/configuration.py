@@ -244,11 +244,14 @@ def _table(definition: Definition) -> Table:
 
 
 def _tree(definition: Definition) -> dict[str, object]:
+    from processor.definition.history import shown
+
     bound_to = definition.bound_to
     return {
         "version": definition.version,
         "boundTo": None if bound_to is None else {"stream": bound_to.stream, "region": bound_to.region},
         "resources": [_shown(each) for each in definition.resources.values()],
+        "history": [shown(each) for each in definition.history],
     }
 
 

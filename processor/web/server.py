@@ -25,6 +25,7 @@ from processor.settings.servers import is_address, is_loopback
 from processor.telemetry.exposition import NONE
 from processor.web.access import guard
 from processor.web.answers import liveness, metrics_text, reasons, status_json
+from processor.web.flow import Flow
 from processor.web.tls import certificate
 
 if TYPE_CHECKING:
@@ -61,10 +62,11 @@ _LEAVE_S: Final = 1.0
 
 
 class Intervals(NamedTuple):
-    """In seconds: how often pages are sent the status, and the certificate is looked at; how long a request may be awaited."""
+    """In seconds: how often pages are sent the status, the certificate is looked at, and what flows; how long a request may be awaited."""
 
     event_s: float = 2.0
     certificate_s: float = 10.0
+    flow_s: float = 15.0
     request_s: float = 75.0
     """From the connection, or the answer before, to the last header: longer than load balancers keep a connection idle."""
 
@@ -173,6 +175,7 @@ async def serve(
 
     """
     pages = _Pages(ask, of_all, next(iter(mounted), None), intervals.event_s)
+    flow = Flow(ask, intervals.flow_s)
     known = guard(settings, tuple(mounted.values()))
     of_port = await asyncio.to_thread(certificate, settings)
     middlewares = [_refuse_foreign_names] if is_loopback(settings.http_host) else []
@@ -186,6 +189,7 @@ async def serve(
             web.get("/metrics", pages.metrics),
             web.get("/api/status", pages.status),
             web.get("/api/events", pages.events),
+            web.get("/api/flow", flow.answer),
             *(web.get(path, pages.asset) for path in _ASSETS),
         ]
     )
@@ -217,17 +221,15 @@ async def serve(
     host, port = server.sockets[0].getsockname()[:2]
     url = f"{'http' if of_port is None else 'https'}://{host}:{port}"
     log.info("serving health, metrics and the status page", url=url, **_also(mounted))
-    following = (
-        None
-        if of_port is None
-        else asyncio.create_task(of_port.run(intervals.certificate_s), name="certificate")
-    )
+    beside = [asyncio.create_task(flow.run(), name="flow")]
+    if of_port is not None:
+        beside.append(asyncio.create_task(of_port.run(intervals.certificate_s), name="certificate"))
     try:
         yield url
     finally:
-        if following is not None:
-            following.cancel()
-            await asyncio.wait([following])
+        for task in beside:
+            task.cancel()
+        await asyncio.wait(beside)
         server.close()
         await runner.cleanup()
 

@@ -27,7 +27,7 @@ from processor.web.server import serve
 from tests.support.kept_in_memory import KeptInMemory
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from processor.api.request import Occasion, Request
     from processor.api.routes import Route
@@ -111,13 +111,17 @@ class Api:
 
 
 @asynccontextmanager
-async def api(limits: Limits = Limits(), **service: Any) -> AsyncIterator[Api]:  # noqa: B008  it is immutable
+async def api(
+    limits: Limits = Limits(),  # noqa: B008  it is immutable
+    routes: Sequence[Route] = ROUTES,
+    **service: Any,
+) -> AsyncIterator[Api]:
     async def ask() -> Fleet:
         return Fleet([])
 
     kept = KeptInMemory()
     tokens = Tokens(ApiSettings.model_validate({"api_token": TOKEN, "api_read_token": READ_TOKEN}))
-    app = application(ROUTES, kept.current, kept.change, tokens, limits)
+    app = application(routes, kept.current, kept.change, tokens, limits)
     settings = ServiceSettings.model_validate({"http_port": 0, **service})
     async with (
         serve(settings, ask, mounted={PREFIX: app}) as url,

@@ -123,6 +123,21 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "consentPolicies": POLICY | {"requires": {"path": "a.b", "in": ["y"]}},
     "labels": {"fields": {"personalEmail": ["C2"]}},
     "enabledCorePolicies": {"policyIds": ["corepolicy_C2"]},
+    "outcomes": {
+        "marketingActions": ["partnerSync"],
+        "segments": [{"id": "s1"}],
+        "attributes": ["personalEmail"],
+    },
+    "streams": {
+        "auth": {"params": {"region": "eu-west-1", **dict.fromkeys(KEYS, SECRET)}},
+        "stream": "exports",
+    },
+    "previews": {
+        "method": "PATCH",
+        "path": "/data/foundation/flowservice/flows/flow",
+        "body": [{"op": "replace", "path": "/name", "value": "another"}],
+        "ifMatch": "*",
+    },
 }
 """What may be made, or written in its place."""
 PATCH: Final[list[Any]] = [{"op": "replace", "path": "/name", "value": "another"}]

@@ -222,7 +222,8 @@ def test_of_credentials_it_is_told_that_they_were_changed_and_no_more(keys: dict
     base = former.find("connections", "base")
     assert base is not None
     params: dict[str, Json] = {"region": "eu-west-1", **keys}
-    body = {**base.body, "auth": {"specName": "Aws Kinesis authentication credentials", "params": params}}
+    auth: dict[str, Json] = {"specName": "Aws Kinesis authentication credentials", "params": params}
+    body: dict[str, Json] = {**base.body, "auth": auth}
     sealed = sealed_body("connections", "base", body, Sealing([Fernet.generate_key().decode()]))
     made = recorded(former, changed(former, "connections", "base", sealed), 5, "us")
     (change,) = made.history[0].changes
@@ -234,7 +235,8 @@ def test_what_is_given_in_the_clear_where_nobody_expects_it_is_not_told_either()
     former = whole_definition()
     base = former.find("connections", "base")
     assert base is not None
-    body = {**base.body, "auth": {"params": {"secretKey": SECRET, "proxy": SECRET}}, "note": {"deep": SECRET}}
+    auth: dict[str, Json] = {"params": {"secretKey": SECRET, "proxy": SECRET}}
+    body: dict[str, Json] = {**base.body, "auth": auth, "note": {"deep": SECRET}}
     assert SECRET not in str(recorded(former, changed(former, "connections", "base", body), 5, "us").history)
 
 

@@ -156,6 +156,13 @@ async def test_keys_are_rotated_without_the_secrets_and_the_old_one_is_needed_no
     for again in (("configuration", "reseal"), move):  # the second compares the secrets themselves
         code, told = await run(environ, *again)
         assert (code, "nothing was changed" in told) == (0, True), told
+    code, told = await run(environ, "configuration", "show", "--json")
+    resealed, moved = json.loads(told)["history"]
+    assert (moved["version"], moved["by"]) == (1, "processor configuration to-kafka")
+    assert {each["what"] for each in moved["changes"]} == {"made"}
+    (change,) = resealed["changes"]
+    assert (resealed["version"], resealed["by"]) == (2, "processor configuration reseal")
+    assert (change["collection"], change["details"]) == ("connections", ["credentials encrypted anew"])
 
 
 async def test_a_move_without_a_key_for_its_secrets_is_refused_with_the_remedy_and_nothing_is_changed(

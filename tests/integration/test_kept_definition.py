@@ -222,6 +222,7 @@ async def test_a_definition_of_millions_of_bytes_is_kept_and_a_larger_one_refuse
     settings = settings_for(kafka, topic)
     large = replace(connection("large"), body={"text": "é" * 2_000_000})
     huge = replace(large, body={"text": "x" * VALUE_BYTES_MAX})
+    nearly = replace(large, id="nearly", body={"text": "x" * (VALUE_BYTES_MAX - 4_000_000 - 700)})
     async with member(settings) as one, member(settings) as other:
         made = await one.change(lambda former: former.with_(large), "us")
         assert await other.next(0) == made
@@ -230,6 +231,13 @@ async def test_a_definition_of_millions_of_bytes_is_kept_and_a_larger_one_refuse
         assert one.current() == made
         again = await other.change(adding("a"), "us")
         assert await until_named(one, "large", "a") == again
+        # What is defined comes before its history, which begins anew.
+        assert [each.version for each in again.history] == [2, 1]
+        full = await other.change(lambda former: former.with_(nearly), "us")
+        assert (full.version, full.history) == (3, ())
+        assert await until_named(one, "large", "a", "nearly") == full
+        least = await one.change(lambda former: former.without([("connections", "nearly")]), "us")
+        assert [each.version for each in least.history] == [4]
 
 
 async def test_a_topic_that_takes_no_record_of_this_size_is_told_and_nothing_is_changed(
@@ -288,6 +296,9 @@ async def test_a_topic_that_was_deleted_is_made_anew_with_the_definition_that_wa
             assert await until_named(one, "a", "b") == more
         async with member(settings) as later:
             assert later.current() == more
+    # The history goes on, and tells of the loss.
+    assert [each.version for each in more.history] == list(range(more.version, 0, -1))
+    assert any("the topic had lost it" in each.by for each in more.history)
     assert "the topic of the definition has lost what is in force, which is put back" in warned(lines)  # type: ignore[arg-type]  # structlog's own type
 
 

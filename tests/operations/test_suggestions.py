@@ -137,7 +137,7 @@ def test_outermost_paths_lie_in_none_of_each_other_and_all_others_lie_in_one(pat
     assert all(path in found or any(path.startswith(other + ".") for other in found) for path in paths)
 
 
-@given(st.lists(events()))
+@given(st.lists(events(), max_size=4))
 def test_any_event_can_be_looked_at(given_events: list[Any]) -> None:
     found = suggested(*((each.key, each.value) for each in given_events))
     assert found.events == len(given_events)

@@ -40,18 +40,22 @@ def looked_at(
     events: Sequence[tuple[bytes, bytes | None]] = (),
     see_streams: Callable[[Connection, str | None], Awaitable[StreamsSeen]] = two_streams,
     environ: Mapping[str, str] | None = None,
+    sealing: Sealing | None = None,
+    read: Callable[[], Awaitable[SampleRead]] | None = None,
 ) -> LookedAt:
     """All of it, over the definition that `current` returns."""
 
-    async def read() -> SampleRead:
+    async def read_events() -> SampleRead:
         return sample_of(events)
+
+    sealed = Sealing([SEALING_KEY]) if sealing is None else sealing
 
     return LookedAt(
         topic="profiles",
         definition=current,
-        sample=KeptSample(read),
+        sample=KeptSample(read_events if read is None else read),
         see_streams=see_streams,
-        sealing=lambda: Sealing([SEALING_KEY]),
+        sealing=lambda: sealed,
         environ={} if environ is None else environ,
         backfills="auto",
     )

@@ -24,6 +24,7 @@ CLOSED: Final = (
     "/metrics",
     "/api/status",
     "/api/events",
+    "/api/flow",
     "/page/main.js",
     "/page/status/view.js",
     "/page/page.css",

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from processor.settings import ServiceSettings
-from processor.telemetry.report import Fleet
+from processor.telemetry.exposition import Sheet
+from processor.telemetry.report import Fleet, Observation
 from processor.web import server
 from processor.web.server import Intervals, serve
+from tests.support.reports import report
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -127,6 +130,52 @@ async def test_the_status_says_where_the_api_is_mounted_if_it_is() -> None:
             async with http.get(f"{url}/api/events") as events:
                 line = await events.content.readline()
                 assert json.loads(line.removeprefix(b"data: "))["api"] == told
+
+
+async def test_what_flows_is_looked_at_beside_the_server_and_answered_as_rates() -> None:
+    totals = {"received": 0.0, "exported": 0.0, "stored": 0.0, "deadLettered": 0.0}
+
+    async def ask() -> Fleet:
+        totals["received"] += 1.0
+        return Fleet([Observation(report(totals=dict(totals)), Sheet().samples)])
+
+    settings = ServiceSettings.model_validate({"http_port": 0})
+    async with serve(settings, ask, intervals=Intervals(flow_s=0.01)) as url, aiohttp.ClientSession() as http:
+        told: dict[str, Any] = {"points": []}
+        while len(told["points"]) < 2:
+            async with http.get(f"{url}/api/flow") as answer:
+                told = await answer.json()
+    assert told["everyS"] == 0.01
+    for point in told["points"]:
+        assert list(point) == ["atMs", "received", "exported", "stored", "deadLettered"]
+        assert point["received"] > 0 == point["stored"]
+    assert [each["atMs"] for each in told["points"]] == sorted(each["atMs"] for each in told["points"])
+
+
+async def test_a_look_that_fails_takes_a_point_and_no_more() -> None:
+    looks = 0
+
+    async def ask() -> Fleet:
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            raise RuntimeError
+        return Fleet([])
+
+    settings = ServiceSettings.model_validate({"http_port": 0})
+    with capture_logs() as lines:
+        async with (
+            serve(settings, ask, intervals=Intervals(flow_s=0.01)) as url,
+            aiohttp.ClientSession() as http,
+        ):
+            told: dict[str, Any] = {"points": []}
+            while not told["points"]:
+                async with http.get(f"{url}/api/flow") as answer:
+                    assert answer.status == 200
+                    told = await answer.json()
+    assert [each["event"] for each in lines if each["log_level"] == "error"] == [
+        "the flow of the last hour lacks a point; please report it"
+    ]
 
 
 @asynccontextmanager

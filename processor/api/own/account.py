@@ -13,7 +13,9 @@ from processor.configuration import parse_configuration
 from processor.definition.files import DESTINATION_SOURCE, derived_files, name_of
 from processor.definition.model import Definition, Resource
 from processor.definition.parts import at
+from processor.definition.sealing import SECRETS, is_reference
 from processor.errors import ConfigurationError
+from processor.flow_service.findings import pointer
 from processor.flow_service.names import KINESIS_AUTHENTICATION, KINESIS_SPEC
 from processor.flow_service.selectors import SEGMENT
 
@@ -60,11 +62,26 @@ def account_of(
     if not isinstance(region, str) or not region:
         place = "/region" if asked.auth is None else "/auth/params/region"
         raise invalid("no region is given", [Wrong(place, "it is missing", "Give the region of the stream")])
+    unset = tuple(_unset(base, asked, environ))
+    if unset:
+        return Account(region, None, unset)
     destination, problems = _parsed(_part(base, region, _ANY_STREAM), sealing, environ)
     if destination is not None and asked.stream is not None:
         _, problems = _parsed(_part(base, region, asked.stream), sealing, environ)
     connection = None if destination is None else destination.connection
     return Account(region, connection, tuple(_wrong(problems, base, asked)))
+
+
+def _unset(base: Resource, asked: StreamsBody, environ: Mapping[str, str]) -> Iterator[Wrong]:
+    for member in SECRETS:
+        value = at(base.body, "auth", "params", member)
+        name = value[2:-1] if isinstance(value, str) and is_reference(value) else None
+        if name is not None and not environ.get(name):
+            yield Wrong(
+                "/connectionId" if asked.auth is None else pointer("auth", "params", member),
+                f"the environment variable {name} is not set where the service runs",
+                f"Set {name} there, and start the service anew",
+            )
 
 
 def _parsed(
@@ -118,6 +135,19 @@ def _part(base: Resource, region: str, stream: str) -> Definition:
         replace(base, collection="targetConnections", id=_ID, body=target),
         replace(base, collection="flows", id=_ID, body=flow),
     )
+
+
+def _unset(base: Resource, asked: StreamsBody, environ: Mapping[str, str]) -> Iterator[Wrong]:
+    """Variables that hold keys, and do not here: the loader's own words of them are for who writes files."""
+    for name in SECRETS:
+        value = at(base.body, "auth", "params", name)
+        if isinstance(value, str) and is_reference(value) and not environ.get(variable := value[2:-1]):
+            place = f"/auth/params/{name}" if asked.connection_id is None else "/connectionId"
+            yield Wrong(
+                place,
+                f"the environment variable {variable} is not set where this service runs",
+                "Set it there and start the service anew, or name another",
+            )
 
 
 def _wrong(problems: list[Problem], base: Resource, asked: StreamsBody) -> Iterator[Wrong]:

@@ -42,7 +42,7 @@ export async function readAll(path) {
 // Send a change, once: {body, etag, was}. `wasKept` reads whether it was kept, and returns the {body, etag} that then is
 // there, or null; it is asked where the answer is lost. Without it a lost answer stays one. Throws CallFailed, whose
 // `isKnown` says whether it is sure that nothing was changed.
-export async function change(method, path, body, { ifMatch, wasKept } = {}) {
+export async function change(method, path, body, { ifMatch = "", wasKept = null } = {}) {
   try {
     return { ...await asked(method, path, { body, ifMatch }), was: KEPT };
   } catch (error) {

@@ -12,12 +12,17 @@ export class CallFailed extends Error {
   constructor(kind, { problem = null, status = 0, isKnown = true, requestId = "", retryAfterS = null } = {}) {
     super(problem ? problem.detail : kind);
     this.name = "CallFailed";
-    Object.assign(this, { kind, problem, status, isKnown, requestId, retryAfterS });
+    this.kind = kind;
+    this.problem = problem;
+    this.status = status;
+    this.isKnown = isKnown;
+    this.requestId = requestId;
+    this.retryAfterS = retryAfterS;
   }
 }
 
 // Ask once. `path` is below the API's prefix; `body` is sent as JSON where there is one.
-export async function ask(method, path, { bearer, body, ifMatch, withinMs = ANSWER_WITHIN_MS }) {
+export async function ask(method, path, { bearer, body = undefined, ifMatch = "", withinMs = ANSWER_WITHIN_MS }) {
   const headers = { Authorization: `Bearer ${bearer}`, Accept: "application/json" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (ifMatch) headers["If-Match"] = ifMatch.startsWith("\"") ? ifMatch : `"${ifMatch}"`;

@@ -80,7 +80,7 @@ function showWanted(isAsked) {
   const name = location.hash.slice(1);
   const wanted = (session && all.find((view) => view.name === name)) || all[0];
   for (const link of at("views").children) {
-    if (link.hash === `#${wanted.name}`) link.setAttribute("aria-current", "page");
+    if (link.getAttribute("href") === `#${wanted.name}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   if (wanted === shown) return;

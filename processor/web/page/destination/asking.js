@@ -9,9 +9,10 @@ import { WORDS } from "../words/shared.js";
 
 let last = 0;
 
-// Ask, and `act` once it was confirmed: `act` resolves to whether the question is done with. `parts` are what it shows; `fields`
-// by JSON pointer. What fails after somebody has closed it is told to `late`.
-export function asking({ title, parts, confirm, doing, act, late, isGrave = false, fields = {} }) {
+// Ask, and `act` once it was confirmed: `act` resolves to what is to be told, as sentences, or to null where the question goes
+// on. `parts` are what it shows; `fields` by JSON pointer. `on.tell` is told what came of it, and `on.fail` what failed after
+// somebody has closed it.
+export async function asking({ title, parts, confirm, doing, act, on, isGrave = false, fields = {} }) {
   last += 1;
   let isOpen = true;
   const form = made("form");
@@ -19,7 +20,8 @@ export function asking({ title, parts, confirm, doing, act, late, isGrave = fals
   form.noValidate = true;
   const trouble = failures();
   form.append(trouble.element, ...parts);
-  return opened({ title, body: form }, (close) => {
+  let came = [];
+  await opened({ title, body: form }, (close) => {
     const [cancel, submit] = [button(WORDS.cancel), button(confirm, isGrave ? "grave" : "main")];
     submit.type = "submit";
     submit.setAttribute("form", form.id);
@@ -29,9 +31,14 @@ export function asking({ title, parts, confirm, doing, act, late, isGrave = fals
       if (submit.disabled) return;
       trouble.clear();
       try {
-        if (await during(submit, doing, act)) close();
+        const found = await during(submit, doing, act);
+        if (found === null) return;
+        if (isOpen) {
+          came = found;
+          close();
+        } else if (found.length) on.tell(found);
       } catch (error) {
-        if (!isOpen) late(error);
+        if (!isOpen) on.fail(error);
         else if (error instanceof CallFailed && error.kind === "refused") place(error.problem, fields, trouble);
         else {
           trouble.show(error);
@@ -40,5 +47,7 @@ export function asking({ title, parts, confirm, doing, act, late, isGrave = fals
       }
     });
     return [cancel, submit];
-  }).finally(() => { isOpen = false; });
+  });
+  isOpen = false;
+  if (came.length) on.tell(came);
 }

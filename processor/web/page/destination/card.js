@@ -87,17 +87,16 @@ function askForNames({ flow }, on) {
   name.set(flow.name || "");
   description.set(flow.description || "");
   return asking({
-    title: texts.title, parts: [name.element, description.element], confirm: texts.confirm, doing: texts.doing, late: on.fail,
+    title: texts.title, parts: [name.element, description.element], confirm: texts.confirm, doing: texts.doing, on,
     fields: { "/name": name, "/description": description },
     async act() {
       name.error(name.value() ? null : texts.nameMissing);
       if (!name.value()) {
         name.focus();
-        return false;
+        return null;
       }
       const wish = renaming(flow, name.value(), description.value());
-      if (!wish.isDone(flow)) on.tell(await carried(wish));
-      return true;
+      return wish.isDone(flow) ? [] : carried(wish);
     },
   });
 }
@@ -107,11 +106,8 @@ function askToTurn({ flow }, on) {
   const texts = isOn ? WORDS.disable : WORDS.enable;
   const lines = [...texts.body, ...(!isOn && !mappedBy(flow).segments.size ? [texts.nothing] : [])];
   return asking({
-    title: texts.title, parts: lines.map((line) => made("p", line)), confirm: texts.confirm, doing: texts.doing, isGrave: isOn, late: on.fail,
-    async act() {
-      on.tell(await carried(turning(flow, isOn ? "disabled" : "enabled")));
-      return true;
-    },
+    title: texts.title, parts: lines.map((line) => made("p", line)), confirm: texts.confirm, doing: texts.doing, isGrave: isOn, on,
+    act: () => carried(turning(flow, isOn ? "disabled" : "enabled")),
   });
 }
 

@@ -24,12 +24,13 @@ export function mappedOf(on) {
   let turn = 0;
   const segments = tableOf({
     kind: "segments", texts: WORDS.segments, on, flow: () => found.flow,
-    searched: ({ id, namespace, name }) => [id, namespace, name || ""].join("\n"),
-    cells: ({ id, namespace, name, mappedMs, key }) => [
-      { text: name || WORDS.segments.unnamed, kind: name ? "text" : "text quiet" }, { text: id, kind: "text" }, namespace, when(mappedMs),
+    searched: ({ id, namespace, key }) => [id, namespace, on.nameOf(key) || ""].join("\n"),
+    cells: ({ id, namespace, mappedMs, key }) => [
+      on.nameOf(key) ? { text: on.nameOf(key), kind: "text" } : { text: WORDS.segments.unnamed, kind: "text quiet" },
+      { text: id, kind: "text" }, namespace, when(mappedMs),
       ...outcomeCells(outcomes.get(`segment ${key}`)),
     ],
-    named: ({ name, key }) => name || key,
+    named: ({ key }) => on.nameOf(key) || key,
   });
   const attributes = tableOf({
     kind: "attributes", texts: WORDS.attributes, on, flow: () => found.flow,
@@ -67,6 +68,7 @@ export function mappedOf(on) {
   return {
     element,
     judge,
+    show,
     take(now) {
       found = now;
       show();
@@ -95,12 +97,13 @@ function tableOf({ kind, texts, on, flow, searched, cells, named }) {
   function takeOff(item) {
     if (!buttons.has(item.key)) {
       const made_ = button(WORDS.buttons.takeOff);
-      made_.setAttribute("aria-label", WORDS.takeOffOne(named(item)));
       made_.addEventListener("click", () => askToTakeOff({ flow: flow(), kind, key: item.key, name: named(item) }, on));
       buttons.set(item.key, made_);
     }
-    buttons.get(item.key).disabled = !on.mayChange();
-    return { element: buttons.get(item.key) };
+    const one = buttons.get(item.key);
+    one.setAttribute("aria-label", WORDS.takeOffOne(named(item)));
+    one.disabled = !on.mayChange();
+    return { element: one };
   }
 
   function filtered() {

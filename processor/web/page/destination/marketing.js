@@ -1,5 +1,6 @@
 // The question which marketing actions a target connection is to have: with what each would remove, beside it.
 
+import { segmentKey } from "../activate/names.js";
 import { mappedBy } from "../activate/selectors.js";
 import { consult, read } from "../calls.js";
 import { made, say } from "../elements.js";
@@ -22,7 +23,7 @@ export function askForActions({ flow, target }, on) {
   const list = checks({ id: "destination-actions", label: TEXTS.label, help: TEXTS.help });
   const note = made("p", TEXTS.judging, "note");
   note.setAttribute("role", "status");
-  const preview = previewOf(flow);
+  const preview = previewOf(on);
   let isWanted = true;
   const look = () => {
     const chosen = list.value();
@@ -31,21 +32,20 @@ export function askForActions({ flow, target }, on) {
     else preview.look(usingFor(target, chosen).request(target), target.etag);
   };
   list.onInput(look, SETTLED_MS);
-  judge({ flow, before, list, note, isWanted: () => isWanted }).catch((error) => say(note, TEXTS.failed(told(error)), "note warn"));
+  judge({ flow, before, list, note, on, isWanted: () => isWanted }).catch((error) => say(note, TEXTS.failed(told(error)), "note warn"));
   preview.say(WORDS.preview.noChange);
   return asking({
-    title: TEXTS.title, parts: [note, list.element, preview.element], confirm: TEXTS.confirm, doing: TEXTS.doing, late: on.fail,
+    title: TEXTS.title, parts: [note, list.element, preview.element], confirm: TEXTS.confirm, doing: TEXTS.doing, on,
     fields: { "/params/marketingActions": list, "/0": list },
     async act() {
       const chosen = list.value();
-      if (!isSame(chosen, before)) on.tell(await carried(usingFor(target, chosen)));
-      return true;
+      return isSame(chosen, before) ? [] : carried(usingFor(target, chosen));
     },
   }).finally(() => { isWanted = false; });
 }
 
 // One after the other: an answer takes a moment, and the one at the top is read first.
-async function judge({ flow, before, list, note, isWanted }) {
+async function judge({ flow, before, list, note, on, isWanted }) {
   const all = (await read("/processor/marketing-actions")).body.items;
   const names = all.map(({ name }) => name);
   list.items([
@@ -54,12 +54,12 @@ async function judge({ flow, before, list, note, isWanted }) {
   ]);
   list.set(before);
   const mapped = mappedBy(flow);
-  const named = new Map([...mapped.segments.values()].map(({ key, id, namespace, name }) => [`${namespace} ${id}`, name || key]));
+  const nameOf = ({ kind, namespace, name }) => (kind === "segment" ? on.nameOf(segmentKey({ namespace, id: name })) : null) || name;
   for (const name of names) {
     if (!isWanted()) return;
     const { body } = await consult("/processor/outcomes", { ...asked(mapped), marketingActions: [name] });
     const removed = body.items.filter(({ removedBy }) => removedBy);
-    const shown = removed.slice(0, NAMED).map((item) => named.get(`${item.namespace} ${item.name}`) || item.name);
+    const shown = removed.slice(0, NAMED).map((item) => nameOf(item));
     const policies = [...new Set(removed.map(({ removedBy }) => removedBy.policy))];
     list.mark(name, removed.length ? TEXTS.removes(shown, removed.length - shown.length, policies) : TEXTS.removesNothing, removed.length ? "warn" : "quiet");
   }

@@ -1,7 +1,6 @@
 // What profiles would be sent by a change, before it is made: a dry run of it, on a sample of the topic.
 
 import { showBackfill, showExamples } from "../activate/foreseen.js";
-import { mappedBy } from "../activate/selectors.js";
 import { consult } from "../calls.js";
 import { made, say } from "../elements.js";
 import { told } from "../trouble.js";
@@ -10,13 +9,12 @@ import { WORDS } from "../words/destination.js";
 const TEXTS = WORDS.preview;
 
 // {element, look(request, etag), say(words)}: `request` is {method, path, body}. Where several are asked for, the last is shown.
-export function previewOf(flow) {
+export function previewOf(on) {
   const element = made("section", undefined, "preview");
   const [state, backfill, examples, more] = [made("p", "", "quiet"), made("div"), made("div"), made("details")];
   state.setAttribute("role", "status");
   more.append(made("summary", TEXTS.examples), examples);
   element.append(made("h3", TEXTS.heading), state, backfill, more);
-  const names = new Map([...mappedBy(flow).segments.values()].map(({ key, name }) => [key, name || key]));
   let turn = 0;
 
   function put(words, kind = "quiet") {
@@ -43,10 +41,12 @@ export function previewOf(flow) {
   }
 
   function show(found) {
-    put(found.sample ? TEXTS.sampled(found.sample.profiles, found.sample.sampledAtMs) : "");
-    if (found.backfill) showBackfill(backfill, found.backfill, (key) => names.get(key) || key);
-    showExamples(examples, found.exports || []);
-    more.hidden = !(found.exports || []).length;
+    const { sample, backfill: coming, idle, exports } = found;
+    put([TEXTS.sampled(sample.profiles, sample.sampledAtMs), ...(coming.exported || idle ? [] : [TEXTS.nobody])].join(" "));
+    if (idle) backfill.replaceChildren(made("p", idle, "warn"));
+    else if (coming.exported) showBackfill(backfill, coming, (key) => on.nameOf(key) || key);
+    showExamples(examples, exports);
+    more.hidden = !exports.length;
   }
 
   return { element, look, say(words) { turn += 1; put(words); } };

@@ -18,14 +18,11 @@ export function askToTakeOff({ flow, kind, key, name }, on) {
   const lines = [...(isSegment ? [...TEXTS.segment, TEXTS.again] : TEXTS.attribute), ...(isLast ? [TEXTS.last] : [])];
   const told = made("ul", undefined, "notes");
   told.append(...lines.map((line) => made("li", line, line === TEXTS.last ? "warn" : "")));
-  const preview = previewOf(flow);
+  const preview = previewOf(on);
   preview.look(wish.request(flow), flow.etag);
   return asking({
     title: isSegment ? TEXTS.segmentTitle(name) : TEXTS.attributeTitle(name),
-    parts: [told, preview.element], confirm: TEXTS.confirm, doing: TEXTS.doing, isGrave: true, late: on.fail,
-    async act() {
-      on.tell(await carried(wish));
-      return true;
-    },
+    parts: [told, preview.element], confirm: TEXTS.confirm, doing: TEXTS.doing, isGrave: true, on,
+    act: () => carried(wish),
   });
 }

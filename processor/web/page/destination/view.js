@@ -11,6 +11,7 @@ import { progressOf } from "./backfill.js";
 import { cardOf } from "./card.js";
 import { historyOf } from "./history.js";
 import { mappedOf } from "./mapped.js";
+import { segmentNames } from "./segment_names.js";
 
 const LOOK_EVERY_MS = 10000;
 
@@ -28,11 +29,15 @@ function destination(root) {
   const trouble = failures();
   const done = made("div", undefined, "told");
   done.setAttribute("role", "status");
+  done.tabIndex = -1;
+  const names = segmentNames();
   const on = {
+    nameOf: (key) => names.of(key),
     mayChange: () => Boolean(currentSession() && currentSession().mayChange),
     tell(words) {
       trouble.clear();
       done.replaceChildren(...words.map((each) => made("p", each)));
+      done.focus(); // what had it may be gone in a moment
       look();
     },
     fail(error) {
@@ -76,8 +81,10 @@ function destination(root) {
     whole.hidden = found.flow === null;
     empty.replaceChildren(...(found.flow ? [] : nothing(found)));
     if (!found.flow) return;
+    names.take(found.flow);
     card.take(found);
     mapped.take(found);
+    names.look(() => mapped.show());
     judge();
   }
 

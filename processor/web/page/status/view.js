@@ -5,6 +5,7 @@ import { onFreshness, onStatus } from "../events.js";
 import { showBackfill } from "./backfill.js";
 import { showFlow, showLag, showLimit } from "./flow.js";
 import { showFreshness } from "./freshness.js";
+import { mountHour, seeHour } from "./hour.js";
 import { showGovernance } from "./governance.js";
 import { showPartitions, showShards, showWorkers } from "./tables.js";
 import { showErrors, showNotice, showReasons } from "./troubles.js";
@@ -15,11 +16,12 @@ export const VIEW = {
   mount() {
     for (const [id, text] of Object.entries(WORDS.texts)) say(at(id), text);
     say(at("state"), WORDS.state.connecting);
+    mountHour();
     onStatus(show);
     onFreshness(showFreshness);
   },
-  show() {},
-  hide() {},
+  show: () => seeHour(true),
+  hide: () => seeHour(false),
 };
 
 function show(status) {

@@ -101,6 +101,7 @@ export const WORDS = {
     sampled: (count, ms) => `By a sample of ${counted(count, "profile", "profiles")}, of ${when(ms)}.`,
     failed: (why) => `What profiles would be sent could not be worked out. ${why} You can do it all the same.`,
     refused: (why) => `The service would refuse this. ${why}`,
+    nobody: "None of them would be sent a record for this.",
     examples: "Records as they would be",
     noChange: "As it is now: nothing would be changed.",
   },

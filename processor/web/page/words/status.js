@@ -1,6 +1,6 @@
 // What the status view says.
 
-import { age, bytes, counted, number, rate, second, share } from "../formats.js";
+import { age, bytes, clock, counted, number, rate, second, share } from "../formats.js";
 
 const inPartitions = (count) => counted(count, "partition", "partitions");
 const short = (fingerprint) => (fingerprint ? fingerprint.slice(0, 8) : "one that is not known");
@@ -16,6 +16,9 @@ export const WORDS = {
     "backfill-heading": "Backfill",
     "backfills-caption": "A worker looks at one partition at a time, and at live events first. Refused: profiles that stay as they are.",
     "flow-heading": "Flow",
+    "hour-heading": "The last hour",
+    "hour-summary": "The same as a table",
+    "hour-caption": "Mean rates of each minute, the latest first.",
     "workers-heading": "Workers",
     "workers-caption": "Of the last ten seconds. CPU: of one core. Busy: the share of time with events in flight, which is mostly waiting for Kinesis and Kafka; held back: all buffers full; idle: neither.",
     "partitions-heading": "Partitions",
@@ -88,6 +91,25 @@ export const WORDS = {
     disk: "disk of the stores",
     of: (value, limit) => `${bytes(value)} of ${bytes(limit)}`,
     free: (free, size, stores) => `${bytes(free)} of ${bytes(size)} free; stores take ${bytes(stores)}`,
+  },
+  hour: {
+    // In the order in which they are drawn, one over the other.
+    series: [["received", "received"], ["exported", "exported"], ["stored", "records stored"], ["deadLettered", "dead letters"]],
+    unit: "per second",
+    minute: "minute, UTC",
+    now: "now:",
+    at: (ms) => `at ${clock(ms)}:`,
+    mean: (everyS) => `Of all workers; means of ${age(everyS)} each. Times are UTC.`,
+    none: (everyS) => `There is nothing to be drawn yet: each point is the mean of ${age(everyS)}.`,
+    unheard: (points) => `The service does not say what flows; ${points.length ? `this ends at ${clock(points[points.length - 1].atMs)}, and ` : ""}it is asked again.`,
+    summary(points) {
+      const last = points[points.length - 1];
+      const told = WORDS.hour.series.map(([key, name]) => {
+        const most = points.reduce((one, other) => (other[key] > one[key] ? other : one));
+        return `${name}: ${rate(last[key])} now, at most ${rate(most[key])}${most[key] > 0 ? ` at ${clock(most.atMs)}` : ""}`;
+      });
+      return `Rates of the last ${age((last.atMs - points[0].atMs) / 1000)}. ${told.join("; ")}.`;
+    },
   },
   workers: {
     stalled: "stalled",

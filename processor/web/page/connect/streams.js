@@ -1,0 +1,56 @@
+// What AWS says of an account's streams, and of one of them, in words.
+
+import { CallFailed, consult } from "../calls.js";
+import { told } from "../trouble.js";
+import { WORDS } from "../words/connect.js";
+
+const TRIES = 4;
+const BUSY_MS = 1000;
+
+// Ask the service to look: `question` is {connectionId} or {auth: {params}}, and may have a `stream`. A service that looks for
+// others just now is asked again, some times. Throws CallFailed.
+export async function lookAt(question) {
+  for (let left = TRIES; ; left -= 1) {
+    try {
+      return (await consult("/processor/streams", question)).body;
+    } catch (error) {
+      if (!(error instanceof CallFailed) || error.kind !== "busy" || left === 1) throw error;
+      await new Promise((resolve) => { setTimeout(resolve, error.retryAfterS ? error.retryAfterS * 1000 : BUSY_MS); });
+    }
+  }
+}
+
+// Whether the account works, as {text, kind}.
+export function accountWords({ list, region, problems }) {
+  const TEXTS = WORDS.account;
+  if (problems.length) return { text: problems.map(problemWords).join(" "), kind: "bad" };
+  if (list.names) return { text: TEXTS.works(list.names.length, list.isWhole, region), kind: "good" };
+  if (list.permission) return { text: TEXTS.mayNotList(list.permission), kind: "warn" };
+  return { text: TEXTS.cannotList(list.problem), kind: "bad" };
+}
+
+// What is known of the stream that was asked for, as {text, kind}; of the list alone where none was.
+export function streamWords({ list, region, stream, missingPermissions, problems }) {
+  const TEXTS = WORDS.authentication;
+  if (problems.length) return { text: problems.map(problemWords).join(" "), kind: "bad" };
+  if (!stream) {
+    return list.names && list.names.length ? { text: TEXTS.streamsListed(list.names.length, list.isWhole), kind: "" } : accountWords({ list, region, problems });
+  }
+  const missing = missingPermissions.length ? ` ${TEXTS.missing(missingPermissions)}` : "";
+  if (stream.exists === false) return { text: `${TEXTS.absent(stream.name, region)}${missing}`, kind: "warn" };
+  if (stream.exists) {
+    return { text: `${TEXTS.there(stream.name, detailsOf(stream))}${missing}`, kind: missing || stream.status === "DELETING" ? "warn" : "good" };
+  }
+  return { text: `${stream.permission ? TEXTS.notKnown(stream.permission) : TEXTS.cannotLook(stream.problem)}${missing}`, kind: "warn" };
+}
+
+// That the service could not be asked, as {text, kind}.
+export const unaskedWords = (error) => ({ text: WORDS.account.cannotCheck(told(error)), kind: "warn" });
+
+export const problemWords = ({ message, remedy }) => WORDS.wrong.told(message, remedy);
+
+function detailsOf({ status, mode, shards }) {
+  const TEXTS = WORDS.authentication;
+  const known = [TEXTS.status[status] || status, TEXTS.mode[mode] || mode, shards === null || shards === undefined ? "" : TEXTS.shards(shards)];
+  return known.filter(Boolean).join(", ");
+}
