@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Browser, Locator, Page
 
-WITHIN_S: Final = 30
+WITHIN_S: Final = 20
 LOOK_AGAIN_S: Final = 0.05
 _LOOKS: Final = "/data/foundation/processor/"
 """Calls of the service's own, none of which changes anything."""
@@ -61,7 +61,8 @@ async def reads(hands: Hands, *texts: str, without: str | None = None) -> str:
                 await asyncio.sleep(LOOK_AGAIN_S)
     except TimeoutError:
         lacking = [each for each in texts if each not in told]
-        raise AssertionError(f"the page lacks {lacking}, or still has {without!r}:\n{told}") from None
+        wrong = f"the page lacks {lacking}, or still has {without!r}"
+        raise AssertionError(f"{wrong}, with {hands.problems}:\n{told}") from None
 
 
 class ChromiumHands:

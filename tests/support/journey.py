@@ -68,8 +68,8 @@ async def choose_attributes(hands: Hands, *paths: str) -> None:
     await hands.press("button", "Next: review")
 
 
-async def finish(hands: Hands) -> str:
-    """Of the review, and wait for the backfill's end; what can be read then."""
+async def finish(hands: Hands, ends: str = "The backfill is complete") -> str:
+    """Of the review, and wait for its end; what can be read then."""
     await reads(hands, "What changes")
     await hands.press("button", "Finish")
-    return await reads(hands, "Activated", "The backfill is complete")
+    return await reads(hands, "Activated", "Kept.", ends)
