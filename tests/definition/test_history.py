@@ -169,6 +169,12 @@ def test_what_is_mapped_in_another_order_is_told_as_that() -> None:
     assert details(former, made) == ["what is mapped is written in another way"]
 
 
+def test_a_new_dataflow_that_maps_nothing_yet_is_told_as_that_alone() -> None:
+    flow = resource("flows", "f", flow_body([], []))
+    (change,) = recorded(Definition(), Definition().with_(flow), 5, "us").history[0].changes
+    assert (change.what, change.details) == ("made", ("state: enabled",))
+
+
 def test_marketing_actions_are_told_by_name_however_they_were_given() -> None:
     former = whole_definition(target={"marketingActions": ["emailTargeting", "analytics"]})
     target = former.find("targetConnections", "target")
