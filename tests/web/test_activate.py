@@ -171,9 +171,7 @@ async def test_segments_are_found_by_name_and_those_that_the_sample_has_not_are_
     await hands.press("button", "Finish")
     await reads(hands, "Activated")
     flow = (await service.api.call("GET", "/flows", status=200))[0]["items"][0]
-    values = [
-        each["value"] for each in flow["transformations"][0]["params"]["segmentSelectors"]["selectors"]
-    ]
+    values = [each["value"] for each in flow["transformations"][0]["params"]["segmentSelectors"]["selectors"]]
     assert [(each["id"], each.get("namespace"), each.get("name")) for each in values] == [
         (NEWSLETTER, None, NAMES[NEWSLETTER]),
         ("elsewhere", "a/b", None),
