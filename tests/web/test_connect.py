@@ -174,7 +174,7 @@ async def test_variables_are_looked_at_as_their_names_are_typed(
         await hands.write("Region", "eu-west-1")
         await hands.unfold("Advanced")
         await hands.write("Endpoint", service.kinesis_url)
-        await reads(hands, "EXPORT_ACCESS_KEY_ID is not set where the service runs")
+        await reads(hands, "EXPORT_ACCESS_KEY_ID is not set where this service runs")
         await hands.write("Variable that holds the access key id", "EXPORT_KEY_ID")
         await hands.write("Variable that holds the secret key", "${EXPORT_SECRET}")
         await reads(hands, "Signed in: 2 streams in eu-west-1", without="is not set")

@@ -124,6 +124,19 @@ def _part(base: Resource, region: str, stream: str) -> Definition:
     )
 
 
+def _unset(base: Resource, asked: StreamsBody, environ: Mapping[str, str]) -> Iterator[Wrong]:
+    """Variables that hold keys, and do not here: the loader's own words of them are for who writes files."""
+    for name in SECRETS:
+        value = at(base.body, "auth", "params", name)
+        if isinstance(value, str) and is_reference(value) and not environ.get(variable := value[2:-1]):
+            place = f"/auth/params/{name}" if asked.connection_id is None else "/connectionId"
+            yield Wrong(
+                place,
+                f"the environment variable {variable} is not set where this service runs",
+                "Set it there and start the service anew, or name another",
+            )
+
+
 def _wrong(problems: list[Problem], base: Resource, asked: StreamsBody) -> Iterator[Wrong]:
     for each in problems:
         if each.source == name_of("targetConnections", _ID):
