@@ -157,12 +157,18 @@ export function activationOf(found, mayChange) {
       const answer = await differing(state.draft);
       if (answer === null) trouble.say(WORDS.noFlow);
       else if (answer === "again" && state.draft.isChanged()) await goOn();
-      else if (shown === review) await review.look();
+      else await lookAnew();
       if (answer === "leave" && shown === review) review.say(WORDS.review.left);
     } catch (error) {
       trouble.show(error);
     }
     showBanner();
+  }
+
+  // What is mapped is another by now.
+  async function lookAnew() {
+    if (shown === review) await review.look();
+    else shown.refilter();
   }
 
   function showBanner() {
@@ -171,7 +177,7 @@ export function activationOf(found, mayChange) {
     banner.replaceChildren();
     if (!isAnother) return;
     const show = button(WORDS.showDifference);
-    show.addEventListener("click", () => differ(async () => { if (shown === review) await review.look(); }));
+    show.addEventListener("click", () => differ(lookAnew));
     banner.append(made("p", WORDS.changedElsewhere), show);
   }
 
@@ -199,6 +205,7 @@ export function activationOf(found, mayChange) {
     const isKept = !progress.element.hidden;
     if (now.flow && now.flowEtag !== state.draft.etag() && !isUnderWay && (isKept || !state.draft.isChanged())) {
       state.draft.moveTo(now.flow, now.flowEtag);
+      lookAnew();
     }
     showBanner();
   }

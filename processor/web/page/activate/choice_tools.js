@@ -9,7 +9,6 @@ const DEBOUNCE_MS = 120;
 export function choiceTools({ id, texts, refilter }) {
   const element = made("div", undefined, "tools");
   element.role = "search";
-  element.ariaLabel = texts.search;
   const search = field({ id: `${id}-search`, label: texts.search, help: texts.searchHelp, kind: "search" });
   const options = Object.entries(texts.filters).map(([value, label]) => ({ value, label }));
   const filter = field({ id: `${id}-filter`, label: texts.show, kind: "select", options });

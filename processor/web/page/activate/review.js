@@ -76,7 +76,7 @@ export function reviewStep(state, { preview, onNews, onConflict }) {
 
   function showRefusal(problem) {
     const { errors = [], violations = [] } = problem?.report || {};
-    const lines = [...errors.map(TEXTS.refusedItem), ...violations.map((each) => each.message || TEXTS.violation(each))];
+    const lines = [...errors.map(TEXTS.refusedItem), ...violations.map((each) => TEXTS.violation(each))];
     showLines(place("refused"), lines.length ? lines : [problem?.detail || ""], "bad");
     parts.refused.hidden = false;
   }

@@ -92,7 +92,10 @@ export function segmentsStep(state, governance) {
   }
 
   function boxOf(item) {
-    const { pick, box } = boxes.get(item.key) || newBox(item);
+    const { pick, box, name, id } = boxes.get(item.key) || newBox(item);
+    // What is mapped without a name may get one from the sample.
+    say(name, item.name || item.id);
+    say(id, item.name ? item.id : "");
     box.checked = state.draft.isChosen(KIND, item.key);
     box.disabled = !state.mayChange;
     return pick;
@@ -100,25 +103,23 @@ export function segmentsStep(state, governance) {
 
   // Made once: a box that has the focus keeps it, whatever becomes of its row.
   function newBox(item) {
-    const [pick, label, box] = [made("span", undefined, "pick"), made("label", undefined, "name"), made("input")];
-    const id = made("small", item.name ? item.id : "");
+    const [pick, words, label, name, id, box] = [
+      made("span", undefined, "pick"), made("span"), made("label", undefined, "name"), made("b"), made("small"), made("input")];
     box.type = "checkbox";
     box.id = `segment-box-${boxes.size}`;
+    id.id = `${box.id}-id`;
     label.htmlFor = box.id;
-    label.append(made("b", item.name || item.id));
-    const name = made("span");
-    name.append(label, id);
-    pick.append(box, name);
-    if (item.name) {
-      id.id = `${box.id}-id`;
-      box.setAttribute("aria-describedby", id.id);
-    }
+    box.setAttribute("aria-describedby", id.id);
+    label.append(name);
+    words.append(label, id);
+    pick.append(box, words);
     box.addEventListener("change", () => {
-      if (box.checked) state.draft.choose(KIND, [item]);
+      if (box.checked) state.draft.choose(KIND, items().filter(({ key }) => key === item.key));
       else state.draft.drop(KIND, [item.key]);
     });
-    boxes.set(item.key, { pick, box });
-    return { pick, box };
+    const made_ = { pick, box, name, id };
+    boxes.set(item.key, made_);
+    return made_;
   }
 
   function addForm() {

@@ -153,7 +153,8 @@ export const WORDS = {
     kinds: { segment: "segment", attribute: "attribute", identity: "identity" },
     removal: ({ name, kind, labels, removedBy }) => (
       `${kind} ${name} (labels: ${labels.join(", ") || "none"}) is removed by “${removedBy.policy}” for the marketing action ${removedBy.action}`),
-    violation: ({ policy, action, labels }) => `“${policy}” forbids it for the marketing action ${action} (labels: ${(labels || []).join(", ")}).`,
+    violation: ({ policyName, marketingAction, labels, kind, name }) => (
+      `${kind} ${name} (labels: ${labels.join(", ")}): “${policyName}” forbids it for the marketing action ${marketingAction}.`),
     withoutEffect: "Without effect",
     refused: "The service would refuse this change",
     refusedItem: ({ message, remedy }) => (remedy ? `${message}. ${remedy}.` : `${message}.`),
