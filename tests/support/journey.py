@@ -50,7 +50,7 @@ async def authentication(hands: Hands, *actions: str) -> None:
     for action in actions:
         await hands.press("checkbox", action)
     await hands.press("button", "Create destination")
-    await reads(hands, "Connected", f"{NAME} exports to the stream {STREAM} in eu-west-1")
+    await reads(hands, "Connected", NAME, f"its exports go to the stream {STREAM} in eu-west-1")
 
 
 async def connect(hands: Hands, service: Guided, *actions: str) -> None:
