@@ -91,7 +91,7 @@ def _of_lists(new: Resource, old_body: Body, new_body: Body) -> Iterator[str]:
         yield from _come_and_gone("segment", "mapped", "unmapped", *segments)
         attributes = _attributes(old_body), _attributes(new_body)
         yield from _come_and_gone("attribute", "mapped", "unmapped", *attributes)
-        if segments[0] == segments[1] and attributes[0] == attributes[1]:
+        if old_body and segments[0] == segments[1] and attributes[0] == attributes[1]:
             steps = _at(old_body, _TRANSFORMATIONS), _at(new_body, _TRANSFORMATIONS)
             yield from () if steps[0] == steps[1] else ["what is mapped is written in another way"]
     elif new.collection == "targetConnections":

@@ -14,12 +14,15 @@ from processor.profile.core import Core
 from processor.profile.event import MEMBERSHIP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
     from processor.governance.plan import Plan
     from processor.operations.masked_record import Json
     from processor.operations.suggestions import SampledEvent
     from processor.profile.structs import Export
+
+LOOKED_MAX: Final = 4_000_000
+"""Of segments and attributes of profiles, together: some seconds of work, for which somebody waits."""
 
 _EXPORTS_SHOWN: Final = 3
 _Statuses: TypeAlias = "Counter[str]"
@@ -45,9 +48,9 @@ class ExportPreview(NamedTuple):
 
 
 class ChangePreview(NamedTuple):
-    """What a backfill under the new configuration would come to for the sample's profiles that are still there.
+    """What a backfill under the new configuration would come to for `profiles` of the sample that are still there.
 
-    `refused` have a latest event that would be a dead letter. `removed_by` counts the profiles of which a policy, by a
+    These are all of them, or, where very much is mapped, some from all over the sample. `refused` have a latest event that would be a dead letter. `removed_by` counts the profiles of which a policy, by a
     marketing action, would keep something back.
     """
 
@@ -61,16 +64,15 @@ class ChangePreview(NamedTuple):
 
 
 def preview_of_change(
-    former: Plan | None, plan: Plan, latest: Iterable[SampledEvent], at_ms: int
+    former: Plan | None, plan: Plan, latest: Sequence[SampledEvent], at_ms: int
 ) -> ChangePreview:
     """Take it that each profile's latest event was exported under `former`, and look at it again under `plan`, at `at_ms`.
 
     Without a `former` plan nothing was exported yet.
     """
     looked: Looked[SampledEvent] = Looked(None if former is None else Core(former))
-    for event in latest:
-        if event.value is not None:
-            looked.take(event)
+    for event in _some(latest, len(plan.items)):
+        looked.take(event)
     core, counts, shown = Core(plan), _Counts(), _Shown()
     left: list[SampledEvent] = []
     for event, found in looked.again(core, at_ms):
@@ -98,6 +100,13 @@ def preview_of_change(
         removed_by=tuple((*by, profiles) for by, profiles in counts.removed_by.most_common()),
         exports=shown.previews(),
     )
+
+
+def _some(latest: Sequence[SampledEvent], items: int) -> Sequence[SampledEvent]:
+    """Profiles that are still there, no more than there is time for so many items of each."""
+    there = [each for each in latest if each.value is not None]
+    most = max(LOOKED_MAX // max(items, 1), 1)
+    return there[:: -(-len(there) // most)] if len(there) > most else there
 
 
 class _Counts:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.fernet import Fernet
+from hypothesis import given
+from hypothesis import strategies as st
 
 from processor.definition.differences import DETAIL_CHARACTERS_MAX, DETAILS_MAX
 from processor.definition.history import CHANGES_MAX, CHARACTERS_MAX, ENTRIES_MAX, is_whole, recorded, shown
-from processor.definition.model import Definition, Entry
+from processor.definition.model import COLLECTIONS, Definition, Entry
 from processor.definition.record import Proposal, decoded, encoded
 from processor.definition.sealing import Sealing, resealed, sealed_body
 from tests.support.dataflows import (
@@ -167,6 +169,12 @@ def test_what_is_mapped_in_another_order_is_told_as_that() -> None:
     assert details(former, made) == ["what is mapped is written in another way"]
 
 
+def test_a_new_dataflow_that_maps_nothing_yet_is_told_as_that_alone() -> None:
+    flow = resource("flows", "f", flow_body([], []))
+    (change,) = recorded(Definition(), Definition().with_(flow), 5, "us").history[0].changes
+    assert (change.what, change.details) == ("made", ("state: enabled",))
+
+
 def test_marketing_actions_are_told_by_name_however_they_were_given() -> None:
     former = whole_definition(target={"marketingActions": ["emailTargeting", "analytics"]})
     target = former.find("targetConnections", "target")
@@ -258,3 +266,50 @@ def test_hostile_and_endless_names_are_cut_and_are_texts() -> None:
     assert change.name is not None
     assert change.name.startswith("<script>")
     assert all(len(each) <= DETAIL_CHARACTERS_MAX for each in (change.name, *change.details))
+
+
+_NAMES = st.text(max_size=3) | st.sampled_from(
+    [
+        "transformations", "params", "segmentSelectors", "profileSelectors", "selectors", "value", "id", "path",
+        "namespace", "name", "marketingActions", "auth", "secretKey", "$sealed", "fields", "state",
+    ]
+)  # fmt: skip
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+_SELECTORS = st.lists(_JSON | st.builds(lambda value: {"value": value}, _JSON), max_size=3)
+_BODIES = (
+    st.dictionaries(_NAMES, _JSON, max_size=5)
+    | st.builds(flow_body, _SELECTORS, _SELECTORS)
+    | st.builds(lambda actions: {"params": {"marketingActions": actions}}, _JSON)
+    | st.builds(lambda params: {"auth": {"params": params}}, _JSON)
+)
+_DEFINITIONS = st.dictionaries(st.sampled_from(COLLECTIONS), _BODIES, max_size=4).map(
+    lambda bodies: Definition(3).with_(*(resource(where, "o", body) for where, body in bodies.items()))
+)
+
+
+@given(_DEFINITIONS, _DEFINITIONS)
+def test_whatever_objects_hold_a_change_of_them_can_be_told_written_and_read(
+    former: Definition, made: Definition
+) -> None:
+    new = recorded(former, made, 5, "us")
+    entry = new.history[0]
+    assert {(each.collection, each.what) for each in entry.changes} == {
+        (where, what)
+        for where in COLLECTIONS
+        for what, is_so in (
+            ("made", not former.of(where) and made.of(where)),
+            ("deleted", former.of(where) and not made.of(where)),
+            ("changed", former.of(where) and made.of(where) and former.of(where) != made.of(where)),
+        )
+        if is_so
+    }
+    assert all(len(each.details) <= DETAILS_MAX for each in entry.changes)
+    proposal = Proposal("abc", 3, 4, (), new)
+    found = decoded(proposal.key, encoded(proposal))
+    assert found is not None
+    assert found.definition is not None
+    assert found.definition.history == new.history

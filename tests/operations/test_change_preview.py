@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,10 +11,14 @@ from hypothesis import strategies as st
 from processor.governance.destination import Connection, Destination, Segment
 from processor.governance.document import ConsentPolicy, Governance, HasLabel, Policy, ValueIn
 from processor.governance.plan import Plan
+from processor.operations import change_preview
 from processor.operations.change_preview import ChangePreview, preview_of_change
 from processor.operations.suggestions import SampledEvent
 from tests.support.core_with_state import CoreWithState
 from tests.support.strategies import Given, destinations, events, governances
+
+if TYPE_CHECKING:
+    import pytest
 
 AT_MS: Final = 1_700_000_000_000
 TIME: Final = "2020-05-25T21:24:39Z"
@@ -122,6 +126,15 @@ def test_three_exports_are_shown_those_that_show_the_most() -> None:
     found = preview_of_change(None, plan("s1", "s2"), sample, AT_MS)
     assert found.exported == 11
     assert [each.profile for each in found.exports] == ["xx", "x9", "x9"]
+
+
+def test_where_very_much_is_mapped_profiles_from_all_over_the_sample_are_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(change_preview, "LOOKED_MAX", 8)
+    sample = [event(f"p{number}", {"s1": "realized"} if number < 5 else {}) for number in range(10)]
+    found = preview_of_change(None, plan("s1", "s2"), sample, AT_MS)
+    assert counts(found) == (4, 2, 2, 0)
 
 
 @given(destinations(), governances(), destinations(), governances(), st.lists(events(), max_size=6))

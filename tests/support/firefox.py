@@ -63,10 +63,10 @@ class FirefoxHands:
         await self._click(await self._ready(name, [_called(role, name)]))
 
     async def unfold(self, name: str) -> None:
-        await self._click(await self._ready(name, [{"type": "innerText", "value": name}]))
+        await self._click(await self._ready(name, [_folded(name)]))
 
     async def write(self, name: str, text: str) -> None:
-        part = await self._ready(name, [_called(role, name) for role in _FIELDS])
+        part = await self._ready(name, [*(_called(role, name) for role in _FIELDS), _secret(name)])
         await self._click(part)
         await self._strokes([*_down("Control"), *_stroke("a"), *_up("Control"), *_stroke("Backspace")])
         await self._strokes([stroke for character in text for stroke in _stroke(character)])
@@ -144,6 +144,16 @@ class FirefoxHands:
 
 def _called(role: str, name: str) -> dict[str, Any]:
     return {"type": "accessibility", "value": {"role": role, "name": name}}
+
+
+def _folded(name: str) -> dict[str, Any]:
+    return {"type": "xpath", "value": f'//summary[normalize-space()="{name}"]'}
+
+
+def _secret(name: str) -> dict[str, Any]:
+    """A field whose text is hidden: it has no role, so it is found by its label."""
+    label = f'//label[normalize-space()="{name}"]'
+    return {"type": "xpath", "value": f'//input[@type="password"][@id={label}/@for]'}
 
 
 def _down(key: str) -> list[dict[str, str]]:

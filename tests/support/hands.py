@@ -6,6 +6,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from playwright.async_api import TimeoutError as PlaywrightTimeout
 from playwright.async_api import async_playwright
 
 from tests.support.needs import program
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Browser, Locator, Page
 
-WITHIN_S: Final = 30
+WITHIN_S: Final = 20
 LOOK_AGAIN_S: Final = 0.05
 _LOOKS: Final = "/data/foundation/processor/"
 """Calls of the service's own, none of which changes anything."""
@@ -61,7 +62,8 @@ async def reads(hands: Hands, *texts: str, without: str | None = None) -> str:
                 await asyncio.sleep(LOOK_AGAIN_S)
     except TimeoutError:
         lacking = [each for each in texts if each not in told]
-        raise AssertionError(f"the page lacks {lacking}, or still has {without!r}:\n{told}") from None
+        wrong = f"the page lacks {lacking}, or still has {without!r}"
+        raise AssertionError(f"{wrong}, with {hands.problems}:\n{told}") from None
 
 
 class ChromiumHands:
@@ -83,16 +85,20 @@ class ChromiumHands:
         await self.page.goto(url)
 
     async def press(self, role: str, name: str) -> None:
-        await self.part(role, name).click()
+        async with self._telling():
+            await self.part(role, name).click()
 
     async def write(self, name: str, text: str) -> None:
-        await self.field(name).fill(text)
+        async with self._telling():
+            await self.field(name).fill(text)
 
     async def choose(self, name: str, option: str) -> None:
-        await self.part("combobox", name).select_option(label=option)
+        async with self._telling():
+            await self.part("combobox", name).select_option(label=option)
 
     async def unfold(self, name: str) -> None:
-        await self.page.locator("summary:visible").get_by_text(name, exact=True).click()
+        async with self._telling():
+            await self.page.locator("summary:visible").get_by_text(name, exact=True).click()
 
     async def text(self) -> str:
         return await self.page.inner_text("body")
@@ -107,6 +113,14 @@ class ChromiumHands:
     def field(self, name: str) -> Locator:
         """A text field; one whose text is hidden has no role."""
         return self.page.get_by_label(name, exact=True)
+
+    @asynccontextmanager
+    async def _telling(self) -> AsyncIterator[None]:
+        """Tell what was on the page where something did not come."""
+        try:
+            yield
+        except PlaywrightTimeout as error:
+            raise AssertionError(f"{error}, with {self.problems}:\n{await self.text()}") from None
 
     def _said(self, message: Any) -> None:
         if message.type == "error":

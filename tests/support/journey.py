@@ -29,10 +29,15 @@ async def account(hands: Hands, service: Guided) -> None:
     await hands.press("link", "Connect")
     await hands.press("button", "Set up")
     await hands.press("radio", "Access key and secret key")
+    await hands.unfold("Advanced")
+    await give_account(hands, service)
+
+
+async def give_account(hands: Hands, service: Guided) -> None:
+    """The fields of keys, with what is folded open, to the end of the account's step."""
     await hands.write("Access key id", KEY_ID)
     await hands.write("Secret key", SECRET)
     await hands.write("Region", "eu-west-1")
-    await hands.unfold("Advanced")
     await hands.write("Endpoint", service.kinesis_url)
     await hands.press("button", "Connect to destination")
 
@@ -68,8 +73,8 @@ async def choose_attributes(hands: Hands, *paths: str) -> None:
     await hands.press("button", "Next: review")
 
 
-async def finish(hands: Hands) -> str:
-    """Of the review, and wait for the backfill's end; what can be read then."""
+async def finish(hands: Hands, ends: str = "The backfill is complete") -> str:
+    """Of the review, and wait for its end; what can be read then."""
     await reads(hands, "What changes")
     await hands.press("button", "Finish")
-    return await reads(hands, "Activated", "The backfill is complete")
+    return await reads(hands, "Activated", "Kept.", ends)

@@ -114,7 +114,7 @@ async def test_a_set_up_leads_from_the_catalogue_to_a_dataflow_with_the_keys_sen
     hands: ChromiumHands, service: Guided
 ) -> None:
     sent: list[Request] = []
-    hands.page.on("request", lambda each: sent.append(each))
+    hands.page.on("request", lambda each: sent.append(each))  # noqa: PLW0108  playwright marks its listeners
     await at_connect(hands, service)
     await reads(hands, "Not set up")
     await give_keys(hands, service)
@@ -136,7 +136,7 @@ async def test_a_set_up_leads_from_the_catalogue_to_a_dataflow_with_the_keys_sen
     await hands.press("button", "Activate segments")
     assert hands.page.url.endswith("#activate")
     await hands.press("link", "Connect")
-    await reads(hands, CONNECTED)
+    await reads(hands, "Connected", f"Stream {STREAM} in eu-west-1", "Change the set-up")
     assert hands.problems == []
 
 
@@ -216,7 +216,7 @@ async def test_a_stream_that_is_not_there_is_told_as_one_types_and_taken_only_wh
     await hands.write("Name", NAME)
     await hands.write("Stream", "a stream")
     await hands.press("button", "Create destination")
-    await reads(hands, "Write a stream’s name")
+    await reads(hands, "letters, digits, _, . and -), or its ARN.")
     await hands.write("Stream", "nowhere")
     await reads(hands, "There is no stream nowhere in eu-west-1")
     await hands.press("button", "Create destination")
@@ -318,6 +318,25 @@ async def test_a_call_that_was_lost_on_its_way_is_told_as_not_made_and_made_as_o
     assert await counts(service) == [2, 1, 1, 1]
 
 
+async def test_one_goes_on_with_other_answers_after_a_call_was_lost_and_that_is_nobody_elses_change(
+    hands: ChromiumHands, service: Guided
+) -> None:
+    await account_of(service)
+    await at_connect(hands, service)
+    await losing(hands, "flows", after_it_was_kept=False)
+    await hands.press("button", "Continue")
+    await hands.press("button", "Next")
+    await create(hands)
+    await reads(hands, "Not connected yet")
+    assert await counts(service) == [2, 1, 1, 0]
+    await hands.press("button", "Back")
+    await hands.write("Stream", "another-stream")
+    await reads(hands, "The stream another-stream is there")
+    await hands.press("button", "Create destination")
+    await reads(hands, f"{NAME} exports to the stream another-stream in eu-west-1", "changed", "made")
+    assert await counts(service) == [2, 1, 1, 1]
+
+
 async def test_what_a_second_tab_has_set_up_meanwhile_is_shown_and_not_undone_unasked(
     hands: ChromiumHands, service: Guided
 ) -> None:
@@ -392,13 +411,20 @@ async def test_what_the_service_refuses_of_a_running_dataflow_stands_beside_the_
 
 async def test_permissions_that_are_missing_are_named(hands: ChromiumHands, service: Guided) -> None:
     await account_of(service)
-    service.kinesis.faults = Faults(unnamed=DENIED, undescribed=DENIED)
+    service.kinesis.faults = Faults(unnamed=DENIED, undescribed=DENIED, unlisted=DENIED)
     await at_connect(hands, service)
     await hands.press("button", "Continue")
     await reads(hands, "may not list streams: the IAM action kinesis:ListStreams would let them")
     await hands.press("button", "Next")
     await hands.write("Stream", STREAM)
     await reads(hands, "not known whether it exists: the IAM action kinesis:DescribeStreamSummary would tell")
+    service.kinesis.faults = Faults(undescribed=DENIED)
+    await hands.write("Stream", "another-stream")
+    await reads(
+        hands,
+        "The stream another-stream is there.",
+        "These credentials lack kinesis:DescribeStreamSummary: exports go on without, less well. Grant it.",
+    )
 
 
 async def test_a_token_that_only_reads_sees_what_is_set_up_and_is_told_why_it_cannot_begin(

@@ -125,7 +125,7 @@ async def test_signing_out_leaves_nothing_of_what_was_read(browser: Browser, ser
     hands = ChromiumHands(await browser.new_page())
     await sign_in(hands, service)
     await hands.press("link", "Destination")
-    await reads(hands, "profile-exports", "history")
+    await reads(hands, "profile-exports", "History")
     await hands.press("button", "Sign out")
     await reads(hands, "live", "Sign in")
     assert await views(hands.page) == []

@@ -231,8 +231,9 @@ class ProfilesOfPolicy(Form):
 
 
 class BackfillPreview(Form):
-    """What a backfill would come to for the sample's profiles, were each one's latest event exported already.
+    """What a backfill would come to for `profiles` of the sample, were each one's latest event exported already.
 
+    They are all of it, or, where very much is mapped, some from all over it.
     `isDue` is null where it depends on what was exported before the dataflow was idle. `mode` `off`: it begins when it is asked for.
     """
 

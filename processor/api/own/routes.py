@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 BASE: Final = "/data/foundation/processor"
 
 _AT_A_GLANCE: Final = Bounds(at_once=16, within_s=5.0)
-_SHARED: Final = Bounds(at_once=8, within_s=30.0)
-"""One reads Kafka for all of them."""
+_SHARED: Final = Bounds(at_once=16, within_s=30.0)
+"""One reads Kafka for all of them; a page asks for what governance makes of many things at a time."""
 _COSTLY: Final = Bounds(at_once=2, within_s=30.0)
 _CHANGES_MAY_BE: Final = frozenset({404, 409, 412})
 """What a change may be refused with, beside the body's faults, and so its preview."""

@@ -1,5 +1,5 @@
-// Calls of the API as the one who is signed in. What only reads is asked again where no answer came. A change is sent once:
-// where its answer is lost, what became of it is read, and said.
+// Calls of the API as the one who is signed in. What only reads is asked again where no answer came, or too many ask. A change
+// is sent once: where its answer is lost, what became of it is read, and said.
 
 import { CallFailed, ask } from "./requests.js";
 import { bearer, signOut } from "./token.js";
@@ -8,23 +8,17 @@ import { KEPT, KEPT_UNTOLD } from "./words/shared.js";
 export { CallFailed };
 
 const READ_AGAIN_MS = [500, 1500, 4000];
+const PASSING = ["lost", "busy"]; // what may be over in a moment
 const FOUND_WITHIN_MS = 30000;
 const LOOK_AGAIN_MS = [0, 1000, 2000, 4000]; // what was sent may be kept a moment after its sender has given up
 
 const passed = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
 // GET below the API's prefix: {body, etag}. Throws CallFailed.
-export async function read(path) {
-  for (const waitMs of [...READ_AGAIN_MS, null]) {
-    try {
-      return await asked("GET", path, {});
-    } catch (error) {
-      if (!(error instanceof CallFailed) || error.kind !== "lost" || waitMs === null) throw error;
-      await passed(waitMs);
-    }
-  }
-  throw new CallFailed("lost");
-}
+export const read = (path) => repeated("GET", path, {});
+
+// POST that changes nothing, such as a preview: {body, etag}. Throws CallFailed.
+export const consult = (path, body) => repeated("POST", path, { body });
 
 // Every page of a list below the API's prefix: its items. Throws CallFailed.
 export async function readAll(path) {
@@ -49,20 +43,24 @@ export async function change(method, path, body, { ifMatch = "", wasKept = null 
     if (!(error instanceof CallFailed) || error.isKnown) throw error;
     const found = wasKept ? await foundKept(wasKept) : { isSure: false, kept: null };
     if (found.kept) return { ...found.kept, was: KEPT_UNTOLD };
-    throw new CallFailed(error.kind, { ...error, isKnown: found.isSure });
+    throw new CallFailed(error.kind, { ...error, isKnown: found.isSure, isChange: true });
   }
 }
 
-// POST that changes nothing, such as a preview: asked again as a read is. Throws CallFailed.
-export async function consult(path, body) {
-  try {
-    return await asked("POST", path, { body });
-  } catch (error) {
-    if (!(error instanceof CallFailed) || error.kind !== "lost") throw error;
-    await passed(READ_AGAIN_MS[0]);
-    return asked("POST", path, { body });
+async function repeated(method, path, how) {
+  for (const waitMs of READ_AGAIN_MS) {
+    try {
+      return await asked(method, path, how);
+    } catch (error) {
+      if (!(error instanceof CallFailed) || !PASSING.includes(error.kind)) throw unchanged(error);
+      await passed(Math.max(waitMs, Math.min((error.retryAfterS || 0) * 1000, waitMs * 4)));
+    }
   }
+  return asked(method, path, how).catch((error) => { throw unchanged(error); });
 }
+
+// What only reads has changed nothing, however it failed.
+const unchanged = (error) => (error instanceof CallFailed ? new CallFailed(error.kind, { ...error, isKnown: true }) : error);
 
 async function asked(method, path, how) {
   const token = bearer();

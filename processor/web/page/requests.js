@@ -7,15 +7,17 @@ const OF_PROXIES = [502, 504]; // the service was not reached, or did not answer
 
 // A call without the answer that it was made for. `kind` says what became of it: "refused", "conflict", "unauthorised",
 // "forbidden", "busy", "unavailable", "lost" or "fault". `problem` is the API's own account of it, or null; `isKnown` is
-// whether it is known that nothing was changed; `requestId` is what the service's log has of it.
+// whether it is known that nothing was changed, `isChange` whether it was to change anything; `requestId` is what the service's
+// log has of it.
 export class CallFailed extends Error {
-  constructor(kind, { problem = null, status = 0, isKnown = true, requestId = "", retryAfterS = null } = {}) {
+  constructor(kind, { problem = null, status = 0, isKnown = true, isChange = false, requestId = "", retryAfterS = null } = {}) {
     super(problem ? problem.detail : kind);
     this.name = "CallFailed";
     this.kind = kind;
     this.problem = problem;
     this.status = status;
     this.isKnown = isKnown;
+    this.isChange = isChange;
     this.requestId = requestId;
     this.retryAfterS = retryAfterS;
   }
@@ -46,7 +48,7 @@ export async function ask(method, path, { bearer, body = undefined, ifMatch = ""
   const retryAfter = Number.parseFloat(answer.headers.get("retry-after") || "");
   throw new CallFailed(kind, {
     problem: parsed && typeof parsed === "object" && typeof parsed.detail === "string" ? parsed : null,
-    status: answer.status, isKnown: answer.status < 500, requestId, retryAfterS: Number.isNaN(retryAfter) ? null : retryAfter,
+    status: answer.status, isKnown: method === "GET" || answer.status < 500, requestId, retryAfterS: Number.isNaN(retryAfter) ? null : retryAfter,
   });
 }
 

@@ -4,7 +4,7 @@ import { button, during, opened } from "./dialogs.js";
 import { made } from "./elements.js";
 import { field } from "./fields.js";
 import { signIn } from "./token.js";
-import { failures, told } from "./trouble.js";
+import { failures } from "./trouble.js";
 import { CallFailed } from "./requests.js";
 import { WORDS } from "./words/shared.js";
 
@@ -50,7 +50,6 @@ async function send(token, trouble, submit, close) {
     if (error instanceof CallFailed && error.kind === "unauthorised") {
       token.error(WORDS.tokenUnknown);
       token.focus();
-    } else if (error instanceof CallFailed && error.kind === "lost") trouble.say(WORDS.failed.lostRead);
-    else trouble.say(told(error));
+    } else trouble.show(error);
   }
 }

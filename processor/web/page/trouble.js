@@ -7,13 +7,18 @@ import { WORDS } from "./words/shared.js";
 // A failure in words. Throws what is no failure of a call: that is a fault of the page, and nobody is to overlook it.
 export function told(error) {
   if (!(error instanceof CallFailed)) throw error;
-  const { kind, problem, isKnown, requestId } = error;
-  if (kind === "lost") return isKnown ? WORDS.failed.lostUnkept : WORDS.failed.lost;
-  if (kind === "fault") return `${problem ? `${problem.detail} ` : ""}${WORDS.failed.fault} ${requestId}`;
-  if (kind === "refused" && problem) return WORDS.remedy(problem.detail, "");
-  if (kind === "unavailable" && problem) return `${WORDS.failed.unavailable} ${WORDS.remedy(problem.detail, "")}`;
+  const { kind, problem, isKnown, isChange, requestId } = error;
+  const detail = problem ? WORDS.remedy(problem.detail, "") : "";
+  const unknown = isKnown ? "" : WORDS.failed.unknown;
+  if (kind === "lost" && isChange) return isKnown ? WORDS.failed.lostUnkept : WORDS.failed.lost;
+  if (kind === "lost") return WORDS.failed.lostRead;
+  if (kind === "fault") return joined(detail, WORDS.failed.fault(requestId), unknown);
+  if (kind === "refused") return detail || WORDS.failed.refused;
+  if (kind === "unavailable") return joined(WORDS.failed.unavailable, detail, unknown);
   return WORDS.failed[kind];
 }
+
+const joined = (...sentences) => sentences.filter(Boolean).join(" ");
 
 // A place for failures: it is read out as soon as something is put there. `show(error)`, `say(text)`, `clear()`.
 export function failures() {

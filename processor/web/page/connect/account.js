@@ -8,7 +8,7 @@ import { button, during } from "../dialogs.js";
 import { made, say } from "../elements.js";
 import { choice, field, place } from "../fields.js";
 import { when } from "../formats.js";
-import { failures } from "../trouble.js";
+import { failures, told } from "../trouble.js";
 import { WORDS } from "../words/connect.js";
 import { AccountForm } from "./account_form.js";
 import { latest } from "./latest.js";
@@ -162,7 +162,14 @@ export function accountStep({ by, leave, chosen }) {
   }
 
   async function goOn(id) {
-    const now = await load();
+    let now;
+    try {
+      now = await load();
+    } catch (error) {
+      trouble.say(TEXTS.keptUnread, told(error));
+      trouble.focus();
+      return;
+    }
     const base = now.bases.find((each) => each.id === id);
     begin(now, base);
     chosen(base, now);

@@ -2,7 +2,7 @@
 
 import { CallFailed } from "../calls.js";
 import { conflict } from "../conflict.js";
-import { load } from "../definition.js";
+import { load, refresh } from "../definition.js";
 import { button } from "../dialogs.js";
 import { made, say } from "../elements.js";
 import { segmentsOf } from "../selectors.js";
@@ -14,7 +14,7 @@ import { setUp } from "./setting_up.js";
 const TEXTS = WORDS.dataflow;
 const PARTS = ["base", "platform", "source", "target", "flow"];
 
-// The step, for steps.js, with `run(answers, had)`: `had` is what was there as the answers were given. `by` is whose token it is;
+// The step, for steps.js, with `run(answers, had)` and `isDone()`: `had` is what was there as the answers were given. `by` is whose token it is;
 // `refused(problem)` goes back to where it can be mended, `back()` to the step before, `leave(definition)` to the catalogue.
 export function dataflowStep({ by, back, refused, leave, go }) {
   const element = made("div");
@@ -41,15 +41,19 @@ export function dataflowStep({ by, back, refused, leave, go }) {
 
   let answers = null;
   let had = null;
+  const ours = new Set(); // etags of what this tab has seen or made, which is no other's doing when it goes on
   let isRunning = false;
+  let isDone = false;
   again.addEventListener("click", () => attempt());
 
   function tell(part, state) {
+    if (state.object) ours.add(state.object.etag);
     const [text, kind] = stateWords(state);
     say(states.get(part), text, kind);
   }
 
   function arrange(stage) {
+    isDone = stage === "done";
     before.hidden = stage !== "failed";
     again.hidden = stage !== "failed";
     activate.hidden = stage !== "done";
@@ -77,25 +81,25 @@ export function dataflowStep({ by, back, refused, leave, go }) {
   async function inForce() {
     for (let isAsked = true; isAsked;) {
       const now = await load();
-      if (isOvertaken(had, now, answers)) {
+      if (isOvertaken(had, now, answers, ours)) {
         if (await conflict({ had: summary(had), now: summary(now), wanted: wantedSummary(answers) }) === "leave") return leave(now);
         had = now;
       }
       isAsked = false;
       try {
         await setUp(answers, now, by, tell);
+        done(now);
       } catch (error) {
         if (!(error instanceof CallFailed) || error.kind !== "conflict") throw error;
         isAsked = true;
       }
     }
-    return done(await load());
   }
 
-  function done(now) {
-    had = now;
+  function done(before) {
+    refresh();
     const { name, stream, region } = answers;
-    const words = segmentsOf(now.flow).length ? TEXTS.doneActive : TEXTS.doneWords;
+    const words = segmentsOf(before.flow).length ? TEXTS.doneActive : TEXTS.doneWords;
     end.replaceChildren(made("h4", TEXTS.done), made("p", words(name, stream, region)));
     arrange("done");
     activate.focus();
@@ -114,6 +118,7 @@ export function dataflowStep({ by, back, refused, leave, go }) {
 
   return {
     title: WORDS.steps.dataflow, element,
+    isDone: () => isDone,
     run(given, definition) {
       answers = given;
       had = definition;
@@ -132,11 +137,11 @@ function stateWords({ name, isNew, error }) {
 }
 
 // Whether what the answers are of has changed meanwhile, and not to what they want. What this tab itself has kept agrees with them.
-function isOvertaken(had, now, answers) {
+function isOvertaken(had, now, answers, ours) {
   const { flow, target } = now;
-  const isOther = (part) => (had[part] ? had[part].etag : "") !== (now[part] ? now[part].etag : "");
-  const isTarget = target && isOther("target") && operationsFor(target, wantedOfTarget(target, answers, answers.base.id)).length > 0;
-  const isFlow = flow && isOther("flow") && operationsFor(flow, wantedOfFlow(answers, flow.sourceConnectionIds[0], flow.targetConnectionIds[0])).length > 0;
+  const isOther = (part) => now[part] && (!had[part] || had[part].etag !== now[part].etag) && !ours.has(now[part].etag);
+  const isTarget = isOther("target") && operationsFor(target, wantedOfTarget(target, answers, answers.base.id)).length > 0;
+  const isFlow = isOther("flow") && operationsFor(flow, wantedOfFlow(answers, flow.sourceConnectionIds[0], flow.targetConnectionIds[0])).length > 0;
   return Boolean(isTarget || isFlow);
 }
 

@@ -5,6 +5,7 @@ import { CallFailed, change, read } from "../calls.js";
 import {
   flowBody, listOf, operationsFor, pathOf, platformBody, sourceBody, targetBody, wantedOfFlow, wantedOfTarget,
 } from "./objects.js";
+import { KEPT } from "../words/shared.js";
 
 const COLLECTIONS = { platform: "connections", source: "sourceConnections", target: "targetConnections", flow: "flows" };
 
@@ -57,7 +58,7 @@ async function ensured(part, object, body, wanted, { ids, by, tell }) {
   try {
     const answer = object ? await changedOnce(collection, object, operations, by) : await madeOnce(collection, body, { ids, by });
     const made = { ...(object || body), ...answer.body };
-    tell(part, { name: answer.was === "kept" ? "kept" : "unheard", object: made, isNew: !object });
+    tell(part, { name: answer.was === KEPT ? "kept" : "unheard", object: made, isNew: !object });
     return made;
   } catch (error) {
     if (!(error instanceof CallFailed)) throw error;

@@ -6,6 +6,8 @@ import { WORDS } from "../words/connect.js";
 
 const TRIES = 4;
 const BUSY_MS = 1000;
+const NEEDED = "kinesis:PutRecords";
+const LISTING = "kinesis:ListStreams";
 
 // Ask the service to look: `question` is {connectionId} or {auth: {params}}, and may have a `stream`. A service that looks for
 // others just now is asked again, some times. Throws CallFailed.
@@ -36,18 +38,26 @@ export function streamWords({ list, region, stream, missingPermissions, problems
   if (!stream) {
     return list.names && list.names.length ? { text: TEXTS.streamsListed(list.names.length, list.isWhole), kind: "" } : accountWords({ list, region, problems });
   }
-  const missing = missingPermissions.length ? ` ${TEXTS.missing(missingPermissions)}` : "";
-  if (stream.exists === false) return { text: `${TEXTS.absent(stream.name, region)}${missing}`, kind: "warn" };
+  const lacked = lackedWords(missingPermissions);
+  const all = (text, kind) => ({ text: [text, ...lacked].join(" "), kind: missingPermissions.includes(NEEDED) ? "bad" : kind });
+  if (stream.exists === false) return all(TEXTS.absent(stream.name, region), "warn");
   if (stream.exists) {
-    return { text: `${TEXTS.there(stream.name, detailsOf(stream))}${missing}`, kind: missing || stream.status === "DELETING" ? "warn" : "good" };
+    return all(TEXTS.there(stream.name, detailsOf(stream)), lacked.length || stream.status === "DELETING" ? "warn" : "good");
   }
-  return { text: `${stream.permission ? TEXTS.notKnown(stream.permission) : TEXTS.cannotLook(stream.problem)}${missing}`, kind: "warn" };
+  return all(stream.permission ? TEXTS.notKnown(stream.permission) : TEXTS.cannotLook(stream.problem), "warn");
 }
 
 // That the service could not be asked, as {text, kind}.
 export const unaskedWords = (error) => ({ text: WORDS.account.cannotCheck(told(error)), kind: "warn" });
 
 export const problemWords = ({ message, remedy }) => WORDS.wrong.told(message, remedy);
+
+// What exports lack; that streams cannot be listed is no matter of theirs.
+function lackedWords(permissions) {
+  const TEXTS = WORDS.authentication;
+  const others = permissions.filter((each) => each !== NEEDED && each !== LISTING);
+  return [...(permissions.includes(NEEDED) ? [TEXTS.lacksNeeded(NEEDED)] : []), ...(others.length ? [TEXTS.lacks(others)] : [])];
+}
 
 function detailsOf({ status, mode, shards }) {
   const TEXTS = WORDS.authentication;

@@ -31,11 +31,14 @@ function connectView(root, { name: by, mayChange }) {
   root.append(made("h2", WORDS.title), made("p", WORDS.intro), trouble.element, card.element, guide);
 
   let had = null; // what was there as the set-up was begun
-  const leave = () => {
+  const showCatalogue = () => {
     guide.hidden = true;
     card.element.hidden = false;
     account.leave();
     authentication.leave();
+  };
+  const leave = () => {
+    showCatalogue();
     card.focus();
   };
   const account = accountStep({
@@ -95,6 +98,7 @@ function connectView(root, { name: by, mayChange }) {
       for (const end of ends) end();
       ends.clear();
       account.leave();
+      if (dataflow.isDone()) showCatalogue();
     },
   };
 }

@@ -17,7 +17,7 @@ const HIDDEN = /^\*+$/; // what is shown in a secret's place
 export function cardOf(on) {
   const element = made("section", undefined, "card");
   const [heading, state, facts, buttons] = [made("h3"), made("p"), made("dl", undefined, "facts"), made("div", undefined, "buttons")];
-  heading.id = "destination-name";
+  heading.id = "destination-called";
   element.setAttribute("aria-labelledby", heading.id);
   const [rename, turn, actions] = [button(WORDS.buttons.rename), button(""), button(WORDS.buttons.actions)];
   const [add, setUp] = [link("#activate", WORDS.buttons.add, "button main"), link("#connect", WORDS.buttons.setUp, "button")];

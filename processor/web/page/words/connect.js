@@ -89,6 +89,7 @@ export const WORDS = {
     connect: "Connect to destination",
     keep: "Change the account",
     connecting: "Connecting",
+    keptUnread: "The account is kept, but what is set up cannot be read now. Go back to the destinations, and continue from there.",
     looking: "Looking with these credentials …",
     works: (names, isWhole, region) => names === 0
       ? `Signed in. There is no stream in ${region} yet.`
@@ -142,7 +143,8 @@ export const WORDS = {
     absent: (name, region) => `There is no stream ${name} in ${region}, in the account of these credentials.`,
     notKnown: (permission) => `It is not known whether it exists: the IAM action ${permission} would tell.`,
     cannotLook: (problem) => `The stream cannot be looked at: ${problem}`,
-    missing: (permissions) => `Exports will need these IAM actions as well: ${permissions.join(", ")}.`,
+    lacksNeeded: (permission) => `These credentials lack the IAM action ${permission}: without it nothing can be exported. Grant it.`,
+    lacks: (permissions) => `These credentials lack ${permissions.join(" and ")}: exports go on without, less well. Grant ${permissions.length > 1 ? "them" : "it"}.`,
     mode: { ON_DEMAND: "on demand", PROVISIONED: "provisioned" },
     status: { ACTIVE: "active", CREATING: "being created", UPDATING: "being changed", DELETING: "being deleted" },
     shards: (count) => counted(count, "shard", "shards"),
