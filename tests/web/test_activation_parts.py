@@ -202,7 +202,7 @@ async def test_a_change_is_followed_to_the_end_of_its_own_backfill_alone() -> No
     ]  # fmt: skip
     async with page_of(Scripted()) as page:
         found = await told(page, before, statuses)
-    assert [each["stage"] for each in found] == ["taking", "taking", *["running"] * 3, "complete"]
+    assert [each["stage"] for each in found] == ["taking", "watching", *["running"] * 3, "complete"]
     assert (found[-1]["profiles"], found[-1]["exported"], found[-1]["refused"]) == (20, 8, 2)
     assert (found[2]["share"], found[2]["leftS"]) == (0.5, 7)
 
