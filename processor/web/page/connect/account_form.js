@@ -61,7 +61,7 @@ export class AccountForm {
   // What has been answered: the API's `params`, and whether the keys that are there are to stay (`keepsKeys`).
   answers() {
     const values = this.#values();
-    return { way: values.way, params: paramsOf(values), keepsKeys: this.#keepsKeys(values) };
+    return { way: values.way, params: paramsOf(/** @type {any} */ (values)), keepsKeys: this.#keepsKeys(values) };
   }
 
   // What can be said of the answers beforehand stands beside them, and the first that is wrong has the focus: whether none is.
@@ -140,7 +140,11 @@ export class AccountForm {
   }
 
   #values() {
-    return Object.fromEntries(Object.entries(this.fields).map(([name, one]) => [name, one.value()]));
+    const { way, accessKeyVariable, secretKeyVariable, accessKeyId, secretKey, region, endpoint } = this.fields;
+    return {
+      way: way.value(), accessKeyVariable: accessKeyVariable.value(), secretKeyVariable: secretKeyVariable.value(),
+      accessKeyId: accessKeyId.value(), secretKey: secretKey.value(), region: region.value(), endpoint: endpoint.value(),
+    };
   }
 
   #changed() {
