@@ -186,6 +186,9 @@ class _Edge:
         self, route: Look, request: web.Request, match: Match, bearer: Bearer, request_id: str
     ) -> Answer:
         with self._looks.counted(route):
+            if not route.may_any:
+                # Credentials of the service may be used, and no change of the definition says so.
+                log.info("a look by the API", **_about(request, bearer, request_id))
             given = _request(request, match)
             if _takes_a_body(route):
                 given = replace(given, body=await self._body(request))
@@ -208,13 +211,7 @@ class _Edge:
             given = replace(_request(request, match), body=await self._body(request))
         finally:
             self._arriving -= 1
-        about = {
-            "method": request.method,
-            "path": request.rel_url.raw_path[:_PATH_SHOWN],
-            "token": bearer.name,
-            "remote": request.remote,
-            "request": request_id,
-        }
+        about = _about(request, bearer, request_id)
         task = asyncio.create_task(self._kept(route, given, bearer.name, about), name="api-change")
         self._changing.add(task)
         task.add_done_callback(self._left)
@@ -245,6 +242,17 @@ class _Edge:
         if changed.is_one:
             log.info("the definition was changed by the API", version=changed.in_force.version, **about)
         return changed.answer
+
+
+def _about(request: web.Request, bearer: Bearer, request_id: str) -> dict[str, str | None]:
+    """What the log has of a request: never its body."""
+    return {
+        "method": request.method,
+        "path": request.rel_url.raw_path[:_PATH_SHOWN],
+        "token": bearer.name,
+        "remote": request.remote,
+        "request": request_id,
+    }
 
 
 def _takes_a_body(route: Route) -> bool:

@@ -74,6 +74,22 @@ async def test_one_that_is_not_open_to_any_token_is_refused_before_its_body_is_r
         assert (refused.status, looking.begun) == (403, 0)
 
 
+async def test_one_that_may_use_credentials_is_logged_without_its_body_and_others_are_not() -> None:
+    looking = Looking()
+    looking.go.set()
+    for may_any in (False, True):
+        async with api(routes=[looking.route(may_any=may_any)]) as served:
+            with capture_logs() as lines:
+                answer = await served.ask("POST", LOOK, json={"a": SECRET})
+        found = [each for each in lines if each["event"] == "a look by the API"]
+        assert len(found) == (0 if may_any else 1)
+        for line in found:
+            assert (line["method"], line["path"]) == ("POST", LOOK)
+            assert line["request"] == answer.headers["x-request-id"]
+            assert line["token"].startswith("token ")
+        assert SECRET not in str(lines)
+
+
 async def test_more_than_so_many_at_once_are_refused_and_other_calls_are_not() -> None:
     looking = Looking()
     async with api(routes=[*ROUTES, looking.route(at_once=2)]) as served:

@@ -28,7 +28,7 @@ pytestmark = [
 DENIED: Final = "AccessDeniedException"
 NAME: Final = "Loyalty exports"
 KINDS: Final = ("connections", "sourceConnections", "targetConnections", "flows")
-CONNECTED: Final = f"{NAME} exports to the stream {STREAM} in eu-west-1"
+CONNECTED: Final = f"“{NAME}” is connected: its exports go to the stream {STREAM} in eu-west-1"
 POLICIES: Final = "/../dulepolicy"
 
 
@@ -225,7 +225,7 @@ async def test_a_stream_that_is_not_there_is_told_as_one_types_and_taken_only_wh
     assert await counts(service) == [2, 1, 0, 0]
     await hands.press("button", "Create destination")
     await hands.press("button", "Take it all the same")
-    await reads(hands, f"{NAME} exports to the stream nowhere in eu-west-1")
+    await reads(hands, f"“{NAME}” is connected: its exports go to the stream nowhere in eu-west-1")
 
 
 async def test_each_marketing_action_says_what_it_would_remove_before_it_is_chosen_and_one_of_ones_own_is_added(
@@ -333,7 +333,12 @@ async def test_one_goes_on_with_other_answers_after_a_call_was_lost_and_that_is_
     await hands.write("Stream", "another-stream")
     await reads(hands, "The stream another-stream is there")
     await hands.press("button", "Create destination")
-    await reads(hands, f"{NAME} exports to the stream another-stream in eu-west-1", "changed", "made")
+    await reads(
+        hands,
+        f"“{NAME}” is connected: its exports go to the stream another-stream in eu-west-1",
+        "changed",
+        "made",
+    )
     assert await counts(service) == [2, 1, 1, 1]
 
 
@@ -361,7 +366,9 @@ async def test_what_a_second_tab_has_set_up_meanwhile_is_shown_and_not_undone_un
     await hands.press("button", "Change the destination")
     await reads(hands, "Somebody else changed this meanwhile", "Renamed elsewhere")
     await hands.press("button", "Do mine on what is there now")
-    await reads(hands, f"{NAME} exports to the stream another-stream in eu-west-1", "changed")
+    await reads(
+        hands, f"“{NAME}” is connected: its exports go to the stream another-stream in eu-west-1", "changed"
+    )
     (flow,) = await objects(service, "flows")
     assert flow["name"] == NAME
     assert await counts(service) == [2, 1, 1, 1]

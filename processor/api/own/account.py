@@ -15,7 +15,6 @@ from processor.definition.model import Definition, Resource
 from processor.definition.parts import at
 from processor.definition.sealing import SECRETS, is_reference
 from processor.errors import ConfigurationError
-from processor.flow_service.findings import pointer
 from processor.flow_service.names import KINESIS_AUTHENTICATION, KINESIS_SPEC
 from processor.flow_service.selectors import SEGMENT
 
@@ -70,18 +69,6 @@ def account_of(
         _, problems = _parsed(_part(base, region, asked.stream), sealing, environ)
     connection = None if destination is None else destination.connection
     return Account(region, connection, tuple(_wrong(problems, base, asked)))
-
-
-def _unset(base: Resource, asked: StreamsBody, environ: Mapping[str, str]) -> Iterator[Wrong]:
-    for member in SECRETS:
-        value = at(base.body, "auth", "params", member)
-        name = value[2:-1] if isinstance(value, str) and is_reference(value) else None
-        if name is not None and not environ.get(name):
-            yield Wrong(
-                "/connectionId" if asked.auth is None else pointer("auth", "params", member),
-                f"the environment variable {name} is not set where the service runs",
-                f"Set {name} there, and start the service anew",
-            )
 
 
 def _parsed(

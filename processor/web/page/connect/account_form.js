@@ -140,7 +140,11 @@ export class AccountForm {
   }
 
   #values() {
-    return Object.fromEntries(Object.entries(this.fields).map(([name, one]) => [name, one.value()]));
+    const { way, accessKeyVariable, secretKeyVariable, accessKeyId, secretKey, region, endpoint } = this.fields;
+    return {
+      way: way.value(), accessKeyVariable: accessKeyVariable.value(), secretKeyVariable: secretKeyVariable.value(),
+      accessKeyId: accessKeyId.value(), secretKey: secretKey.value(), region: region.value(), endpoint: endpoint.value(),
+    };
   }
 
   #changed() {

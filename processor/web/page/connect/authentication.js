@@ -103,11 +103,11 @@ export function authenticationStep({ by, back, answered }) {
   before.addEventListener("click", back);
   element.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const wrong = [[name, wrongName(name.value())], [stream, wrongStream(stream.value(), regionOf(base))]];
-    for (const [one, words] of wrong) one.error(words);
+    const looked = [{ one: name, words: wrongName(name.value()) }, { one: stream, words: wrongStream(stream.value(), regionOf(base)) }];
+    for (const { one, words } of looked) one.error(words);
     trouble.clear();
-    const first = wrong.find(([, words]) => words);
-    if (first) first[0].focus();
+    const first = looked.find(({ words }) => words);
+    if (first) first.one.focus();
     else if (!isAbsent() || await isTakenAllTheSame()) {
       answered({
         base, name: name.value(), description: description.value(), stream: stream.value(), region: regionOf(base), actions: actions.value(),

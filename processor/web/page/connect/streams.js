@@ -1,26 +1,14 @@
 // What AWS says of an account's streams, and of one of them, in words.
 
-import { CallFailed, consult } from "../calls.js";
+import { consult } from "../calls.js";
 import { told } from "../trouble.js";
 import { WORDS } from "../words/connect.js";
 
-const TRIES = 4;
-const BUSY_MS = 1000;
 const NEEDED = "kinesis:PutRecords";
 const LISTING = "kinesis:ListStreams";
 
-// Ask the service to look: `question` is {connectionId} or {auth: {params}}, and may have a `stream`. A service that looks for
-// others just now is asked again, some times. Throws CallFailed.
-export async function lookAt(question) {
-  for (let left = TRIES; ; left -= 1) {
-    try {
-      return (await consult("/processor/streams", question)).body;
-    } catch (error) {
-      if (!(error instanceof CallFailed) || error.kind !== "busy" || left === 1) throw error;
-      await new Promise((resolve) => { setTimeout(resolve, error.retryAfterS ? error.retryAfterS * 1000 : BUSY_MS); });
-    }
-  }
-}
+// Ask the service to look: `question` is {connectionId} or {auth: {params}}, and may have a `stream`. Throws CallFailed.
+export const lookAt = async (question) => (await consult("/processor/streams", question)).body;
 
 // Whether the account works, as {text, kind}.
 export function accountWords({ list, region, problems }) {
