@@ -10,7 +10,7 @@ COMPILED_READY := $(COMPILED)/.ready
 MEASURED := PYTHONSAFEPATH=1 $(COMPILED)/bin/python
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
-.PHONY: help demo test test-compiled simulate night bench bench-quick bench-docs lint format manifests rules docs lock sbom clean
+.PHONY: help demo test test-compiled simulate night bench bench-quick bench-docs lint format screenshots manifests rules docs lock sbom clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -66,6 +66,9 @@ lint: $(READY) ## style, types, and what is unsafe
 format: $(READY) ## rewrite the code in the project's style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+screenshots: $(READY) ## take the pictures of the docs anew, with Chromium, of services that run
+	$(BIN)/python -m tests.web.screenshots
 
 manifests: ## write the dashboard and the Prometheus operator's object anew from what they are made from
 	$(PYTHON) deploy/grafana/dashboard.py > deploy/grafana/processor.json

@@ -62,6 +62,10 @@ class FirefoxHands:
     async def press(self, role: str, name: str) -> None:
         await self._click(await self._ready(name, [_called(role, name)]))
 
+    async def confirm(self, name: str) -> None:
+        asked = {"type": "xpath", "value": f'//dialog[@open]//button[normalize-space()="{name}"]'}
+        await self._click(await self._ready(name, [asked]))
+
     async def unfold(self, name: str) -> None:
         await self._click(await self._ready(name, [_folded(name)]))
 

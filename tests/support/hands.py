@@ -34,6 +34,9 @@ class Hands(Protocol):
     async def press(self, role: str, name: str) -> None:
         """Click on a button, a link, a radio or a checkbox."""
 
+    async def confirm(self, name: str) -> None:
+        """Click on a button of the dialog that is asked."""
+
     async def write(self, name: str, text: str) -> None:
         """Type into a text field, in the place of what it has."""
 
@@ -87,6 +90,10 @@ class ChromiumHands:
     async def press(self, role: str, name: str) -> None:
         async with self._telling():
             await self.part(role, name).click()
+
+    async def confirm(self, name: str) -> None:
+        async with self._telling():
+            await self.page.get_by_role("dialog").last.get_by_role("button", name=name, exact=True).click()
 
     async def write(self, name: str, text: str) -> None:
         async with self._telling():

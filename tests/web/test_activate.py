@@ -23,9 +23,13 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240), pytest.mark.needs("chromium")]
 
 FLOWS: Final = "**/flowservice/flows/*"
-LABELS: Final = {"fields": {"loyalty.points": ["C2"]}, "segments": [{"id": NEWSLETTER, "labels": ["C5"]}]}
+LABELS: Final = {
+    "fields": {"loyalty.points": ["C2"], "person.email": ["I1"]},
+    "segments": [{"id": NEWSLETTER, "labels": ["C5"]}],
+}
+FORBIDS: Final = "No contracted data to partners"
 POLICY: Final = {
-    "name": "No contracted data to partners",
+    "name": FORBIDS,
     "status": "ENABLED",
     "marketingActionRefs": ["exportToThirdParty"],
     "deny": {"label": "C2"},
@@ -60,8 +64,7 @@ async def governed(service: Guided, *policies: Any, enforcement: str = "filter")
         async with service.http.request(method, base + path, json=body, headers=headers | etag) as answer:
             assert answer.status < 300, await answer.text()
 
-    fields = LABELS["fields"] | {"person.email": ["I1"]}
-    await call("PUT", "/labels", LABELS | {"fields": fields})
+    await call("PUT", "/labels", LABELS)
     for policy in policies:
         await call("POST", "/policies/custom", policy)
     await call("PUT", "/enforcement", {"enforcement": enforcement})
@@ -171,9 +174,7 @@ async def test_segments_are_found_by_name_and_those_that_the_sample_has_not_are_
     await hands.press("button", "Finish")
     await reads(hands, "Activated")
     flow = (await service.api.call("GET", "/flows", status=200))[0]["items"][0]
-    values = [
-        each["value"] for each in flow["transformations"][0]["params"]["segmentSelectors"]["selectors"]
-    ]
+    values = [each["value"] for each in flow["transformations"][0]["params"]["segmentSelectors"]["selectors"]]
     assert [(each["id"], each.get("namespace"), each.get("name")) for each in values] == [
         (NEWSLETTER, None, NAMES[NEWSLETTER]),
         ("elsewhere", "a/b", None),
@@ -227,7 +228,7 @@ async def test_governance_stands_beside_each_choice_before_it_is_made(
     hands = await activating(browser, service)
     await reads(hands, "C5", "may be exported")
     await hands.press("button", "Next: attributes")
-    would = f"would be removed by “{POLICY['name']}” (exportToThirdParty)"
+    would = f"would be removed by “{FORBIDS}” (exportToThirdParty)"
     await reads(hands, "labels: C2", would, without="Not both")
     await hands.press("button", "Back")
     await choose_segments(hands, "Newsletter readers")
@@ -236,10 +237,10 @@ async def test_governance_stands_beside_each_choice_before_it_is_made(
     await choose_attributes(hands, "loyalty.points")
     told = await reads(hands, "Worked out on the sample")
     assert (
-        f"attribute loyalty.points (labels: C2) is removed by “{POLICY['name']}” "
+        f"attribute loyalty.points (labels: C2) is removed by “{FORBIDS}” "
         "for the marketing action exportToThirdParty"
     ) in told
-    assert f"“{POLICY['name']}” (exportToThirdParty) removes something of 8 profiles." in told
+    assert f"“{FORBIDS}” (exportToThirdParty) removes something of 8 profiles." in told
     assert '"points"' not in told
     assert hands.problems == []
 
@@ -249,9 +250,9 @@ async def test_what_enforcement_blocks_is_told_and_not_sent(browser: Browser, se
     await governed(service, POLICY, enforcement="block")
     hands = await activating(browser, service)
     await choose_segments(hands, "Likely buyers")
-    await reads(hands, f"blocked by “{POLICY['name']}”", "Enforcement is “block”")
+    await reads(hands, f"blocked by “{FORBIDS}”", "Enforcement is “block”")
     await choose_attributes(hands, "loyalty.points")
-    await reads(hands, "The service would refuse this change", "loyalty.points", POLICY["name"])
+    await reads(hands, "The service would refuse this change", "loyalty.points", FORBIDS)
     assert await hands.part("button", "Finish").is_disabled()
     await hands.press("button", "Back")
     await hands.press("checkbox", "loyalty.points")

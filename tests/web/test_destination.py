@@ -164,6 +164,7 @@ async def test_marketing_actions_are_edited_beside_what_each_would_remove(browse
         await dialog_press(hands.page, "Save")
         await reads(hands, "The marketing actions are saved.", "removed by “No C2 for partners” (partners)")
         assert beside.one(TARGET)["params"]["marketingActions"] == ["partners"]
+        assert hands.problems == []
 
 
 async def test_what_is_refused_is_said_where_it_was_asked_for_and_what_was_typed_stays(

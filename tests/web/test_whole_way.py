@@ -92,7 +92,7 @@ async def test_from_an_empty_service_to_the_example_s_record_one_more_segment_an
         await reads(hands, "2 segments and 1 attribute", "History", NAME, STREAM)
         await hands.press("button", f"Take off {NAMES[LIKELY]}")
         await reads(hands, "no “exited” is sent for it")
-        await hands.press("button", "Take off")
+        await hands.confirm("Take off")
         await reads(hands, "1 segment and 1 attribute", f"segment unmapped: {NAMES[LIKELY]} (ups/{LIKELY})")
         assert len(service.kinesis.stored) == before + 5
         await service.produce((EXAMPLE, membership(LIKELY, NEWSLETTER, person={"email": "new@example.com"})))
@@ -102,12 +102,12 @@ async def test_from_an_empty_service_to_the_example_s_record_one_more_segment_an
         # Off, and on again where it was.
         await hands.press("button", "Disable")
         await reads(hands, "Events wait in Kafka meanwhile")
-        await hands.keys("Enter")
+        await hands.confirm("Disable")
         await reads(hands, "Disabled: nothing is exported", "The dataflow is disabled.")
         await service.produce((EXAMPLE, membership(NEWSLETTER, person={"email": "newer@example.com"})))
         await hands.press("button", "Enable")
         await reads(hands, "It goes on where it was")
-        await hands.keys("Enter")
+        await hands.confirm("Enable")
         await reads(hands, "Enabled: changed profiles are exported")
         await until(lambda: len(service.kinesis.stored) == before + 7)
         assert exports(service, EXAMPLE)[-1]["person"] == {"email": "newer@example.com"}

@@ -34,9 +34,9 @@ export function showBackfill(place, found, { idle, nameOf }) {
 
 export function showExamples(place, exports) {
   place.className = "examples";
-  place.replaceChildren(made("p", exports.length ? TEXTS.examplesNote : TEXTS.noExamples, "quiet"), ...exports.map(({ profile, record, isOfBackfill }) => {
+  place.replaceChildren(made("p", exports.length ? TEXTS.examplesNote : TEXTS.noExamples, "quiet"), ...exports.map(({ profile, record, isOfBackfill }, index) => {
     const figure = made("figure");
-    const name = TEXTS.exampleOf(profile, isOfBackfill);
+    const name = TEXTS.exampleOf(index + 1, profile, isOfBackfill);
     figure.append(made("figcaption", name), scrolled(made("pre", JSON.stringify(record, null, 2)), name));
     return figure;
   }));

@@ -61,7 +61,7 @@ export class AccountForm {
   // What has been answered: the API's `params`, and whether the keys that are there are to stay (`keepsKeys`).
   answers() {
     const values = this.#values();
-    return { way: values.way, params: paramsOf(values), keepsKeys: this.#keepsKeys(values) };
+    return { way: values.way, params: paramsOf(/** @type {any} */ (values)), keepsKeys: this.#keepsKeys(values) };
   }
 
   // What can be said of the answers beforehand stands beside them, and the first that is wrong has the focus: whether none is.

@@ -81,7 +81,6 @@ function tableOf({ kind, texts, on, flow, searched, cells, named }) {
   const element = made("section");
   const [heading, frame, table, count] = [made("h3", texts.heading), made("div", undefined, "scroll"), made("table"), made("p", "", "quiet")];
   heading.id = `mapped-${kind}`;
-  element.setAttribute("aria-labelledby", heading.id);
   count.setAttribute("role", "status");
   Object.assign(frame, { tabIndex: 0, role: "region" });
   frame.setAttribute("aria-labelledby", heading.id);

@@ -43,8 +43,7 @@ export function previewOf(on) {
   function show(found) {
     const { sample, backfill: coming, idle, exports } = found;
     put([TEXTS.sampled(sample.profiles, sample.sampledAtMs), ...(coming.exported || idle ? [] : [TEXTS.nobody])].join(" "));
-    if (idle) backfill.replaceChildren(made("p", idle, "warn"));
-    else if (coming.exported) showBackfill(backfill, coming, (key) => on.nameOf(key) || key);
+    if (idle || coming.exported) showBackfill(backfill, coming, { idle, nameOf: (key) => on.nameOf(key) || key });
     showExamples(examples, exports);
     more.hidden = !exports.length;
   }

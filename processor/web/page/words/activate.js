@@ -181,7 +181,7 @@ export const WORDS = {
     examples: "Records as they will be",
     examplesNote: "Up to three of the sample's profiles. Attributes and identities are masked, letters as x and digits as 9; in Kinesis they are whole.",
     noExamples: "No profile of the sample would be exported under this change.",
-    exampleOf: (profile, isOfBackfill) => `Record of profile ${profile}${isOfBackfill ? "" : ", where it comes anew"}`,
+    exampleOf: (place, profile, isOfBackfill) => `Record ${number(place)}, of profile ${profile}${isOfBackfill ? "" : ", where it comes anew"}`,
     notForeseen: (why) => `What this change does could not be worked out: ${why} You can finish all the same.`,
     sampled: ({ sampledAtMs, profiles: count }) => `Worked out on the sample of ${clock(sampledAtMs)}, ${profiles(count)}.`,
     again: "Look again",

@@ -61,7 +61,7 @@ export const WORDS = {
   segments: {
     heading: "Segments",
     caption: "Mapped to this destination. Outcome: what the policies in force make of it.",
-    headings: ["segment", "ID", "namespace", "mapped", "labels", "outcome", ""],
+    headings: ["segment", "ID", "namespace", "mapped", "labels", "outcome", "change"],
     none: "no segment is mapped",
     unnamed: "without a name",
     search: "Search segments",
@@ -70,7 +70,7 @@ export const WORDS = {
   attributes: {
     heading: "Attributes",
     caption: "Identities go along with every record by themselves.",
-    headings: ["attribute", "labels", "outcome", ""],
+    headings: ["attribute", "labels", "outcome", "change"],
     none: "no attribute is mapped",
     search: "Search attributes",
   },
