@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from msgspec.structs import replace
@@ -236,3 +236,19 @@ async def test_where_no_worker_is_to_run_the_page_says_why_and_shows_nothing_of_
         scripted.notice = None
         await page.wait_for_selector("#workers", state="visible")
         assert not await page.is_visible("#notice-section")
+
+
+FILLED: Final = """async () => {
+  const { fill } = await import("/page/elements.js");
+  const table = document.createElement("table");
+  const rows = () => [...table.tBodies[0].rows].map((row) => [...row.cells].map((cell) => cell.textContent));
+  fill(table, ["shard", "#records"], [], "not connected yet");
+  const before = rows();
+  fill(table, ["shard", "#records"], [{ key: "", cells: ["all", "300/s"] }], "not connected yet");
+  return [before, rows()];
+}"""
+
+
+async def test_a_row_without_a_name_takes_the_place_of_the_word_that_there_is_none() -> None:
+    async with page_of(Scripted()) as page:
+        assert await page.evaluate(FILLED) == [[["not connected yet"]], [["all", "300/s"]]]

@@ -25,7 +25,7 @@ const REVIEW = 2;
 export function activationOf(found, mayChange) {
   const names = new Map();
   const state = {
-    draft: draftOf(found.flow, found.flowEtag), sample: null, mayChange, nameOf: (key) => names.get(key) || key,
+    draft: draftOf(found.flow, found.flowEtag), target: found.target, sample: null, mayChange, nameOf: (key) => names.get(key) || key,
   };
   const [element, choosing] = [made("div"), made("div")];
   const banner = made("div", undefined, "told");
@@ -131,7 +131,7 @@ export function activationOf(found, mayChange) {
     let failure = null;
     let kept = null;
     try {
-      kept = await during(finish, WORDS.review.finishing, () => keepDraft(state.draft, review.isDue()));
+      kept = await during(finish, WORDS.review.finishing, () => keepDraft(state.draft));
     } catch (error) {
       failure = error;
     }
@@ -202,6 +202,7 @@ export function activationOf(found, mayChange) {
   // Beside what was chosen and is not kept yet, what is in force now stands as it was; else it is taken as it is.
   function take(now) {
     latest = now;
+    state.target = now.target;
     const isKept = !progress.element.hidden;
     if (now.flow && now.flowEtag !== state.draft.etag() && !isUnderWay && (isKept || !state.draft.isChanged())) {
       state.draft.moveTo(now.flow, now.flowEtag);

@@ -13,9 +13,9 @@ const KINDS = ["segments", "attributes"];
 export const flowPath = (draft) => `${FLOW_SERVICE}/flows/${encodeURIComponent(draft.flow().id)}`;
 
 // Keep what the draft wants, by one call: {took, was}, with what follows it, and what became of the call. Throws CallFailed.
-export async function keepDraft(draft, isDue) {
+export async function keepDraft(draft) {
   const before = backfillsOf(lastStatus());
-  const took = following(before, expectations(draft, isDue));
+  const took = following(before, expectations(draft));
   const { was } = await change("PATCH", flowPath(draft), draft.patch(), { ifMatch: draft.etag(), wasKept: () => wasKept(draft) });
   return { took, was };
 }
@@ -44,9 +44,9 @@ async function wasKept(draft) {
 }
 
 // What workers have, and have no more, once they follow the change: by the names that the status has of items.
-function expectations(draft, isDue) {
+function expectations(draft) {
   const { segments, attributes } = draft.changes();
   const names = (of) => [...segments[of].map(({ key }) => `segment ${key}`), ...attributes[of].map(({ key }) => `attribute ${key}`)];
   const isIdle = !draft.chosen("segments").length || draft.flow().state === "disabled";
-  return { mapped: [...names("added"), ...names("kept")], unmapped: names("removed"), isDue, isIdle };
+  return { mapped: [...names("added"), ...names("kept")], unmapped: names("removed"), isIdle };
 }

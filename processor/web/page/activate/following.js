@@ -10,9 +10,9 @@ export function backfillsOf(status) {
 }
 
 // Follows a change: `before` as `backfillsOf` tells it; `mapped` and `unmapped` are names of items that workers have, and have no more, once
-// they follow it. `took(status)` returns {stage, share, leftS, exported, profiles, refused, partitions, toTake, notice}; stages are
-// `idle`, `taking`, `reading`, `due`, `running`, `complete` and `nothing`; `isIdle` says that no worker is to run with it.
-export function following(before, { mapped, unmapped, isDue, isIdle }) {
+// they follow it. `took(status)` returns {stage, share, leftS, exported, profiles, refused, partitions, toTake, inAll, notice}; stages are
+// `idle`, `taking`, `watching`, `reading`, `due`, `running`, `complete` and `nothing`; `isIdle` says that no worker is to run with it.
+export function following(before, { mapped, unmapped, isIdle }) {
   let settled = 0;
   return function took(status) {
     const { workers } = status;
@@ -35,6 +35,7 @@ export function following(before, { mapped, unmapped, isDue, isIdle }) {
       refused: sum(({ refused }) => Object.values(refused).reduce((total, count) => total + count, 0)),
       unmet: sum(({ unmet }) => unmet || 0),
       toTake: status.lag.records,
+      inAll: workers.reduce((total, { totals }) => total + totals.exported, 0),
     };
     if (counts.waiting + counts.running) {
       settled = 0;
@@ -47,9 +48,8 @@ export function following(before, { mapped, unmapped, isDue, isIdle }) {
     const isSettled = isWhole || settled >= SETTLED_AFTER;
     if (counts.off) return { ...told, stage: isSettled ? "due" : "running" };
     if (counts.complete) return { ...told, stage: isSettled ? "complete" : "running" };
-    if (!isDue && told.toTake === 0 && isSettled) return { ...told, stage: "nothing" };
-    if (!isSettled) return { ...told, stage: "taking" };
-    return { ...told, stage: told.toTake ? "reading" : "nothing" };
+    if (told.toTake) return { ...told, stage: "reading" };
+    return { ...told, stage: isSettled ? "nothing" : "watching" };
   };
 }
 

@@ -16,7 +16,8 @@ export function reviewStep(state, { preview, onNews, onConflict }) {
   const element = made("div", undefined, "review");
   const news = made("p");
   news.role = "status";
-  element.append(news);
+  const leadsTo = made("p", "", "quiet");
+  element.append(leadsTo, news);
   const parts = Object.fromEntries(["refused", "changes", ...FORESEEN.slice(1)].map((name) => {
     const section = made("section");
     section.append(made("h4", TEXTS[name]), made("div"));
@@ -25,16 +26,15 @@ export function reviewStep(state, { preview, onNews, onConflict }) {
   }));
   const place = (name) => parts[name].lastElementChild;
   let turn = 0;
-  let isDue = false;
   let mayFinish = false;
 
   async function look() {
     turn += 1;
     const mine = turn;
-    isDue = false;
     mayFinish = false;
     for (const name of FORESEEN) parts[name].hidden = true;
     place("changes").replaceChildren(...differences(state.draft.changes(), { hasSegments: state.draft.chosen("segments").length > 0 }));
+    say(leadsTo, state.target ? TEXTS.leadsTo(state.draft.flow().name, state.target.params) : "");
     say(news, state.draft.isChanged() ? TEXTS.looking : TEXTS.unchanged);
     onNews();
     if (!state.draft.isChanged()) return;
@@ -53,7 +53,6 @@ export function reviewStep(state, { preview, onNews, onConflict }) {
 
   function showForeseen({ report, idle, items, sample, backfill, exports }) {
     mayFinish = true;
-    isDue = backfill.isDue !== false;
     say(news, sample.profiles ? TEXTS.sampled(sample) : WORDS.sample.empty);
     const removed = items.filter(({ removedBy }) => removedBy);
     showLines(place("governance"), removed.length ? removed.map(removal) : [TEXTS.noRemoval], removed.length ? "warn" : "");
@@ -86,7 +85,6 @@ export function reviewStep(state, { preview, onNews, onConflict }) {
   return {
     element, look,
     mayFinish: () => mayFinish && state.mayChange,
-    isDue: () => isDue,
     say: (text, kind) => say(news, text, kind || ""),
     refuse(problem) {
       mayFinish = false;

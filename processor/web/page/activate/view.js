@@ -33,16 +33,23 @@ function mounted(root) {
   retry.addEventListener("click", () => during(retry, WORDS.loading, show));
   let activation = null;
   let stop = () => {};
+  let turn = 0;
+  leave = () => {
+    turn += 1;
+    stop();
+  };
 
   async function show() {
-    stop();
-    leave = () => stop();
+    leave();
+    const mine = turn;
     try {
       await load();
+      if (mine !== turn) return;
       trouble.clear();
       retry.hidden = true;
       stop = onChange(take);
     } catch (error) {
+      if (mine !== turn) return;
       trouble.show(error);
       retry.hidden = false;
     }

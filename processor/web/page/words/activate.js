@@ -12,11 +12,9 @@ export const WORDS = {
   intro: (destination) => `Choose the segments and attributes that “${destination}” is to export. Nothing changes before you finish.`,
   noFlow: "There is no dataflow yet. Connect to a stream first; then segments can be activated.",
   toConnect: "Connect to destination",
-  signedOut: "Sign in to activate segments.",
   readOnly: "Your token may only read: you see what is mapped and what governance makes of it, and can change nothing.",
   isDisabled: "The dataflow is disabled: what you activate is exported once it is enabled, on Destination.",
   loading: "Reading what is mapped",
-  notLoaded: (why) => `What is in force could not be read: ${why}`,
   again: "Try again",
 
   steps: { segments: "Segments", attributes: "Attributes", review: "Review" },
@@ -45,7 +43,6 @@ export const WORDS = {
     reading: "Reading a sample of the topic …",
     refresh: "Read a new sample",
     refreshing: "Reading a new sample",
-    refreshed: "A new sample was read.",
   },
 
   governance: {
@@ -135,9 +132,9 @@ export const WORDS = {
     looking: "Looking at what this change does…",
     unchanged: "You have changed nothing, so there is nothing to finish.",
     noSegments: "No segment is mapped then: nothing is exported at all.",
-    destination: "Destination",
-    stream: (stream, region) => `stream ${stream} (${region})`,
-    actions: (names) => (names.length ? `marketing actions: ${names.join(", ")}` : "no marketing action: no policy applies"),
+    leadsTo: (flow, { stream, region, marketingActions = [] }) => (
+      `“${flow}” exports to stream ${stream} (${region}), ${
+        marketingActions.length ? `for ${marketingActions.join(", ")}` : "without a marketing action, so that no policy applies"}.`),
     changes: "What changes",
     mapped: { segments: "Segments that are mapped anew", attributes: "Attributes that are mapped anew" },
     unmapped: { segments: "Segments that are unmapped", attributes: "Attributes that are unmapped" },
@@ -188,10 +185,7 @@ export const WORDS = {
     finish: "Finish",
     finishing: "Finishing",
     failed: (why) => `The change was not made: ${why}`,
-    unknown: (why) => `It is not known whether the change was made: ${why} Look at Destination before you try again.`,
-    keptThough: "The change was made, though its answer was lost on the way.",
     left: "Nothing was changed. Your choice is still here.",
-    moved: "Your choice now stands on what is in force. Review it, and finish.",
   },
 
   progress: {
@@ -200,13 +194,14 @@ export const WORDS = {
     reason: (what, why) => `Not ready, ${what}: ${why}`,
     stages: {
       taking: () => "The workers take the change up…",
+      watching: () => "Every worker follows it. Whether a backfill is due shows in some seconds…",
       reading: ({ toTake }) => `Events are exported as they are read: ${counted(toTake, "event", "events")} to take yet.`,
       running: ({ share: done, leftS, partitions }) => (
         `Backfill: ${share(done)}, ${partitions.complete} of ${counted(partitions.complete + partitions.running + partitions.waiting, "partition", "partitions")} done`
         + `${leftS === null ? "" : leftS < 1 ? ", almost done" : `, about ${age(leftS)} left`}.`),
       due: () => "A backfill is due, and PROCESSOR_BACKFILL=off: type “processor backfill” where Kafka is reached to begin it.",
       complete: ({ exported, profiles: all }) => `The backfill is complete: ${profiles(all)} looked at, ${number(exported)} exported.`,
-      nothing: () => "No backfill is due: all that there is was exported under this mapping.",
+      nothing: ({ inAll }) => `No backfill is due: all that there is was exported under this mapping, ${counted(inAll, "record", "records")} since the workers began.`,
       idle: ({ notice }) => notice,
       lost: (why) => `How far it is is not known now: ${why}`,
     },
