@@ -106,6 +106,29 @@ async def test_a_process_that_is_to_have_no_worker_is_ready_and_scraped_unless_s
                 assert line in (await answer.text()).splitlines()
 
 
+@pytest.mark.parametrize(
+    "path", ["/", "/page/main.js", "/page/words/shared.js", "/icon.svg", "/api/status", "/nothing"]
+)
+async def test_nothing_may_run_or_frame_what_is_served_but_the_page_s_own_modules(path: str) -> None:
+    async with served() as url, aiohttp.ClientSession() as http, http.get(f"{url}{path}") as answer:
+        parts = [each.strip() for each in answer.headers["Content-Security-Policy"].split(";")]
+        assert {
+            "default-src 'none'",
+            "script-src 'self'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        } <= set(parts)
+        assert not [each for each in parts if "unsafe" in each or "*" in each]
+        assert answer.headers["X-Frame-Options"] == "DENY"
+        assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert answer.headers["Cache-Control"] == "no-store"
+
+
 async def test_what_is_mounted_answers_under_its_prefix_alone_and_is_hardened_as_the_page_is() -> None:
     async def hello(_: web.Request) -> web.Response:
         return web.Response(text="hello")
