@@ -45,6 +45,7 @@ export function attributesStep(state, governance) {
   const line = branchLine({
     state, governance,
     isOpen: (path) => found !== null || open.has(path),
+    mayToggle: () => found === null, // what is looked for is shown wherever it is
     toggle(path) {
       if (open.has(path)) open.delete(path);
       else open.add(path);
