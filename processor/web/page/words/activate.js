@@ -200,7 +200,6 @@ export const WORDS = {
       complete: ({ exported, profiles: all }) => `The backfill is complete: ${profiles(all)} looked at, ${number(exported)} exported.`,
       nothing: ({ inAll }) => `No backfill is due: all that there is was exported under this mapping, ${counted(inAll, "record", "records")} since the workers began.`,
       idle: ({ notice }) => notice,
-      lost: (why) => `How far it is is not known now: ${why}`,
     },
     isRunning: "The backfill is under way.",
     bar: "share of the backfill",
