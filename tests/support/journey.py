@@ -82,4 +82,4 @@ async def finish(hands: Hands, ends: str = "The backfill is complete") -> str:
     """Of the review, and wait for its end; what can be read then."""
     await reads(hands, "What changes")
     await hands.press("button", "Finish")
-    return await reads(hands, "Activated", "Kept.", ends)
+    return await reads(hands, "Activated", ends)

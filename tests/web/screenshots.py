@@ -6,6 +6,7 @@ They are of services that run, with a real Kafka. Nobody waits an hour for a pic
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import math
 import os
@@ -86,16 +87,16 @@ async def _way(browser: Browser, servers: str, home: Path) -> None:
         await reads(hands, *NAMES.values())
         await hands.press("checkbox", NAMES[LIKELY_BUYERS])
         await hands.press("checkbox", NAMES[NEWSLETTER])
-        await reads(hands, "Chosen: 2 segments")
+        await reads(hands, "Chosen: 2 segments", without="not looked at yet")
         await _kept(page, "activate-segments")
         await choose_segments(hands)
         await hands.press("checkbox", "creditScore")
-        await reads(hands, "removed by")
+        await reads(hands, "removed by “", "6 attributes shown", without="not looked at yet")
         await _kept(page, "activate-attributes")
         await choose_attributes(hands, "person.email")
         await reads(hands, "Records as they will be")
         await _kept(page, "activate-review")
-        await finish(hands, "")
+        await finish(hands, "No backfill is due")
         await hands.press("button", "Activate more")
         await choose_segments(hands, NAMES[LOYAL])
         await choose_attributes(hands)
@@ -112,7 +113,7 @@ async def _way(browser: Browser, servers: str, home: Path) -> None:
 def _sample() -> list[dict[str, Any]]:
     """Events of a day like any other, whose segments have their names."""
     found = []
-    for number, event in enumerate(events(2020, SAMPLE)):
+    for number, event in enumerate(itertools.islice(events(2020, 200), SAMPLE)):
         value = None if event.value is None else _named(event.value)
         found.append({"key": event.key.decode(), "timestamp": 1590449856000 + number, "valueText": value})
     return [each for each in found if each["valueText"] is not None]
@@ -142,9 +143,12 @@ async def _governed(service: Guided) -> None:
 
 
 async def _kept(page: Page, name: str) -> None:
-    """From the top of what is there, without a part that has the focus for the moment."""
-    await page.evaluate("document.activeElement?.blur(); scrollTo(0, 0)")
-    await page.screenshot(path=PLACE / f"{name}.png", full_page=True, animations="disabled")
+    """All that is there, with nothing under what else stays in sight at the bottom, and nothing that has the focus."""
+    await page.evaluate("document.activeElement?.blur()")
+    height = await page.evaluate("document.documentElement.scrollHeight")
+    await page.set_viewport_size({"width": DESK["width"], "height": max(height, DESK["height"])})
+    await page.screenshot(path=PLACE / f"{name}.png", animations="disabled")
+    await page.set_viewport_size(DESK)
 
 
 async def _under_load(browser: Browser, servers: str, directory: Path) -> None:
