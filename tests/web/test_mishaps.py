@@ -77,7 +77,9 @@ async def test_who_answers_for_the_service_has_kept_nothing(browser: Browser) ->
 
         async def portal(route: Route) -> None:
             if route.request.method == "PATCH":
-                await route.fulfill(status=200, content_type="text/html", body="<h1>Welcome to our network</h1>")
+                await route.fulfill(
+                    status=200, content_type="text/html", body="<h1>Welcome to our network</h1>"
+                )
             else:
                 await route.continue_()
 
