@@ -352,6 +352,99 @@ async def focused(page: Page) -> str:
     return found
 
 
+async def test_what_cannot_be_looked_at_is_told_and_keeps_nobody_from_activating(
+    browser: Browser, service: Guided
+) -> None:
+    await service.connected()
+    hands = ChromiumHands(await browser.new_page())
+    looks = "**/processor/*"
+
+    async def away(route: Route) -> None:
+        if route.request.url.endswith("/token"):
+            await route.continue_()
+            return
+        problem = {"type": "about:blank", "title": "x", "status": 503, "detail": "Kafka says nothing: wait"}
+        await route.fulfill(status=503, json=problem, content_type="application/problem+json")
+
+    await hands.page.route(looks, away)
+    await sign_in(hands, service)
+    await hands.press("link", "Activate")
+    told = await reads(hands, "The topic could not be sampled", "What governance makes of your choice is not")
+    assert told.count("Kafka says nothing: wait.") == 2
+    await hands.unfold("Add a segment by its ID")
+    await hands.write("Segment ID", LIKELY)
+    await hands.press("button", "Add segment")
+    await hands.press("button", "Next: attributes")
+    await hands.press("button", "Next: review")
+    await reads(hands, "could not be worked out", "You can finish all the same.")
+    assert await hands.part("button", "Finish").is_enabled()
+    await hands.page.unroute(looks)
+    await hands.press("button", "Look again")
+    await reads(hands, "Worked out on the sample", without="could not be worked out")
+    await hands.press("button", "Back")
+    await hands.press("button", "Read a new sample")
+    await reads(hands, "From a sample of", "person", without="What governance makes of your choice is not")
+    await hands.press("button", "Next: review")
+    await reads(hands, "Worked out on the sample")
+    await hands.press("button", "Finish")
+    await reads(hands, "Activated")
+    assert (await maps(service))[0] == [LIKELY]
+
+
+NAMED: Final = """() => {
+  const part = document.activeElement;
+  return part.ariaLabel || (part.labels && part.labels.length ? part.labels[0].textContent : part.textContent);
+}"""
+
+
+async def tab_to(page: Page, name: str) -> None:
+    """Press Tab until this is what has the focus."""
+    passed = []
+    for _ in range(80):
+        await page.keyboard.press("Tab")
+        passed.append(await page.evaluate(NAMED))
+        if passed[-1] == name:
+            return
+    raise AssertionError(f"no Tab leads to {name!r}, but to {passed}")
+
+
+async def test_by_keyboard_alone_the_focus_is_where_the_way_goes_on(
+    browser: Browser, service: Guided
+) -> None:
+    await service.connected()
+    hands = ChromiumHands(await browser.new_page())
+    await sign_in(hands, service)
+    await tab_to(hands.page, "Activate")
+    await hands.keys("Enter")
+    await reads(hands, "From a sample of", "Likely buyers")
+    assert await hands.page.evaluate(NAMED) == "Activate"  # the view's heading
+    await tab_to(hands.page, "Search segments")
+    await hands.keys("n", "e", "w", "s")
+    await reads(hands, "1 segment shown")
+    await tab_to(hands.page, "Newsletter readers")
+    await hands.keys("Space")
+    await reads(hands, "Chosen: 1 segment,")
+    assert await hands.page.evaluate(NAMED) == "Newsletter readers"  # a choice leaves the focus where it was
+    await tab_to(hands.page, "Next: attributes")
+    await hands.keys("Enter")
+    assert await hands.page.evaluate(NAMED) == "Step 2 of 3: Attributes"
+    await tab_to(hands.page, "Hide what is in loyalty")
+    await hands.keys("Enter")
+    await reads(hands, "Chosen", without="tier")
+    assert await hands.page.evaluate(NAMED) == "Show what is in loyalty"
+    await tab_to(hands.page, "person.email")
+    await hands.keys("Space")
+    await tab_to(hands.page, "Next: review")
+    await hands.keys("Enter")
+    assert await hands.page.evaluate(NAMED) == "Step 3 of 3: Review"
+    await reads(hands, "Worked out on the sample")
+    await tab_to(hands.page, "Finish")
+    await hands.keys("Enter")
+    await reads(hands, "Activated")
+    assert await hands.page.evaluate(NAMED) == "Activated"
+    assert await maps(service) == ([NEWSLETTER], ["number", "person.email"])
+
+
 async def test_a_token_that_reads_sees_all_and_changes_nothing(browser: Browser, service: Guided) -> None:
     await service.connected(LIKELY)
     hands = await activating(browser, service, READ_TOKEN)

@@ -121,6 +121,9 @@ async def test_a_set_up_leads_from_the_catalogue_to_a_dataflow_with_the_keys_sen
     typed = await hands.page.evaluate("[...document.querySelectorAll('input')].map((input) => input.value)")
     assert SECRET not in typed
     assert KEY_ID not in typed
+    await hands.press("button", "Back")
+    await reads(hands, "Signed in: 2 streams in eu-west-1", without="Connect to destination")
+    await hands.press("button", "Next")
     await create(hands)
     told = await reads(hands, "Connected", CONNECTED, "Activate segments")
     assert told.count("made") >= 4
@@ -399,6 +402,24 @@ async def test_an_account_takes_new_keys_and_keeps_those_that_it_has_where_none_
     assert operation["path"] == "/auth"
     assert operation["value"]["params"]["secretKey"] == SECRET
     assert await hands.field("Stream").is_disabled()
+
+
+async def test_an_account_that_somebody_else_has_changed_meanwhile_is_shown_before_it_is_changed_again(
+    hands: ChromiumHands, service: Guided
+) -> None:
+    account = await account_of(service)
+    await at_connect(hands, service)
+    await hands.press("button", "Continue")
+    await hands.press("button", "Change this account")
+    await hands.write("Region", "eu-central-1")
+    region = {"op": "replace", "path": "/auth/params/region", "value": "us-east-1"}
+    await service.api.patch(f"/connections/{account}", region)
+    await hands.press("button", "Change the account")
+    await reads(hands, "Somebody else changed this meanwhile", "eu-west-1", "us-east-1", "eu-central-1")
+    await hands.press("button", "Do mine on what is there now")
+    await reads(hands, "What the destination is called")
+    kinesis = (await objects(service, "connections"))[-1]
+    assert kinesis["auth"]["params"]["region"] == "eu-central-1"
 
 
 async def test_what_the_service_refuses_of_a_running_dataflow_stands_beside_the_field(

@@ -11,6 +11,7 @@ import { matching, treeOf } from "./tree.js";
 
 const KIND = "attributes";
 const TEXTS = WORDS.attributes;
+const CANDIDATES_MAX = 4000; // of paths that are nested very deep there may be more, whose governance shows once they are mapped
 const OPEN_AT_FIRST = 60; // so many attributes are shown at once, before a branch is opened
 const OWN = new Set(["segmentMembership", "identityMap"]);
 
@@ -44,6 +45,7 @@ export function attributesStep(state, governance) {
   const line = branchLine({
     state, governance,
     isOpen: (path) => found !== null || open.has(path),
+    mayToggle: () => found === null, // what is looked for is shown wherever it is
     toggle(path) {
       if (open.has(path)) open.delete(path);
       else open.add(path);
@@ -164,7 +166,7 @@ export function attributesStep(state, governance) {
     element, refilter, kind: KIND,
     // What comes along with a branch is no choice of its own.
     candidates: () => [...shape.nodes.keys()].filter((path) => state.draft.branchChosenFor(path) === undefined)
-      .map((path) => ({ key: path, path })),
+      .slice(0, CANDIDATES_MAX).map((path) => ({ key: path, path })),
     update() {
       adding.update();
       remake();

@@ -8,8 +8,8 @@ import { mappingCell } from "./mapping.js";
 const KIND = "attributes";
 const TEXTS = WORDS.attributes;
 
-// `isOpen`, `toggle`, `choose` and `drop` take a path.
-export function branchLine({ state, governance, isOpen, toggle, choose, drop }) {
+// `isOpen`, `toggle`, `choose` and `drop` take a path; `mayToggle` is whether branches may be opened and closed now.
+export function branchLine({ state, governance, isOpen, mayToggle, toggle, choose, drop }) {
   function make() {
     const row = made("div", undefined, "line");
     const opener = made("button", undefined, "opener");
@@ -32,7 +32,7 @@ export function branchLine({ state, governance, isOpen, toggle, choose, drop }) 
     const [opener, label, facts, verdict] = row.children;
     row.dataset.path = path;
     const opened = isOpen(path);
-    opener.hidden = !children.length;
+    opener.hidden = !children.length || !mayToggle();
     opener.ariaExpanded = String(opened);
     opener.ariaLabel = (opened ? TEXTS.close : TEXTS.open)(path);
     const [box, shown] = label.children;

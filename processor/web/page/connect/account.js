@@ -128,7 +128,9 @@ export function accountStep({ by, leave, chosen }) {
     // Out of the inputs before they are sent: whatever becomes of the call, they are typed anew.
     form.clearKeys();
     try {
-      await during(submit, TEXTS.connecting, () => (kept ? changeKept(kept, params, keepsKeys || way === "files") : make(params)));
+      const id = await during(submit, TEXTS.connecting, () => (kept ? changed(kept, params, keepsKeys || way === "files") : madeOf(params)));
+      if (id === null) begin(await load());
+      else await goOn(id);
     } catch (error) {
       if (!(error instanceof CallFailed)) throw error;
       if (error.kind === "refused") place(error.problem, form.byPointer(), trouble);
@@ -139,23 +141,22 @@ export function accountStep({ by, leave, chosen }) {
     }
   }
 
-  async function make(params) {
-    const answer = await madeOnce("connections", accountBody(params), { ids: idsOf(definition), by });
-    await goOn(answer.body.id);
+  async function madeOf(params) {
+    return (await madeOnce("connections", accountBody(params), { ids: idsOf(definition), by })).body.id;
   }
 
-  async function changeKept(former, params, keepsKeys) {
+  // The account's id once it is as it was answered; null where somebody leaves it as another has changed it meanwhile.
+  async function changed(former, params, keepsKeys) {
     for (let object = former; ;) {
       const operations = operationsFor(object, wantedOfAccount(params, keepsKeys));
       try {
         if (operations.length) await changedOnce("connections", object, operations, by);
-        return goOn(object.id);
+        return object.id;
       } catch (error) {
         if (!(error instanceof CallFailed) || error.kind !== "conflict") throw error;
         const now = (await load()).bases.find(({ id }) => id === object.id) || null;
-        const wanted = { auth: { params } };
-        const answer = await conflict({ had: summary(object), now: summary(now), wanted: summary(keepsKeys ? withKeysOf(object, params) : wanted) });
-        if (answer === "leave" || !now) return begin(await load());
+        const wanted = keepsKeys ? withKeysOf(object, params) : { auth: { params } };
+        if (await conflict({ had: summary(object), now: summary(now), wanted: summary(wanted) }) === "leave" || !now) return null;
         object = now;
       }
     }

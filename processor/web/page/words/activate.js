@@ -91,7 +91,6 @@ export const WORDS = {
   },
 
   attributes: {
-    heading: "Attributes",
     search: "Search attributes",
     searchHelp: "By any part of the path.",
     show: "Show",
@@ -128,7 +127,6 @@ export const WORDS = {
   },
 
   review: {
-    heading: "Review",
     looking: "Looking at what this change does…",
     unchanged: "You have changed nothing, so there is nothing to finish.",
     noSegments: "No segment is mapped then: nothing is exported at all.",
@@ -184,7 +182,6 @@ export const WORDS = {
     again: "Look again",
     finish: "Finish",
     finishing: "Finishing",
-    failed: (why) => `The change was not made: ${why}`,
     left: "Nothing was changed. Your choice is still here.",
   },
 
@@ -203,7 +200,6 @@ export const WORDS = {
       complete: ({ exported, profiles: all }) => `The backfill is complete: ${profiles(all)} looked at, ${number(exported)} exported.`,
       nothing: ({ inAll }) => `No backfill is due: all that there is was exported under this mapping, ${counted(inAll, "record", "records")} since the workers began.`,
       idle: ({ notice }) => notice,
-      lost: (why) => `How far it is is not known now: ${why}`,
     },
     isRunning: "The backfill is under way.",
     bar: "share of the backfill",

@@ -119,7 +119,7 @@ export const WORDS = {
     title: "Disable the dataflow?",
     body: [
       "Nothing is exported until it is enabled again. Events wait in Kafka meanwhile, for as long as their topic keeps them.",
-      "Enabled again, it goes on where it was: what came meanwhile is exported then, and nothing twice.",
+      "Enabled again, it goes on where it was: what came meanwhile is exported then, and nothing twice for it.",
     ],
     confirm: "Disable",
     doing: "Disabling",
