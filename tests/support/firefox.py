@@ -97,6 +97,32 @@ class FirefoxHands:
             ups = [stroke for each in reversed(held) for stroke in _up(each)]
             await self._strokes([*downs, *_stroke(last), *ups])
 
+    async def called(self, function: str, *texts: str) -> Any:
+        """What a function returns that is called in the page, or what it promises; it sees the page, and not its scripts."""
+        told = await self._bidi.command(
+            "script.callFunction",
+            functionDeclaration=function,
+            arguments=[{"type": "string", "value": text} for text in texts],
+            target={"context": self._tab, "sandbox": "tests"},
+            awaitPromise=True,
+        )
+        assert told["type"] == "success", told
+        return told["result"].get("value")
+
+    async def frames(self, expression: str) -> list[Any]:
+        """What an expression comes to in each frame of the page, as far as these have come."""
+        tree = await self._bidi.command("browsingContext.getTree", root=self._tab)
+        found = []
+        for frame in tree["contexts"][0]["children"]:
+            told = await self._bidi.command(
+                "script.evaluate",
+                expression=expression,
+                target={"context": frame["context"], "sandbox": "tests"},
+                awaitPromise=False,
+            )
+            found.append(told["result"]["value"])
+        return found
+
     async def _ready(self, name: str, ways: list[dict[str, Any]]) -> dict[str, Any]:
         """The one part that is found in one of these ways, once a person could use it."""
         found: list[dict[str, Any]] = []

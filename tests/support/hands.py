@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Browser, Locator, Page
 
-WITHIN_S: Final = 20
+WITHIN_S: Final = 30
 LOOK_AGAIN_S: Final = 0.05
 _LOOKS: Final = "/data/foundation/processor/"
 """Calls of the service's own, none of which changes anything."""
