@@ -208,6 +208,14 @@ async def test_a_change_is_followed_to_the_end_of_its_own_backfill_alone() -> No
     assert (found[2]["share"], found[2]["leftS"]) == (0.5, 7)
 
 
+async def test_a_dataflow_that_somebody_disables_meanwhile_is_told_as_idle_and_followed_on() -> None:
+    statuses = [*[idle("it is disabled")] * 4, status(NEW, backfills=[backfill(0, "running")])]
+    async with page_of(Scripted()) as page:
+        found = await told(page, status(FORMER, backfills=[]), statuses)
+    assert [each["stage"] for each in found] == [*["taking"] * 3, "idle", "running"]
+    assert found[3]["isPassing"], "it is no end: it may be enabled again"
+
+
 async def test_what_was_told_before_a_change_is_no_end_of_it() -> None:
     nothing = status(NEW, backfills=[])
     async with page_of(Scripted()) as page:

@@ -14,11 +14,17 @@ export function backfillsOf(status) {
 // `idle`, `taking`, `watching`, `reading`, `due`, `running`, `complete` and `nothing`; `isIdle` says that no worker is to run with it.
 export function following(before, { mapped, unmapped, isIdle }) {
   let settled = 0;
+  let idle = 0;
   return function took(status) {
     const { workers } = status;
     const { reasons } = status;
     // What is told right after a change may be of before it: no worker is to run, or workers have not heard of it.
-    if (!workers.length) return { stage: isIdle && status.notice ? "idle" : "taking", notice: status.notice, reasons };
+    idle = workers.length || !status.notice ? 0 : idle + 1;
+    if (!workers.length) {
+      // Somebody may have disabled the dataflow since, and may enable it again: that is no end.
+      const isStill = isIdle || idle >= SETTLED_AFTER;
+      return { stage: isStill && status.notice ? "idle" : "taking", notice: status.notice, reasons, isPassing: !isIdle };
+    }
     if (isIdle || !workers.every((worker) => follows(worker, mapped, unmapped))) return { stage: "taking", reasons };
     const backfills = workers.flatMap((worker) => worker.backfills)
       .filter((each) => before.get(each.partition) !== causeOf(each));

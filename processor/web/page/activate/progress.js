@@ -34,7 +34,7 @@ export function progressOf({ onStatus, more }) {
       const found = took(status);
       last = found.stage;
       show(found);
-      if (ENDED.has(last) && last !== "due") queueMicrotask(() => leave());
+      if (ENDED.has(last) && last !== "due" && !found.isPassing) queueMicrotask(() => leave());
     });
   }
 
