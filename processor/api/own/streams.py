@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _LIST: Final = "kinesis:ListStreams"
 _MESSAGE_MAX: Final = 500
 _ACCESS_KEY: Final = re.compile(r"(?:AKIA|ASIA)[A-Z0-9]{12,}")
+_AWS_SHORTEST: Final = 16
+"""Characters of AWS's keys, at the least."""
 _UNKNOWN_KEY: Final = (
     "accessKeyId",
     "AWS does not know this access key",
@@ -178,7 +180,9 @@ class _Telling:
 def _hidden(text: str, keys: list[str]) -> str:
     """A message without any of these keys, and without access keys of AWS's chain, which an endpoint may echo."""
     for key in keys:
-        text = text.replace(key, HIDDEN) if key else text
+        # Short ones, as emulators take, are parts of words, too.
+        pattern = re.escape(key) if len(key) >= _AWS_SHORTEST else rf"\b{re.escape(key)}\b"
+        text = re.sub(pattern, HIDDEN, text) if key else text
     return _ACCESS_KEY.sub(HIDDEN, text)[:_MESSAGE_MAX]
 
 

@@ -4,6 +4,7 @@ import { made } from "./elements.js";
 import { WORDS } from "./words/shared.js";
 
 let last = 0;
+const shown = new Set();
 
 // Ask whether to do what `body` tells of: true where it was confirmed. `confirm` and `cancel` are the buttons' words.
 export async function asked({ title, body, confirm, cancel = WORDS.cancel, isGrave = false }) {
@@ -33,13 +34,20 @@ export function opened({ title, body }, buttons) {
     row.append(...buttons(() => dialog.close()));
     dialog.addEventListener("close", () => {
       dialog.remove();
+      shown.delete(dialog);
       if (before instanceof HTMLElement && before.isConnected) before.focus();
       resolve();
     });
     document.body.append(dialog);
+    shown.add(dialog);
     dialog.showModal();
     if (!dialog.querySelector("[autofocus]")) heading.focus();
   });
+}
+
+// Close every dialog that is open, as whoever cancels it would: what it tells was for somebody who is signed in no more.
+export function closeAll() {
+  for (const dialog of [...shown].reverse()) dialog.close();
 }
 
 export function button(text, className) {

@@ -2,16 +2,23 @@
 
 export const at = (id) => document.getElementById(id);
 
+// What reverses the text that stands around it: whoever names a segment is not to turn our sentences about. It is seen instead.
+const TURNING = /[\u202a-\u202e\u2066-\u2069]/g;
+const SEEN = "\ufffd";
+
+const unturned = (text) => (typeof text === "string" ? text.replace(TURNING, SEEN) : text);
+
 export function made(tag, text, className) {
   const element = document.createElement(tag);
-  if (text !== undefined) element.textContent = text;
+  if (text !== undefined) element.textContent = unturned(text);
   if (className) element.className = className;
   return element;
 }
 
 // What is the same is left alone, so that a text that somebody has selected stays selected.
 export function say(element, text, className) {
-  if (element.textContent !== text) element.textContent = text;
+  const shown = unturned(text);
+  if (element.textContent !== shown) element.textContent = shown;
   if (className !== undefined && element.className !== className) element.className = className;
 }
 

@@ -43,6 +43,8 @@ export async function ask(method, path, { bearer, body = undefined, ifMatch = ""
   if (OF_PROXIES.includes(answer.status)) throw new CallFailed("lost", { status: answer.status, isKnown: method === "GET" });
   const requestId = answer.headers.get("x-request-id") || "";
   const parsed = parsedOrNull(text);
+  // Whoever answers for the service, such as a network's own page to sign in at, says nothing of what became of a request.
+  if (answer.ok && text && parsed === null) throw new CallFailed("lost", { status: answer.status, isKnown: method === "GET" });
   if (answer.ok) return { body: parsed, etag: answer.headers.get("etag") || "", status: answer.status, requestId };
   const kind = KINDS[answer.status] || (answer.status < 500 ? "refused" : "fault");
   const retryAfter = Number.parseFloat(answer.headers.get("retry-after") || "");

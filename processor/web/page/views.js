@@ -3,7 +3,7 @@
 // A view is {name, mount(root), show(), hide()}: `mount` makes its elements once, as somebody signs in; `show` and `hide` tell
 // it that it is seen or not. A view's `name` is its hash, and its label in WORDS.views.
 
-import { button } from "./dialogs.js";
+import { button, closeAll } from "./dialogs.js";
 import { at, made, say } from "./elements.js";
 import { onStatus } from "./events.js";
 import { askToSignIn } from "./signing.js";
@@ -66,6 +66,7 @@ function arrange() {
 
 // A signed-out tab keeps nothing of what the token has let it read.
 function unmount() {
+  closeAll();
   for (const view of all.slice(1)) {
     if (!mounted.delete(view.name)) continue;
     if (shown === view) {

@@ -177,6 +177,11 @@ async def test_what_is_no_kinesis_is_told(answer: Any) -> None:
     assert "no Kinesis" in found["stream"]["problem"]
 
 
+async def test_short_keys_as_emulators_take_leave_the_words_of_a_message_whole() -> None:
+    found = await seen_of({"ListStreams": DENIED}, accessKeyId="test", secretKey="t")
+    assert "ListStreams on the region's streams" in found["list"]["problem"]
+
+
 async def test_an_endpoint_that_cannot_be_reached_is_told_beside_its_field() -> None:
     async with own_api(see_streams=see) as served:
         found = await looked(served, account("http://127.0.0.1:1") | {"stream": "exports"})

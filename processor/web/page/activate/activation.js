@@ -5,6 +5,7 @@ import { load } from "../definition.js";
 import { button, during } from "../dialogs.js";
 import { made, say } from "../elements.js";
 import { onStatus } from "../events.js";
+import { heldWhile } from "../leaving.js";
 import { steps } from "../steps.js";
 import { failures, told } from "../trouble.js";
 import { WORDS } from "../words/activate.js";
@@ -77,6 +78,7 @@ export function activationOf(found, mayChange) {
     lookAtGovernance();
     showEnds();
   });
+  const release = heldWhile(() => element.isConnected && (isUnderWay || (!choosing.hidden && state.draft.isChanged())));
   remember();
   showBanner();
   row.show(0, true);
@@ -211,5 +213,11 @@ export function activationOf(found, mayChange) {
     showBanner();
   }
 
-  return { element, take, leave: () => progress.leave(), flowId: () => state.draft.flow().id };
+  // The activation is no more.
+  function leave() {
+    release();
+    progress.leave();
+  }
+
+  return { element, take, leave, flowId: () => state.draft.flow().id };
 }

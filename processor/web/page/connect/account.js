@@ -41,6 +41,7 @@ export function accountStep({ by, leave, chosen }) {
 
   let definition = null;
   let isChanging = false;
+  let isSending = false;
   const isFresh = () => !definition.bases.length || which.value() === "fresh";
   const isKept = () => account() !== null && !isChanging;
   const account = () => (isFresh() ? null : definition.bases.find(({ id }) => id === accounts.value()) || null);
@@ -112,7 +113,7 @@ export function accountStep({ by, leave, chosen }) {
   });
   element.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (!submit.disabled) send();
+    if (!isSending) send();
   });
 
   async function send() {
@@ -127,6 +128,7 @@ export function accountStep({ by, leave, chosen }) {
     const { way, params, keepsKeys } = form.answers();
     // Out of the inputs before they are sent: whatever becomes of the call, they are typed anew.
     form.clearKeys();
+    back.disabled = edit.disabled = isSending = true; // what is sent goes on to its end, and so to the next step
     try {
       const id = await during(submit, TEXTS.connecting, () => (kept ? changed(kept, params, keepsKeys || way === "files") : madeOf(params)));
       if (id === null) begin(await load());
@@ -138,6 +140,8 @@ export function accountStep({ by, leave, chosen }) {
         trouble.show(error);
         trouble.focus();
       }
+    } finally {
+      back.disabled = edit.disabled = isSending = false;
     }
   }
 

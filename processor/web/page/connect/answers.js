@@ -1,9 +1,9 @@
 // What can be said of answers before anybody is asked: the same that `processor init` says in the terminal.
 
 import { WORDS } from "../words/connect.js";
+import { HIDDEN } from "./objects.js";
 
 const WRONG = WORDS.wrong;
-const HIDDEN = "**********";
 const ENDPOINT = /^https?:\/\/[^\s/?#]+/i;
 const ARN = /^arn:aws[a-z-]*:kinesis:([a-z0-9-]+):[0-9]{12}:stream\/[a-zA-Z0-9_.-]{1,128}$/;
 // AWS's ids of keys begin with four letters, as AKIA, and have some twenty characters without an underscore.

@@ -3,6 +3,8 @@
 import { AMAZON_KINESIS, FLOW_SERVICE, PROFILE_FLOW, PROFILE_SERVICE } from "../definition.js";
 import { WORDS } from "../words/connect.js";
 
+export const HIDDEN = "**********"; // what is shown in a secret's place
+
 const spec = (id) => ({ id, version: "1.0" });
 
 // The paths of one kind's list and of one object, below the API's address.
@@ -77,6 +79,18 @@ export const wantedOfFlow = (answers, sourceId, targetId) => ({
 export const wantedOfAccount = (params, keepsKeys) => (keepsKeys
   ? { "/auth/params/region": params.region, "/auth/params/connectionUrl": params.connectionUrl || "" }
   : { "/auth": { specName: WORDS.names.authentication, params } });
+
+// Whether an object is as operations would have it. What is kept of a secret is shown to nobody, and passes for any.
+export const areDone = (object, operations) => operations.every(({ op, path, value }) => {
+  const now = valueAt(object, path);
+  return op === "remove" ? now === undefined : agrees(now, value);
+});
+
+function agrees(now, wanted) {
+  if (typeof wanted !== "object" || wanted === null) return now === wanted || now === HIDDEN;
+  if (typeof now !== "object" || now === null) return false;
+  return Object.entries(wanted).every(([name, value]) => agrees(now[name], value)) && (!Array.isArray(wanted) || now.length === wanted.length);
+}
 
 export function valueAt(object, path) {
   return path.split("/").slice(1).reduce((value, step) => (value === null || typeof value !== "object" ? undefined : value[step]), object);

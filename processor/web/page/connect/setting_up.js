@@ -3,7 +3,7 @@
 
 import { CallFailed, change, read } from "../calls.js";
 import {
-  flowBody, listOf, operationsFor, pathOf, platformBody, sourceBody, targetBody, wantedOfFlow, wantedOfTarget,
+  areDone, flowBody, listOf, operationsFor, pathOf, platformBody, sourceBody, targetBody, wantedOfFlow, wantedOfTarget,
 } from "./objects.js";
 import { KEPT } from "../words/shared.js";
 
@@ -38,7 +38,8 @@ export function changedOnce(collection, object, operations, by) {
   const wasKept = async () => {
     const answer = await read(pathOf(collection, object.id));
     const [now] = answer.body.items;
-    return now.etag !== object.etag && now.updatedBy === by ? { body: now, etag: answer.etag } : null;
+    const isOurs = now.etag !== object.etag && now.updatedBy === by && areDone(now, operations);
+    return isOurs ? { body: now, etag: answer.etag } : null;
   };
   return change("PATCH", pathOf(collection, object.id), operations, { ifMatch: object.etag, wasKept });
 }

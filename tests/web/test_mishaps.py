@@ -1,0 +1,139 @@
+"""What befalls people on the page: double clicks, a token that ends, names that turn sentences about, others who answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from processor.definition.model import Definition
+from tests.support.dataflows import flow_body, segment_selector, whole_definition
+from tests.support.hands import reads
+from tests.support.signed_in import GOLD, PREFIX, defined_api, signed_in
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, Route
+
+pytestmark = [pytest.mark.timeout(90), pytest.mark.needs("chromium")]
+
+PHONE: Final = {"width": 360, "height": 780}
+TURNING: Final = "\u202etnednepedni\u2066"
+
+
+async def test_a_double_click_leads_to_the_next_step_and_not_away_from_all_that_was_chosen(
+    browser: Browser,
+) -> None:
+    with defined_api() as (served, _):
+        # Of such a size that a link at the page's end comes to stand where the button was.
+        hands = await signed_in(browser, served.url, "Activate", viewport={"width": 360, "height": 800})
+        await hands.press("button", "Next: attributes")
+        await reads(hands, "Step 2 of 3")
+        await hands.part("button", "Next: review").dblclick()
+        await reads(hands, "Step 3 of 3")
+        assert hands.problems == []
+
+
+async def test_a_double_click_on_a_button_is_none_on_what_comes_to_stand_in_its_place(
+    browser: Browser,
+) -> None:
+    with defined_api(Definition()) as (served, beside):
+        hands = await signed_in(browser, served.url, "Connect", viewport=PHONE)
+        await hands.press("button", "Set up")
+        await hands.write("Region", "eu-west-1")
+        await hands.part("button", "Connect to destination").dblclick()
+        await reads(hands, "Step 2 of 3", "Authentication")
+        assert len(beside.call("GET", "/flowservice/connections")["items"]) == 1
+
+
+async def test_what_somebody_is_asked_goes_with_the_token(browser: Browser) -> None:
+    with defined_api() as (served, _):
+        hands = await signed_in(browser, served.url, "Destination")
+        await hands.press("button", "Take off Gold members")
+        await reads(hands, "Take the segment “Gold members” off?")
+
+        async def unknown(route: Route) -> None:
+            await route.fulfill(status=401, json={"detail": "unknown"})
+
+        await hands.page.route(f"**{PREFIX}/**", unknown)
+        await reads(hands, "The service does not know the token any more")
+        assert await hands.page.get_by_role("dialog").count() == 1
+        assert "Gold members" not in await hands.text()
+
+
+async def test_a_name_cannot_turn_about_the_sentence_that_it_stands_in(browser: Browser) -> None:
+    flow = flow_body([segment_selector(GOLD, name=TURNING)], [])
+    with defined_api(whole_definition(flow={**flow, "name": TURNING})) as (served, _):
+        hands = await signed_in(browser, served.url, "Destination")
+        await reads(hands, "�tnednepedni�")
+        await hands.press("link", "Activate")
+        await reads(hands, "“�tnednepedni�” is to export")
+        assert not set(TURNING[0] + TURNING[-1]) & set(await hands.text())
+
+
+async def test_who_answers_for_the_service_has_kept_nothing(browser: Browser) -> None:
+    with defined_api() as (served, beside):
+        hands = await signed_in(browser, served.url, "Destination")
+        await reads(hands, "Gold members")
+
+        async def portal(route: Route) -> None:
+            if route.request.method == "PATCH":
+                await route.fulfill(
+                    status=200, content_type="text/html", body="<h1>Welcome to our network</h1>"
+                )
+            else:
+                await route.continue_()
+
+        await hands.page.route(f"**{PREFIX}/flowservice/flows/*", portal)
+        await hands.press("button", "Rename")
+        await hands.write("Name", "Another")
+        await hands.keys("Enter")
+        await reads(hands, "The connection broke before the service had the change. Nothing was changed")
+        assert beside.one("/flowservice/flows/flow")["name"] != "Another"
+        assert hands.problems == []
+
+
+async def test_what_another_tab_keeps_with_the_same_token_is_not_taken_for_ones_own(browser: Browser) -> None:
+    with defined_api() as (served, beside):
+        hands = await signed_in(browser, served.url, "Connect")
+        await hands.press("button", "Change the set-up")
+        await hands.press("button", "Next")
+        await hands.write("Name", "Of this tab")
+
+        async def lost(route: Route) -> None:
+            if route.request.method == "PATCH":
+                beside.patch("/flowservice/flows/flow", _named("Of another tab"))
+                await route.abort("connectionreset")
+            else:
+                await route.continue_()
+
+        await hands.page.route(f"**{PREFIX}/flowservice/flows/*", lost)
+        await hands.press("button", "Change the destination")
+        shown = await reads(hands, "Not connected yet")
+        assert "though the answer was lost" not in shown
+        assert beside.one("/flowservice/flows/flow")["name"] == "Of another tab"
+
+
+async def test_whoever_leaves_with_choices_that_are_not_kept_is_asked_before(browser: Browser) -> None:
+    with defined_api() as (served, _):
+        hands = await signed_in(browser, served.url, "Activate")
+        asked: list[str] = []
+
+        async def stay(dialog: Any) -> None:
+            asked.append(dialog.type)
+            await dialog.dismiss()
+
+        hands.page.on("dialog", stay)
+        await hands.press("checkbox", "Gold members")
+        await reads(hands, "to be unmapped: 1")
+        await hands.press("link", "readyz")
+        await reads(hands, "to be unmapped: 1")
+        assert asked == ["beforeunload"]
+        await hands.press("checkbox", "Gold members")
+        await reads(hands, "Nothing is changed yet")
+        await hands.press("link", "readyz")
+        await hands.page.wait_for_url("**/readyz")
+        assert asked == ["beforeunload"]
+
+
+def _named(name: str) -> dict[str, str]:
+    return {"op": "replace", "path": "/name", "value": name}
