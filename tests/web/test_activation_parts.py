@@ -57,6 +57,7 @@ def some_flow(rng: random.Random) -> dict[str, Any]:
             of_params({}),
             of_params({"segmentSelectors": {}, "profileSelectors": {"selectors": None}}),
             of_params(whole),
+            of_params(None, whole),
             of_params({"profileSelectors": whole["profileSelectors"]}),
             of_params({"segmentSelectors": {"selectors": segments[:2]}}, {"segmentSelectors": {"selectors": segments[2:]}}),
         ]

@@ -45,7 +45,8 @@ export function patchOf(flow, chosen) {
     const added = [...chosen[name].values()].filter(({ key }) => !there.has(key))
       .map((each) => ({ type: kind.type, value: kind.valueOf(each) }));
     if (!params) lists[kind.member] = { selectors: added };
-    else operations.push(...changes(flow, kind, gone, added));
+    // Where the first transformation has no lists, those that stand further behind may have some.
+    operations.push(...changes(flow, kind, gone, params ? added : []));
   }
   if (!params && Object.values(lists).some(({ selectors }) => selectors.length)) {
     const [first] = flow.transformations || [];
