@@ -50,8 +50,8 @@ class ExportPreview(NamedTuple):
 class ChangePreview(NamedTuple):
     """What a backfill under the new configuration would come to for `profiles` of the sample that are still there.
 
-    These are all of them, or, where very much is mapped, some from all over the sample. `refused` have a latest event that would be a dead letter. `removed_by` counts the profiles of which a policy, by a
-    marketing action, would keep something back.
+    These are all of them, or, where very much is mapped, some from all over the sample. `refused` have a latest event that would
+    be a dead letter. `removed_by` counts the profiles of which a policy, by a marketing action, would keep something back.
     """
 
     profiles: int = 0

@@ -31,6 +31,7 @@ from processor.errors import (
 from processor.kafka.definition_topic import DEFINITION_TOPIC, open_definition_appends
 from processor.kafka.followed_topic import follow_topic
 from processor.kafka.small_topic import PARTITION, needed_grants
+from processor.kafka.topic_trouble import TopicTrouble
 from processor.kafka.topics import open_topics
 
 if TYPE_CHECKING:
@@ -70,8 +71,7 @@ class KeptDefinition:
         """When that was, by the loop's clock; None where it never was."""
         self._news = asyncio.Event()
         self._proposing = asyncio.Lock()
-        self._trouble: str | None = None
-        self._is_warned = False
+        self._trouble = TopicTrouble(log, "the topic of the definition", self._topic, UNFOLLOWED)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow the topic, which is created where it is absent, until `stop` is set; whatever fails is told, and tried again."""
@@ -219,10 +219,10 @@ class KeptDefinition:
             try:
                 await self._follow()
             except KafkaRefused as error:
-                self._report(error, remedy=needed_grants(self._topic))
+                self._trouble.report(error, remedy=needed_grants(self._topic))
                 await asyncio.sleep(_REFUSED_AGAIN_S)
             except ProcessorError as error:
-                self._report(error)
+                self._trouble.report(error)
                 await asyncio.sleep(_AGAIN_S)
             except Exception:
                 # A fault here must not end what is exported by the definition that is known.
@@ -274,7 +274,7 @@ class KeptDefinition:
     def _publish(self, fold: Fold) -> None:
         self._heard_s = asyncio.get_running_loop().time()
         self._superfluous = fold.superfluous
-        self._is_over()
+        self._trouble.is_over()
         former, self._in_force = self._in_force, fold.in_force
         if former is self._in_force:
             return
@@ -288,24 +288,10 @@ class KeptDefinition:
         news, self._news = self._news, asyncio.Event()
         news.set()
 
-    def _report(self, error: ProcessorError, **remedy: str) -> None:
-        """Log a trouble, once as long as its reason stays the same; as a warning, unless the next try may well cure it."""
-        former, self._trouble = self._trouble, str(error)
-        if isinstance(error, KafkaUnavailable) and former is None:
-            log.info("the topic of the definition is tried again", topic=self._topic, reason=self._trouble)
-        elif not self._is_warned or self._trouble != former:
-            self._is_warned = True
-            log.warning(UNFOLLOWED, topic=self._topic, reason=self._trouble, **remedy)
-
-    def _is_over(self) -> None:
-        self._trouble = None
-        if self._is_warned:
-            self._is_warned = False
-            log.info("the topic of the definition is followed again", topic=self._topic)
-
     @property
     def _because(self) -> str:
-        return "" if self._trouble is None else f": {self._trouble}"
+        reason = self._trouble.reason
+        return "" if reason is None else f": {reason}"
 
 
 _UNKNOWN: Final = "it is not known whether the change was kept: read the definition before you make it again"

@@ -13,11 +13,12 @@ import structlog
 
 from processor.backfill.board import Board
 from processor.backfill.messages import encoded, partition_key
-from processor.errors import KafkaRefused, KafkaUnavailable, ProcessorError
+from processor.errors import KafkaRefused, ProcessorError
 from processor.kafka.backfill_topic import BACKFILL_TOPIC
 from processor.kafka.followed_topic import follow_topic
 from processor.kafka.small_appends import open_small_appends
 from processor.kafka.small_topic import PARTITION, needed_grants
+from processor.kafka.topic_trouble import TopicTrouble
 from processor.kafka.topics import open_topics
 
 if TYPE_CHECKING:
@@ -52,54 +53,34 @@ class BackfillControl:
         self._heeded: str | None = None
         self._board: Board | None = None
         """What the topic says; None until all of it was read once."""
-        self._troubles: dict[str, str] = {}
-        """What was warned of, with its reason."""
-        self._unavailable: set[str] = set()
-        """For what Kafka was not there the last time, be it for a moment."""
+        about = log, "the topic of backfills", settings.backfill_topic
+        self._unheard, self._unreported = TopicTrouble(*about, UNHEARD), TopicTrouble(*about, UNREPORTED)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow and report, until `stop` is set: a worker that drains has nothing to begin, and its clients are left meanwhile."""
         async with asyncio.TaskGroup() as tasks:
             both = [
-                tasks.create_task(self._endlessly(self._follow, UNHEARD), name="backfill-requests"),
-                tasks.create_task(self._endlessly(self._publish, UNREPORTED), name="backfill-progress"),
+                tasks.create_task(self._endlessly(self._follow, self._unheard), name="backfill-requests"),
+                tasks.create_task(self._endlessly(self._publish, self._unreported), name="backfill-progress"),
             ]
             await stop.wait()
             for task in both:
                 task.cancel()
 
-    async def _endlessly(self, work: Callable[[], Awaitable[None]], trouble: str) -> None:
+    async def _endlessly(self, work: Callable[[], Awaitable[None]], trouble: TopicTrouble) -> None:
         while True:
             try:
                 await work()
             except KafkaRefused as error:
-                self._report(trouble, error, remedy=needed_grants(self._settings.backfill_topic))
+                trouble.report(error, remedy=needed_grants(self._settings.backfill_topic))
                 await asyncio.sleep(_REFUSED_AGAIN_S)
             except ProcessorError as error:
-                self._report(trouble, error)
+                trouble.report(error)
                 await asyncio.sleep(_AGAIN_S)
             except Exception:
                 # A fault here costs backfills their requests; one that ended the worker would cost its exports.
                 log.exception("the topic of backfills is left for a while; please report it")
                 await asyncio.sleep(_REFUSED_AGAIN_S)
-
-    def _report(self, trouble: str, error: ProcessorError, **remedy: str) -> None:
-        """Log a trouble, once as long as its reason stays the same; as a warning, unless the next try may well cure it."""
-        reason = str(error)
-        if isinstance(error, KafkaUnavailable) and trouble not in self._unavailable:
-            self._unavailable.add(trouble)
-            log.info(
-                "the topic of backfills is tried again", topic=self._settings.backfill_topic, reason=reason
-            )
-            return
-        if self._troubles.get(trouble) != reason:
-            self._troubles[trouble] = reason
-            log.warning(trouble, topic=self._settings.backfill_topic, reason=reason, **remedy)
-
-    def _is_over(self, trouble: str) -> None:
-        self._unavailable.discard(trouble)
-        if self._troubles.pop(trouble, None) is not None:
-            log.info("the topic of backfills is followed again", topic=self._settings.backfill_topic)
 
     async def _follow(self) -> None:
         kafka, topic = self._settings.kafka, self._settings.backfill_topic
@@ -122,7 +103,7 @@ class BackfillControl:
                     )
                 if is_current:
                     self._board = board
-                    self._is_over(UNHEARD)
+                    self._unheard.is_over()
                     self._heed_newest(board)
 
     def _heed_newest(self, board: Board) -> None:
@@ -145,7 +126,7 @@ class BackfillControl:
                 if due:
                     await topic.append([(partition_key(each), encoded(due[each])) for each in due])
                     self._reporting.reported(due)
-                    self._is_over(UNREPORTED)
+                    self._unreported.is_over()
                     quiet_s = 0.0
                 await asyncio.sleep(_LOOK_S)
                 quiet_s += _LOOK_S

@@ -1,8 +1,8 @@
 // A double click is meant once. Its second click would land on whatever the first has brought there: the next step's button, or
 // a link that leads away from all that was chosen.
 
-const MEANT_ONCE = "a, button";
-const CONTROL = `${MEANT_ONCE}, input, label, select, summary, textarea`;
+const MEANT_ONCE = "a,button";
+const CONTROL = `${MEANT_ONCE},input,label,select,summary,textarea`;
 
 // Have the second click of a double click do nothing on buttons and links, and nothing on what the first was not made on.
 export function takeOnce() {

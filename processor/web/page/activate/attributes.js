@@ -6,7 +6,7 @@ import { field } from "../fields.js";
 import { WORDS } from "../words/activate.js";
 import { choiceTools } from "./choice_tools.js";
 import { branchLine } from "./branch_line.js";
-import { branchesOf } from "./names.js";
+import { branchesOf } from "../names.js";
 import { matching, treeOf } from "./tree.js";
 
 const KIND = "attributes";

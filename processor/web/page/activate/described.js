@@ -1,7 +1,7 @@
 // A flow as people tell two of them apart: its name, its state, and what it maps, by name.
 
 import { WORDS } from "../words/activate.js";
-import { mappedBy } from "./selectors.js";
+import { mappedBy } from "../selectors.js";
 
 const TEXTS = WORDS.described;
 

@@ -1,7 +1,7 @@
 // What is chosen in this tab and not kept yet, beside what the dataflow maps: data, without a page.
 
-import { branchesOf, isWithin } from "./names.js";
-import { mappedBy, patchOf } from "./selectors.js";
+import { branchesOf, isWithin } from "../names.js";
+import { mappedBy, patchOf } from "../selectors.js";
 
 // The draft of a flow as it was read with this etag; it begins with what is mapped.
 export function draftOf(flow, etag) {

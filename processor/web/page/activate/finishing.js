@@ -6,7 +6,7 @@ import { FLOW_SERVICE, load } from "../definition.js";
 import { lastStatus } from "../events.js";
 import { described } from "./described.js";
 import { backfillsOf, following } from "./following.js";
-import { mappedBy } from "./selectors.js";
+import { mappedBy } from "../selectors.js";
 
 const KINDS = ["segments", "attributes"];
 

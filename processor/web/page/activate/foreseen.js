@@ -2,7 +2,7 @@
 
 import { fill, figures, list, made } from "../elements.js";
 import { WORDS } from "../words/activate.js";
-import { segmentKey } from "./names.js";
+import { segmentKey } from "../names.js";
 
 const TEXTS = WORDS.review;
 

@@ -1,6 +1,6 @@
 // What governance makes of each choice before it is made, by the service's own word.
 
-import { segmentKey } from "./names.js";
+import { segmentKey } from "../names.js";
 
 const WAIT_MS = 250; // choices come in rows; the last of them is asked about
 

@@ -5,7 +5,7 @@ import { fill, made, say } from "../elements.js";
 import { field } from "../fields.js";
 import { WORDS } from "../words/activate.js";
 import { choiceTools } from "./choice_tools.js";
-import { PLATFORM, segmentKey } from "./names.js";
+import { PLATFORM, segmentKey } from "../names.js";
 import { outcomeCell } from "./outcome.js";
 import { mappingCell } from "./mapping.js";
 

@@ -1,6 +1,6 @@
 // Dotted paths as a tree: data, without a page.
 
-import { branchesOf } from "./names.js";
+import { branchesOf } from "../names.js";
 
 // The nodes at the top: {path, name, seen, children, leaves}; `seen` is what the sample has of it, `leaves` how many attributes lie in it.
 // `others` are paths that the sample has not.

@@ -1,6 +1,6 @@
 // The destination at a glance: its name, where it goes, by which account, what for, and whether it is on.
 
-import { mappedBy } from "../activate/selectors.js";
+import { mappedBy } from "../selectors.js";
 import { button } from "../dialogs.js";
 import { keep, made, say } from "../elements.js";
 import { field } from "../fields.js";

@@ -1,7 +1,7 @@
 // What is mapped, with its labels and what the policies in force make of it; and each taken off again.
 
-import { segmentKey } from "../activate/names.js";
-import { mappedBy } from "../activate/selectors.js";
+import { segmentKey } from "../names.js";
+import { mappedBy } from "../selectors.js";
 import { consult } from "../calls.js";
 import { button } from "../dialogs.js";
 import { fill, made, say } from "../elements.js";

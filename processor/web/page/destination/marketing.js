@@ -1,7 +1,7 @@
 // The question which marketing actions a target connection is to have: with what each would remove, beside it.
 
-import { segmentKey } from "../activate/names.js";
-import { mappedBy } from "../activate/selectors.js";
+import { segmentKey } from "../names.js";
+import { mappedBy } from "../selectors.js";
 import { consult, read } from "../calls.js";
 import { made, say } from "../elements.js";
 import { checks } from "../fields.js";

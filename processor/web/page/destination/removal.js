@@ -1,6 +1,6 @@
 // A segment or an attribute taken off again: with what readers of the stream will see of it, before it is done.
 
-import { mappedBy } from "../activate/selectors.js";
+import { mappedBy } from "../selectors.js";
 import { made } from "../elements.js";
 import { WORDS } from "../words/destination.js";
 import { asking } from "./asking.js";

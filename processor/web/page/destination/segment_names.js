@@ -1,7 +1,7 @@
 // What people call segments: by their selectors, or else as profiles of the sample have it.
 
-import { segmentKey } from "../activate/names.js";
-import { mappedBy } from "../activate/selectors.js";
+import { segmentKey } from "../names.js";
+import { mappedBy } from "../selectors.js";
 import { CallFailed, read } from "../calls.js";
 
 // {of(key), take(flow), look(news)}: null where a segment has no name that is known. `news` is told where the sample has named some.

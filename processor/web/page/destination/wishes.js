@@ -1,7 +1,7 @@
 // What can be wished of what is in force, each as `carried` of carrying.js takes it.
 
 import { described } from "../activate/described.js";
-import { mappedBy, patchOf } from "../activate/selectors.js";
+import { mappedBy, patchOf } from "../selectors.js";
 import { WORDS as ACTIVATE } from "../words/activate.js";
 import { WORDS } from "../words/destination.js";
 import { actionsOf, isSame } from "./action_names.js";
