@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from processor.definition.model import Definition
 from tests.support.dataflows import flow_body, segment_selector, whole_definition
 from tests.support.hands import reads
+from tests.support.served_api import TOKEN
 from tests.support.signed_in import GOLD, PREFIX, defined_api, signed_in
 
 if TYPE_CHECKING:
@@ -58,6 +60,30 @@ async def test_what_somebody_is_asked_goes_with_the_token(browser: Browser) -> N
         await reads(hands, "The service does not know the token any more")
         assert await hands.page.get_by_role("dialog").count() == 1
         assert "Gold members" not in await hands.text()
+
+
+async def test_whoever_closes_the_question_for_a_token_is_not_signed_in_by_a_late_answer(
+    browser: Browser,
+) -> None:
+    with defined_api() as (served, _):
+        hands = await signed_in(browser, served.url)
+        await hands.press("button", "Sign out")
+        held: list[Route] = []
+        await hands.page.route("**/processor/token", lambda route: held.append(route))  # noqa: PLW0108  a method of a list takes no marks
+        await hands.press("button", "Sign in")
+        await hands.write("Token", TOKEN)
+        async with hands.page.expect_request("**/processor/token"):
+            await hands.keys("Enter")
+        await hands.keys("Escape")
+        while not held:
+            await asyncio.sleep(0.01)
+        async with hands.page.expect_response("**/processor/token"):
+            await held[0].continue_()
+        # What is asked for anew stays: nobody has come to be signed in meanwhile.
+        await hands.press("button", "Sign in")
+        await reads(hands, "This page keeps it in memory")
+        assert await hands.page.get_by_role("link", name="Destination").count() == 0
+        assert await hands.part("button", "Sign out").count() == 0
 
 
 async def test_a_name_cannot_turn_about_the_sentence_that_it_stands_in(browser: Browser) -> None:

@@ -44,7 +44,7 @@ async function send(token, trouble, submit, close) {
   }
   token.set("");
   try {
-    await during(submit, WORDS.signIn, () => signIn(given));
+    await during(submit, WORDS.signIn, () => signIn(given, () => submit.isConnected));
     close();
   } catch (error) {
     if (error instanceof CallFailed && error.kind === "unauthorised") {

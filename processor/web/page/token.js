@@ -7,9 +7,10 @@ let token = null;
 let session = null;
 const listeners = new Set();
 
-// Sign in with `given`, as soon as the service knows it: {name, mayChange}. Throws CallFailed.
-export async function signIn(given) {
+// Sign in with `given`, as soon as the service knows it, if that is wanted by then: {name, mayChange}, or null. Throws CallFailed.
+export async function signIn(given, isWanted = () => true) {
   const { body } = await ask("GET", "/processor/token", { bearer: given });
+  if (!isWanted()) return null;
   token = given;
   session = { name: body.name, mayChange: body.mayChange === true };
   tell(false);
