@@ -42,6 +42,9 @@ log = structlog.get_logger(__name__)
 PREFIX: Final = "/data/foundation"
 """Where the application is mounted: all of the table's paths begin with it."""
 
+UNDER_WAY: Final = "x-changes-under-way"
+"""How many changes this process was taking in or keeping as it answered: who has lost the answer to one waits for none."""
+
 _PATH_SHOWN: Final = 200
 _AWAY_S: Final = "5"
 
@@ -125,6 +128,7 @@ class _Edge:
                     answer = await self._changed(route, request, match, bearer, request_id)
         except ApiError as error:
             answer, headers = Answer(error.status, error.json()), error.headers
+        headers = {**headers, UNDER_WAY: str(self._under_way)}
         return await asyncio.to_thread(_response, answer, request_id, headers)
 
     @contextmanager
@@ -203,9 +207,8 @@ class _Edge:
         self, route: Change, request: web.Request, match: Match, bearer: Bearer, request_id: str
     ) -> Answer:
         """Make and keep a change, to its end also where nobody waits for it any longer."""
-        under_way = self._arriving + len(self._changing)
-        if under_way >= self._limits.changes:
-            raise too_many("changes", under_way)
+        if self._under_way >= self._limits.changes:
+            raise too_many("changes", self._under_way)
         self._arriving += 1
         try:
             given = replace(_request(request, match), body=await self._body(request))
@@ -226,6 +229,11 @@ class _Edge:
                 "read the object before you try again",
                 headers={hdrs.RETRY_AFTER: _AWAY_S},
             ) from None
+
+    @property
+    def _under_way(self) -> int:
+        """Changes that arrive, or are being kept."""
+        return self._arriving + len(self._changing)
 
     def _left(self, task: asyncio.Task[Answer]) -> None:
         self._changing.discard(task)

@@ -29,7 +29,8 @@ _ABOUT: Final = (
     "The calls of Adobe's Flow Service and Policy Service that define a dataflow to Amazon Kinesis and its policies, and "
     "under `/data/foundation/processor` the service's own, which change nothing. "
     "Objects may have further members: what has no effect is told in the answer's `report`. Parameters that are not "
-    "named here are ignored. Every answer has the header `x-request-id`, by which the log has it, too."
+    "named here are ignored. Every answer has the headers `x-request-id`, by which the log has it, too, and "
+    "`x-changes-under-way`: how many changes this process had in its hands."
 )
 _JSON: Final = "application/json"
 _JSON_PATCH: Final = "application/json-patch+json"

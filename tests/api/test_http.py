@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from yarl import URL
 
 from processor.api.errors import ApiError, Wrong
-from processor.api.http import PREFIX, application
+from processor.api.http import PREFIX, UNDER_WAY, application
 from processor.api.limits import Limits
 from processor.api.request import Answer
 from processor.api.routes import Call, Change, Read
@@ -302,9 +302,25 @@ async def test_a_change_that_nobody_waits_for_any_longer_is_kept_to_its_end() ->
             await asyncio.sleep(0.01)
         asking.cancel()
         await asyncio.wait([asking])
+        assert (await served.ask("GET")).headers[UNDER_WAY] == "1"
         served.kept.gate.set()
-        while served.kept.definition.find("flows", "a") is None:
+        while (await served.ask("GET")).headers[UNDER_WAY] != "0":
             await asyncio.sleep(0.01)
+        assert served.kept.definition.find("flows", "a") is not None
+
+
+async def test_answers_say_how_many_changes_are_under_way_the_refusals_too() -> None:
+    async with api() as served:
+        assert (await served.ask("GET")).headers[UNDER_WAY] == "0"
+        served.kept.gate.clear()
+        asking = [asyncio.create_task(served.ask("POST", json={"id": id_})) for id_ in ("a", "b")]
+        while (await served.ask("GET")).headers[UNDER_WAY] != "2":
+            await asyncio.sleep(0.01)
+        assert (await served.ask("GET", token="unknown")).headers[UNDER_WAY] == "2"
+        served.kept.gate.set()
+        for each in asking:
+            await each
+        assert (await served.ask("GET")).headers[UNDER_WAY] == "0"
 
 
 async def test_who_waits_too_long_is_told_that_it_is_not_known() -> None:

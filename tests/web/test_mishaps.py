@@ -11,14 +11,16 @@ from processor.definition.model import Definition
 from tests.support.dataflows import flow_body, segment_selector, whole_definition
 from tests.support.hands import reads
 from tests.support.served_api import TOKEN
-from tests.support.signed_in import GOLD, PREFIX, defined_api, signed_in
+from tests.support.signed_in import FLOW, GOLD, PREFIX, defined_api, signed_in
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, Route
+    from playwright.async_api import Browser, Request, Route
 
 pytestmark = [pytest.mark.timeout(90), pytest.mark.needs("chromium")]
 
 PHONE: Final = {"width": 360, "height": 780}
+LONG: Final = 12
+"""Looks: an idle service is looked at four times."""
 TURNING: Final = "\u202etnednepedni\u2066"
 
 
@@ -163,3 +165,40 @@ async def test_whoever_leaves_with_choices_that_are_not_kept_is_asked_before(bro
 
 def _named(name: str) -> dict[str, str]:
     return {"op": "replace", "path": "/name", "value": name}
+
+
+async def test_a_change_that_is_kept_long_after_its_answer_was_lost_is_not_told_as_lost(
+    browser: Browser,
+) -> None:
+    with defined_api() as (served, beside):
+        hands = await signed_in(browser, served.url, "Destination")
+        sent: list[Request] = []
+        asked = 0
+
+        async def losing(route: Route) -> None:
+            if route.request.method == "PATCH":
+                sent.append(route.request)
+                await route.abort("connectionreset")
+            else:
+                await route.continue_()
+
+        async def telling(route: Route) -> None:
+            # For longer than an idle service is looked at: it says that it has a change in its hands.
+            nonlocal asked
+            asked += bool(sent)
+            is_kept = asked >= LONG
+            if asked == LONG:
+                body, etag = sent[0].post_data_json, sent[0].headers["if-match"]
+                await asyncio.to_thread(beside.call, "PATCH", FLOW, body, **{"If-Match": etag})
+            answer = await route.fetch()
+            headers = {**answer.headers, "x-changes-under-way": "0" if is_kept else "1"}
+            await route.fulfill(response=answer, headers=headers)
+
+        await hands.page.route(f"**{PREFIX}{FLOW}", losing)
+        await hands.page.route("**/processor/token", telling)
+        await hands.press("button", "Rename")
+        await hands.write("Name", "Late")
+        await hands.page.get_by_role("dialog").get_by_role("button", name="Rename").click()
+        told = await reads(hands, "The answer was lost on its way; the change was kept all the same.")
+        assert "The connection broke before" not in told
+        assert (len(sent), beside.one(FLOW)["name"]) == (1, "Late")

@@ -9,7 +9,7 @@ export { CallFailed };
 
 const READ_AGAIN_MS = [500, 1500, 4000];
 const PASSING = ["lost", "busy"]; // what may be over in a moment
-const FOUND_WITHIN_MS = 30000;
+const FOUND_WITHIN_MS = 75000; // the service itself keeps a change within a minute, or gives it up
 const LOOK_AGAIN_MS = [0, 1000, 2000, 4000]; // what was sent may be kept a moment after its sender has given up
 
 const passed = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
@@ -81,8 +81,14 @@ async function foundKept(wasKept) {
   while (Date.now() < until) {
     await passed(LOOK_AGAIN_MS[Math.min(looks, LOOK_AGAIN_MS.length - 1)]);
     try {
+      // Asked before it is looked: what is under way then may be what was sent.
+      const { underWay } = await asked("GET", "/processor/token", {});
       const kept = await wasKept();
       if (kept) return { isSure: true, kept };
+      if (underWay) {
+        await passed(1000);
+        continue;
+      }
       looks += 1;
       if (looks === LOOK_AGAIN_MS.length) return { isSure: true, kept: null };
     } catch (error) {

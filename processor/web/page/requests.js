@@ -45,7 +45,10 @@ export async function ask(method, path, { bearer, body = undefined, ifMatch = ""
   const parsed = parsedOrNull(text);
   // Whoever answers for the service, such as a network's own page to sign in at, says nothing of what became of a request.
   if (answer.ok && text && parsed === null) throw new CallFailed("lost", { status: answer.status, isKnown: method === "GET" });
-  if (answer.ok) return { body: parsed, etag: answer.headers.get("etag") || "", status: answer.status, requestId };
+  if (answer.ok) {
+    const underWay = Number(answer.headers.get("x-changes-under-way")) || 0;
+    return { body: parsed, etag: answer.headers.get("etag") || "", status: answer.status, requestId, underWay };
+  }
   const kind = KINDS[answer.status] || (answer.status < 500 ? "refused" : "fault");
   const retryAfter = Number.parseFloat(answer.headers.get("retry-after") || "");
   throw new CallFailed(kind, {
