@@ -9,7 +9,7 @@ from benchmarks.end_to_end.processes import Cpus
 from benchmarks.end_to_end.scene import scene
 from benchmarks.workload import Shape
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.integration]
 
 
 def test_live_events_are_timed_without_calls_with_reads_and_with_changes() -> None:

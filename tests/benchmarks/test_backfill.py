@@ -10,7 +10,7 @@ from benchmarks.end_to_end.processes import Cpus
 from benchmarks.end_to_end.scene import scene
 from benchmarks.workload import Shape
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.integration]
 
 
 def test_each_case_reads_the_whole_topic_once_and_exports_what_it_says() -> None:

@@ -35,7 +35,6 @@ child.wait()
 
 
 @pytest.mark.integration
-@pytest.mark.timeout(240)
 def test_all_of_a_small_topic_is_exported_and_timed() -> None:
     with scene(Cpus.shared()) as stage:
         topic = stage.fill(_SMALL, 4000)

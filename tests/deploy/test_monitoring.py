@@ -123,7 +123,6 @@ def closed(directory: Path, target: str) -> dict[str, Any]:
 
 @pytest.mark.needs("prometheus")
 @pytest.mark.integration
-@pytest.mark.timeout(180)
 async def test_every_panel_and_every_recording_has_data_and_no_alert_fires(prometheus: Prometheus) -> None:
     waiting = {
         **{title: asked(query) for title, query in QUERIES.items()},

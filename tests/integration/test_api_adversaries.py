@@ -27,7 +27,7 @@ from tests.support.served_kinesis import served
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.integration]
 
 READ_TOKEN: Final = "a-read-token-of-the-tests-01234"
 POLICIES: Final = "/data/foundation/dulepolicy"

@@ -23,7 +23,7 @@ from tests.support.served_kinesis import served
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.integration]
 
 ROUNDS = 8
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     Event = tuple[bytes, bytes | None]
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration]
 
 PROFILES = 45
 ACTION = "emailTargeting"

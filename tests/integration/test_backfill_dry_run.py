@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from processor.operations.backfill_dry_run_figures import DryRunFigures
     from processor.settings import Settings
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration]
 
 PROFILES = 120
 TIME = "2020-01-01T00:00:00Z"

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from processor.operations.backfill_requests import BackfillView
     from processor.settings import Settings
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration]
 
 CAUSE = Cause("new", "old", None)
 

@@ -20,7 +20,7 @@ from tests.support.world import vector
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.integration]
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

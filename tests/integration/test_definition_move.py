@@ -28,7 +28,7 @@ from tests.support.served_kinesis import served
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration]
 
 
 async def topics_of(kafka: str) -> list[str]:

@@ -52,7 +52,7 @@ def servers(request: pytest.FixtureRequest) -> str:
     return found
 
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration]
 
 INTERNAL = {"__consumer_offsets", "__transaction_state", "__share_group_state"}
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from processor.governance.plan import Plan
     from processor.settings import Settings
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration]
 
 PROFILES = 40
 FINISHED = "those of this worker are finished"

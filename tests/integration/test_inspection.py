@@ -18,7 +18,7 @@ from tests.support.served_kinesis import served
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration]
 
 
 async def test_state_is_shown_counted_and_rebuilt(kafka: str, topic: str, tmp_path: Path) -> None:

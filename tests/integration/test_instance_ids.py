@@ -27,7 +27,7 @@ from tests.support.served_kinesis import served
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration]
 
 CONDITION = "instance id"
 

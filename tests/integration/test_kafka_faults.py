@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from processor.embedded.kafka import EmbeddedKafka
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration]
 
 
 @pytest.fixture

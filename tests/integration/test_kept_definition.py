@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from processor.settings import KafkaSettings, Settings
     from tests.support.definitions import LogRecord
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration]
 
 
 @asynccontextmanager

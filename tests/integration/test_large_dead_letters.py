@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from processor.profile.source_record import Record
     from processor.settings import Settings
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration]
 
 MIB = 1 << 20
 PREFIX = "processor.dead-letter."

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from processor.settings import Settings
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration]
 
 (SET_BACK,) = re.findall(
     r"^\$ (kafka-consumer-groups\.sh .*--to-datetime .*)$",

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from processor.operations.restore_changelog import Restored
     from processor.settings import Settings
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration]
 
 COMPACT = {"cleanup.policy": "compact"}
 

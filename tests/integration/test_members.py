@@ -35,7 +35,7 @@ async def kinesis() -> AsyncIterator[tuple[ScriptedKinesis, str]]:
         yield scripted, url
 
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration]
 
 IN_FLIGHT = 400
 """More than what a member has taken and not acknowledged when it ends, at the rate of these tests."""

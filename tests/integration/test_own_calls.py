@@ -24,7 +24,7 @@ from tests.support.served_kinesis import served
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.integration]
 
 OWN: Final = "/data/foundation/processor"
 READ_TOKEN: Final = "a-read-token-of-the-tests-01234"

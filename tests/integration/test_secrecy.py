@@ -19,7 +19,7 @@ from tests.support.served_kinesis import served
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration]
 
 SECRETS = ["access-key-6f1d", "secret-key-9b2c"]
 VALUES = [

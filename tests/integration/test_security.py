@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from processor.embedded.kafka import EmbeddedKafka
     from processor.settings import Settings
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration]
 
 PASSWORD = "pass-3d5f"
 LISTENERS = {

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from processor.profile.source_record import Record
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration]
 
 
 @pytest.fixture(autouse=True)

@@ -48,7 +48,7 @@ async def kinesis() -> AsyncIterator[tuple[ScriptedKinesis, str]]:
         yield scripted, url
 
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration]
 
 
 @pytest.fixture

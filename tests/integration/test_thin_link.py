@@ -18,7 +18,7 @@ from tests.support.world import committed, plan_for, produce, running, settings_
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration]
 
 LINK_BYTES_PER_S = 1_000_000
 CHUNK_BYTES = 20_000

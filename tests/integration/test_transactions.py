@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from processor.embedded.kafka import EmbeddedKafka
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.integration]
 
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 

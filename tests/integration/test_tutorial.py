@@ -21,7 +21,7 @@ from tests.support.world import produce, vector
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.integration]
 
 SCRIPT: Final = Path(__file__).parents[2] / "docs/tutorial/connect-and-activate.sh"
 SEGMENTS: Final = ("7841ba61-23c1-4bb3-a495-00d3g5fe1e93", "59bd2fkd-3c48-4b18-bf56-4f5c5e6967ae")

@@ -45,7 +45,6 @@ async def test_the_requests_of_all_clients_say_that_nothing_is_to_be_created() -
 
 
 @pytest.mark.integration
-@pytest.mark.timeout(60)
 async def test_a_broker_with_default_settings_creates_what_a_request_names_but_not_for_us(
     kafka: str, admin: AIOKafkaAdminClient
 ) -> None:
@@ -74,7 +73,6 @@ async def test_a_broker_with_default_settings_creates_what_a_request_names_but_n
 
 
 @pytest.mark.integration
-@pytest.mark.timeout(60)
 async def test_a_topic_has_an_id_and_another_one_when_it_is_made_anew(admin: AIOKafkaAdminClient) -> None:
     name = f"again-{uuid.uuid4().hex[:8]}"
     await admin.create_topics([NewTopic(name, 3, 1)])

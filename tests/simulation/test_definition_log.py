@@ -33,7 +33,6 @@ def test_lives_have_what_they_are_lived_for() -> None:
 
 # A life with a mistake in it may leave anything behind.
 @pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("name", DEFINITION_MISTAKES)
 def test_a_planted_mistake_is_found(name: str) -> None:
     for seed in range(SEEDS_MAX):

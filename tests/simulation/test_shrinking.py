@@ -50,7 +50,6 @@ def test_shrinking_ends_early_with_a_life_that_fails() -> None:
     assert (290 in found.places, len(found.places) < EVENTS) == (True, True)
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     ("name", "events_max", "faults_max"),

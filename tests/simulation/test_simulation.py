@@ -103,7 +103,6 @@ def digest_of(seed: int) -> str:
 
 # A life with a mistake in it may leave anything behind.
 @pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("name", [*MISTAKES, *BACKFILL_MISTAKES])
 def test_a_planted_mistake_is_found(name: str) -> None:
     kind = name in BACKFILL_MISTAKES

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from processor.service.messages import Handover
     from tests.supervisor.conftest import StandIn
 
-pytestmark = pytest.mark.timeout(30)
 
 NO_FLOW = "nothing is exported: there is no dataflow"
 DISABLED = "nothing is exported: the dataflow f is disabled"

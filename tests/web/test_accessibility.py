@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.support.guided import Guided
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240), pytest.mark.needs("chromium", "axe-core")]
+pytestmark = [pytest.mark.integration, pytest.mark.needs("chromium", "axe-core")]
 
 PHONE: Final[ViewportSize] = {"width": 360, "height": 740}
 DESK: Final[ViewportSize] = {"width": 1100, "height": 800}

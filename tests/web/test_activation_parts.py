@@ -13,7 +13,7 @@ from tests.web.test_page_of_workers import Scripted, page_of
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
-pytestmark = [pytest.mark.timeout(60), pytest.mark.needs("chromium")]
+pytestmark = [pytest.mark.needs("chromium")]
 
 PATCHES: Final = """async (cases) => {
   const { draftOf } = await import("/page/activate/draft.js");

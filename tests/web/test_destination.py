@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tests.support.hands import ChromiumHands
 
-pytestmark = [pytest.mark.timeout(90), pytest.mark.needs("chromium")]
+pytestmark = [pytest.mark.needs("chromium")]
 
 HOSTILE = "<img src=x onerror=\"window.ran='img'\">"
 FLOWS = f"**{PREFIX}/flowservice/flows/*"

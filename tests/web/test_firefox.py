@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.support.guided import Guided
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240), pytest.mark.needs("firefox-esr")]
+pytestmark = [pytest.mark.integration, pytest.mark.needs("firefox-esr")]
 
 # Each ends with a text: what was got, or that nothing was.
 READ: Final = """async (url, token) => {

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.support.guided import Guided
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240), pytest.mark.needs("chromium")]
+pytestmark = [pytest.mark.integration, pytest.mark.needs("chromium")]
 
 # What no markup of the page's own has: parts that load, run, or are run by something, beside those of its head.
 FOREIGN: Final = """() => {

@@ -16,7 +16,7 @@ from tests.support.signed_in import FLOW, GOLD, PREFIX, defined_api, signed_in
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Request, Route
 
-pytestmark = [pytest.mark.timeout(90), pytest.mark.needs("chromium")]
+pytestmark = [pytest.mark.needs("chromium")]
 
 PHONE: Final = {"width": 360, "height": 780}
 LONG: Final = 12

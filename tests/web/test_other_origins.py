@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.support.guided import Guided
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180), pytest.mark.needs("chromium")]
+pytestmark = [pytest.mark.integration, pytest.mark.needs("chromium")]
 
 FLOWS = "/data/foundation/flowservice/flows"
 READS = ["/api/status", "/metrics", FLOWS, "/data/foundation/processor/token", "/"]

@@ -12,7 +12,7 @@ import pytest
 from processor import web
 from tests.support.needs import NODE_MODULES, program
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.needs("node", "typescript")]
+pytestmark = [pytest.mark.needs("node", "typescript")]
 
 MAIN: Final = Path(web.__file__).with_name("page") / "main.js"
 # Without types written down, a member of an element, or of what an API answers, is none that the compiler could know.

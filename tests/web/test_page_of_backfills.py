@@ -11,7 +11,7 @@ from processor.telemetry.backfill_report import BackfillReport
 from tests.support.browser import shows
 from tests.web.test_page_of_workers import DESK, PHONE, Scripted, asked_again, page_of
 
-pytestmark = [pytest.mark.timeout(60), pytest.mark.needs("chromium")]
+pytestmark = [pytest.mark.needs("chromium")]
 
 WAITING = BackfillReport(
     partition=5,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Page, Route
 
-pytestmark = [pytest.mark.timeout(60), pytest.mark.needs("chromium")]
+pytestmark = [pytest.mark.needs("chromium")]
 
 EVERY_S: Final = 15
 NOON_MS: Final = 1_772_366_400_000

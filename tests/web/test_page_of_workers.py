@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Page
 
-pytestmark = [pytest.mark.timeout(60), pytest.mark.needs("chromium")]
+pytestmark = [pytest.mark.needs("chromium")]
 
 PHONE: ViewportSize = {"width": 360, "height": 740}
 NARROW: ViewportSize = {"width": 700, "height": 800}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tests.support.guided import Guided
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(180), pytest.mark.needs("chromium")]
+pytestmark = [pytest.mark.integration, pytest.mark.needs("chromium")]
 
 VIEWS: Final = ["Status", "Destination", "Connect", "Activate"]
 

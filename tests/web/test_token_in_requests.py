@@ -13,7 +13,7 @@ from tests.support.signed_in import PREFIX, defined_api, sign_in
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Request
 
-pytestmark = [pytest.mark.timeout(90), pytest.mark.needs("chromium")]
+pytestmark = [pytest.mark.needs("chromium")]
 
 
 async def test_requests_of_the_api_have_the_token_in_their_header_and_no_others_have_it(

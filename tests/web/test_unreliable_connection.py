@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.support.guided import Guided
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(240), pytest.mark.needs("chromium")]
+pytestmark = [pytest.mark.integration, pytest.mark.needs("chromium")]
 
 LOST_READS: Final = 0.33
 
