@@ -1,6 +1,6 @@
 # Every target makes the virtual environment it needs, from python3 alone.
 PYTHON ?= python3
-TEST_PROCESSES ?= 2
+TEST_PROCESSES ?= 3
 SBOM ?= build/processor.cdx.json
 VENV := .venv
 BIN := $(VENV)/bin

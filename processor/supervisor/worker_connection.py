@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 
@@ -31,8 +31,11 @@ _LAST_WORDS_S: Final = 1.0
 class WorkerConnection:
     """The line to one worker, over its whole life; the worker ends with it."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, hearing: asyncio.Transport, writer: asyncio.StreamWriter
+    ) -> None:
         self._frames = FrameReader(reader)
+        self._hearing = hearing
         self._writer = writer
         self._has_answered = False
         self._asked = 0
@@ -41,8 +44,15 @@ class WorkerConnection:
 
     @classmethod
     async def over(cls, line: socket.socket) -> WorkerConnection:
-        """Return a line over one end of a pair."""
-        return cls(*await asyncio.open_connection(sock=line))
+        """Return a line over one end of a pair, on which nothing was said yet."""
+        # A transport that fails to write forgets what it has received: each direction has one of its own.
+        reader = asyncio.StreamReader()
+        hearing, _ = await asyncio.get_running_loop().create_connection(
+            lambda: _Hearing(reader), sock=line.dup()
+        )
+        _, writer = await asyncio.open_connection(sock=line)
+        cast("asyncio.Transport", writer.transport).pause_reading()
+        return cls(reader, hearing, writer)
 
     @property
     def has_answered(self) -> bool:
@@ -93,3 +103,20 @@ class WorkerConnection:
     def close(self) -> None:
         """Close this end; a worker that is there drains and ends."""
         self._writer.close()
+        self._hearing.close()
+
+
+class _Hearing(asyncio.Protocol):
+    """Takes what comes to the last byte: however the line ends, what came before is still to be read."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        self._reader = reader
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._reader.set_transport(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._reader.feed_data(data)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._reader.feed_eof()

@@ -151,3 +151,26 @@ async def test_a_worker_that_was_killed_has_said_nothing(sent: bytes) -> None:
         worker.send(sent)
         worker.end()
         assert await line.last_words() == []
+
+
+@pytest.mark.parametrize("turns", range(5))
+@pytest.mark.parametrize("is_asked_then", [False, True])
+@pytest.mark.parametrize("is_unread", [False, True])
+async def test_last_words_are_heard_whatever_was_sent_or_asked_as_the_worker_ended(
+    turns: int, is_asked_then: bool, is_unread: bool
+) -> None:
+    ours, theirs = socket.socketpair()
+    line = await WorkerConnection.over(ours)
+    try:
+        if is_unread:  # so that the line ends with an error in place of an end
+            line.send(FILES)
+        theirs.sendall(frame(Ending(["the state is of another stream"])))
+        theirs.close()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if is_asked_then:
+            with pytest.raises(ConnectionError):
+                await line.ask()
+        assert await line.last_words() == ["the state is of another stream"]
+    finally:
+        line.close()
