@@ -172,10 +172,10 @@ class DefinedWorkers:
                     await self._until_changed(stopping, None)
                     continue
                 code = await self._one_life(stopping)
-                if self._trouble is not None and not stop.is_set():
+                if self._trouble is not None:
                     again_s = _REFUSED_AGAIN_S if code == EXIT_BAD_CONFIGURATION else _DIED_AGAIN_S
                     await self._until_changed(stopping, again_s)
-                    code = 0
+                    code = 0  # that workers could not work is no end of this process
             return code
         finally:
             stopping.cancel()
@@ -200,7 +200,10 @@ class DefinedWorkers:
         finally:
             running.cancel()
             self._workers = None
-        self._trouble = workers.why_given_up if has_failed else None
+        if has_failed:
+            self._trouble = workers.why_given_up
+        elif workers.why_given_up is not None:
+            return 0  # they gave up in the moment in which they were to end
         return code
 
     async def _until_changed(

@@ -32,6 +32,13 @@ def nothing_new() -> Handover:
 QUICK = RestartPolicy(base_s=0.01, max_s=0.02, steady_after_s=60, max_deaths=3)
 
 
+async def pid_of(parent: Workers) -> int:
+    """The worker's, which may live before its parent knows that it does."""
+    while not parent.pids:
+        await asyncio.sleep(0.01)
+    return parent.pids[0]
+
+
 async def test_workers_end_once_the_parent_is_to_stop(stand_in: StandIn) -> None:
     stop = asyncio.Event()
     parent = Workers([stand_in.command("obedient")] * 2, nothing_new, 20)
@@ -47,7 +54,7 @@ async def test_a_worker_that_is_killed_is_started_again_and_knows_it(stand_in: S
     parent = Workers([stand_in.command("obedient")], nothing_new, 20, QUICK)
     running = asyncio.create_task(parent.run(stop))
     await stand_in.until_lives(1)
-    os.kill(parent.pids[0], signal.SIGKILL)
+    os.kill(await pid_of(parent), signal.SIGKILL)
     await stand_in.until_lives(2)
     assert stand_in.lives[1] == "obedient --worker 0 --restarted"
     stop.set()
@@ -62,7 +69,7 @@ async def test_a_worker_that_had_worked_is_started_again_at_once_for_its_partiti
     running = asyncio.create_task(parent.run(stop))
     for lived in range(1, 4):
         await stand_in.until_lives(lived)
-        os.kill(parent.pids[0], signal.SIGKILL)
+        os.kill(await pid_of(parent), signal.SIGKILL)
     await stand_in.until_lives(4)
     stop.set()
     assert await running == 0
@@ -74,7 +81,8 @@ async def test_workers_hold_open_what_they_are_given_and_nothing_else(stand_in: 
     parent = Workers([stand_in.command("obedient")], nothing_new, 20, held=[held])
     running = asyncio.create_task(parent.run(stop))
     await stand_in.until_lives(1)
-    of_worker = {int(path.name) for path in Path(f"/proc/{parent.pids[0]}/fd").iterdir()}
+    pid = await pid_of(parent)
+    of_worker = {int(path.name) for path in Path(f"/proc/{pid}/fd").iterdir()}
     assert held in of_worker
     assert other not in of_worker
     stop.set()
@@ -111,7 +119,7 @@ async def test_a_worker_that_answers_nothing_is_killed_and_started_anew(stand_in
     stop, parent = asyncio.Event(), Workers([stand_in.command("silent")], nothing_new, 20, policy)
     running = asyncio.create_task(parent.run(stop))
     await stand_in.until_lives(1)
-    first = parent.pids[0]
+    first = await pid_of(parent)
     await stand_in.until_lives(2)
     assert not running.done()
     fleet = await parent.ask()
