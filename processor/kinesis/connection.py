@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError
 from processor import __version__
 from processor.errors import KinesisRefused, KinesisRejected
 from processor.kinesis.credentials import Credentials
+from processor.kinesis.error_mapping import UNKNOWN_REGION
 from processor.kinesis.kinesis_json import (
     Answer,
     Unreadable,
@@ -169,7 +170,8 @@ async def open_exchange(
         if not known:
             raise KinesisRefused(
                 f"connecting to {what}: no region {connection.region} with Kinesis is known: correct "
-                "`connection.region`; for one that is newer than this version give `connection.connectionUrl`"
+                "`connection.region`; for one that is newer than this version give `connection.connectionUrl`",
+                code=UNKNOWN_REGION,
             )
         creating = session.create_client(
             "kinesis",

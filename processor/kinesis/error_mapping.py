@@ -41,6 +41,8 @@ _KEY_UNKNOWN: Final = "AWS does not know the access key: see `connection` and th
 _EXPIRED: Final = "the credentials have expired: renew them"
 _SECRET_WRONG: Final = "the secret key does not fit the access key, or the clock is wrong"  # noqa: S105  words
 ACCESS_DENIED: Final = "AccessDeniedException"
+UNKNOWN_REGION: Final = "UnknownRegion"
+"""A code of our own: no call was made."""
 _REFUSALS: Final = {
     ACCESS_DENIED: "the IAM action kinesis:{action} is missing for this stream: grant it",
     "ResourceNotFoundException": "there is no such stream in this region and account: create it, or see `stream`",

@@ -16,7 +16,7 @@ from processor.definition.model import Definition
 from processor.definition.sealing import HIDDEN
 from processor.errors import ConfigurationError, KinesisError, KinesisRefused, KinesisUnavailable
 from processor.kinesis.access_keys import given_keys
-from processor.kinesis.error_mapping import ACCESS_DENIED
+from processor.kinesis.error_mapping import ACCESS_DENIED, UNKNOWN_REGION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +50,11 @@ _BY_CODE: Final = {
     "InvalidSignatureException": _WRONG_SECRET,
     "SignatureDoesNotMatch": _WRONG_SECRET,
     "IncompleteSignature": _WRONG_SECRET,
+    UNKNOWN_REGION: (
+        "region",
+        "no such region with Kinesis is known",
+        "Write it as eu-west-1; for one that is newer than this version give its endpoint as well",
+    ),
     "OptInRequired": (
         "region",
         "the account is not subscribed to Kinesis in this region",

@@ -310,6 +310,8 @@ async def test_a_region_that_is_not_known_is_told() -> None:
     async with own_api(see_streams=see) as served:
         found = await looked(served, account(None, region="eu-nowhere-1"))
     assert "no region eu-nowhere-1" in found["list"]["problem"]
+    (problem,) = found["problems"]
+    assert (problem["member"], "connection." in str(problem)) == ("/auth/params/region", False)
 
 
 async def test_a_token_that_may_only_read_has_no_credentials_used() -> None:
