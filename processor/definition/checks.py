@@ -194,13 +194,12 @@ def _parsed(derived: DerivedFiles, problems: list[Problem]) -> tuple[Destination
     destination: Destination | None = None
     governance: Governance | None = None
     if derived.destination is None:
-        if derived.governance is not None:
-            governance = parse_governance(derived.governance, GOVERNANCE_SOURCE, ALL_SET, found)
+        if derived.governance_file is not None:
+            governance = parse_governance(*derived.governance_file, ALL_SET, found)
     else:
-        of_governance = None if derived.governance is None else (derived.governance, GOVERNANCE_SOURCE)
         with suppress(ConfigurationError):  # its problems are in `found`
             destination, governance = parse_configuration(
-                (derived.destination, DESTINATION_SOURCE), of_governance, ALL_SET, found
+                (derived.destination, DESTINATION_SOURCE), derived.governance_file, ALL_SET, found
             )
     problems.extend(derived.traced(each) for each in found)
     return destination, governance

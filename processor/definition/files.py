@@ -59,6 +59,11 @@ class DerivedFiles:
     _origins: Mapping[str, Origins]
     _trees: tuple[Tree, Tree]
 
+    @property
+    def governance_file(self) -> tuple[str, str] | None:
+        """The text with its name in messages, as the loader takes it."""
+        return None if self.governance is None else (self.governance, GOVERNANCE_SOURCE)
+
     def for_people(self) -> tuple[str | None, str | None]:
         """Both texts as YAML, as people write them."""
         destination, of_governance = (file_text(each) if each else None for each in self._trees)
@@ -86,8 +91,7 @@ def files_of(definition: Definition, unseal: Unseal) -> Files:
         raise ConfigurationError(
             [Problem("flows", None, "/", "there is no dataflow", "Make one by POST /flows")]
         )
-    of_governance = None if derived.governance is None else (derived.governance, GOVERNANCE_SOURCE)
-    return Files((derived.destination, DESTINATION_SOURCE), of_governance, [])
+    return Files((derived.destination, DESTINATION_SOURCE), derived.governance_file, [])
 
 
 def why_idle(definition: Definition) -> str | None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from processor.configuration import parse_configuration, parse_governance
-from processor.definition.files import DESTINATION_SOURCE, GOVERNANCE_SOURCE, derived_files
+from processor.definition.files import DESTINATION_SOURCE, derived_files
 from processor.errors import ConfigurationError
 from processor.governance.document import Governance
 from processor.governance.plan import Plan
 
 if TYPE_CHECKING:
-    from processor.definition.files import DerivedFiles
     from processor.definition.model import Definition
     from processor.errors import Problem
 
@@ -42,7 +41,7 @@ def plan_of(definition: Definition) -> Plan | None:
         return None
     try:
         return Plan(
-            *parse_configuration((derived.destination, DESTINATION_SOURCE), _of_governance(derived), ALL_SET)
+            *parse_configuration((derived.destination, DESTINATION_SOURCE), derived.governance_file, ALL_SET)
         )
     except ConfigurationError:
         return None
@@ -57,12 +56,8 @@ def governance_of(definition: Definition) -> Governance:
     """
     derived = derived_files(definition, stand_in)
     found: list[Problem] = []
-    text = _of_governance(derived)
+    text = derived.governance_file
     governance = Governance() if text is None else parse_governance(*text, ALL_SET, found)
     if found or governance is None:
         raise ConfigurationError([derived.traced(each) for each in found])
     return governance
-
-
-def _of_governance(derived: DerivedFiles) -> tuple[str, str] | None:
-    return None if derived.governance is None else (derived.governance, GOVERNANCE_SOURCE)

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from processor.api.tokens import Bearer
     from processor.definition.model import Definition
     from processor.governance.document import Governance
-    from processor.governance.plan import Item, Removal
 
 
 class Governed:
@@ -54,19 +53,16 @@ def _answer(definition: Definition, request: Request) -> Answer:
     actions = _actions(definition, asked.marketing_actions, governance)
     plan = Plan(_destination(actions, asked if asked.beside is None else asked.beside), governance)
     outcomes = Outcomes(plan)
-    found: list[tuple[Item, Removal | None, str | None, str]] = []
-    for each in asked.segments:
-        item, removal = outcomes.of_segment(Segment(each.namespace, each.id))
-        found.append((item, removal, each.namespace, each.id))
-    for path in asked.attributes:
-        item, removal = outcomes.of_attribute(path)
-        found.append((item, removal, None, path))
-    items = [shown_item(item, removal, name, namespace) for item, removal, namespace, name in found]
+    segments = (
+        shown_item(*outcomes.of_segment(Segment(each.namespace, each.id)), each.id, each.namespace)
+        for each in asked.segments
+    )
+    attributes = (shown_item(*outcomes.of_attribute(path), path, None) for path in asked.attributes)
     return Answer(
         body={
             "enforcement": governance.enforcement,
             "marketingActions": [*actions],
-            "items": [*items],
+            "items": [*segments, *attributes],
         }
     )
 

@@ -59,11 +59,6 @@ export function draftOf(flow, etag) {
       tell();
     },
     wantedOn,
-    // Nothing is wanted any more but what is mapped.
-    reset() {
-      chosen = mappedBy(base.flow);
-      tell();
-    },
   };
 }
 

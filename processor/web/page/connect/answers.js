@@ -52,7 +52,7 @@ export function wrongActionName(text, names) {
 }
 
 // A variable's name, also where it is written as the API refers to it.
-export const variableOf = (text) => text.replace(/^\$\{(.*)\}$/, "$1");
+const variableOf = (text) => text.replace(/^\$\{(.*)\}$/, "$1");
 
 // An account's parameters, as the API has them.
 export function paramsOf({ way, accessKeyVariable, secretKeyVariable, accessKeyId, secretKey, region, endpoint }) {

@@ -92,7 +92,7 @@ function agrees(now, wanted) {
   return Object.entries(wanted).every(([name, value]) => agrees(now[name], value)) && (!Array.isArray(wanted) || now.length === wanted.length);
 }
 
-export function valueAt(object, path) {
+function valueAt(object, path) {
   return path.split("/").slice(1).reduce((value, step) => (value === null || typeof value !== "object" ? undefined : value[step]), object);
 }
 

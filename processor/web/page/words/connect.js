@@ -6,7 +6,6 @@ export const WORDS = {
   title: "Connect",
   intro: "A destination is where changed profiles are sent: here, one Amazon Kinesis data stream.",
   loading: "Looking at what is set up …",
-  cannotLoad: (why) => `What is set up cannot be read: ${why}`,
 
   // The catalogue.
   catalogue: "Destinations",
@@ -137,7 +136,6 @@ export const WORDS = {
     actionsHelp: "What the data will be used for. Policies forbid data by them; without any, no policy applies.",
     create: "Create destination",
     keep: "Change the destination",
-    creating: "Creating",
     looking: "Looking for the stream …",
     there: (name, details) => `The stream ${name} is there${details ? `: ${details}` : ""}.`,
     absent: (name, region) => `There is no stream ${name} in ${region}, in the account of these credentials.`,
