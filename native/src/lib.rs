@@ -1,0 +1,59 @@
+//! What every event passes through, compiled: `processor._native`.
+
+mod python;
+
+use std::os::raw::c_char;
+use std::ptr::null_mut;
+
+use python::{PyMethodDef, PyModuleDef, PyModuleDefBase, PyObject, Py_ssize_t, METH_FASTCALL};
+
+unsafe extern "C" fn version(
+    _: *mut PyObject,
+    _: *const *mut PyObject,
+    _: Py_ssize_t,
+) -> *mut PyObject {
+    let text = env!("CARGO_PKG_VERSION");
+    python::PyUnicode_FromStringAndSize(text.as_ptr().cast::<c_char>(), text.len() as Py_ssize_t)
+}
+
+struct Definition<T>(std::cell::UnsafeCell<T>);
+
+// Python alone touches them, while it holds its lock.
+unsafe impl<T> Sync for Definition<T> {}
+
+static METHODS: Definition<[PyMethodDef; 2]> = Definition(std::cell::UnsafeCell::new([
+    PyMethodDef {
+        name: b"version\0".as_ptr().cast(),
+        call: Some(version),
+        flags: METH_FASTCALL,
+        doc: b"version() -> str\0".as_ptr().cast(),
+    },
+    PyMethodDef {
+        name: std::ptr::null(),
+        call: None,
+        flags: 0,
+        doc: std::ptr::null(),
+    },
+]));
+
+static MODULE: Definition<PyModuleDef> = Definition(std::cell::UnsafeCell::new(PyModuleDef {
+    base: PyModuleDefBase::new(),
+    name: b"_native\0".as_ptr().cast(),
+    doc: std::ptr::null(),
+    size: -1,
+    methods: null_mut(),
+    slots: null_mut(),
+    traverse: null_mut(),
+    clear: null_mut(),
+    free: null_mut(),
+}));
+
+/// Python's way in.
+///
+/// # Safety
+/// Called by Python's import alone, with its lock held.
+#[no_mangle]
+pub unsafe extern "C" fn PyInit__native() -> *mut PyObject {
+    (*MODULE.0.get()).methods = METHODS.0.get().cast();
+    python::PyModule_Create2(MODULE.0.get(), python::API_VERSION)
+}
