@@ -1,17 +1,27 @@
-"""Which build is tested: the compiled one where that is asked for, the sources otherwise."""
+"""Which build is tested: the compiled one where that is asked for, the sources alone otherwise."""
 
+import importlib
 import os
+import tomllib
+from pathlib import Path
 
-import pytest
+import processor
 
-from processor.profile import batch, canonical, consent, core, event, export, identity, state_record, times
-from processor.state import record_cache
-
-COMPILED = (batch, canonical, consent, core, event, export, identity, state_record, times, record_cache)
+CRATE = Path(__file__).parents[2] / "native" / "Cargo.toml"
 
 
-@pytest.mark.parametrize("module", COMPILED, ids=lambda module: module.__name__)
-def test_the_build_is_the_one_asked_for(module: object) -> None:
-    # A compiled module left beside its source would be tested in the source's place.
-    suffix = ".so" if "TESTS_COMPILED" in os.environ else ".py"
-    assert str(getattr(module, "__file__", "")).endswith(suffix)
+def test_the_build_is_the_one_asked_for() -> None:
+    # A library left beside the sources would be tested in their place.
+    assert version_of_the_library() == (processor.__version__ if "TESTS_COMPILED" in os.environ else None)
+
+
+def test_the_crate_and_the_package_have_one_version() -> None:
+    assert tomllib.loads(CRATE.read_text())["package"]["version"] == processor.__version__
+
+
+def version_of_the_library() -> str | None:
+    try:
+        library = importlib.import_module("processor._native")
+    except ModuleNotFoundError:
+        return None
+    return str(library.version())
