@@ -1,7 +1,7 @@
 """Whether the compiled core (native/) runs: where this build has it, and `PROCESSOR_CORE=plain` does not rule it out.
 
-Whatever has a compiled part looks at `IS_COMPILED` as it is imported, and takes that part from `processor._native`: so
-there is one answer for all of a process, and one variable that an operator has to set.
+Whatever has a compiled part takes it from `native`, and does the same in plain Python where that is None: so there is one
+answer for all of a process, and one variable that an operator has to set.
 """
 
 from __future__ import annotations
@@ -64,7 +64,11 @@ def _version_of_library() -> str:
 
 
 _FOUND: Final = found(os.environ, _version_of_library)
-IS_COMPILED: Final = _FOUND.is_usable
-CORE: Final = "compiled" if IS_COMPILED else "plain"
+CORE: Final = "compiled" if _FOUND.is_usable else "plain"
 PROBLEMS: Final = [] if _FOUND.problem is None else [_FOUND.problem]
 """What the service does not start with."""
+
+if _FOUND.is_usable:
+    from processor import _native as native
+else:
+    native = None  # type: ignore[assignment]  # a module has types, and one that may be None has none
