@@ -56,6 +56,8 @@ pub fn process(capsule: &Object, call: &Call) -> Answer<Object> {
 
 struct Batch {
     records: Vec<Object>,
+    /// Of each record its profile's number, where it is known.
+    profile_of: Vec<Option<usize>>,
     /// Of each record; None where it is to be handed on.
     events: Vec<Option<Event>>,
     profiles: Profiles,
@@ -73,20 +75,20 @@ struct Event {
 impl Batch {
     fn gathered(core: &mut NativeCore, call: &Call) -> Answer<Self> {
         let records = call.records.items()?;
-        let mut profiles = Profiles::new(records.len());
-        let events = records.iter().map(|record| match read(core, call, record, &mut profiles) {
-            Ok(event) => event,
-            Err(raised) => {
-                forget(raised);
-                None
-            }
-        });
-        let events = events.collect();
-        Ok(Self {
+        let mut batch = Self {
+            profile_of: Vec::with_capacity(records.len()),
+            events: Vec::with_capacity(records.len()),
+            profiles: Profiles::new(records.len()),
             records,
-            events,
-            profiles,
-        })
+        };
+        for record in &batch.records {
+            let key = record.attribute(&core.names.key);
+            let profile = known(key.and_then(|key| batch.profiles.number(key, &call.states)));
+            let event = profile.and_then(|profile| known(read(core, call, record, profile)));
+            batch.profile_of.push(profile);
+            batch.events.push(event);
+        }
+        Ok(batch)
     }
 
     fn take_all(&mut self, core: &mut NativeCore, call: &Call) -> Answer<i64> {
@@ -103,8 +105,8 @@ impl Batch {
             if let Some(record) = self.records.get(next) {
                 core.counts.handed_on += 1;
                 call.hand_on.call(record)?;
-                if let (Some(event), None) = (&self.events[next], call.terms.again) {
-                    self.profiles.look_again(event.profile, &call.states, &call.changes)?;
+                if let (Some(profile), None) = (self.profile_of[next], call.terms.again) {
+                    self.profiles.look_again(profile, &call.states, &call.changes)?;
                 }
                 next += 1;
             }
@@ -167,12 +169,7 @@ impl Batch {
 }
 
 /// What is known of a record with Python's lock held; None, as where it raises, where it is to be handed on.
-fn read(core: &mut NativeCore, call: &Call, record: &Object, profiles: &mut Profiles) -> Answer<Option<Event>> {
-    let key = record.attribute(&core.names.key)?;
-    let profile = match profiles.number(key, &call.states)? {
-        None => return Ok(None),
-        Some(profile) => profile,
-    };
+fn read(core: &mut NativeCore, call: &Call, record: &Object, profile: usize) -> Answer<Option<Event>> {
     let headers = record.attribute(&core.names.headers)?;
     let verdict = match core.verdict(&headers, &call.ask) {
         None => return Ok(None),
@@ -193,6 +190,14 @@ fn read(core: &mut NativeCore, call: &Call, record: &Object, profiles: &mut Prof
         timestamp_ms,
         offset,
     }))
+}
+
+/// What was answered; None where an exception was raised, which is for the plain core to meet.
+fn known<T>(answer: Answer<Option<T>>) -> Option<T> {
+    answer.unwrap_or_else(|raised| {
+        forget(raised);
+        None
+    })
 }
 
 impl Event {
