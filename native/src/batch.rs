@@ -3,7 +3,7 @@
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use crate::core::{self, Input, Transition};
-use crate::native_core::{self, NativeCore};
+use crate::native_core::{self, Counts, NativeCore};
 use crate::object::{forget, without_lock, Answer, Bytes, Object};
 use crate::profiles::Profiles;
 
@@ -40,9 +40,9 @@ pub struct Again {
 
 /// Takes all records, in their order: how many were skipped.
 pub fn process(capsule: &Object, call: &Call) -> Answer<Object> {
-    let skipped = native_core::with(capsule, |core| {
+    let skipped = native_core::with(capsule, |core, counts| {
         core.make_room_for_verdicts();
-        let skipped = Batch::gathered(core, call).and_then(|mut batch| batch.take_all(core, call));
+        let skipped = Batch::gathered(core, call).and_then(|mut batch| batch.take_all(core, counts, call));
         core.output.clear();
         skipped
     })?;
@@ -91,19 +91,19 @@ impl Batch {
         Ok(batch)
     }
 
-    fn take_all(&mut self, core: &mut NativeCore, call: &Call) -> Answer<i64> {
+    fn take_all(&mut self, core: &mut NativeCore, counts: &Counts, call: &Call) -> Answer<i64> {
         let mut skipped = 0;
         let mut next = 0;
         while next < self.records.len() {
-            let made = without_lock(|| self.run(core, &call.terms, next));
-            core.counts.taken += made.len() as i64;
+            let made = without_lock(|| self.run(core, counts, &call.terms, next));
+            counts.count_taken(made.len());
             for transition in &made {
                 skipped += i64::from(transition.is_skipped);
                 self.deliver(core, call, next, transition)?;
                 next += 1;
             }
             if let Some(record) = self.records.get(next) {
-                core.counts.handed_on += 1;
+                counts.count_handed_on(1);
                 call.hand_on.call(record)?;
                 if let (Some(profile), None) = (self.profile_of[next], call.terms.again) {
                     self.profiles.look_again(profile, &call.states, &call.changes)?;
@@ -115,7 +115,7 @@ impl Batch {
     }
 
     /// Applies events from `next` on, up to one that is to be handed on. It touches no Python object.
-    fn run(&mut self, core: &mut NativeCore, terms: &Terms, next: usize) -> Vec<Transition> {
+    fn run(&mut self, core: &mut NativeCore, counts: &Counts, terms: &Terms, next: usize) -> Vec<Transition> {
         let mut made = Vec::with_capacity(self.events.len() - next);
         let mut latest = Vec::new();
         for event in &self.events[next..] {
@@ -130,7 +130,7 @@ impl Batch {
                 Ok(Some(transition)) => transition,
                 Ok(None) => break,
                 Err(_) => {
-                    core.counts.panics += 1;
+                    counts.count_panic();
                     break;
                 }
             };

@@ -34,7 +34,7 @@ impl Object {
     }
 
     pub fn none() -> Self {
-        unsafe { Self::of(std::ptr::addr_of_mut!(python::_Py_NoneStruct)) }
+        unsafe { Self::of(none()) }
     }
 
     pub fn integer(value: i64) -> Answer<Self> {
@@ -88,7 +88,7 @@ impl Object {
     }
 
     pub fn is_none(&self) -> bool {
-        self.0 == unsafe { std::ptr::addr_of_mut!(python::_Py_NoneStruct) }
+        self.0 == none()
     }
 
     pub fn is_true(&self) -> Answer<bool> {
@@ -256,6 +256,11 @@ pub fn answered(work: impl FnOnce() -> Answer<Object>) -> *mut PyObject {
     let answer = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(raise(b"the compiled core failed: this is its own fault, report it\0")));
     answer.map_or(null_mut(), Object::given_away)
+}
+
+#[allow(unused_unsafe)] // older compilers ask for it
+fn none() -> *mut PyObject {
+    unsafe { std::ptr::addr_of!(python::NONE) as *mut PyObject }
 }
 
 fn done(answer: std::os::raw::c_int) -> Answer<()> {
