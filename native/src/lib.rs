@@ -2,6 +2,7 @@
 
 #![deny(unsafe_op_in_unsafe_fn)]
 
+mod as_it_stands;
 mod batch;
 
 mod canonical;
@@ -17,12 +18,14 @@ mod identities;
 mod json;
 mod names;
 mod native_core;
+mod number;
 mod object;
 mod plan;
 mod profiles;
 mod python;
 mod reader;
 mod single;
+mod special;
 mod state_record;
 mod text;
 mod times;
