@@ -1,6 +1,7 @@
 //! What every event passes through, compiled: `processor._native`.
 
 mod python;
+pub mod state_record;
 
 use std::os::raw::c_char;
 use std::ptr::null_mut;
