@@ -2,6 +2,7 @@
 
 mod python;
 pub mod state_record;
+pub mod xxh3;
 
 use std::os::raw::c_char;
 use std::ptr::null_mut;
