@@ -1,7 +1,11 @@
 //! What every event passes through, compiled: `processor._native`.
 
+pub mod identities;
 mod python;
+pub mod reader;
 pub mod state_record;
+pub mod text;
+pub mod twice;
 pub mod xxh3;
 
 use std::os::raw::c_char;
