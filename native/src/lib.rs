@@ -1,6 +1,9 @@
 //! What every event passes through, compiled: `processor._native`.
 
+mod as_it_stands;
+pub mod canonical;
 pub mod identities;
+pub mod number;
 mod python;
 pub mod reader;
 pub mod state_record;
