@@ -9,6 +9,7 @@ use crate::diff::Diff;
 use crate::event::{Found, Part};
 use crate::export::{write_identities, write_membership, Frames};
 use crate::identities;
+use crate::json::is_json;
 use crate::plan::{Plan, Removal, Verdict};
 use crate::state_record::{self, StateRecord};
 use crate::xxh3::xxh3_64;
@@ -247,8 +248,13 @@ fn permitted<'a>(
 
 /// Whether attributes or identities of a member differ from what was last exported.
 fn is_changed(plan: &Plan, view: &View<'_>, previous: &StateRecord<'_>) -> Option<bool> {
-    if view.identities != previous.identities && !identities::same_set(view.identities, previous.identities)? {
-        return Some(true);
+    if view.identities != previous.identities {
+        if !is_json(previous.identities) {
+            return None;
+        }
+        if !identities::same_set(view.identities, previous.identities)? {
+            return Some(true);
+        }
     }
     if view.digests == previous.attributes {
         return Some(false);

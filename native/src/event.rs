@@ -79,8 +79,8 @@ impl Found {
         }
         let mut is_going_on = cursor.opened_has_members()?;
         while is_going_on {
-            let name = cursor.plain_name()?;
-            match tree.names.find(name).and_then(|index| tree.members.get(index)) {
+            let name = cursor.name()?;
+            match tree.names.find(&name).and_then(|index| tree.members.get(index)) {
                 None => cursor.value(level + 1)?,
                 Some(member) => self.member(member, cursor, level + 1)?,
             }
@@ -151,7 +151,7 @@ fn read_any_entry(cursor: &mut Cursor<'_>, level: u32) -> Option<Entry> {
     let mut has_valid_until = false;
     let mut is_going_on = cursor.opened_has_members()?;
     while is_going_on {
-        match cursor.plain_name()? {
+        match &*cursor.name()? {
             b"lastQualificationTime" if entry.time == Part::default() => entry.time = plain_text(cursor)?,
             b"status" if !has_status => {
                 has_status = true;

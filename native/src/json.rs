@@ -1,10 +1,22 @@
 //! A strict reader of JSON (RFC 8259) over bytes that are known to be UTF-8: it moves over values, checks all of their
 //! syntax, and builds nothing. What it does not take may still be JSON: it is for the plain core to say.
 
+use std::borrow::Cow;
+
 use crate::special::special;
+use crate::text::Text;
 
 /// How many arrays and objects may stand within each other.
 pub const LEVELS_MAX: u32 = 64;
+
+/// Whether `text` is one JSON value, for certain.
+pub fn is_json(text: &[u8]) -> bool {
+    let mut cursor = Cursor::new(text);
+    std::str::from_utf8(text).is_ok()
+        && cursor.value(0).is_some()
+        && cursor.token() == 0
+        && cursor.at == text.len()
+}
 
 /// A place in a text.
 pub struct Cursor<'a> {
@@ -83,15 +95,15 @@ impl<'a> Cursor<'a> {
         Some((string, is_escaped))
     }
 
-    /// Moves behind an object's member's name and its colon; the name must be without escapes.
+    /// Moves behind a member's name and its colon: the name, decoded.
     #[inline(always)]
-    pub fn plain_name(&mut self) -> Option<&'a [u8]> {
+    pub fn name(&mut self) -> Option<Cow<'a, [u8]>> {
         let (name, is_escaped) = self.string()?;
-        if is_escaped {
-            return None;
-        }
         self.take(b':')?;
-        Some(name)
+        if is_escaped {
+            return Text::new(name, true).decoded();
+        }
+        Some(Cow::Borrowed(name))
     }
 
     /// Moves behind what follows a member of an object: whether there is another member.
@@ -128,7 +140,7 @@ impl<'a> Cursor<'a> {
                 b'{' => {
                     if self.opened_has_members()? {
                         open.push(true)?;
-                        self.name()?;
+                        self.pass_name()?;
                         continue;
                     }
                     open.check()?;
@@ -153,7 +165,7 @@ impl<'a> Cursor<'a> {
                 self.at += 1;
                 match (byte, open.is_object()) {
                     (b',', true) => {
-                        self.name()?;
+                        self.pass_name()?;
                         break;
                     }
                     (b',', false) => break,
@@ -190,7 +202,7 @@ impl<'a> Cursor<'a> {
         Some(())
     }
 
-    fn name(&mut self) -> Option<()> {
+    fn pass_name(&mut self) -> Option<()> {
         self.string()?;
         self.take(b':')
     }
@@ -303,8 +315,7 @@ mod tests {
     use super::*;
 
     fn is_taken(text: &str) -> bool {
-        let mut cursor = Cursor::new(text.as_bytes());
-        cursor.value(0).is_some() && cursor.token() == 0 && cursor.at == text.len()
+        is_json(text.as_bytes())
     }
 
     #[test]

@@ -117,10 +117,7 @@ pub fn with<T>(capsule: &Object, work: impl FnOnce(&mut NativeCore, &Counts) -> 
     let capsule = content(capsule)?;
     match capsule.core.try_lock() {
         Ok(mut core) => work(&mut core, &capsule.counts).map(Some),
-        Err(_) => {
-            capsule.counts.count_handed_on(1);
-            Ok(None)
-        }
+        Err(_) => Ok(None),
     }
 }
 

@@ -172,7 +172,8 @@ def process(
         for record in records:
             take(record)
     else:
-        batch.skipped += core.compiled.process(states, records, limits, number, batch, take)
+        skipped = core.compiled.process(states, records, limits, number, batch, take)
+        batch.skipped += skipped
     return batch
 
 
