@@ -38,23 +38,24 @@ pub struct Again {
     pub offset: i64,
 }
 
-/// Takes all records, in their order: how many were skipped.
+/// Takes all records, in their order: how many were skipped, and how many bytes all keys and values have. `None` where it
+/// takes none of them, for another thread is at work with the core.
 pub fn process(capsule: &Object, call: &Call) -> Answer<Object> {
-    let skipped = native_core::with(capsule, |core, counts| {
+    let taken = native_core::with(capsule, |core, counts| {
         core.make_room_for_verdicts();
-        let skipped = Batch::gathered(core, call).and_then(|mut batch| batch.take_all(core, counts, call));
+        let taken = Batch::gathered(core, call).and_then(|mut batch| {
+            let skipped = batch.take_all(core, counts, call)?;
+            Object::new_tuple([Object::integer(skipped)?, Object::integer(batch.bytes as i64)?])
+        });
         core.output.clear();
-        skipped
+        taken
     })?;
-    if skipped.is_none() {
-        for record in call.records.items()? {
-            call.hand_on.call(&record)?;
-        }
-    }
-    Object::integer(skipped.unwrap_or(0))
+    Ok(taken.unwrap_or_else(Object::none))
 }
 
 struct Batch {
+    /// Of all keys and values.
+    bytes: usize,
     records: Vec<Object>,
     /// Of each record its profile's number, where it is known.
     profile_of: Vec<Option<usize>>,
@@ -76,15 +77,21 @@ impl Batch {
     fn gathered(core: &mut NativeCore, call: &Call) -> Answer<Self> {
         let records = call.records.items()?;
         let mut batch = Self {
+            bytes: 0,
             profile_of: Vec::with_capacity(records.len()),
             events: Vec::with_capacity(records.len()),
             profiles: Profiles::new(records.len()),
             records,
         };
         for record in &batch.records {
-            let key = record.attribute(&core.names.key);
-            let profile = known(key.and_then(|key| batch.profiles.number(key, &call.states)));
-            let event = profile.and_then(|profile| known(read(core, call, record, profile)));
+            let key = record.attribute(&core.names.key)?.into_bytes_or_none();
+            let value = record.attribute(&core.names.value)?.into_bytes_or_none();
+            batch.bytes += [&key, &value].iter().map(|part| part.as_ref().map_or(0, |bytes| bytes.len())).sum::<usize>();
+            let profile = key.and_then(|key| known(batch.profiles.number(key, &call.states)));
+            let event = match (profile, value) {
+                (Some(profile), Some(value)) => known(read(core, call, record, profile, value)),
+                _ => None,
+            };
             batch.profile_of.push(profile);
             batch.events.push(event);
         }
@@ -169,13 +176,18 @@ impl Batch {
 }
 
 /// What is known of a record with Python's lock held; None, as where it raises, where it is to be handed on.
-fn read(core: &mut NativeCore, call: &Call, record: &Object, profile: usize) -> Answer<Option<Event>> {
+fn read(
+    core: &mut NativeCore,
+    call: &Call,
+    record: &Object,
+    profile: usize,
+    value: Bytes,
+) -> Answer<Option<Event>> {
     let headers = record.attribute(&core.names.headers)?;
     let verdict = match core.verdict(&headers, &call.ask) {
         None => return Ok(None),
         Some(verdict) => verdict,
     };
-    let value = record.attribute(&core.names.value)?;
     let (timestamp_ms, offset) = match call.terms.again {
         Some(again) => (again.at_ms, again.offset),
         None => (
@@ -184,7 +196,7 @@ fn read(core: &mut NativeCore, call: &Call, record: &Object, profile: usize) -> 
         ),
     };
     Ok(Some(Event {
-        value: value.into_bytes()?,
+        value,
         profile,
         verdict,
         timestamp_ms,

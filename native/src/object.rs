@@ -126,6 +126,14 @@ impl Object {
         }
     }
 
+    /// As `into_bytes`; None where it is none.
+    pub fn into_bytes_or_none(self) -> Option<Bytes> {
+        if self.is_none() {
+            return None;
+        }
+        self.into_bytes().map_err(forget).ok()
+    }
+
     /// Whether this is a `str` that says `text`; raises where it is no `str`, or has no UTF-8.
     pub fn is_text(&self, text: &str) -> Answer<bool> {
         let mut size = 0;

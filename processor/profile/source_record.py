@@ -13,8 +13,13 @@ RECORD_OVERHEAD_BYTES: Final = 256
 
 def size_bytes(records: Sequence[Record]) -> int:
     """What `records` hold in memory, about."""
+    return content_bytes(records) + RECORD_OVERHEAD_BYTES * len(records)
+
+
+def content_bytes(records: Sequence[Record]) -> int:
+    """How many bytes the keys and values of `records` have."""
     values = sum([len(record.value or b"") for record in records])
-    return values + sum([len(record.key or b"") for record in records]) + RECORD_OVERHEAD_BYTES * len(records)
+    return values + sum([len(record.key or b"") for record in records])
 
 
 class Record(Protocol):
