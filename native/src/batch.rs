@@ -45,7 +45,10 @@ pub fn process(capsule: &Object, call: &Call) -> Answer<Object> {
         core.make_room_for_verdicts();
         let taken = Batch::gathered(core, call).and_then(|mut batch| {
             let skipped = batch.take_all(core, counts, call)?;
-            Object::new_tuple([Object::integer(skipped)?, Object::integer(batch.bytes as i64)?])
+            Object::new_tuple([
+                Object::integer(skipped)?,
+                Object::integer(batch.bytes as i64)?,
+            ])
         });
         core.output.clear();
         taken
@@ -86,7 +89,10 @@ impl Batch {
         for record in &batch.records {
             let key = record.attribute(&core.names.key)?.into_bytes_or_none();
             let value = record.attribute(&core.names.value)?.into_bytes_or_none();
-            batch.bytes += [&key, &value].iter().map(|part| part.as_ref().map_or(0, |bytes| bytes.len())).sum::<usize>();
+            batch.bytes += [&key, &value]
+                .iter()
+                .map(|part| part.as_ref().map_or(0, |bytes| bytes.len()))
+                .sum::<usize>();
             let profile = key.and_then(|key| known(batch.profiles.number(key, &call.states)));
             let event = match (profile, value) {
                 (Some(profile), Some(value)) => known(read(core, call, record, profile, value)),
@@ -113,7 +119,8 @@ impl Batch {
                 counts.count_handed_on(1);
                 call.hand_on.call(record)?;
                 if let (Some(profile), None) = (self.profile_of[next], call.terms.again) {
-                    self.profiles.look_again(profile, &call.states, &call.changes)?;
+                    self.profiles
+                        .look_again(profile, &call.states, &call.changes)?;
                 }
                 next += 1;
             }
@@ -122,7 +129,13 @@ impl Batch {
     }
 
     /// Applies events from `next` on, up to one that is to be handed on. It touches no Python object.
-    fn run(&mut self, core: &mut NativeCore, counts: &Counts, terms: &Terms, next: usize) -> Vec<Transition> {
+    fn run(
+        &mut self,
+        core: &mut NativeCore,
+        counts: &Counts,
+        terms: &Terms,
+        next: usize,
+    ) -> Vec<Transition> {
         let mut made = Vec::with_capacity(self.events.len() - next);
         let mut latest = Vec::new();
         for event in &self.events[next..] {
@@ -149,7 +162,13 @@ impl Batch {
         made
     }
 
-    fn deliver(&mut self, core: &NativeCore, call: &Call, index: usize, transition: &Transition) -> Answer<()> {
+    fn deliver(
+        &mut self,
+        core: &NativeCore,
+        call: &Call,
+        index: usize,
+        transition: &Transition,
+    ) -> Answer<()> {
         let profile = match &self.events[index] {
             None => return Ok(()),
             Some(event) => &mut self.profiles.all[event.profile],
@@ -168,7 +187,8 @@ impl Batch {
             call.changes.set(key, &state)?;
         }
         if let Some(export) = &transition.export {
-            call.exports.append(&core.new_export(&profile.key, export)?)?;
+            call.exports
+                .append(&core.new_export(&profile.key, export)?)?;
             call.exported.append(&self.records[index])?;
         }
         core.tell_removed(transition, &call.removed)
@@ -241,7 +261,9 @@ impl Event {
         };
         let (bytes, removed) = (core.output.bytes.len(), core.output.removed.len());
         let transition = core::apply(&core.plan, &mut core.room, &input, &mut core.output);
-        let is_small = transition.as_ref().map_or(false, |made| is_small(made, terms, profile.key.len()));
+        let is_small = transition
+            .as_ref()
+            .map_or(false, |made| is_small(made, terms, profile.key.len()));
         if is_small {
             return transition;
         }
@@ -254,8 +276,15 @@ impl Event {
 /// Whether both ends take what an event made.
 fn is_small(transition: &Transition, terms: &Terms, key_bytes: usize) -> bool {
     let export_bytes = transition.export.as_ref().map_or(0, |export| {
-        export.data.len() + export.partition_key.as_ref().map_or(key_bytes, ExactSizeIterator::len)
+        export.data.len()
+            + export
+                .partition_key
+                .as_ref()
+                .map_or(key_bytes, ExactSizeIterator::len)
     });
-    let state_bytes = transition.state.as_ref().map_or(0, |state| state.len() + key_bytes);
+    let state_bytes = transition
+        .state
+        .as_ref()
+        .map_or(0, |state| state.len() + key_bytes);
     export_bytes <= terms.export_bytes_max && state_bytes <= terms.state_bytes_max
 }

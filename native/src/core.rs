@@ -85,7 +85,12 @@ impl Room {
 }
 
 /// Applies one event; where it is not taken, `output` is left as it was.
-pub fn apply(plan: &Plan, room: &mut Room, input: &Input<'_>, output: &mut Output) -> Option<Transition> {
+pub fn apply(
+    plan: &Plan,
+    room: &mut Room,
+    input: &Input<'_>,
+    output: &mut Output,
+) -> Option<Transition> {
     let (bytes, removed) = (output.bytes.len(), output.removed.len());
     let transition = applied(plan, room, input, output);
     if transition.is_none() {
@@ -95,7 +100,12 @@ pub fn apply(plan: &Plan, room: &mut Room, input: &Input<'_>, output: &mut Outpu
     transition
 }
 
-fn applied(plan: &Plan, room: &mut Room, input: &Input<'_>, output: &mut Output) -> Option<Transition> {
+fn applied(
+    plan: &Plan,
+    room: &mut Room,
+    input: &Input<'_>,
+    output: &mut Output,
+) -> Option<Transition> {
     let previous = match input.state {
         Some(state) => state_record::decode(state)?,
         None => NOTHING_EXPORTED,
@@ -129,21 +139,33 @@ fn applied(plan: &Plan, room: &mut Room, input: &Input<'_>, output: &mut Output)
         }
         room.present.push(index);
         room.digests.extend_from_slice(&attribute.path_digest);
-        room.digests.extend_from_slice(&xxh3_64(value).to_be_bytes());
+        room.digests
+            .extend_from_slice(&xxh3_64(value).to_be_bytes());
     }
     let identities = match found.values.get(plan.identities_slot)?.of(text) {
         None | Some(b"null") => NO_IDENTITIES,
         Some(identities) => identities,
     };
     let has_consent = has_consent(plan, &found.values, text, &mut room.canonical)?;
-    let hidden = if has_consent { &input.verdict.segments } else { &plan.without_consent };
+    let hidden = if has_consent {
+        &input.verdict.segments
+    } else {
+        &plan.without_consent
+    };
     let texts = Texts {
         event: text,
         before: &previous.memberships,
     };
     let removed = &mut output.removed;
     let diff = &mut room.diff;
-    diff.fill(plan, &found.entries, texts, hidden, input.timestamp_ms, removed)?;
+    diff.fill(
+        plan,
+        &found.entries,
+        texts,
+        hidden,
+        input.timestamp_ms,
+        removed,
+    )?;
     if !has_consent {
         room.present.clear();
         room.digests.clear();
@@ -169,7 +191,13 @@ fn applied(plan: &Plan, room: &mut Room, input: &Input<'_>, output: &mut Output)
         // Without memberships there were only segments that are not mapped any more: they go without a word.
         let start = bytes.len();
         let memberships = diff.memberships(plan, texts)?;
-        write_state(input, previous.attributes, previous.identities, memberships, bytes);
+        write_state(
+            input,
+            previous.attributes,
+            previous.identities,
+            memberships,
+            bytes,
+        );
         return Some(Transition {
             state: Some(start..bytes.len()),
             removed,
@@ -178,15 +206,25 @@ fn applied(plan: &Plan, room: &mut Room, input: &Input<'_>, output: &mut Output)
     }
     let start = bytes.len();
     let value_of = |index: usize| found.values.get(plan.attributes.get(index)?.slot)?.of(text);
-    room.frames.write(&plan.attributes, &room.present, value_of, bytes)?;
+    room.frames
+        .write(&plan.attributes, &room.present, value_of, bytes)?;
     write_membership(plan, &diff.rows, texts, bytes)?;
     write_identities(identities, bytes);
     let data = start..bytes.len();
     let partition_key = partition_key(plan, identities, bytes)?;
     let start = bytes.len();
-    write_state(input, view.digests, view.identities, diff.memberships(plan, texts)?, bytes);
+    write_state(
+        input,
+        view.digests,
+        view.identities,
+        diff.memberships(plan, texts)?,
+        bytes,
+    );
     Some(Transition {
-        export: Some(Export { data, partition_key }),
+        export: Some(Export {
+            data,
+            partition_key,
+        }),
         state: Some(start..bytes.len()),
         removed,
         is_skipped: false,
@@ -274,17 +312,27 @@ fn is_changed(plan: &Plan, view: &View<'_>, previous: &StateRecord<'_>) -> Optio
     let now = view.digests.chunks_exact(ATTRIBUTE_BYTES);
     let before = previous.attributes.chunks_exact(ATTRIBUTE_BYTES);
     let has_same_paths = now.len() == before.len()
-        && now.clone().zip(before.clone()).all(|(now, before)| now[..PATH_BYTES] == before[..PATH_BYTES]);
+        && now
+            .clone()
+            .zip(before.clone())
+            .all(|(now, before)| now[..PATH_BYTES] == before[..PATH_BYTES]);
     if has_same_paths {
         return Some(true);
     }
     // What is not mapped any more is no change; what governance removes now is one.
-    let is_mapped = |digest: &[u8]| plan.attributes.iter().any(|each| each.path_digest == digest[..PATH_BYTES]);
+    let is_mapped = |digest: &[u8]| {
+        plan.attributes
+            .iter()
+            .any(|each| each.path_digest == digest[..PATH_BYTES])
+    };
     let mut mapped: Vec<&[u8]> = before.filter(|digest| is_mapped(digest)).collect();
     let mut now: Vec<&[u8]> = now.collect();
     mapped.sort_unstable();
     now.sort_unstable();
-    if mapped.windows(2).any(|pair| pair[0][..PATH_BYTES] == pair[1][..PATH_BYTES]) {
+    if mapped
+        .windows(2)
+        .any(|pair| pair[0][..PATH_BYTES] == pair[1][..PATH_BYTES])
+    {
         return None;
     }
     Some(mapped != now)
@@ -313,7 +361,11 @@ fn write_state(
 
 /// Appends the partition key where it is an identity; `Some(None)` where it is the profile id.
 #[allow(clippy::option_option)] // the outer one says whose the event is
-fn partition_key(plan: &Plan, identities: &[u8], bytes: &mut Vec<u8>) -> Option<Option<Range<usize>>> {
+fn partition_key(
+    plan: &Plan,
+    identities: &[u8],
+    bytes: &mut Vec<u8>,
+) -> Option<Option<Range<usize>>> {
     let namespace = match &plan.partition_namespace {
         None => return Some(None),
         Some(namespace) => namespace,

@@ -68,7 +68,9 @@ impl Diff {
         self.members = 0;
         self.is_renewed = false;
         for (segment, (was, entry)) in self.was.iter().zip(entries).enumerate() {
-            let before = was.and_then(|number| texts.before.get(number)).map(|(_, time)| *time);
+            let before = was
+                .and_then(|number| texts.before.get(number))
+                .map(|(_, time)| *time);
             let mut is_member = false;
             if entry.is_given {
                 let time = entry.time.of(texts.event)?;
@@ -105,7 +107,11 @@ impl Diff {
     }
 
     /// Segment key and time of each membership of now.
-    pub fn memberships<'a>(&self, plan: &'a Plan, texts: Texts<'a>) -> Option<Vec<(&'a [u8], &'a [u8])>> {
+    pub fn memberships<'a>(
+        &self,
+        plan: &'a Plan,
+        texts: Texts<'a>,
+    ) -> Option<Vec<(&'a [u8], &'a [u8])>> {
         let mut memberships = Vec::with_capacity(self.members);
         for row in &self.rows {
             if row.status != Status::Exited {
@@ -122,7 +128,12 @@ impl Diff {
         let mut next = 0;
         for (number, (key, _)) in texts.before.iter().enumerate() {
             // They stand in the order of the plan that they were exported under, most often this one.
-            let near = plan.segments.iter().skip(next).take(4).position(|segment| segment.key == *key);
+            let near = plan
+                .segments
+                .iter()
+                .skip(next)
+                .take(4)
+                .position(|segment| segment.key == *key);
             let segment = match near {
                 Some(ahead) => next + ahead,
                 None => match plan.by_key.get(*key) {
@@ -151,7 +162,13 @@ impl Row {
 }
 
 /// Whether an entry makes the profile a member. A time that the state holds was checked when it came.
-fn is_in(entry: &Entry, time: &[u8], was: Option<&[u8]>, event: &[u8], timestamp_ms: i64) -> Option<bool> {
+fn is_in(
+    entry: &Entry,
+    time: &[u8],
+    was: Option<&[u8]>,
+    event: &[u8],
+    timestamp_ms: i64,
+) -> Option<bool> {
     if was != Some(time) {
         times::check(time)?;
     }

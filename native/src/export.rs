@@ -50,7 +50,10 @@ impl Frames {
                 }
                 self.others.insert(std::mem::take(&mut self.last), frame);
             }
-            self.frame = self.others.remove(present).or_else(|| Some(Frame::new(attributes, present)));
+            self.frame = self
+                .others
+                .remove(present)
+                .or_else(|| Some(Frame::new(attributes, present)));
             self.last.extend_from_slice(present);
         }
         self.frame.as_ref()
@@ -73,7 +76,9 @@ impl Frame {
         if !top.members.is_empty() {
             frame.before_membership.push(b',');
         }
-        frame.before_membership.extend_from_slice(b"\"segmentMembership\":");
+        frame
+            .before_membership
+            .extend_from_slice(b"\"segmentMembership\":");
         frame
     }
 }
@@ -125,7 +130,12 @@ impl<'a> Branch<'a> {
 }
 
 /// Appends `segmentMembership`'s value: the rows by namespace, in the order in which each comes first.
-pub fn write_membership(plan: &Plan, rows: &[Row], texts: Texts<'_>, into: &mut Vec<u8>) -> Option<()> {
+pub fn write_membership(
+    plan: &Plan,
+    rows: &[Row],
+    texts: Texts<'_>,
+    into: &mut Vec<u8>,
+) -> Option<()> {
     into.push(b'{');
     if plan.namespaces == 1 {
         write_namespace(plan, rows, 0, texts, into)?;
@@ -160,7 +170,11 @@ fn write_namespace(
         if segment.namespace != namespace {
             continue;
         }
-        into.extend_from_slice(if is_first { &segment.namespace_text } else { b"," });
+        into.extend_from_slice(if is_first {
+            &segment.namespace_text
+        } else {
+            b","
+        });
         is_first = false;
         into.extend_from_slice(&segment.prefix);
         into.extend_from_slice(row.time(texts)?);

@@ -43,7 +43,12 @@ unsafe extern "C" fn version(
     _: Py_ssize_t,
 ) -> *mut PyObject {
     let text = env!("CARGO_PKG_VERSION");
-    unsafe { python::PyUnicode_FromStringAndSize(text.as_ptr().cast::<c_char>(), text.len() as Py_ssize_t) }
+    unsafe {
+        python::PyUnicode_FromStringAndSize(
+            text.as_ptr().cast::<c_char>(),
+            text.len() as Py_ssize_t,
+        )
+    }
 }
 
 struct Definition<T>(std::cell::UnsafeCell<T>);
@@ -62,13 +67,17 @@ static METHODS: Definition<[PyMethodDef; 6]> = Definition(std::cell::UnsafeCell:
         name: b"core\0".as_ptr().cast(),
         call: Some(core_functions::new_core),
         flags: METH_FASTCALL,
-        doc: b"core(plan, standing, export_type) -> object | None\0".as_ptr().cast(),
+        doc: b"core(plan, standing, export_type) -> object | None\0"
+            .as_ptr()
+            .cast(),
     },
     PyMethodDef {
         name: b"apply\0".as_ptr().cast(),
         call: Some(core_functions::apply_event),
         flags: METH_FASTCALL,
-        doc: b"apply(core, \xe2\x80\xa6) -> tuple | None\0".as_ptr().cast(),
+        doc: b"apply(core, \xe2\x80\xa6) -> tuple | None\0"
+            .as_ptr()
+            .cast(),
     },
     PyMethodDef {
         name: b"process\0".as_ptr().cast(),

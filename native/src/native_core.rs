@@ -113,7 +113,10 @@ pub fn new(plan: &Object, standing: &Object, export_type: &Object) -> Answer<Obj
 }
 
 /// Does `work` with a capsule's core; None where another thread works with it, or this one does so already.
-pub fn with<T>(capsule: &Object, work: impl FnOnce(&mut NativeCore, &Counts) -> Answer<T>) -> Answer<Option<T>> {
+pub fn with<T>(
+    capsule: &Object,
+    work: impl FnOnce(&mut NativeCore, &Counts) -> Answer<T>,
+) -> Answer<Option<T>> {
     let capsule = content(capsule)?;
     match capsule.core.try_lock() {
         Ok(mut core) => work(&mut core, &capsule.counts).map(Some),
@@ -124,8 +127,13 @@ pub fn with<T>(capsule: &Object, work: impl FnOnce(&mut NativeCore, &Counts) -> 
 /// `counts(core) -> (taken, handed on, panics)`.
 pub fn counts(capsule: &Object) -> Answer<Object> {
     let counts = &content(capsule)?.counts;
-    let [taken, handed_on, panics] = [&counts.taken, &counts.handed_on, &counts.panics].map(|count| count.load(Relaxed));
-    Object::new_tuple([Object::integer(taken)?, Object::integer(handed_on)?, Object::integer(panics)?])
+    let [taken, handed_on, panics] =
+        [&counts.taken, &counts.handed_on, &counts.panics].map(|count| count.load(Relaxed));
+    Object::new_tuple([
+        Object::integer(taken)?,
+        Object::integer(handed_on)?,
+        Object::integer(panics)?,
+    ])
 }
 
 fn content(capsule: &Object) -> Answer<&Capsule> {

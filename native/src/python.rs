@@ -96,10 +96,7 @@ extern "C" {
         size: *mut Py_ssize_t,
     ) -> c_int;
     pub fn PyBytes_FromStringAndSize(text: *const c_char, size: Py_ssize_t) -> *mut PyObject;
-    pub fn PyUnicode_AsUTF8AndSize(
-        object: *mut PyObject,
-        size: *mut Py_ssize_t,
-    ) -> *const c_char;
+    pub fn PyUnicode_AsUTF8AndSize(object: *mut PyObject, size: *mut Py_ssize_t) -> *const c_char;
     pub fn PyUnicode_FromStringAndSize(text: *const c_char, size: Py_ssize_t) -> *mut PyObject;
     pub fn PyUnicode_InternFromString(text: *const c_char) -> *mut PyObject;
 

@@ -25,7 +25,9 @@ pub fn is_ascii(text: &[u8]) -> bool {
     // In blocks that the compiler makes vectors of.
     let blocks = text.chunks_exact(64);
     let rest = blocks.remainder().iter().fold(0, |all, byte| all | byte);
-    let all = blocks.fold(rest, |all, block| all | block.iter().fold(0, |all, byte| all | byte));
+    let all = blocks.fold(rest, |all, block| {
+        all | block.iter().fold(0, |all, byte| all | byte)
+    });
     all < 0x80
 }
 

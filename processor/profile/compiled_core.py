@@ -73,11 +73,11 @@ class CompiledCore:
         key: bytes | None,
         value: bytes | None,
         headers: Headers,
+        *,
         timestamp_ms: int,
         offset: int,
         state: bytes | None,
         backfill: int,
-        *,
         is_again: bool,
     ) -> Transition | None:
         """As `Core.apply`, or where `is_again` as `Core.apply_again`; None where the plain core is to say."""
@@ -103,9 +103,10 @@ class CompiledCore:
         states: dict[bytes, bytes | None],
         records: Sequence[Record],
         limits: Limits,
-        number: int,
         batch: Batch,
         hand_on: Callable[[Record], None],
+        *,
+        number: int,
         again: Again | None = None,
     ) -> Taken:
         """Take `records`, in their order, to `batch` and `states`; `hand_on` is given each that is not its own, in its turn.

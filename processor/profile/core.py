@@ -158,7 +158,14 @@ class Core:
         """
         if self.compiled is not None:
             taken = self.compiled.apply(
-                key, value, headers, timestamp_ms, offset, state, backfill, is_again=False
+                key,
+                value,
+                headers,
+                timestamp_ms=timestamp_ms,
+                offset=offset,
+                state=state,
+                backfill=backfill,
+                is_again=False,
             )
             if taken is not None:
                 return taken
@@ -193,7 +200,14 @@ class Core:
         """
         if self.compiled is not None:
             taken = self.compiled.apply(
-                key, value, headers, timestamp_ms, offset, state, backfill, is_again=True
+                key,
+                value,
+                headers,
+                timestamp_ms=timestamp_ms,
+                offset=offset,
+                state=state,
+                backfill=backfill,
+                is_again=True,
             )
             if taken is not None:
                 return taken

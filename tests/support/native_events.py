@@ -69,7 +69,7 @@ PLANS = {
 
 def _event(**members: Any) -> dict[str, Any]:
     return {
-        "person": {"name": {"first": "Zoë", "last": "Łuczak \"Zo\" \\ 😀\n"}, "email": "zoe@example.com"},
+        "person": {"name": {"first": "Zoë", "last": 'Łuczak "Zo" \\ 😀\n'}, "email": "zoe@example.com"},
         "loyalty": {"tier": "gold", "points": [1, 2.5, -3, 0.125], "since": None, "is": {"a": {}, "b": []}},
         "tags": ["a", "ä", "\t"],
         "number": 7,
@@ -88,7 +88,13 @@ def _event(**members: Any) -> dict[str, Any]:
                 },
                 "other": {"anything": [1]},
             },
-            "crm": {"zwölf": {"status": "exited", "lastQualificationTime": "2020-05-25 21:24:39", "validUntil": None}},
+            "crm": {
+                "zwölf": {
+                    "status": "exited",
+                    "lastQualificationTime": "2020-05-25 21:24:39",
+                    "validUntil": None,
+                }
+            },
             "xyz": 7,
         },
         "identityMap": {
