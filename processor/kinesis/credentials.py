@@ -17,7 +17,7 @@ from botocore.credentials import ReadOnlyCredentials
 from processor.errors import ConfigurationError, KinesisRefused
 from processor.kinesis.access_keys import GivenKeys
 from processor.kinesis.credential_errors import GET_S, from_provider, provider_name
-from processor.kinesis.no_redirects import StayingSession
+from processor.kinesis.http_session import StayingSession
 from processor.kinesis.signature import Signer
 
 if TYPE_CHECKING:
