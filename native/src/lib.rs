@@ -1,6 +1,15 @@
 //! What every event passes through, compiled: `processor._native`.
 
+mod as_it_stands;
+pub mod canonical;
+pub mod identities;
+pub mod number;
 mod python;
+pub mod reader;
+pub mod state_record;
+pub mod text;
+pub mod twice;
+pub mod xxh3;
 
 use std::os::raw::c_char;
 use std::ptr::null_mut;
