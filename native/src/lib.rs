@@ -1,5 +1,10 @@
 //! What every event passes through, compiled: `processor._native`.
 
+mod base64;
+mod boundary;
+mod crc32c;
+mod json_text;
+mod put_records;
 mod python;
 
 use std::os::raw::c_char;
@@ -21,12 +26,18 @@ struct Definition<T>(std::cell::UnsafeCell<T>);
 // Python alone touches them, while it holds its lock.
 unsafe impl<T> Sync for Definition<T> {}
 
-static METHODS: Definition<[PyMethodDef; 2]> = Definition(std::cell::UnsafeCell::new([
+static METHODS: Definition<[PyMethodDef; 3]> = Definition(std::cell::UnsafeCell::new([
     PyMethodDef {
         name: b"version\0".as_ptr().cast(),
         call: Some(version),
         flags: METH_FASTCALL,
         doc: b"version() -> str\0".as_ptr().cast(),
+    },
+    PyMethodDef {
+        name: b"put_records_body\0".as_ptr().cast(),
+        call: Some(put_records::put_records_body),
+        flags: METH_FASTCALL,
+        doc: b"The body of a PutRecords call.\0".as_ptr().cast(),
     },
     PyMethodDef {
         name: std::ptr::null(),
