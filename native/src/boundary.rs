@@ -88,6 +88,22 @@ pub unsafe fn bytes<'a>(object: *mut PyObject) -> Option<&'a [u8]> {
     }
 }
 
+/// The content of a bytearray, to be changed; None of another object.
+///
+/// # Safety
+/// The object is alive, and nobody else looks at its content, for as long as what is returned.
+pub unsafe fn byte_array<'a>(object: *mut PyObject) -> Option<&'a mut [u8]> {
+    unsafe {
+        let of_type = std::ptr::addr_of!(python::BYTE_ARRAY) as *mut PyObject;
+        if python::PyObject_IsInstance(object, of_type) != 1 {
+            return None;
+        }
+        let size = python::PyByteArray_Size(object) as usize;
+        let to = python::PyByteArray_AsString(object).cast::<u8>();
+        Some(slice::from_raw_parts_mut(to, size))
+    }
+}
+
 /// The content of a text, in UTF-8; None of another object, and of a text that has none.
 ///
 /// # Safety

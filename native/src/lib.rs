@@ -2,10 +2,12 @@
 
 mod base64;
 mod boundary;
+mod changelog;
 mod crc32c;
 mod json_text;
 mod put_records;
 mod python;
+mod record_batch;
 
 use std::os::raw::c_char;
 use std::ptr::null_mut;
@@ -26,19 +28,20 @@ struct Definition<T>(std::cell::UnsafeCell<T>);
 // Python alone touches them, while it holds its lock.
 unsafe impl<T> Sync for Definition<T> {}
 
-static METHODS: Definition<[PyMethodDef; 3]> = Definition(std::cell::UnsafeCell::new([
+const fn method(name: &'static [u8], call: python::Function) -> PyMethodDef {
     PyMethodDef {
-        name: b"version\0".as_ptr().cast(),
-        call: Some(version),
+        name: name.as_ptr().cast(),
+        call: Some(call),
         flags: METH_FASTCALL,
-        doc: b"version() -> str\0".as_ptr().cast(),
-    },
-    PyMethodDef {
-        name: b"put_records_body\0".as_ptr().cast(),
-        call: Some(put_records::put_records_body),
-        flags: METH_FASTCALL,
-        doc: b"The body of a PutRecords call.\0".as_ptr().cast(),
-    },
+        doc: std::ptr::null(),
+    }
+}
+
+static METHODS: Definition<[PyMethodDef; 5]> = Definition(std::cell::UnsafeCell::new([
+    method(b"version\0", version),
+    method(b"put_records_body\0", put_records::put_records_body),
+    method(b"record_batches\0", changelog::record_batches),
+    method(b"seal_batch\0", changelog::seal_batch),
     PyMethodDef {
         name: std::ptr::null(),
         call: None,

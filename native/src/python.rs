@@ -110,10 +110,13 @@ pub const TYPE_MAKES_NONE: std::os::raw::c_uint = 1 << 7;
 extern "C" {
     #[link_name = "_Py_NoneStruct"]
     pub static NONE: PyObject;
+    #[link_name = "PyByteArray_Type"]
+    pub static BYTE_ARRAY: PyObject;
 
     pub fn Py_IncRef(object: *mut PyObject);
     pub fn Py_DecRef(object: *mut PyObject);
     pub fn PyErr_Clear();
+    pub fn PyObject_IsInstance(object: *mut PyObject, of_type: *mut PyObject) -> c_int;
     pub fn PyErr_Occurred() -> *mut PyObject;
     pub fn PyObject_GetAttr(object: *mut PyObject, name: *mut PyObject) -> *mut PyObject;
     pub fn PyObject_Free(memory: *mut c_void);
