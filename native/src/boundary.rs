@@ -27,6 +27,7 @@ pub unsafe fn answer(work: impl FnOnce() -> Option<Held>) -> *mut PyObject {
 }
 
 /// None itself; not a new reference.
+#[allow(unused_unsafe)] // compilers before 1.82 want it
 pub fn none() -> *mut PyObject {
     unsafe { std::ptr::addr_of!(python::NONE) as *mut PyObject }
 }

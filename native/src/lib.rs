@@ -4,9 +4,11 @@ mod base64;
 mod boundary;
 mod changelog;
 mod crc32c;
+mod fetched;
 mod json_text;
 mod put_records;
 mod python;
+mod record;
 mod record_batch;
 
 use std::os::raw::c_char;
@@ -37,11 +39,14 @@ const fn method(name: &'static [u8], call: python::Function) -> PyMethodDef {
     }
 }
 
-static METHODS: Definition<[PyMethodDef; 5]> = Definition(std::cell::UnsafeCell::new([
+static METHODS: Definition<[PyMethodDef; 8]> = Definition(std::cell::UnsafeCell::new([
     method(b"version\0", version),
     method(b"put_records_body\0", put_records::put_records_body),
     method(b"record_batches\0", changelog::record_batches),
     method(b"seal_batch\0", changelog::seal_batch),
+    method(b"unpacked\0", record::unpacked),
+    method(b"is_whole\0", record::is_whole_batch),
+    method(b"size_bytes\0", record::size_bytes),
     PyMethodDef {
         name: std::ptr::null(),
         call: None,
@@ -69,5 +74,10 @@ static MODULE: Definition<PyModuleDef> = Definition(std::cell::UnsafeCell::new(P
 #[no_mangle]
 pub unsafe extern "C" fn PyInit__native() -> *mut PyObject {
     (*MODULE.0.get()).methods = METHODS.0.get().cast();
-    python::PyModule_Create2(MODULE.0.get(), python::API_VERSION)
+    let module = python::PyModule_Create2(MODULE.0.get(), python::API_VERSION);
+    if module.is_null() || record::add_type(module) {
+        return module;
+    }
+    python::Py_DecRef(module);
+    null_mut()
 }

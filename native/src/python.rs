@@ -131,6 +131,7 @@ extern "C" {
     pub fn PyByteArray_FromStringAndSize(bytes: *const c_char, size: Py_ssize_t) -> *mut PyObject;
     pub fn PyByteArray_AsString(bytes: *mut PyObject) -> *mut c_char;
     pub fn PyByteArray_Size(bytes: *mut PyObject) -> Py_ssize_t;
+    pub fn PyBool_FromLong(value: std::os::raw::c_long) -> *mut PyObject;
     pub fn PyLong_FromLongLong(value: i64) -> *mut PyObject;
     pub fn PyLong_AsLongLong(value: *mut PyObject) -> i64;
     pub fn PyList_New(size: Py_ssize_t) -> *mut PyObject;
