@@ -106,7 +106,8 @@ impl Batch {
                 core.counts.handed_on += 1;
                 call.hand_on.call(record)?;
                 if let (Some(profile), None) = (self.profile_of[next], call.terms.again) {
-                    self.profiles.look_again(profile, &call.states, &call.changes)?;
+                    self.profiles
+                        .look_again(profile, &call.states, &call.changes)?;
                 }
                 next += 1;
             }
@@ -142,7 +143,13 @@ impl Batch {
         made
     }
 
-    fn deliver(&mut self, core: &NativeCore, call: &Call, index: usize, transition: &Transition) -> Answer<()> {
+    fn deliver(
+        &mut self,
+        core: &NativeCore,
+        call: &Call,
+        index: usize,
+        transition: &Transition,
+    ) -> Answer<()> {
         let profile = match &self.events[index] {
             None => return Ok(()),
             Some(event) => &mut self.profiles.all[event.profile],
@@ -161,7 +168,8 @@ impl Batch {
             call.changes.set(key, &state)?;
         }
         if let Some(export) = &transition.export {
-            call.exports.append(&core.new_export(&profile.key, export)?)?;
+            call.exports
+                .append(&core.new_export(&profile.key, export)?)?;
             call.exported.append(&self.records[index])?;
         }
         core.tell_removed(transition, &call.removed)
@@ -169,7 +177,12 @@ impl Batch {
 }
 
 /// What is known of a record with Python's lock held; None, as where it raises, where it is to be handed on.
-fn read(core: &mut NativeCore, call: &Call, record: &Object, profile: usize) -> Answer<Option<Event>> {
+fn read(
+    core: &mut NativeCore,
+    call: &Call,
+    record: &Object,
+    profile: usize,
+) -> Answer<Option<Event>> {
     let headers = record.attribute(&core.names.headers)?;
     let verdict = match core.verdict(&headers, &call.ask) {
         None => return Ok(None),
@@ -229,7 +242,9 @@ impl Event {
         };
         let (bytes, removed) = (core.output.bytes.len(), core.output.removed.len());
         let transition = core::apply(&core.plan, &mut core.room, &input, &mut core.output);
-        let is_small = transition.as_ref().map_or(false, |made| is_small(made, terms, profile.key.len()));
+        let is_small = transition
+            .as_ref()
+            .map_or(false, |made| is_small(made, terms, profile.key.len()));
         if is_small {
             return transition;
         }
@@ -242,8 +257,15 @@ impl Event {
 /// Whether both ends take what an event made.
 fn is_small(transition: &Transition, terms: &Terms, key_bytes: usize) -> bool {
     let export_bytes = transition.export.as_ref().map_or(0, |export| {
-        export.data.len() + export.partition_key.as_ref().map_or(key_bytes, ExactSizeIterator::len)
+        export.data.len()
+            + export
+                .partition_key
+                .as_ref()
+                .map_or(key_bytes, ExactSizeIterator::len)
     });
-    let state_bytes = transition.state.as_ref().map_or(0, |state| state.len() + key_bytes);
+    let state_bytes = transition
+        .state
+        .as_ref()
+        .map_or(0, |state| state.len() + key_bytes);
     export_bytes <= terms.export_bytes_max && state_bytes <= terms.state_bytes_max
 }

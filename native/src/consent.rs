@@ -6,7 +6,10 @@ use crate::event::Part;
 /// What a policy requires.
 pub enum Rule {
     /// The value at a slot is one of these, as JSON values: canonical bytes.
-    In { slot: usize, accepted: Vec<Box<[u8]>> },
+    In {
+        slot: usize,
+        accepted: Vec<Box<[u8]>>,
+    },
     And(Vec<Rule>),
     Or(Vec<Rule>),
 }
@@ -23,13 +26,21 @@ impl Rule {
                 Some(accepted.iter().any(|each| **each == *value))
             }
             Rule::And(operands) => all(operands, true, values, text, room),
-            Rule::Or(operands) => all(operands, false, values, text, room).map(|are_false| !are_false),
+            Rule::Or(operands) => {
+                all(operands, false, values, text, room).map(|are_false| !are_false)
+            }
         }
     }
 }
 
 /// Whether all of `rules` are `wanted`.
-fn all(rules: &[Rule], wanted: bool, values: &[Part], text: &[u8], room: &mut Vec<u8>) -> Option<bool> {
+fn all(
+    rules: &[Rule],
+    wanted: bool,
+    values: &[Part],
+    text: &[u8],
+    room: &mut Vec<u8>,
+) -> Option<bool> {
     for rule in rules {
         if rule.is_true(values, text, room)? != wanted {
             return Some(false);

@@ -82,7 +82,12 @@ impl Room {
 }
 
 /// Applies one event; where it is not taken, `output` is left as it was.
-pub fn apply(plan: &Plan, room: &mut Room, input: &Input<'_>, output: &mut Output) -> Option<Transition> {
+pub fn apply(
+    plan: &Plan,
+    room: &mut Room,
+    input: &Input<'_>,
+    output: &mut Output,
+) -> Option<Transition> {
     let (bytes, removed) = (output.bytes.len(), output.removed.len());
     let transition = applied(plan, room, input, output);
     if transition.is_none() {
@@ -92,7 +97,12 @@ pub fn apply(plan: &Plan, room: &mut Room, input: &Input<'_>, output: &mut Outpu
     transition
 }
 
-fn applied(plan: &Plan, room: &mut Room, input: &Input<'_>, output: &mut Output) -> Option<Transition> {
+fn applied(
+    plan: &Plan,
+    room: &mut Room,
+    input: &Input<'_>,
+    output: &mut Output,
+) -> Option<Transition> {
     let previous = match input.state {
         Some(state) => state_record::decode(state)?,
         None => NOTHING_EXPORTED,
@@ -126,14 +136,19 @@ fn applied(plan: &Plan, room: &mut Room, input: &Input<'_>, output: &mut Output)
         }
         room.present.push(index);
         room.digests.extend_from_slice(&attribute.path_digest);
-        room.digests.extend_from_slice(&xxh3_64(value).to_be_bytes());
+        room.digests
+            .extend_from_slice(&xxh3_64(value).to_be_bytes());
     }
     let identities = match found.values.get(plan.identities_slot)?.of(text) {
         None | Some(b"null") => NO_IDENTITIES,
         Some(identities) => identities,
     };
     let has_consent = has_consent(plan, &found.values, text, &mut room.canonical)?;
-    let hidden = if has_consent { &input.verdict.segments } else { &plan.without_consent };
+    let hidden = if has_consent {
+        &input.verdict.segments
+    } else {
+        &plan.without_consent
+    };
     let diff = Diff::new(
         plan,
         &found.entries,
@@ -151,7 +166,12 @@ fn applied(plan: &Plan, room: &mut Room, input: &Input<'_>, output: &mut Output)
     if identities != previous.identities {
         identities::check(identities)?;
     }
-    let identities = permitted(identities, input.verdict, &mut output.removed, &mut room.identities)?;
+    let identities = permitted(
+        identities,
+        input.verdict,
+        &mut output.removed,
+        &mut room.identities,
+    )?;
     let removed = first_removed..output.removed.len();
     let view = View {
         digests: &room.digests,
@@ -168,15 +188,25 @@ fn applied(plan: &Plan, room: &mut Room, input: &Input<'_>, output: &mut Output)
     let bytes = &mut output.bytes;
     let start = bytes.len();
     let value_of = |index: usize| found.values.get(plan.attributes.get(index)?.slot)?.of(text);
-    room.frames.write(&plan.attributes, &room.present, value_of, bytes)?;
+    room.frames
+        .write(&plan.attributes, &room.present, value_of, bytes)?;
     write_membership(&plan.segments, &diff.rows, bytes)?;
     write_identities(identities, bytes);
     let data = start..bytes.len();
     let partition_key = partition_key(plan, identities, bytes)?;
     let start = bytes.len();
-    write_state(input, view.digests, view.identities, diff.memberships, bytes);
+    write_state(
+        input,
+        view.digests,
+        view.identities,
+        diff.memberships,
+        bytes,
+    );
     Some(Transition {
-        export: Some(Export { data, partition_key }),
+        export: Some(Export {
+            data,
+            partition_key,
+        }),
         state: Some(start..bytes.len()),
         removed,
         is_skipped: false,
@@ -247,7 +277,9 @@ fn permitted<'a>(
 
 /// Whether attributes or identities of a member differ from what was last exported.
 fn is_changed(plan: &Plan, view: &View<'_>, previous: &StateRecord<'_>) -> Option<bool> {
-    if view.identities != previous.identities && !identities::same_set(view.identities, previous.identities)? {
+    if view.identities != previous.identities
+        && !identities::same_set(view.identities, previous.identities)?
+    {
         return Some(true);
     }
     if view.digests == previous.attributes {
@@ -259,36 +291,58 @@ fn is_changed(plan: &Plan, view: &View<'_>, previous: &StateRecord<'_>) -> Optio
     let now = view.digests.chunks_exact(ATTRIBUTE_BYTES);
     let before = previous.attributes.chunks_exact(ATTRIBUTE_BYTES);
     let has_same_paths = now.len() == before.len()
-        && now.clone().zip(before.clone()).all(|(now, before)| now[..PATH_BYTES] == before[..PATH_BYTES]);
+        && now
+            .clone()
+            .zip(before.clone())
+            .all(|(now, before)| now[..PATH_BYTES] == before[..PATH_BYTES]);
     if has_same_paths {
         return Some(true);
     }
     // What is not mapped any more is no change; what governance removes now is one.
-    let is_mapped = |digest: &[u8]| plan.attributes.iter().any(|each| each.path_digest == digest[..PATH_BYTES]);
+    let is_mapped = |digest: &[u8]| {
+        plan.attributes
+            .iter()
+            .any(|each| each.path_digest == digest[..PATH_BYTES])
+    };
     let mut mapped: Vec<&[u8]> = before.filter(|digest| is_mapped(digest)).collect();
     let mut now: Vec<&[u8]> = now.collect();
     mapped.sort_unstable();
     now.sort_unstable();
-    if mapped.windows(2).any(|pair| pair[0][..PATH_BYTES] == pair[1][..PATH_BYTES]) {
+    if mapped
+        .windows(2)
+        .any(|pair| pair[0][..PATH_BYTES] == pair[1][..PATH_BYTES])
+    {
         return None;
     }
     Some(mapped != now)
 }
 
 /// Appends the next state record where nothing is exported; None where the state stays as it is.
-fn kept(input: &Input<'_>, previous: &StateRecord<'_>, diff: &Diff<'_>, bytes: &mut Vec<u8>) -> Option<Range<usize>> {
+fn kept(
+    input: &Input<'_>,
+    previous: &StateRecord<'_>,
+    diff: &Diff<'_>,
+    bytes: &mut Vec<u8>,
+) -> Option<Range<usize>> {
     if is_same(&diff.memberships, &previous.memberships) {
         return None;
     }
     let start = bytes.len();
     // Without memberships there were only segments that are not mapped any more: they go without a word.
-    write_state(input, previous.attributes, previous.identities, diff.memberships.clone(), bytes);
+    write_state(
+        input,
+        previous.attributes,
+        previous.identities,
+        diff.memberships.clone(),
+        bytes,
+    );
     Some(start..bytes.len())
 }
 
 /// Whether both say the same, in whatever order; no key stands twice in either.
 fn is_same(now: &[(&[u8], &[u8])], before: &[(&[u8], &[u8])]) -> bool {
-    now == before || now.len() == before.len() && now.iter().all(|membership| before.contains(membership))
+    now == before
+        || now.len() == before.len() && now.iter().all(|membership| before.contains(membership))
 }
 
 fn write_state(
@@ -314,7 +368,11 @@ fn write_state(
 
 /// Appends the partition key where it is an identity; `Some(None)` where it is the profile id.
 #[allow(clippy::option_option)] // the outer one says whose the event is
-fn partition_key(plan: &Plan, identities: &[u8], bytes: &mut Vec<u8>) -> Option<Option<Range<usize>>> {
+fn partition_key(
+    plan: &Plan,
+    identities: &[u8],
+    bytes: &mut Vec<u8>,
+) -> Option<Option<Range<usize>>> {
     let namespace = match &plan.partition_namespace {
         None => return Some(None),
         Some(namespace) => namespace,

@@ -89,9 +89,14 @@ pub unsafe extern "C" fn counts(
 }
 
 /// The arguments of a call, of which there must be `N`.
-unsafe fn taken<const N: usize>(arguments: *const *mut PyObject, count: Py_ssize_t) -> Answer<[Object; N]> {
+unsafe fn taken<const N: usize>(
+    arguments: *const *mut PyObject,
+    count: Py_ssize_t,
+) -> Answer<[Object; N]> {
     if usize::try_from(count) != Ok(N) {
-        return Err(raise(b"the compiled core was called with another number of arguments\0"));
+        return Err(raise(
+            b"the compiled core was called with another number of arguments\0",
+        ));
     }
     let mut index = 0;
     Ok([(); N].map(|()| {

@@ -34,12 +34,17 @@ impl NativeCore {
             Some(range) => Object::new_text(self.output.text(range)?)?,
         };
         let data = self.output.object(&export.data)?;
-        self.export_type.call_with_three([&key.object, &partition_key, &data])
+        self.export_type
+            .call_with_three([&key.object, &partition_key, &data])
     }
 
     /// Appends what governance kept back to the list `removed`.
     pub fn tell_removed(&self, transition: &Transition, removed: &Object) -> Answer<()> {
-        let numbers = self.output.removed.get(transition.removed.clone()).ok_or_else(out_of_range)?;
+        let numbers = self
+            .output
+            .removed
+            .get(transition.removed.clone())
+            .ok_or_else(out_of_range)?;
         for number in numbers {
             removed.append(self.removals.get(*number).ok_or_else(out_of_range)?)?;
         }

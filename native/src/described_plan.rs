@@ -12,7 +12,8 @@ const RULE_LEVELS_MAX: usize = 32;
 /// The compiled plan; None where one of its kind is the plain core's alone: a segment that is mapped twice, say.
 pub fn plan(described: &Object, removals: &mut Vec<Object>) -> Answer<Option<Plan>> {
     let parts = described.items()?;
-    let [attributes, segments, paths, rules, partition_namespace, without_consent] = match &parts[..] {
+    let [attributes, segments, paths, rules, partition_namespace, without_consent] = match &parts[..]
+    {
         [a, b, c, d, e, f] => [a, b, c, d, e, f],
         _ => return Ok(None),
     };
@@ -36,16 +37,25 @@ pub fn plan(described: &Object, removals: &mut Vec<Object>) -> Answer<Option<Pla
     let mut namespaces: Vec<Vec<u8>> = Vec::new();
     for (index, segment) in segments.items()?.iter().enumerate() {
         let texts = all_bytes(segment)?;
-        let [namespace, id, key, namespace_text, prefix, realized, existing, exited] = match <[Vec<u8>; 8]>::try_from(texts) {
-            Ok(texts) => texts,
-            Err(_) => return Ok(None),
-        };
+        let [namespace, id, key, namespace_text, prefix, realized, existing, exited] =
+            match <[Vec<u8>; 8]>::try_from(texts) {
+                Ok(texts) => texts,
+                Err(_) => return Ok(None),
+            };
         if plan.by_key.insert(key.clone(), index).is_some()
-            || ways.add(&[membership.clone(), namespace.clone(), id], Kind::Entry(index)).is_none()
+            || ways
+                .add(
+                    &[membership.clone(), namespace.clone(), id],
+                    Kind::Entry(index),
+                )
+                .is_none()
         {
             return Ok(None);
         }
-        let number = namespaces.iter().position(|each| *each == namespace).unwrap_or(namespaces.len());
+        let number = namespaces
+            .iter()
+            .position(|each| *each == namespace)
+            .unwrap_or(namespaces.len());
         if number == namespaces.len() {
             namespaces.push(namespace);
         }
@@ -62,11 +72,20 @@ pub fn plan(described: &Object, removals: &mut Vec<Object>) -> Answer<Option<Pla
     for attribute in attributes.items()? {
         let parts = attribute.items()?;
         let (slot, quoted_way, path_digest) = match &parts[..] {
-            [way, quoted, digest] => (ways.add(&all_bytes(way)?, Kind::Value), all_bytes(quoted)?, bytes(digest)?),
+            [way, quoted, digest] => (
+                ways.add(&all_bytes(way)?, Kind::Value),
+                all_bytes(quoted)?,
+                bytes(digest)?,
+            ),
             _ => return Ok(None),
         };
         match (slot, <[u8; 4]>::try_from(&path_digest[..])) {
-            (Some(slot), Ok(path_digest)) if !plan.attributes.iter().any(|each| each.path_digest == path_digest) => {
+            (Some(slot), Ok(path_digest))
+                if !plan
+                    .attributes
+                    .iter()
+                    .any(|each| each.path_digest == path_digest) =>
+            {
                 plan.attributes.push(Attribute {
                     slot,
                     path_digest,
@@ -89,7 +108,10 @@ pub fn plan(described: &Object, removals: &mut Vec<Object>) -> Answer<Option<Pla
             None => return Ok(None),
         }
     }
-    let ends = (ways.add(&[b"identityMap".to_vec()], Kind::Value), ways.add(&[membership], Kind::Membership));
+    let ends = (
+        ways.add(&[b"identityMap".to_vec()], Kind::Value),
+        ways.add(&[membership], Kind::Membership),
+    );
     Ok(match ends {
         (Some(identities_slot), Some(membership_slot)) => Some(Plan {
             membership_slot,
@@ -146,9 +168,17 @@ fn rule(described: &Object, slots: &[usize], levels: usize) -> Answer<Option<Rul
     let operator = bytes(&described.item(0)?)?;
     if operator == b"IN" {
         let index = described.item(1)?.as_integer()?;
-        let accepted = all_bytes(&operands)?.into_iter().map(Vec::into_boxed_slice).collect();
-        let slot = usize::try_from(index).ok().and_then(|index| slots.get(index));
-        return Ok(slot.map(|slot| Rule::In { slot: *slot, accepted }));
+        let accepted = all_bytes(&operands)?
+            .into_iter()
+            .map(Vec::into_boxed_slice)
+            .collect();
+        let slot = usize::try_from(index)
+            .ok()
+            .and_then(|index| slots.get(index));
+        return Ok(slot.map(|slot| Rule::In {
+            slot: *slot,
+            accepted,
+        }));
     }
     let mut rules = Vec::new();
     for operand in operands.items()? {
@@ -160,12 +190,25 @@ fn rule(described: &Object, slots: &[usize], levels: usize) -> Answer<Option<Rul
             },
         }
     }
-    Ok(Some(if operator == b"AND" { Rule::And(rules) } else { Rule::Or(rules) }))
+    Ok(Some(if operator == b"AND" {
+        Rule::And(rules)
+    } else {
+        Rule::Or(rules)
+    }))
 }
 
 fn numbered(described: &Object, removals: &mut Vec<Object>) -> Answer<Vec<Option<Removal>>> {
     let items = described.items()?;
-    Ok(items.iter().map(|item| if item.is_none() { None } else { Some(number(item, removals)) }).collect())
+    Ok(items
+        .iter()
+        .map(|item| {
+            if item.is_none() {
+                None
+            } else {
+                Some(number(item, removals))
+            }
+        })
+        .collect())
 }
 
 fn number(removal: &Object, removals: &mut Vec<Object>) -> Removal {

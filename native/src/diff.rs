@@ -67,7 +67,13 @@ impl<'a> Diff<'a> {
 }
 
 /// Whether an entry makes the profile a member. A time that the state holds was checked when it came.
-fn is_in(entry: &Entry, time: &[u8], was: Option<&[u8]>, event: &[u8], timestamp_ms: i64) -> Option<bool> {
+fn is_in(
+    entry: &Entry,
+    time: &[u8],
+    was: Option<&[u8]>,
+    event: &[u8],
+    timestamp_ms: i64,
+) -> Option<bool> {
     if was != Some(time) {
         times::check(time)?;
     }
@@ -84,7 +90,12 @@ fn by_segment<'a>(plan: &Plan, before: &[(&'a [u8], &'a [u8])]) -> Option<Vec<Op
     let mut next = 0;
     for (key, time) in before {
         // They stand in the order of the plan that they were exported under, most often this one.
-        let near = plan.segments.iter().skip(next).take(4).position(|segment| segment.key == *key);
+        let near = plan
+            .segments
+            .iter()
+            .skip(next)
+            .take(4)
+            .position(|segment| segment.key == *key);
         let index = match near {
             Some(ahead) => next + ahead,
             None => match plan.by_key.get(*key) {

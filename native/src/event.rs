@@ -77,7 +77,11 @@ impl Found {
         let mut is_going_on = cursor.opened_has_members()?;
         while is_going_on {
             let name = cursor.plain_name()?;
-            match tree.names.find(name).and_then(|index| tree.members.get(index)) {
+            match tree
+                .names
+                .find(name)
+                .and_then(|index| tree.members.get(index))
+            {
                 None => cursor.value(level + 1)?,
                 Some(member) => self.member(member, cursor, level + 1)?,
             }
@@ -117,7 +121,9 @@ fn read_entry(cursor: &mut Cursor<'_>, level: u32) -> Option<Entry> {
     let mut is_going_on = cursor.opened_has_members()?;
     while is_going_on {
         match cursor.plain_name()? {
-            b"lastQualificationTime" if entry.time == Part::default() => entry.time = plain_text(cursor)?,
+            b"lastQualificationTime" if entry.time == Part::default() => {
+                entry.time = plain_text(cursor)?
+            }
             b"status" if !has_status => {
                 has_status = true;
                 entry.is_exited = match plain_text(cursor)?.of(cursor.text)? {
@@ -168,7 +174,9 @@ fn further(cursor: &mut Cursor<'_>, level: u32) -> Option<()> {
     let text = cursor.text.get(start..cursor.at)?;
     let is_simple = match first {
         b'{' | b'[' => false,
-        b'-' | b'0'..=b'9' => text.len() <= DIGITS_MAX && !text.iter().any(|byte| matches!(byte, b'e' | b'E')),
+        b'-' | b'0'..=b'9' => {
+            text.len() <= DIGITS_MAX && !text.iter().any(|byte| matches!(byte, b'e' | b'E'))
+        }
         _ => true,
     };
     if is_simple {

@@ -65,7 +65,10 @@ impl Frames {
                 }
                 self.others.insert(std::mem::take(&mut self.last), frame);
             }
-            self.frame = self.others.remove(present).or_else(|| Some(Frame::new(attributes, present)));
+            self.frame = self
+                .others
+                .remove(present)
+                .or_else(|| Some(Frame::new(attributes, present)));
             self.last.extend_from_slice(present);
         }
         self.frame.as_ref()
@@ -88,7 +91,9 @@ impl Frame {
         if !top.members.is_empty() {
             frame.before_membership.push(b',');
         }
-        frame.before_membership.extend_from_slice(b"\"segmentMembership\":");
+        frame
+            .before_membership
+            .extend_from_slice(b"\"segmentMembership\":");
         frame
     }
 }
@@ -158,7 +163,11 @@ pub fn write_membership(segments: &[Segment], rows: &[Row<'_>], into: &mut Vec<u
             if segment.namespace != namespace {
                 continue;
             }
-            into.extend_from_slice(if is_first { &segment.namespace_text } else { b"," });
+            into.extend_from_slice(if is_first {
+                &segment.namespace_text
+            } else {
+                b","
+            });
             is_first = false;
             into.extend_from_slice(&segment.prefix);
             into.extend_from_slice(row.time);

@@ -327,9 +327,27 @@ mod tests {
     #[test]
     fn every_value_is_taken() {
         for text in [
-            "null", "true", "false", "0", "-0", "10", "-1.50", "1e5", "1E+05", "0.0e-1", "\"\"", "[]", "{}", " [ ] ",
-            "{ }", "[1,2 , [3]]", "{\"a\":{\"b\":[{}]},\"c\":\"\\u00e4\\n\\\"\"}", "\"\\ud83d\\ude00\"", "\"ü😀\x7f\"",
-            "[\"a string that is longer than eight bytes\", \"\\\\\"]", "\r\n\t [\n1\r]\n",
+            "null",
+            "true",
+            "false",
+            "0",
+            "-0",
+            "10",
+            "-1.50",
+            "1e5",
+            "1E+05",
+            "0.0e-1",
+            "\"\"",
+            "[]",
+            "{}",
+            " [ ] ",
+            "{ }",
+            "[1,2 , [3]]",
+            "{\"a\":{\"b\":[{}]},\"c\":\"\\u00e4\\n\\\"\"}",
+            "\"\\ud83d\\ude00\"",
+            "\"ü😀\x7f\"",
+            "[\"a string that is longer than eight bytes\", \"\\\\\"]",
+            "\r\n\t [\n1\r]\n",
         ] {
             assert!(is_taken(text), "{text}");
         }
@@ -338,10 +356,45 @@ mod tests {
     #[test]
     fn nothing_else_is_taken() {
         for text in [
-            "", "nul", "01", "1.", "+1", ".5", "1e", "1e+", "-", "NaN", "[1,]", "[,1]", "{,}", "{\"a\"}", "{\"a\":}",
-            "{\"a\":1,}", "{a:1}", "[1}", "{\"a\":1]", "[", "{\"a\":1", "\"", "\"abc", "\"\n\"", "\"\0\"", "\"12345678\x1f\"",
-            "\"\\x\"", "\"\\u12g4\"", "\"\\u123\"", "\"\\ud800\"", "\"\\udc00\"", "\"\\ud800\\u0061\"", "\"\\ud800x\"",
-            "1 2", "[1 2]", "\"\\\"", "\u{feff}1", "'a'", "[1]]",
+            "",
+            "nul",
+            "01",
+            "1.",
+            "+1",
+            ".5",
+            "1e",
+            "1e+",
+            "-",
+            "NaN",
+            "[1,]",
+            "[,1]",
+            "{,}",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "{a:1}",
+            "[1}",
+            "{\"a\":1]",
+            "[",
+            "{\"a\":1",
+            "\"",
+            "\"abc",
+            "\"\n\"",
+            "\"\0\"",
+            "\"12345678\x1f\"",
+            "\"\\x\"",
+            "\"\\u12g4\"",
+            "\"\\u123\"",
+            "\"\\ud800\"",
+            "\"\\udc00\"",
+            "\"\\ud800\\u0061\"",
+            "\"\\ud800x\"",
+            "1 2",
+            "[1 2]",
+            "\"\\\"",
+            "\u{feff}1",
+            "'a'",
+            "[1]]",
         ] {
             assert!(!is_taken(text), "{text}");
         }
@@ -354,14 +407,21 @@ mod tests {
         assert!(!is_taken(&nested(65)));
         assert!(!is_taken(&"[".repeat(100_000)));
         assert!(is_taken(&format!("{}[]{}", "[".repeat(63), "]".repeat(63))));
-        assert!(!is_taken(&format!("{}{{}}{}", "[".repeat(64), "]".repeat(64))));
+        assert!(!is_taken(&format!(
+            "{}{{}}{}",
+            "[".repeat(64),
+            "]".repeat(64)
+        )));
     }
 
     #[test]
     fn what_ends_a_string_is_found_at_every_place() {
         for length in 0..40 {
             for stop in ["\"", "\\n", "\n"] {
-                let text = format!("\"{}{stop}ü\u{80}zzzzzzzzzzzzzzz\"", "ü".repeat(length / 2) + &"x".repeat(length % 2));
+                let text = format!(
+                    "\"{}{stop}ü\u{80}zzzzzzzzzzzzzzz\"",
+                    "ü".repeat(length / 2) + &"x".repeat(length % 2)
+                );
                 let found = special(text.as_bytes(), 1);
                 assert_eq!(found, 1 + length);
             }

@@ -81,7 +81,10 @@ impl Names {
 /// A number in which names differ: from their length, their first and their last eight bytes.
 #[inline(always)]
 fn tag(name: &[u8]) -> u64 {
-    let (first, last) = match (name.get(..8), name.len().checked_sub(8).and_then(|at| name.get(at..))) {
+    let (first, last) = match (
+        name.get(..8),
+        name.len().checked_sub(8).and_then(|at| name.get(at..)),
+    ) {
         (Some(first), Some(last)) => (word(first), word(last)),
         _ => (word(name), 0),
     };
@@ -92,7 +95,9 @@ fn tag(name: &[u8]) -> u64 {
 fn word(bytes: &[u8]) -> u64 {
     match <[u8; 8]>::try_from(bytes) {
         Ok(eight) => u64::from_le_bytes(eight),
-        Err(_) => bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+        Err(_) => bytes
+            .iter()
+            .fold(0, |word, byte| word << 8 | u64::from(*byte)),
     }
 }
 
@@ -104,7 +109,9 @@ mod tests {
     fn every_name_is_found_at_its_index_and_no_other() {
         for count in [0, 1, 8, 9, 10, 100, 1000] {
             let mut names = Names::default();
-            let all: Vec<String> = (0..count).map(|number| format!("{number}-{}", "n".repeat(number % 40))).collect();
+            let all: Vec<String> = (0..count)
+                .map(|number| format!("{number}-{}", "n".repeat(number % 40)))
+                .collect();
             for (index, name) in all.iter().enumerate() {
                 assert_eq!(names.add(name.as_bytes()), index);
             }
@@ -119,7 +126,11 @@ mod tests {
     #[test]
     fn names_of_one_tag_are_told_apart() {
         let mut names = Names::default();
-        let all: [&[u8]; 3] = [b"12345678-a-12345678", b"12345678-b-12345678", b"12345678-c-12345678"];
+        let all: [&[u8]; 3] = [
+            b"12345678-a-12345678",
+            b"12345678-b-12345678",
+            b"12345678-c-12345678",
+        ];
         for (index, name) in all.iter().enumerate() {
             assert_eq!(names.add(name), index);
         }

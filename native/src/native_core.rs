@@ -91,7 +91,10 @@ pub fn new(plan: &Object, standing: &Object, export_type: &Object) -> Answer<Obj
 }
 
 /// Does `work` with a capsule's core; None where another thread works with it, or this one does so already.
-pub fn with<T>(capsule: &Object, work: impl FnOnce(&mut NativeCore) -> Answer<T>) -> Answer<Option<T>> {
+pub fn with<T>(
+    capsule: &Object,
+    work: impl FnOnce(&mut NativeCore) -> Answer<T>,
+) -> Answer<Option<T>> {
     let pointer = unsafe { python::PyCapsule_GetPointer(capsule.pointer(), NAME) };
     if pointer.is_null() {
         return Err(crate::object::Raised);

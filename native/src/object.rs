@@ -43,19 +43,33 @@ impl Object {
 
     pub fn new_bytes(bytes: &[u8]) -> Answer<Self> {
         let text = bytes.as_ptr().cast::<c_char>();
-        unsafe { Self::owned(python::PyBytes_FromStringAndSize(text, bytes.len() as Py_ssize_t)) }
+        unsafe {
+            Self::owned(python::PyBytes_FromStringAndSize(
+                text,
+                bytes.len() as Py_ssize_t,
+            ))
+        }
     }
 
     /// A `str`; raises where `text` is not UTF-8.
     pub fn new_text(text: &[u8]) -> Answer<Self> {
         let start = text.as_ptr().cast::<c_char>();
-        unsafe { Self::owned(python::PyUnicode_FromStringAndSize(start, text.len() as Py_ssize_t)) }
+        unsafe {
+            Self::owned(python::PyUnicode_FromStringAndSize(
+                start,
+                text.len() as Py_ssize_t,
+            ))
+        }
     }
 
     /// A `str` that attributes are asked for by; `name` ends with a zero.
     pub fn name(name: &'static [u8]) -> Answer<Self> {
         debug_assert_eq!(name.last(), Some(&0));
-        unsafe { Self::owned(python::PyUnicode_InternFromString(name.as_ptr().cast::<c_char>())) }
+        unsafe {
+            Self::owned(python::PyUnicode_InternFromString(
+                name.as_ptr().cast::<c_char>(),
+            ))
+        }
     }
 
     pub fn new_list() -> Answer<Self> {
@@ -66,7 +80,11 @@ impl Object {
         unsafe {
             let tuple = Self::owned(python::PyTuple_New(N as Py_ssize_t))?;
             for (index, item) in items.into_iter().enumerate() {
-                done(python::PyTuple_SetItem(tuple.0, index as Py_ssize_t, item.given_away()))?;
+                done(python::PyTuple_SetItem(
+                    tuple.0,
+                    index as Py_ssize_t,
+                    item.given_away(),
+                ))?;
             }
             Ok(tuple)
         }
@@ -88,7 +106,7 @@ impl Object {
     }
 
     pub fn is_none(&self) -> bool {
-        self.0 == unsafe { std::ptr::addr_of_mut!(python::_Py_NoneStruct) }
+        self.0 == std::ptr::addr_of_mut!(python::_Py_NoneStruct)
     }
 
     pub fn is_true(&self) -> Answer<bool> {
@@ -120,9 +138,14 @@ impl Object {
         let mut text = null_mut();
         let mut size = 0;
         unsafe {
-            done(python::PyBytes_AsStringAndSize(self.0, &mut text, &mut size))?;
+            done(python::PyBytes_AsStringAndSize(
+                self.0, &mut text, &mut size,
+            ))?;
             let bytes = std::ptr::slice_from_raw_parts(text.cast::<u8>(), size as usize);
-            Ok(Bytes { object: self, bytes })
+            Ok(Bytes {
+                object: self,
+                bytes,
+            })
         }
     }
 
@@ -194,14 +217,20 @@ impl Object {
 
     pub fn call(&self, argument: &Object) -> Answer<Self> {
         let end = null_mut::<PyObject>();
-        unsafe { Self::owned(python::PyObject_CallFunctionObjArgs(self.0, argument.0, end)) }
+        unsafe {
+            Self::owned(python::PyObject_CallFunctionObjArgs(
+                self.0, argument.0, end,
+            ))
+        }
     }
 
     pub fn call_with_three(&self, arguments: [&Object; 3]) -> Answer<Self> {
         let [first, second, third] = arguments;
         let end = null_mut::<PyObject>();
         unsafe {
-            Self::owned(python::PyObject_CallFunctionObjArgs(self.0, first.0, second.0, third.0, end))
+            Self::owned(python::PyObject_CallFunctionObjArgs(
+                self.0, first.0, second.0, third.0, end,
+            ))
         }
     }
 }
@@ -235,7 +264,12 @@ pub fn forget(_: Raised) {
 /// Raises a `RuntimeError`; `message` ends with a zero.
 pub fn raise(message: &'static [u8]) -> Raised {
     debug_assert_eq!(message.last(), Some(&0));
-    unsafe { python::PyErr_SetString(python::PyExc_RuntimeError, message.as_ptr().cast::<c_char>()) };
+    unsafe {
+        python::PyErr_SetString(
+            python::PyExc_RuntimeError,
+            message.as_ptr().cast::<c_char>(),
+        )
+    };
     Raised
 }
 
@@ -253,8 +287,12 @@ pub fn without_lock<T>(work: impl FnOnce() -> T) -> T {
 
 /// What Python is answered with: the object, or null where an exception is set, a panic's too.
 pub fn answered(work: impl FnOnce() -> Answer<Object>) -> *mut PyObject {
-    let answer = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(raise(b"the compiled core failed: this is its own fault, report it\0")));
+    let answer =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|_| {
+            Err(raise(
+                b"the compiled core failed: this is its own fault, report it\0",
+            ))
+        });
     answer.map_or(null_mut(), Object::given_away)
 }
 

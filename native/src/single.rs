@@ -18,7 +18,9 @@ pub fn apply(arguments: &[Object; 10]) -> Answer<Object> {
                 None
             }
         };
-        let taken = event.as_ref().and_then(|event| Some((event, event.applied(core)?)));
+        let taken = event
+            .as_ref()
+            .and_then(|event| Some((event, event.applied(core)?)));
         let answer = match taken {
             None => {
                 core.counts.handed_on += 1;
@@ -55,7 +57,11 @@ fn read(core: &mut NativeCore, arguments: &[Object; 10]) -> Answer<Option<Event>
     Ok(Some(Event {
         key: key.another().into_bytes()?,
         value: value.another().into_bytes()?,
-        state: if state.is_none() { None } else { Some(state.another().into_bytes()?) },
+        state: if state.is_none() {
+            None
+        } else {
+            Some(state.another().into_bytes()?)
+        },
         verdict,
         timestamp_ms: timestamp_ms.as_integer()?,
         offset: offset.as_integer()?,
@@ -77,10 +83,12 @@ impl Event {
             is_again: self.is_again,
         };
         let (plan, room, output) = (&core.plan, &mut core.room, &mut core.output);
-        catch_unwind(AssertUnwindSafe(|| core::apply(plan, room, &input, output))).unwrap_or_else(|_| {
-            core.counts.panics += 1;
-            None
-        })
+        catch_unwind(AssertUnwindSafe(|| core::apply(plan, room, &input, output))).unwrap_or_else(
+            |_| {
+                core.counts.panics += 1;
+                None
+            },
+        )
     }
 }
 

@@ -17,7 +17,8 @@ pub fn is_later_than(text: &[u8], timestamp_ms: i64) -> Option<bool> {
         return Some(second > event_second);
     }
     let event_ms = timestamp_ms.rem_euclid(1000) as u32;
-    let digits = [event_ms / 100, event_ms / 10 % 10, event_ms % 10].map(|digit| b'0' + digit as u8);
+    let digits =
+        [event_ms / 100, event_ms / 10 % 10, event_ms % 10].map(|digit| b'0' + digit as u8);
     // As text, for any number of digits: "5" is later than 499 ms, "4990001" than 499 ms, "499" is not.
     Some(fraction > without_zeros(&digits))
 }
@@ -46,7 +47,10 @@ fn read(text: &[u8]) -> Option<(i64, &[u8])> {
     let mut rest = text.get(19..)?;
     let mut fraction: &[u8] = b"";
     if let Some(behind) = rest.strip_prefix(b".") {
-        let digits = behind.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let digits = behind
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
         if digits == 0 {
             return None;
         }
@@ -94,7 +98,10 @@ fn number(text: &[u8], at: usize, digits: usize) -> Option<i64> {
 }
 
 fn without_zeros(digits: &[u8]) -> &[u8] {
-    let kept = digits.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1);
+    let kept = digits
+        .iter()
+        .rposition(|digit| *digit != b'0')
+        .map_or(0, |last| last + 1);
     &digits[..kept]
 }
 
@@ -116,7 +123,9 @@ fn day_number(year: i64, month: i64, day: i64) -> i64 {
     const BEFORE_MONTH: [i64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
     let leap_days = (year + 3) / 4 - (year + 99) / 100 + (year + 399) / 400;
     let leap_day = i64::from(month > 2 && is_leap_year(year));
-    year * 365 + leap_days + BEFORE_MONTH[(month - 1) as usize] + leap_day + day - 1 - DAYS_BEFORE_1970
+    year * 365 + leap_days + BEFORE_MONTH[(month - 1) as usize] + leap_day + day
+        - 1
+        - DAYS_BEFORE_1970
 }
 
 #[cfg(test)]
@@ -138,18 +147,37 @@ mod tests {
             ("1900-03-01T00:00:00Z", -2_203_891_200, ""),
             ("9999-12-31T23:59:59Z", 253_402_300_799, ""),
         ] {
-            assert_eq!(read(text.as_bytes()), Some((second, fraction.as_bytes())), "{text}");
+            assert_eq!(
+                read(text.as_bytes()),
+                Some((second, fraction.as_bytes())),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn nothing_else_is_a_date_time() {
         for text in [
-            "", "2020-05-25", "2020-02-30T00:00:00Z", "1900-02-29T00:00:00Z", "2020-05-25T24:00:00Z", "2020-05-25T21:24:60Z",
-            "2020-05-25T21:24:39.Z", "2020-05-25T21:24:39+1", "2020-05-25T21:24:39+00:", "2020-05-25T21:24:39+2400",
-            "2020-05-25T21:24:39ZZ", "2020-05-25T21:24:39Z ", "2020-05-25T21:24:39+00000", "2020-13-01T00:00:00Z",
-            "2020-00-01T00:00:00Z", "2020-01-00T00:00:00Z", "2020/05-25T21:24:39Z", "2020-05-25T21:24:3",
-            "2020-05-25_21:24:39Z", "2020-05-25T21:60:39Z",
+            "",
+            "2020-05-25",
+            "2020-02-30T00:00:00Z",
+            "1900-02-29T00:00:00Z",
+            "2020-05-25T24:00:00Z",
+            "2020-05-25T21:24:60Z",
+            "2020-05-25T21:24:39.Z",
+            "2020-05-25T21:24:39+1",
+            "2020-05-25T21:24:39+00:",
+            "2020-05-25T21:24:39+2400",
+            "2020-05-25T21:24:39ZZ",
+            "2020-05-25T21:24:39Z ",
+            "2020-05-25T21:24:39+00000",
+            "2020-13-01T00:00:00Z",
+            "2020-00-01T00:00:00Z",
+            "2020-01-00T00:00:00Z",
+            "2020/05-25T21:24:39Z",
+            "2020-05-25T21:24:3",
+            "2020-05-25_21:24:39Z",
+            "2020-05-25T21:60:39Z",
         ] {
             assert_eq!(check(text.as_bytes()), None, "{text}");
         }

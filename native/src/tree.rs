@@ -67,7 +67,9 @@ mod tests {
     use super::*;
 
     fn way(path: &str) -> Vec<Vec<u8>> {
-        path.split('.').map(|name| name.as_bytes().to_vec()).collect()
+        path.split('.')
+            .map(|name| name.as_bytes().to_vec())
+            .collect()
     }
 
     #[test]
@@ -84,7 +86,9 @@ mod tests {
     #[test]
     fn memberships_and_values_do_not_mix() {
         let (mut tree, mut slots) = (Tree::default(), 0);
-        assert!(tree.add(&way("m.n.s"), Kind::Entry(0), &mut slots).is_some());
+        assert!(tree
+            .add(&way("m.n.s"), Kind::Entry(0), &mut slots)
+            .is_some());
         assert_eq!(tree.add(&way("m.n.s"), Kind::Entry(1), &mut slots), None);
         assert_eq!(tree.add(&way("m.n"), Kind::Value, &mut slots), None);
         assert_eq!(tree.add(&way("m.x"), Kind::Value, &mut slots), None);
