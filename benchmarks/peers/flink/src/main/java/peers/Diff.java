@@ -122,12 +122,12 @@ final class Diff {
     /** Add an object's members that the event has, one after another. */
     private void addAttributes(Event event, Selection.Attributes object) {
         int begin = attributes.length();
-        for (Selection.Attributes member : object.members()) {
+        for (Selection.Attributes member : object.members) {
             int before = attributes.length();
             if (before > begin) {
                 attributes.add(',');
             }
-            if (member.number < 0) {
+            if (member.number == Selection.Attributes.OBJECT) {
                 addObject(event, member, before);
             } else if (event.attributeFrom[member.number] == Event.ABSENT) {
                 attributes.cut(before);

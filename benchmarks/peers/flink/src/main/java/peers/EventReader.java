@@ -1,21 +1,32 @@
 package peers;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonParseException;
-import com.fasterxml.jackson.core.JsonParser;
-import com.fasterxml.jackson.core.JsonToken;
+import static peers.Text.utf8;
+
+import com.dslplatform.json.DslJson;
+import com.dslplatform.json.JsonReader;
 import java.io.IOException;
+import java.util.Arrays;
 
-/** Finds what is mapped in an event's text, in one pass over its tokens; the rest is skipped. */
+/** Finds what is mapped in an event's text, in one pass over its bytes; the rest is skipped. */
 final class EventReader {
-    private static final String NAMESPACE = "ups";
+    private static final byte[] REALIZED = utf8("\"realized\"");
+    private static final byte[] EXISTING = utf8("\"existing\"");
+    private static final byte[] MEMBERSHIPS = utf8("segmentMembership");
+    private static final byte[] NAMESPACE = utf8("ups");
+    private static final byte[] IDENTITIES = utf8("identityMap");
+    private static final byte[] STATUS = utf8("status");
+    private static final byte[] TIME = utf8("lastQualificationTime");
 
-    private final JsonFactory json = new JsonFactory();
+    private final JsonReader<?> json = new DslJson<>().newReader();
     private final Selection selection;
+    private final Names segments;
     private final Event event;
+    private int from;
+    private int to;
 
     EventReader(Selection selection) {
         this.selection = selection;
+        this.segments = new Names(selection.segments);
         this.event = new Event(selection);
     }
 
@@ -26,101 +37,128 @@ final class EventReader {
      */
     Event read(byte[] text) throws IOException {
         event.begin(text);
-        try (JsonParser parser = json.createParser(text)) {
-            expect(parser, parser.nextToken(), JsonToken.START_OBJECT);
-            String name;
-            while ((name = parser.nextFieldName()) != null) {
-                JsonToken token = parser.nextToken();
-                switch (name) {
-                    case "segmentMembership" -> readNamespaces(parser, token);
-                    case "identityMap" -> {
-                        expect(parser, token, JsonToken.START_OBJECT);
-                        event.identitiesFrom = from(parser);
-                        event.identitiesTo = to(parser);
-                    }
-                    default -> readAttributes(parser, token, selection.attributes.member(name));
-                }
+        json.process(text, text.length);
+        json.getNextToken();
+        for (boolean more = begin(); more; more = next()) {
+            int hash = name();
+            if (json.wasLastName(MEMBERSHIPS)) {
+                readNamespaces();
+            } else if (json.wasLastName(IDENTITIES)) {
+                expect('{');
+                find();
+                event.identitiesFrom = from;
+                event.identitiesTo = to;
+            } else {
+                readAttribute(selection.attributes.member(json, hash));
             }
         }
         return event;
     }
 
-    private void readNamespaces(JsonParser parser, JsonToken first) throws IOException {
-        expect(parser, first, JsonToken.START_OBJECT);
-        String name;
-        while ((name = parser.nextFieldName()) != null) {
-            expect(parser, parser.nextToken(), JsonToken.START_OBJECT);
-            if (name.equals(NAMESPACE)) {
-                readMemberships(parser);
+    private void readNamespaces() throws IOException {
+        for (boolean more = begin(); more; more = next()) {
+            name();
+            if (json.wasLastName(NAMESPACE)) {
+                readMemberships();
             } else {
-                parser.skipChildren();
+                json.skip();
             }
         }
+        json.getNextToken();
     }
 
-    private void readMemberships(JsonParser parser) throws IOException {
-        String name;
-        while ((name = parser.nextFieldName()) != null) {
-            expect(parser, parser.nextToken(), JsonToken.START_OBJECT);
-            Integer segment = selection.segmentNumber(name);
-            if (segment == null) {
-                parser.skipChildren();
+    private void readMemberships() throws IOException {
+        for (boolean more = begin(); more; more = next()) {
+            int hash = name();
+            int segment = segments.number(json, hash);
+            if (segment == Names.UNKNOWN) {
+                json.skip();
             } else {
-                readMembership(parser, segment);
+                readMembership(segment);
             }
         }
+        json.getNextToken();
     }
 
-    private void readMembership(JsonParser parser, int segment) throws IOException {
-        String status = null;
-        String name;
-        while ((name = parser.nextFieldName()) != null) {
-            JsonToken token = parser.nextToken();
-            switch (name) {
-                case "status" -> status = parser.getText();
-                case "lastQualificationTime" -> {
-                    expect(parser, token, JsonToken.VALUE_STRING);
-                    event.timeFrom[segment] = from(parser);
-                    event.timeTo[segment] = to(parser);
-                }
-                default -> parser.skipChildren();
+    private void readMembership(int segment) throws IOException {
+        boolean hasStatus = false;
+        for (boolean more = begin(); more; more = next()) {
+            name();
+            if (json.wasLastName(STATUS)) {
+                find();
+                hasStatus = true;
+                event.isMember[segment] = isFound(REALIZED) || isFound(EXISTING);
+            } else if (json.wasLastName(TIME)) {
+                expect('"');
+                find();
+                event.timeFrom[segment] = from;
+                event.timeTo[segment] = to;
+            } else {
+                json.skip();
             }
         }
-        if (status == null || event.timeFrom[segment] == Event.ABSENT) {
-            throw new JsonParseException(parser, "a membership lacks its status or its time");
+        if (!hasStatus || event.timeFrom[segment] == Event.ABSENT) {
+            throw json.newParseError("a membership lacks its status or its time");
         }
-        event.isMember[segment] = status.equals("realized") || status.equals("existing");
+        json.getNextToken();
     }
 
-    private void readAttributes(JsonParser parser, JsonToken token, Selection.Attributes mapped)
-            throws IOException {
-        if (mapped != null && mapped.number >= 0) {
-            event.attributeFrom[mapped.number] = from(parser);
-            event.attributeTo[mapped.number] = to(parser);
-        } else if (mapped != null && token == JsonToken.START_OBJECT) {
-            String name;
-            while ((name = parser.nextFieldName()) != null) {
-                readAttributes(parser, parser.nextToken(), mapped.member(name));
+    private void readAttribute(Selection.Attributes mapped) throws IOException {
+        if (mapped != null && mapped.number != Selection.Attributes.OBJECT) {
+            find();
+            event.attributeFrom[mapped.number] = from;
+            event.attributeTo[mapped.number] = to;
+        } else if (mapped != null && json.last() == '{') {
+            for (boolean more = begin(); more; more = next()) {
+                int hash = name();
+                readAttribute(mapped.member(json, hash));
             }
+            json.getNextToken();
         } else {
-            parser.skipChildren();
+            json.skip();
         }
     }
 
-    private static int from(JsonParser parser) {
-        return (int) parser.currentTokenLocation().getByteOffset();
+    /** Go into the object that begins here; whether it has a member. */
+    private boolean begin() throws IOException {
+        expect('{');
+        return json.getNextToken() != '}';
     }
 
-    /** Where the value ends that the parser stands at; the parser goes there. */
-    private static int to(JsonParser parser) throws IOException {
-        parser.skipChildren();
-        parser.finishToken();
-        return (int) parser.currentLocation().getByteOffset();
+    /** Go past a member that was read; whether there is another. */
+    private boolean next() throws IOException {
+        if (json.last() == '}') {
+            return false;
+        }
+        expect(',');
+        json.getNextToken();
+        return true;
     }
 
-    private static void expect(JsonParser parser, JsonToken token, JsonToken expected) throws IOException {
-        if (token != expected) {
-            throw new JsonParseException(parser, "there is " + token + " where " + expected + " should be");
+    /** Read a member's name, and go to where its value begins; a hash of the name. */
+    private int name() throws IOException {
+        int hash = json.fillNameWeakHash();
+        json.getNextToken();
+        return hash;
+    }
+
+    /** Find where the value that begins here begins and ends, and go past it. */
+    private void find() throws IOException {
+        from = json.getCurrentIndex() - 1;
+        json.skip();
+        to = json.getCurrentIndex() - 1;
+        while (event.text[to - 1] <= ' ') {
+            to--;
+        }
+    }
+
+    private boolean isFound(byte[] value) {
+        return Arrays.equals(event.text, from, to, value, 0, value.length);
+    }
+
+    private void expect(char token) throws IOException {
+        if (json.last() != token) {
+            throw json.newParseError("something else should be here");
         }
     }
 }

@@ -27,11 +27,10 @@ public final class ExportJob {
         StreamExecutionEnvironment environment =
                 StreamExecutionEnvironment.createLocalEnvironment(1, configuration(options));
         environment.enableCheckpointing(CHECKPOINT_EVERY.toMillis(), CheckpointingMode.EXACTLY_ONCE);
-        Selection selection = new Selection(options.list("segments"), options.list("attributes"));
         environment
                 .fromSource(source(options), WatermarkStrategy.noWatermarks(), "events")
                 .keyBy(event -> event.f0, Types.STRING)
-                .process(new Exports(selection), KeyedBytes.TYPE)
+                .process(new Exports(options.list("segments"), options.list("attributes")), KeyedBytes.TYPE)
                 .sinkTo(new KinesisSink("exports", "eu-west-1", options.text("endpoint")));
         environment.execute("exports");
     }

@@ -1,6 +1,7 @@
 package peers;
 
 import java.io.IOException;
+import java.util.List;
 import org.apache.flink.api.common.state.ValueState;
 import org.apache.flink.api.common.state.ValueStateDescriptor;
 import org.apache.flink.api.common.functions.OpenContext;
@@ -13,18 +14,21 @@ import org.apache.flink.util.Collector;
 final class Exports extends KeyedProcessFunction<String, Tuple2<String, byte[]>, Tuple2<String, byte[]>> {
     private static final long serialVersionUID = 1L;
 
-    private final Selection selection;
+    private final List<String> segments;
+    private final List<String> attributes;
     private transient EventReader reader;
     private transient Diff diff;
     private transient ValueState<Exported> exported;
     private transient Counter unreadable;
 
-    Exports(Selection selection) {
-        this.selection = selection;
+    Exports(List<String> segments, List<String> attributes) {
+        this.segments = segments;
+        this.attributes = attributes;
     }
 
     @Override
     public void open(OpenContext context) {
+        Selection selection = new Selection(segments, attributes);
         reader = new EventReader(selection);
         diff = new Diff(selection);
         exported =

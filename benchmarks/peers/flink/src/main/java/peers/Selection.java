@@ -2,69 +2,59 @@ package peers;
 
 import static peers.Text.utf8;
 
-import java.io.Serializable;
-import java.util.Collection;
+import com.dslplatform.json.JsonReader;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 
 /** What of an event is mapped: segments by their ids, and attributes by their paths, as a tree of names. */
-final class Selection implements Serializable {
-    private static final long serialVersionUID = 1L;
-
+final class Selection {
     final List<String> segments;
     final int attributeCount;
-    final Attributes attributes = new Attributes(new byte[0]);
-    private final LinkedHashMap<String, Integer> segmentNumbers = new LinkedHashMap<>();
+    final Attributes attributes;
 
     Selection(List<String> segments, List<String> paths) {
-        this.segments = List.copyOf(segments);
+        this.segments = segments;
         this.attributeCount = paths.size();
-        for (String segment : segments) {
-            segmentNumbers.put(segment, segmentNumbers.size());
+        Map<List<String>, Integer> numbers = new LinkedHashMap<>();
+        for (String path : paths) {
+            numbers.put(List.of(path.split("\\.")), numbers.size());
         }
-        for (int number = 0; number < paths.size(); number++) {
-            attributes.add(List.of(paths.get(number).split("\\.")), number);
-        }
-    }
-
-    /** A segment's number; null where it is not mapped. */
-    Integer segmentNumber(String id) {
-        return segmentNumbers.get(id);
+        attributes = new Attributes("", numbers);
     }
 
     /** A mapped attribute, or an object that mapped attributes are in. */
-    static final class Attributes implements Serializable {
-        private static final long serialVersionUID = 1L;
+    static final class Attributes {
+        /** The number of what is no attribute itself. */
+        static final int OBJECT = -1;
 
-        /** Its name as JSON has it before a value; empty for the event itself. */
+        /** Its name as JSON has it before a value. */
         final byte[] head;
 
-        /** The attribute's number; -1 of an object. */
-        int number = -1;
+        final int number;
+        final List<Attributes> members = new ArrayList<>();
+        private final Names names;
 
-        private final LinkedHashMap<String, Attributes> members = new LinkedHashMap<>();
-
-        private Attributes(byte[] head) {
-            this.head = head;
+        private Attributes(String name, Map<List<String>, Integer> numbers) {
+            head = utf8('"' + name + "\":");
+            number = numbers.getOrDefault(List.<String>of(), OBJECT);
+            Map<String, Map<List<String>, Integer>> inside = new LinkedHashMap<>();
+            numbers.forEach(
+                    (path, attribute) -> {
+                        if (!path.isEmpty()) {
+                            inside.computeIfAbsent(path.get(0), first -> new LinkedHashMap<>())
+                                    .put(path.subList(1, path.size()), attribute);
+                        }
+                    });
+            inside.forEach((member, its) -> members.add(new Attributes(member, its)));
+            names = new Names(List.copyOf(inside.keySet()));
         }
 
-        /** The member of that name; null where nothing in it is mapped. */
-        Attributes member(String name) {
-            return members.get(name);
-        }
-
-        Collection<Attributes> members() {
-            return members.values();
-        }
-
-        private void add(List<String> path, int attribute) {
-            String name = path.get(0);
-            Attributes member = members.computeIfAbsent(name, it -> new Attributes(utf8('"' + it + "\":")));
-            if (path.size() == 1) {
-                member.number = attribute;
-            } else {
-                member.add(path.subList(1, path.size()), attribute);
-            }
+        /** The member whose name was read last, given its hash; null where nothing in it is mapped. */
+        Attributes member(JsonReader<?> json, int hash) {
+            int place = names.number(json, hash);
+            return place == Names.UNKNOWN ? null : members.get(place);
         }
     }
 }
