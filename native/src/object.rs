@@ -105,8 +105,10 @@ impl Object {
         unsafe { Self::of(self.0) }
     }
 
+    // Since Rust 1.82 an address is no longer unsafe to take.
+    #[allow(unused_unsafe)]
     pub fn is_none(&self) -> bool {
-        self.0 == std::ptr::addr_of_mut!(python::_Py_NoneStruct)
+        self.0 == unsafe { std::ptr::addr_of_mut!(python::_Py_NoneStruct) }
     }
 
     pub fn is_true(&self) -> Answer<bool> {
