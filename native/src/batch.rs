@@ -6,6 +6,7 @@ use crate::core::{self, Input, Transition};
 use crate::native_core::{self, Counts, NativeCore};
 use crate::object::{forget, without_lock, Answer, Bytes, Object};
 use crate::profiles::Profiles;
+use crate::source_record::Fields;
 
 /// Where a batch comes from and goes to. `ask` knows verdicts, and `hand_on` has the plain core take a record.
 pub struct Call {
@@ -38,27 +39,20 @@ pub struct Again {
     pub offset: i64,
 }
 
-/// Takes all records, in their order: how many were skipped, and how many bytes all keys and values have. `None` where it
-/// takes none of them, for another thread is at work with the core.
+/// Takes all records, in their order: how many were skipped. `None` where it takes none of them, for another thread is at
+/// work with the core.
 pub fn process(capsule: &Object, call: &Call) -> Answer<Object> {
-    let taken = native_core::with(capsule, |core, counts| {
+    let skipped = native_core::with(capsule, |core, counts| {
         core.make_room_for_verdicts();
-        let taken = Batch::gathered(core, call).and_then(|mut batch| {
-            let skipped = batch.take_all(core, counts, call)?;
-            Object::new_tuple([
-                Object::integer(skipped)?,
-                Object::integer(batch.bytes as i64)?,
-            ])
-        });
+        let skipped =
+            Batch::gathered(core, call).and_then(|mut batch| batch.take_all(core, counts, call));
         core.output.clear();
-        taken
+        skipped
     })?;
-    Ok(taken.unwrap_or_else(Object::none))
+    skipped.map_or_else(|| Ok(Object::none()), Object::integer)
 }
 
 struct Batch {
-    /// Of all keys and values.
-    bytes: usize,
     records: Vec<Object>,
     /// Of each record its profile's number, where it is known.
     profile_of: Vec<Option<usize>>,
@@ -80,23 +74,18 @@ impl Batch {
     fn gathered(core: &mut NativeCore, call: &Call) -> Answer<Self> {
         let records = call.records.items()?;
         let mut batch = Self {
-            bytes: 0,
             profile_of: Vec::with_capacity(records.len()),
             events: Vec::with_capacity(records.len()),
             profiles: Profiles::new(records.len()),
             records,
         };
         for record in &batch.records {
-            let key = record.attribute(&core.names.key)?.into_bytes_or_none();
-            let value = record.attribute(&core.names.value)?.into_bytes_or_none();
-            batch.bytes += [&key, &value]
-                .iter()
-                .map(|part| part.as_ref().map_or(0, |bytes| bytes.len()))
-                .sum::<usize>();
-            let profile = key.and_then(|key| known(batch.profiles.number(key, &call.states)));
-            let event = match (profile, value) {
-                (Some(profile), Some(value)) => known(read(core, call, record, profile, value)),
-                _ => None,
+            let (profile, event) = match Fields::of(record, &core.names) {
+                Ok(fields) => read(core, call, fields, &mut batch.profiles),
+                Err(raised) => {
+                    forget(raised);
+                    (None, None)
+                }
             };
             batch.profile_of.push(profile);
             batch.events.push(event);
@@ -195,41 +184,36 @@ impl Batch {
     }
 }
 
-/// What is known of a record with Python's lock held; None, as where it raises, where it is to be handed on.
+/// The number of a record's profile, and the event: None of either where the record is to be handed on.
 fn read(
     core: &mut NativeCore,
     call: &Call,
-    record: &Object,
-    profile: usize,
-    value: Bytes,
-) -> Answer<Option<Event>> {
-    let headers = record.attribute(&core.names.headers)?;
-    let verdict = match core.verdict(&headers, &call.ask) {
-        None => return Ok(None),
-        Some(verdict) => verdict,
+    fields: Fields,
+    profiles: &mut Profiles,
+) -> (Option<usize>, Option<Event>) {
+    let number = |key| {
+        profiles.number(key, &call.states).unwrap_or_else(|raised| {
+            forget(raised);
+            None
+        })
     };
-    let (timestamp_ms, offset) = match call.terms.again {
-        Some(again) => (again.at_ms, again.offset),
-        None => (
-            record.attribute(&core.names.timestamp)?.as_integer()?,
-            record.attribute(&core.names.offset)?.as_integer()?,
-        ),
-    };
-    Ok(Some(Event {
-        value,
-        profile,
-        verdict,
-        timestamp_ms,
-        offset,
-    }))
-}
-
-/// What was answered; None where an exception was raised, which is for the plain core to meet.
-fn known<T>(answer: Answer<Option<T>>) -> Option<T> {
-    answer.unwrap_or_else(|raised| {
-        forget(raised);
-        None
-    })
+    let profile = fields.key.and_then(number);
+    let event = profile.and_then(|profile| {
+        let value = fields.value?;
+        let verdict = core.verdict(&fields.headers, &call.ask)?;
+        let (timestamp_ms, offset) = match call.terms.again {
+            Some(again) => (again.at_ms, again.offset),
+            None => (fields.timestamp_ms, fields.offset),
+        };
+        Some(Event {
+            value,
+            profile,
+            verdict,
+            timestamp_ms,
+            offset,
+        })
+    });
+    (profile, event)
 }
 
 impl Event {

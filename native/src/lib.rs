@@ -3,27 +3,37 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 mod as_it_stands;
+mod base64;
 mod batch;
+mod boundary;
 mod canonical;
+mod changelog;
 mod consent;
 mod core;
 mod core_functions;
+mod crc32c;
 mod delivery;
 mod described_plan;
 mod diff;
 mod event;
 mod export;
+mod fetched;
 mod identities;
 mod json;
+mod json_text;
 mod names;
 mod native_core;
 mod number;
 mod object;
 mod plan;
 mod profiles;
+mod put_records;
 mod python;
 mod reader;
+mod record;
+mod record_batch;
 mod single;
+mod source_record;
 mod special;
 mod state_record;
 mod text;
@@ -33,7 +43,7 @@ mod twice;
 mod xxh3;
 
 use std::os::raw::c_char;
-use std::ptr::null_mut;
+use std::ptr::{null, null_mut};
 
 use python::{PyMethodDef, PyModuleDef, PyModuleDefBase, PyObject, Py_ssize_t, METH_FASTCALL};
 
@@ -56,53 +66,42 @@ struct Definition<T>(std::cell::UnsafeCell<T>);
 // Python alone touches them, while it holds its lock.
 unsafe impl<T> Sync for Definition<T> {}
 
-static METHODS: Definition<[PyMethodDef; 6]> = Definition(std::cell::UnsafeCell::new([
+/// A function of the module; what it takes and returns stands in `processor/_native.pyi`.
+const fn method(name: &'static [u8], call: python::Function) -> PyMethodDef {
     PyMethodDef {
-        name: b"version\0".as_ptr().cast(),
-        call: Some(version),
+        name: name.as_ptr().cast(),
+        call: Some(call),
         flags: METH_FASTCALL,
-        doc: b"version() -> str\0".as_ptr().cast(),
-    },
-    PyMethodDef {
-        name: b"core\0".as_ptr().cast(),
-        call: Some(core_functions::new_core),
-        flags: METH_FASTCALL,
-        doc: b"core(plan, standing, export_type) -> object | None\0"
-            .as_ptr()
-            .cast(),
-    },
-    PyMethodDef {
-        name: b"apply\0".as_ptr().cast(),
-        call: Some(core_functions::apply_event),
-        flags: METH_FASTCALL,
-        doc: b"apply(core, \xe2\x80\xa6) -> tuple | None\0"
-            .as_ptr()
-            .cast(),
-    },
-    PyMethodDef {
-        name: b"process\0".as_ptr().cast(),
-        call: Some(core_functions::process_batch),
-        flags: METH_FASTCALL,
-        doc: b"process(core, \xe2\x80\xa6) -> int\0".as_ptr().cast(),
-    },
-    PyMethodDef {
-        name: b"counts\0".as_ptr().cast(),
-        call: Some(core_functions::counts),
-        flags: METH_FASTCALL,
-        doc: b"counts(core) -> tuple\0".as_ptr().cast(),
-    },
-    PyMethodDef {
-        name: std::ptr::null(),
-        call: None,
-        flags: 0,
-        doc: std::ptr::null(),
-    },
+        doc: null(),
+    }
+}
+
+const END: PyMethodDef = PyMethodDef {
+    name: null(),
+    call: None,
+    flags: 0,
+    doc: null(),
+};
+
+static METHODS: Definition<[PyMethodDef; 12]> = Definition(std::cell::UnsafeCell::new([
+    method(b"version\0", version),
+    method(b"core\0", core_functions::new_core),
+    method(b"apply\0", core_functions::apply_event),
+    method(b"process\0", core_functions::process_batch),
+    method(b"counts\0", core_functions::counts),
+    method(b"put_records_body\0", put_records::put_records_body),
+    method(b"record_batches\0", changelog::record_batches),
+    method(b"seal_batch\0", changelog::seal_batch),
+    method(b"unpacked\0", record::unpacked),
+    method(b"is_whole\0", record::is_whole_batch),
+    method(b"size_bytes\0", record::size_bytes),
+    END,
 ]));
 
 static MODULE: Definition<PyModuleDef> = Definition(std::cell::UnsafeCell::new(PyModuleDef {
     base: PyModuleDefBase::new(),
     name: b"_native\0".as_ptr().cast(),
-    doc: std::ptr::null(),
+    doc: null(),
     size: -1,
     methods: null_mut(),
     slots: null_mut(),
@@ -121,6 +120,11 @@ pub unsafe extern "C" fn PyInit__native() -> *mut PyObject {
     std::panic::set_hook(Box::new(|_| {}));
     unsafe {
         (*MODULE.0.get()).methods = METHODS.0.get().cast();
-        python::PyModule_Create2(MODULE.0.get(), python::API_VERSION)
+        let module = python::PyModule_Create2(MODULE.0.get(), python::API_VERSION);
+        if module.is_null() || record::add_type(module) {
+            return module;
+        }
+        python::Py_DecRef(module);
     }
+    null_mut()
 }

@@ -10,6 +10,7 @@ use crate::described_plan;
 use crate::object::{forget, Answer, Bytes, Object, Raised};
 use crate::plan::{Plan, Verdict};
 use crate::python::{self, PyObject};
+use crate::source_record::Names;
 
 const NAME: *const c_char = b"processor.profile.core\0".as_ptr().cast::<c_char>();
 const LABELS_HEADER: &str = "duleLabels";
@@ -62,15 +63,6 @@ struct Capsule {
     counts: Counts,
 }
 
-/// The attributes of a record of the source.
-pub struct Names {
-    pub key: Object,
-    pub value: Object,
-    pub headers: Object,
-    pub timestamp: Object,
-    pub offset: Object,
-}
-
 /// `core(plan, standing, export) -> capsule | None`: None where the plan is the plain core's alone.
 pub fn new(plan: &Object, standing: &Object, export_type: &Object) -> Answer<Object> {
     let mut removals = Vec::new();
@@ -86,13 +78,7 @@ pub fn new(plan: &Object, standing: &Object, export_type: &Object) -> Answer<Obj
         room: Room::new(&plan),
         plan,
         verdicts: vec![standing],
-        names: Names {
-            key: Object::name(b"key\0")?,
-            value: Object::name(b"value\0")?,
-            headers: Object::name(b"headers\0")?,
-            timestamp: Object::name(b"timestamp\0")?,
-            offset: Object::name(b"offset\0")?,
-        },
+        names: Names::new()?,
         export_type: export_type.another(),
         output: Output::default(),
         by_labels: HashMap::new(),

@@ -105,6 +105,8 @@ impl Object {
         unsafe { Self::of(self.0) }
     }
 
+    // Since Rust 1.82 an address is no longer unsafe to take.
+    #[allow(unused_unsafe)]
     pub fn is_none(&self) -> bool {
         self.0 == none()
     }

@@ -63,8 +63,6 @@ impl PyModuleDefBase {
 }
 
 extern "C" {
-    #[link_name = "_Py_NoneStruct"]
-    pub static NONE: PyObject;
     pub static PyExc_RuntimeError: *mut PyObject;
 
     pub fn PyModule_Create2(definition: *mut PyModuleDef, api_version: c_int) -> *mut PyObject;
@@ -111,4 +109,76 @@ extern "C" {
     pub fn PyDict_DelItem(dict: *mut PyObject, key: *mut PyObject) -> c_int;
     pub fn PyDict_GetItemWithError(dict: *mut PyObject, key: *mut PyObject) -> *mut PyObject;
     pub fn PyDict_SetItem(dict: *mut PyObject, key: *mut PyObject, item: *mut PyObject) -> c_int;
+}
+
+/// A Python object's head: its count of references and its type.
+#[repr(C)]
+pub struct PyObjectHead {
+    pub reference_count: Py_ssize_t,
+    pub of_type: *mut PyObject,
+}
+
+#[repr(C)]
+pub struct PyMemberDef {
+    pub name: *const c_char,
+    pub kind: c_int,
+    pub offset: Py_ssize_t,
+    pub flags: c_int,
+    pub doc: *const c_char,
+}
+
+#[repr(C)]
+pub struct PyTypeSlot {
+    pub slot: c_int,
+    pub value: *mut c_void,
+}
+
+#[repr(C)]
+pub struct PyTypeSpec {
+    pub name: *const c_char,
+    pub basic_size: c_int,
+    pub item_size: c_int,
+    pub flags: std::os::raw::c_uint,
+    pub slots: *mut PyTypeSlot,
+}
+
+pub const MEMBER_OBJECT: c_int = 16;
+pub const MEMBER_I64: c_int = 17;
+pub const MEMBER_READ_ONLY: c_int = 1;
+pub const SLOT_DEALLOC: c_int = 52;
+pub const SLOT_DOC: c_int = 56;
+pub const SLOT_MEMBERS: c_int = 72;
+pub const TYPE_DEFAULT: std::os::raw::c_uint = 1 << 18;
+pub const TYPE_MAKES_NONE: std::os::raw::c_uint = 1 << 7;
+
+extern "C" {
+    #[link_name = "_Py_NoneStruct"]
+    pub static NONE: PyObject;
+    #[link_name = "PyByteArray_Type"]
+    pub static BYTE_ARRAY: PyObject;
+    pub fn PyObject_IsInstance(object: *mut PyObject, of_type: *mut PyObject) -> c_int;
+    pub fn PyObject_Free(memory: *mut c_void);
+    pub fn PyByteArray_FromStringAndSize(bytes: *const c_char, size: Py_ssize_t) -> *mut PyObject;
+    pub fn PyByteArray_AsString(bytes: *mut PyObject) -> *mut c_char;
+    pub fn PyByteArray_Size(bytes: *mut PyObject) -> Py_ssize_t;
+    pub fn PyBool_FromLong(value: std::os::raw::c_long) -> *mut PyObject;
+    pub fn PyList_Size(list: *mut PyObject) -> Py_ssize_t;
+    pub fn PyList_GetItem(list: *mut PyObject, at: Py_ssize_t) -> *mut PyObject;
+    pub fn PyList_SetItem(list: *mut PyObject, at: Py_ssize_t, item: *mut PyObject) -> c_int;
+    pub fn PyTuple_Size(tuple: *mut PyObject) -> Py_ssize_t;
+    pub fn PyTuple_GetItem(tuple: *mut PyObject, at: Py_ssize_t) -> *mut PyObject;
+    pub fn PyDict_Next(
+        dict: *mut PyObject,
+        position: *mut Py_ssize_t,
+        key: *mut *mut PyObject,
+        value: *mut *mut PyObject,
+    ) -> c_int;
+    pub fn PyDict_Size(dict: *mut PyObject) -> Py_ssize_t;
+    pub fn PyType_FromSpec(spec: *mut PyTypeSpec) -> *mut PyObject;
+    pub fn PyType_GenericAlloc(of_type: *mut PyObject, items: Py_ssize_t) -> *mut PyObject;
+    pub fn PyObject_SetAttrString(
+        object: *mut PyObject,
+        name: *const c_char,
+        value: *mut PyObject,
+    ) -> c_int;
 }

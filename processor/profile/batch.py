@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from processor.errors import InvalidEvent, InvalidStateRecord, Reason
 from processor.profile.dead_letter import DeadLetter
-from processor.profile.source_record import RECORD_OVERHEAD_BYTES, size_bytes
+from processor.profile.source_record import size_bytes
 from processor.profile.state_record import has_departed, record_offset
 from processor.profile.unexpected import Failure, described, trace_of
 
@@ -163,7 +163,7 @@ def process(
         InvalidStateRecord: the state was written by a release that this one does not understand.
 
     """
-    batch = Batch(records[-1].offset + 1, len(records), 0, records[0].timestamp)
+    batch = Batch(records[-1].offset + 1, len(records), size_bytes(records), records[0].timestamp)
 
     def take(record: Record) -> None:
         _take(core, batch, states, record, limits, number=number)
@@ -171,11 +171,9 @@ def process(
     if core.compiled is None:
         for record in records:
             take(record)
-        batch.size_bytes = size_bytes(records)
     else:
-        taken = core.compiled.process(states, records, limits, batch, take, number=number)
-        batch.skipped += taken.skipped
-        batch.size_bytes = taken.content_bytes + RECORD_OVERHEAD_BYTES * len(records)
+        skipped = core.compiled.process(states, records, limits, batch, take, number=number)
+        batch.skipped += skipped
     return batch
 
 

@@ -15,7 +15,6 @@ import orjson
 from processor.governance.document import ConsentRule, ValueIn
 from processor.profile.canonical import canonical_tree
 from processor.profile.consent import Consent
-from processor.profile.source_record import content_bytes
 from processor.profile.state_record import path_digest
 from processor.profile.structs import Export
 from processor.profile.transition import SKIPPED, Transition
@@ -44,13 +43,6 @@ class Counts(NamedTuple):
     panics: int
 
 
-class Taken(NamedTuple):
-    """How many of a batch's records were skipped, and how many bytes the keys and values of all of them have."""
-
-    skipped: int
-    content_bytes: int
-
-
 class CompiledCore:
     """One plan's compiled core; make one with `compiled_core`."""
 
@@ -60,7 +52,7 @@ class CompiledCore:
         self._apply: Callable[..., tuple[Export | None, bytes | None, list[Removal], int] | None] = (
             library.apply
         )
-        self._process: Callable[..., tuple[int, int] | None] = library.process
+        self._process: Callable[..., int | None] = library.process
         self._counts: Callable[[object], tuple[int, int, int]] = library.counts
 
     @property
@@ -108,14 +100,14 @@ class CompiledCore:
         *,
         number: int,
         again: Again | None = None,
-    ) -> Taken:
+    ) -> int:
         """Take `records`, in their order, to `batch` and `states`; `hand_on` is given each that is not its own, in its turn.
 
-        `number` is that of the partition's note, or of the backfill where events are taken `again`. What `hand_on` raises is
-        raised.
+        `number` is that of the partition's note, or of the backfill where events are taken `again`. Returns how many were
+        skipped by itself. What `hand_on` raises is raised.
         """
         at_ms, offset = _NO_AGAIN if again is None else (again.at_ms, again.offset)
-        taken = self._process(
+        skipped = self._process(
             self._core,
             self._described_verdict,
             hand_on,
@@ -131,12 +123,12 @@ class CompiledCore:
             at_ms,
             offset,
         )
-        if taken is not None:
-            return Taken(*taken)
+        if skipped is not None:
+            return skipped
         # Another thread is at work with this core.
         for record in records:
             hand_on(record)
-        return Taken(0, content_bytes(records))
+        return 0
 
 
 def compiled_core(
