@@ -19,6 +19,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import UnknownTopicOrPartitionError
 
 from processor.errors import KafkaError, KafkaRefused, KafkaUnavailable, StateRefused
+from processor.kafka.changelog_batches import batches_of
 from processor.kafka.client import client_options, errors_mapped
 from processor.kafka.consumer_pool import ConsumerPool
 from processor.kafka.consumer_state import end_of_gap
@@ -28,11 +29,11 @@ from processor.kafka.span_reader import read_span
 from processor.kafka.topic_ids import topic_identity
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 
     from aiokafka import ConsumerRecord
-    from aiokafka.producer.message_accumulator import BatchBuilder
 
+    from processor.kafka.changelog_batches import Deletion
     from processor.kafka.topic_ids import TopicIdentity
     from processor.settings import KafkaSettings
     from processor.waiting.fence import Fence
@@ -41,8 +42,6 @@ STREAM_KEY: Final = b"\xffstream"
 CONSUMED_KEY: Final = b"\xffconsumed"
 OWN_KEYS: Final = b"\xff"
 BACKFILL_KEY: Final = b"\xffbackfill"
-OFFSET_HEADER: Final = "offset"
-BACKFILL_HEADER: Final = "backfill"
 RESTORED_BY: Final = (
     "`processor state restore-changelog` write it from the local stores. Where it is brought back from elsewhere, or the stores "
     "are lost: docs/operations.md, The changelog is lost"
@@ -60,13 +59,6 @@ _RECORDS_AT_ONCE: Final = 5_000
 _READ_AT_ONCE: Final = 8
 """Partitions: each holds some fetches in memory."""
 _LOOKED_AT_AT_ONCE: Final = 4
-
-
-class Deletion(NamedTuple):
-    """The profile's state is gone as of this source offset, and of this backfill where one took it; 0 where an event did."""
-
-    offset: int
-    backfill: int = 0
 
 
 class Span(NamedTuple):
@@ -168,9 +160,9 @@ class Changelog:
 
     async def _append(self, partition: int, entries: Mapping[bytes, bytes | Deletion]) -> list[Span]:
         spans = []
-        for builder in _packed(await self._producer.batch_maker(), entries):
+        for batch in batches_of(entries, await self._producer.batch_maker(), self._batch_bytes):
             await self._fence.passed()
-            kept = await self._producer.send(builder, self.topic, partition)
+            kept = await self._producer.send(batch, self.topic, partition)
             if not self._fence.is_open:
                 # Sent by a member that was frozen, it may stand behind another owner's: no position to go on from.
                 raise KafkaUnavailable(
@@ -178,7 +170,7 @@ class Changelog:
                     "silent for too long to know whether the partition is still this member's; it is appended again "
                     "when the coordinator answers"
                 )
-            spans.append(await self._span(partition, kept.offset, builder.record_count()))
+            spans.append(await self._span(partition, kept.offset, batch.record_count()))
         return spans
 
     async def bounds(self, partition: int) -> Bounds:
@@ -261,26 +253,3 @@ class Changelog:
             fetch_max_wait_ms=_FETCH_WAIT_MS,
             max_partition_fetch_bytes=_FETCH_BYTES,
         )
-
-
-def _packed(
-    new_batch: Callable[[], BatchBuilder], entries: Mapping[bytes, bytes | Deletion]
-) -> list[BatchBuilder]:
-    if not entries:
-        return []
-    builder = new_batch()
-    builders = [builder]
-    for profile, entry in entries.items():
-        if isinstance(entry, Deletion):
-            value, headers = None, [(OFFSET_HEADER, str(entry.offset).encode())]
-            if entry.backfill:
-                headers.append((BACKFILL_HEADER, str(entry.backfill).encode()))
-        else:
-            value, headers = entry, []
-        if builder.append(timestamp=None, key=profile, value=value, headers=headers) is None:
-            builder = new_batch()
-            builders.append(builder)
-            builder.append(timestamp=None, key=profile, value=value, headers=headers)
-    for each in builders:
-        each.close()
-    return builders

@@ -14,21 +14,23 @@ than fits, and one batch. Where the fetch lists aborted transactions, their batc
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
 import google_crc32c
+from aiokafka import codec
 from aiokafka import errors as kafka
 from aiokafka.consumer import fetcher
 from aiokafka.record.memory_records import MemoryRecords
 
 from processor.kafka.aborted_transactions import Aborted
 from processor.kafka.odd_headers import unpack_any_header
+from processor.native import native
 from processor.profile.source_record import RECORD_OVERHEAD_BYTES, size_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from aiokafka import AIOKafkaConsumer
 
@@ -68,8 +70,15 @@ _LENGTH_AT: Final = 8
 _BODY_AT: Final = 12
 _MAGIC_AT: Final = 16
 _CHECKED_FROM: Final = 21
+_HEAD_BYTES: Final = 61
 _MAGIC: Final = 2
 _PLAIN: Final = 0
+_DECOMPRESS: Final[dict[int, Callable[[bytes], bytes]]] = {
+    1: codec.gzip_decode,
+    2: codec.snappy_decode,
+    3: codec.lz4_decode,
+    4: codec.zstd_decode,
+}
 """Of a batch in bytes, format 2: https://kafka.apache.org/documentation/#recordbatch."""
 
 
@@ -103,8 +112,13 @@ class _Batches:
             return self._next_at - self._at + RECORD_OVERHEAD_BYTES * len(records)
         return size_bytes(records)
 
-    def unpacked(self, batch: Any) -> list[Record]:  # noqa: ANN401  as above
+    def unpacked(self, batch: Any) -> Sequence[Record]:  # noqa: ANN401  as above
         """The records of the batch that came last."""
+        if native is not None:
+            content = self._decompressed(batch)
+            found = native.unpacked(self._data, self._at, self._next_at, content)
+            if found is not None:
+                return found
         try:
             return list(batch)
         except UnicodeDecodeError:
@@ -112,9 +126,24 @@ class _Batches:
 
     def is_whole(self, batch: Any) -> bool:  # noqa: ANN401  as above
         """Whether the batch that came last is as it was sent."""
+        if native is not None:
+            is_whole = native.is_whole(self._data, self._at, self._next_at)
+            if is_whole is not None:
+                return is_whole
         if not _HAS_CRC32C or self._data[self._at + _MAGIC_AT] != _MAGIC:
             return bool(batch.validate_crc())
         return bool(google_crc32c.value(self._data[self._at + _CHECKED_FROM : self._next_at]) == batch.crc)
+
+    def _decompressed(self, batch: Any) -> bytes | None:  # noqa: ANN401  as above
+        """What follows the head of the batch that came last; None where it is plain, or for aiokafka's parser to judge."""
+        decompress = _DECOMPRESS.get(batch.compression_type)
+        if decompress is None or self._data[self._at + _MAGIC_AT] != _MAGIC:
+            return None
+        with suppress(
+            Exception
+        ):  # whatever it is, aiokafka's parser meets it as well, and says it in its way
+            return decompress(self._data[self._at + _HEAD_BYTES : self._next_at])
+        return None
 
 
 class _WholeBatches(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka has no types
@@ -195,7 +224,7 @@ class _WholeBatches(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka
             return False
         return not batch.is_control_batch
 
-    def _from_position(self, records: list[Record]) -> list[Record]:
+    def _from_position(self, records: Sequence[Record]) -> Sequence[Record]:
         """A batch is sent whole, also where the position lies within it."""
         position = self._unpacked_end
         if records and records[0].offset < position:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from aiokafka.producer.message_accumulator import BatchBuilder
     from aiokafka.structs import RecordMetadata
 
+    from processor.kafka.changelog_batches import EntryBatch
+
 log = structlog.get_logger(__name__)
 
 _FLUSH_S: Final = 3.0
@@ -70,7 +72,7 @@ class IdempotentProducer:
         """
         return (await self._started()).producer.create_batch  # type: ignore[no-any-return]  # aiokafka has no types
 
-    async def send(self, batch: BatchBuilder, topic: str, partition: int) -> RecordMetadata:
+    async def send(self, batch: EntryBatch, topic: str, partition: int) -> RecordMetadata:
         """Send a batch, and wait until all in-sync replicas have it; batches of a partition are sent one at a time.
 
         Raises:

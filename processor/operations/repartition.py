@@ -23,7 +23,8 @@ import msgspec
 
 from processor.backfill.note import BackfillNote, decode_note, encode_note
 from processor.errors import StateRefused
-from processor.kafka.changelog import BACKFILL_KEY, CONSUMED_KEY, STREAM_KEY, Changelog, Deletion
+from processor.kafka.changelog import BACKFILL_KEY, CONSUMED_KEY, STREAM_KEY, Changelog
+from processor.kafka.changelog_batches import Deletion
 from processor.kafka.commit_metadata import START, Mark, Repartition
 from processor.kafka.dead_letter_reader import open_reader
 from processor.kafka.offline_group import Kept, offline_group

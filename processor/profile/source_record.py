@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
+from processor.native import native
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -13,6 +15,10 @@ RECORD_OVERHEAD_BYTES: Final = 256
 
 def size_bytes(records: Sequence[Record]) -> int:
     """What `records` hold in memory, about."""
+    if native is not None:
+        held_bytes = native.size_bytes(records)
+        if held_bytes is not None:
+            return held_bytes + RECORD_OVERHEAD_BYTES * len(records)
     values = sum([len(record.value or b"") for record in records])
     return values + sum([len(record.key or b"") for record in records]) + RECORD_OVERHEAD_BYTES * len(records)
 

@@ -19,7 +19,8 @@ import structlog
 
 from processor.backfill.note import decode_note, encode_note
 from processor.errors import KafkaError, StateRefused
-from processor.kafka.changelog import BACKFILL_KEY, CONSUMED_KEY, OWN_KEYS, RESTORED_BY, Deletion
+from processor.kafka.changelog import BACKFILL_KEY, CONSUMED_KEY, OWN_KEYS, RESTORED_BY
+from processor.kafka.changelog_batches import Deletion
 from processor.profile.state_record import numbered, record_origin
 from processor.waiting.retry import Delays, retried
 

@@ -12,14 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from processor.backfill.note import decode_note
 from processor.backfill.note import newest as newest_note
 from processor.errors import StateUnavailable
-from processor.kafka.changelog import (
-    BACKFILL_HEADER,
-    BACKFILL_KEY,
-    CONSUMED_KEY,
-    OFFSET_HEADER,
-    OWN_KEYS,
-    STREAM_KEY,
-)
+from processor.kafka.changelog import BACKFILL_KEY, CONSUMED_KEY, OWN_KEYS, STREAM_KEY
+from processor.kafka.changelog_batches import BACKFILL_HEADER, OFFSET_HEADER
 from processor.profile.state_record import encode_departed, record_offset, record_order
 
 if TYPE_CHECKING:

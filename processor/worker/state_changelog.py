@@ -9,7 +9,8 @@ if TYPE_CHECKING:
 
     from aiokafka import ConsumerRecord
 
-    from processor.kafka.changelog import Deletion, Span
+    from processor.kafka.changelog import Span
+    from processor.kafka.changelog_batches import Deletion
     from processor.kafka.offsets import Bounds
     from processor.kafka.topic_ids import TopicIdentity
 

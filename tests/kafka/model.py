@@ -6,7 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
 from processor.errors import KafkaUnavailable
-from processor.kafka.changelog import BACKFILL_HEADER, OFFSET_HEADER, Deletion, Span
+from processor.kafka.changelog import Span
+from processor.kafka.changelog_batches import BACKFILL_HEADER, OFFSET_HEADER, Deletion
 from processor.kafka.offsets import Bounds
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from unittest import mock
 import msgspec
 
 from processor.backfill.latest_events import LatestEvents
-from processor.kafka.changelog import BACKFILL_KEY, Deletion
+from processor.kafka.changelog import BACKFILL_KEY
+from processor.kafka.changelog_batches import Deletion
 from processor.kafka.source_history import SourceHistory
 from processor.profile.batch import Again, BatchAgain
 from processor.profile.core import Core

@@ -7,7 +7,8 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from processor.errors import Reason
-from processor.kafka.changelog import BACKFILL_HEADER, OFFSET_HEADER, OWN_KEYS
+from processor.kafka.changelog import OWN_KEYS
+from processor.kafka.changelog_batches import BACKFILL_HEADER, OFFSET_HEADER
 from processor.kafka.dead_letters import HEADER_PREFIX
 from processor.profile.state_record import encode_departed, has_departed, record_order
 from tests.simulation.violation import Violation

@@ -25,7 +25,8 @@ from tests.worker.parts import Event, PartitionParts
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
-    from processor.kafka.changelog import Deletion, Span
+    from processor.kafka.changelog import Span
+    from processor.kafka.changelog_batches import Deletion
     from processor.worker.partition import Partition
 
 

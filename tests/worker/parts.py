@@ -35,7 +35,8 @@ from tests.support.scripted_kinesis import ScriptedKinesis
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 
-    from processor.kafka.changelog import Deletion, Span
+    from processor.kafka.changelog import Span
+    from processor.kafka.changelog_batches import Deletion
     from processor.kafka.commit_metadata import Mark
     from processor.kafka.offsets import Reach
     from processor.kafka.poll_room import Room

@@ -9,7 +9,7 @@ import pytest
 
 from processor.backfill.note import BackfillNote, decode_note, encode_note
 from processor.errors import StateRefused
-from processor.kafka.changelog import BACKFILL_KEY, CONSUMED_KEY, OWN_KEYS, STREAM_KEY, Deletion, Span
+from processor.kafka.changelog import BACKFILL_KEY, CONSUMED_KEY, OWN_KEYS, STREAM_KEY, Span
 from processor.profile.state_record import encode_departed, has_departed, record_offset
 from processor.state.overlay import Overlay
 from processor.telemetry.status import Status
@@ -22,6 +22,7 @@ from tests.support.virtual_time import run_in_virtual_time
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from processor.kafka.changelog_batches import Deletion
     from tests.kafka.model import Kept
 
 

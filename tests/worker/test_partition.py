@@ -20,7 +20,8 @@ from tests.worker.parts import Event, PartitionParts
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from processor.kafka.changelog import Deletion, Span
+    from processor.kafka.changelog import Span
+    from processor.kafka.changelog_batches import Deletion
     from processor.state.store import Departed
     from processor.worker.partition import Partition
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from processor.errors import StateError, StateUnavailable
-from processor.kafka.changelog import STREAM_KEY, Deletion
+from processor.kafka.changelog import STREAM_KEY
+from processor.kafka.changelog_batches import Deletion
 from processor.kafka.offsets import SourceBounds
 from processor.kafka.topics import ChangelogShape
 from processor.kinesis.writer import Writer

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from processor.backfill.note import BackfillNote, encode_note
 from processor.errors import InvalidStateRecord
-from processor.kafka.changelog import BACKFILL_KEY, CONSUMED_KEY, STREAM_KEY, Deletion
+from processor.kafka.changelog import BACKFILL_KEY, CONSUMED_KEY, STREAM_KEY
+from processor.kafka.changelog_batches import Deletion
 from processor.profile.state_record import encode_departed, has_departed
 from processor.worker.restore import restore
 from tests.kafka.model import MemoryChangelog
