@@ -105,8 +105,9 @@ impl Object {
         unsafe { Self::of(self.0) }
     }
 
+    #[allow(unused_unsafe)] // compilers before 1.77 want it
     pub fn is_none(&self) -> bool {
-        self.0 == std::ptr::addr_of_mut!(python::_Py_NoneStruct)
+        self.0 == unsafe { std::ptr::addr_of_mut!(python::_Py_NoneStruct) }
     }
 
     pub fn is_true(&self) -> Answer<bool> {
