@@ -105,7 +105,8 @@ impl Object {
         unsafe { Self::of(self.0) }
     }
 
-    #[allow(unused_unsafe)] // compilers before 1.77 want it
+    // Since Rust 1.82 an address is no longer unsafe to take.
+    #[allow(unused_unsafe)]
     pub fn is_none(&self) -> bool {
         self.0 == unsafe { std::ptr::addr_of_mut!(python::_Py_NoneStruct) }
     }
