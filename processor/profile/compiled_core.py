@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from processor.profile.batch import Again, Batch, Limits
     from processor.profile.export import SegmentText
     from processor.profile.source_record import Record
-
-    Headers = Sequence[tuple[str, bytes | None]]
+    from processor.profile.verdicts import Headers, Verdicts
 
 _Described: TypeAlias = "tuple[Any, ...]"  # read by native/src/described_plan.rs, and by nothing else
 _NO_AGAIN: Final = (None, 0)
@@ -46,9 +45,11 @@ class Counts(NamedTuple):
 class CompiledCore:
     """One plan's compiled core; make one with `compiled_core`."""
 
-    def __init__(self, library: ModuleType, core: object, verdict_of: Callable[[Headers], Verdict]) -> None:
+    def __init__(self, library: ModuleType, core: object, verdicts: Verdicts) -> None:
         self._core = core
-        self._described_verdict = lambda headers: _described_verdict(verdict_of(headers))
+        self._verdict_of: Callable[[Headers], _Described] = lambda headers: _described_verdict(
+            verdicts.of(headers)
+        )
         self._apply: Callable[..., tuple[Export | None, bytes | None, list[Removal], int] | None] = (
             library.apply
         )
@@ -75,7 +76,7 @@ class CompiledCore:
         """As `Core.apply`, or where `is_again` as `Core.apply_again`; None where the plain core is to say."""
         taken = self._apply(
             self._core,
-            self._described_verdict,
+            self._verdict_of,
             key,
             value,
             headers,
@@ -109,7 +110,7 @@ class CompiledCore:
         at_ms, offset = _NO_AGAIN if again is None else (again.at_ms, again.offset)
         skipped = self._process(
             self._core,
-            self._described_verdict,
+            self._verdict_of,
             hand_on,
             states,
             records,
@@ -136,7 +137,7 @@ def compiled_core(
     plan: Plan,
     segments: Sequence[SegmentText],
     without_consent: Sequence[Removal | None],
-    verdict_of: Callable[[Headers], Verdict],
+    verdicts: Verdicts,
 ) -> CompiledCore | None:
     """Have the library compile a plan; None where it leaves one like it to the plain core (a segment mapped twice, say)."""
     try:
@@ -145,7 +146,7 @@ def compiled_core(
     except UnicodeEncodeError:  # a name that no event in UTF-8 can have
         return None
     core = library.core(described, standing, Export)
-    return None if core is None else CompiledCore(library, core, verdict_of)
+    return None if core is None else CompiledCore(library, core, verdicts)
 
 
 def _described_plan(
