@@ -1,5 +1,7 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from processor.governance.plan import Removal
 from processor.profile.source_record import Record as _Record
 from processor.profile.structs import Export
 
@@ -18,6 +20,38 @@ def seal_batch(
 def unpacked(data: bytes, start: int, end: int, content: bytes | None) -> list[Record] | None: ...
 def is_whole(data: bytes, start: int, end: int) -> bool | None: ...
 def size_bytes(records: Sequence[_Record]) -> int | None: ...
+def core(plan: object, standing: object, export_type: type[Export]) -> object | None: ...
+def apply(
+    core: object,
+    verdict_of: Callable[[Any], object],
+    key: bytes | None,
+    value: bytes | None,
+    headers: object,
+    timestamp_ms: int,
+    offset: int,
+    state: bytes | None,
+    backfill: int,
+    is_again: bool,
+    /,
+) -> tuple[Export | None, bytes | None, list[Removal], int] | None: ...
+def process(
+    core: object,
+    verdict_of: Callable[[Any], object],
+    hand_on: Callable[[_Record], None],
+    states: dict[bytes, bytes | None],
+    records: Sequence[_Record],
+    exports: list[Export],
+    exported: list[_Record],
+    changes: dict[bytes, bytes],
+    removed: list[Removal],
+    export_bytes_max: int,
+    state_bytes_max: int,
+    number: int,
+    at_ms: int | None,
+    offset: int,
+    /,
+) -> int | None: ...
+def counts(core: object, /) -> tuple[int, int, int]: ...
 
 class Record:
     @property
