@@ -34,7 +34,7 @@ pub unsafe extern "C" fn apply_event(
 }
 
 /// `process(core, ask, hand_on, states, records, exports, exported, changes, removed, export_bytes_max, state_bytes_max, number,
-/// at_ms | None, offset) -> skipped`, see `batch`.
+/// at_ms | None, offset) -> None | skipped`, see `batch`.
 ///
 /// # Safety
 /// Called by Python alone.

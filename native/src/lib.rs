@@ -33,6 +33,8 @@ mod reader;
 mod record;
 mod record_batch;
 mod single;
+mod source_record;
+mod special;
 mod state_record;
 mod text;
 mod times;

@@ -34,7 +34,7 @@ impl Object {
     }
 
     pub fn none() -> Self {
-        unsafe { Self::of(std::ptr::addr_of_mut!(python::_Py_NoneStruct)) }
+        unsafe { Self::of(none()) }
     }
 
     pub fn integer(value: i64) -> Answer<Self> {
@@ -108,7 +108,7 @@ impl Object {
     // Since Rust 1.82 an address is no longer unsafe to take.
     #[allow(unused_unsafe)]
     pub fn is_none(&self) -> bool {
-        self.0 == unsafe { std::ptr::addr_of_mut!(python::_Py_NoneStruct) }
+        self.0 == none()
     }
 
     pub fn is_true(&self) -> Answer<bool> {
@@ -149,6 +149,14 @@ impl Object {
                 bytes,
             })
         }
+    }
+
+    /// As `into_bytes`; None where it is none.
+    pub fn into_bytes_or_none(self) -> Option<Bytes> {
+        if self.is_none() {
+            return None;
+        }
+        self.into_bytes().map_err(forget).ok()
     }
 
     /// Whether this is a `str` that says `text`; raises where it is no `str`, or has no UTF-8.
@@ -296,6 +304,11 @@ pub fn answered(work: impl FnOnce() -> Answer<Object>) -> *mut PyObject {
             ))
         });
     answer.map_or(null_mut(), Object::given_away)
+}
+
+#[allow(unused_unsafe)] // older compilers ask for it
+fn none() -> *mut PyObject {
+    unsafe { std::ptr::addr_of!(python::NONE) as *mut PyObject }
 }
 
 fn done(answer: std::os::raw::c_int) -> Answer<()> {

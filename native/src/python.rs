@@ -63,9 +63,7 @@ impl PyModuleDefBase {
 }
 
 extern "C" {
-    /// `None`, which lives for ever.
-    pub static mut _Py_NoneStruct: PyObject;
-    pub static mut PyExc_RuntimeError: *mut PyObject;
+    pub static PyExc_RuntimeError: *mut PyObject;
 
     pub fn PyModule_Create2(definition: *mut PyModuleDef, api_version: c_int) -> *mut PyObject;
     pub fn Py_IncRef(object: *mut PyObject);

@@ -166,13 +166,14 @@ def process(
     batch = Batch(records[-1].offset + 1, len(records), size_bytes(records), records[0].timestamp)
 
     def take(record: Record) -> None:
-        _take(core, batch, states, record, limits, number)
+        _take(core, batch, states, record, limits, number=number)
 
     if core.compiled is None:
         for record in records:
             take(record)
     else:
-        batch.skipped += core.compiled.process(states, records, limits, number, batch, take)
+        skipped = core.compiled.process(states, records, limits, batch, take, number=number)
+        batch.skipped += skipped
     return batch
 
 
@@ -197,13 +198,13 @@ def process_again(
     batch = BatchAgain(again.number, next_offset, len(records))
 
     def take(record: Record) -> None:
-        _take_again(core, batch, states, record, limits, again)
+        _take_again(core, batch, states, record, limits, again=again)
 
     if core.compiled is None:
         for record in records:
             take(record)
     else:
-        core.compiled.process(states, records, limits, again.number, batch, take, again)
+        core.compiled.process(states, records, limits, batch, take, number=again.number, again=again)
     return batch
 
 
@@ -213,6 +214,7 @@ def _take(
     states: dict[bytes, bytes | None],
     record: Record,
     limits: Limits,
+    *,
     number: int,
 ) -> None:
     key = record.key
@@ -261,6 +263,7 @@ def _take_again(
     states: dict[bytes, bytes | None],
     record: Record,
     limits: Limits,
+    *,
     again: Again,
 ) -> None:
     key = record.key or b""
