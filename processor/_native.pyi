@@ -6,6 +6,7 @@ from processor.profile.source_record import Record as _Record
 from processor.profile.structs import Export
 
 def version() -> str: ...  # of the service that it was built with
+def panics() -> int: ...  # of this process so far, each caught
 def put_records_body(head: bytes, records: Sequence[Export]) -> bytes | None: ...
 def record_batches(
     entries: Mapping[bytes, bytes | tuple[int, int]],

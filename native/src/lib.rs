@@ -44,6 +44,7 @@ mod xxh3;
 
 use std::os::raw::c_char;
 use std::ptr::{null, null_mut};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use python::{PyMethodDef, PyModuleDef, PyModuleDefBase, PyObject, Py_ssize_t, METH_FASTCALL};
 
@@ -59,6 +60,17 @@ unsafe extern "C" fn version(
             text.len() as Py_ssize_t,
         )
     }
+}
+
+/// Panics of this process. Each is caught where Python called, and what it was called for is left to plain Python.
+static PANICS: AtomicI64 = AtomicI64::new(0);
+
+unsafe extern "C" fn panics(
+    _: *mut PyObject,
+    _: *const *mut PyObject,
+    _: Py_ssize_t,
+) -> *mut PyObject {
+    unsafe { python::PyLong_FromLongLong(PANICS.load(Ordering::Relaxed)) }
 }
 
 struct Definition<T>(std::cell::UnsafeCell<T>);
@@ -83,8 +95,9 @@ const END: PyMethodDef = PyMethodDef {
     doc: null(),
 };
 
-static METHODS: Definition<[PyMethodDef; 12]> = Definition(std::cell::UnsafeCell::new([
+static METHODS: Definition<[PyMethodDef; 13]> = Definition(std::cell::UnsafeCell::new([
     method(b"version\0", version),
+    method(b"panics\0", panics),
     method(b"core\0", core_functions::new_core),
     method(b"apply\0", core_functions::apply_event),
     method(b"process\0", core_functions::process_batch),
@@ -117,7 +130,9 @@ static MODULE: Definition<PyModuleDef> = Definition(std::cell::UnsafeCell::new(P
 #[no_mangle]
 pub unsafe extern "C" fn PyInit__native() -> *mut PyObject {
     // What it says may quote an event; that it happened is counted.
-    std::panic::set_hook(Box::new(|_| {}));
+    std::panic::set_hook(Box::new(|_| {
+        PANICS.fetch_add(1, Ordering::Relaxed);
+    }));
     unsafe {
         (*MODULE.0.get()).methods = METHODS.0.get().cast();
         let module = python::PyModule_Create2(MODULE.0.get(), python::API_VERSION);
