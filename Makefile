@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 COMPILED := .venv-compiled
 COMPILED_READY := $(COMPILED)/.ready
+COMPILED_SOURCES = pyproject.toml README.md LICENSE $(shell find processor native -type f -not -path 'native/target/*' -not -name '*.pyc')
 MEASURED := PYTHONSAFEPATH=1 $(COMPILED)/bin/python
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
@@ -101,20 +102,19 @@ $(READY): requirements.lock pyproject.toml
 	@echo "Preparing $(VENV) (once)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
-# The compiled build, in an environment of its own that borrows the other one's dependencies. It is compiled from a
-# copy: a compiled module beside its source would be imported in the source's place, also when that has changed.
-$(COMPILED_READY): $(READY) $(wildcard processor/*.py processor/*/*.py) pyproject.toml
+# The compiled build, in an environment of its own that borrows the other one's dependencies. The library is in its wheel
+# alone: beside the sources it would be imported where the sources are what is asked for.
+$(COMPILED_READY): $(READY) $(COMPILED_SOURCES)
 	@echo "Compiling into $(COMPILED)"
 	@rm -rf $(COMPILED)
-	@$(BIN)/python -m venv $(COMPILED)
-	@mkdir $(COMPILED)/source
-	@cp -r processor pyproject.toml README.md LICENSE $(COMPILED)/source
-	@HATCH_BUILD_HOOKS_ENABLE=1 $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps \
-		--wheel-dir $(COMPILED)/wheel $(COMPILED)/source
-	@$(COMPILED)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps $(COMPILED)/wheel/*.whl
+	@$(BIN)/python -m venv --without-pip $(COMPILED)
+	@HATCH_BUILD_HOOKS_ENABLE=1 $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-build-isolation --no-deps \
+		--wheel-dir $(COMPILED)/wheel .
+	@$(BIN)/python -m pip --python $(COMPILED)/bin/python install --quiet --disable-pip-version-check --no-index --no-deps \
+		$(COMPILED)/wheel/*.whl
 	@$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib')); print('$(CURDIR)')" \
 		> $$($(COMPILED)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/borrowed.pth
 	@touch $@

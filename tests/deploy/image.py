@@ -1,7 +1,7 @@
 """The image, built without a container engine and run as Kubernetes would: not root, no rights, nothing to write to.
 
 buildah builds the Dockerfile itself. Its base image is in no package registry, so one is made here of Debian's
-packages: the same release with the same minor version of Python and its headers, in another place.
+packages: the same release with the same minor version of Python, in another place.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.support.needs import program
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-BASE: Final = "localhost/python-and-headers:3.13-slim-trixie"
+BASE: Final = "localhost/python:3.13-slim-trixie"
 IMAGE: Final = "localhost/processor:test"
 PURE: Final = "localhost/processor:pure"
 USER: Final = 10001
@@ -111,7 +111,7 @@ class Store:
             [
                 program("debootstrap"),
                 "--variant=minbase",
-                "--include=python3,python3-venv,libpython3-dev,ca-certificates",
+                "--include=python3,python3-venv,ca-certificates",
                 "trixie",
                 str(target),
             ],

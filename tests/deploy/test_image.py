@@ -7,14 +7,13 @@ import json
 import os
 import signal
 import subprocess
-import tomllib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import processor
 from processor.embedded.server import free_ports
 from tests.deploy.image import PURE, USER, Image
-from tests.support.deploy_files import ROOT
 from tests.support.process import destination_file
 from tests.support.world import committed, produce, stored_when, vector
 
@@ -28,17 +27,6 @@ pytestmark = [
     pytest.mark.needs("buildah", "debootstrap", "unshare"),
     pytest.mark.timeout(600),  # the first build installs a Debian
 ]
-
-
-COMPILED: Final = [
-    path.removeprefix("/").removesuffix(".py").replace("/", ".")
-    for path in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"][
-        "wheel"
-    ]["hooks"]["mypyc"]["include"]
-]
-WHERE: Final = (
-    "import sys; print(*(importlib.import_module(name).__file__ for name in sys.argv[1:]), sep=chr(10))"
-)
 
 
 @pytest.fixture
@@ -67,17 +55,16 @@ def test_it_runs_its_version(image: Image, files: Path, state: Path) -> None:
     assert output(image, files, state, "version").strip()
 
 
-def test_it_runs_the_compiled_build(image: Image, files: Path, state: Path) -> None:
-    """The whole service loads what the project compiles as machine code, and not its source that lies beside."""
-    script = f"import importlib, processor.service.run; {WHERE}"
-    told = output(image, files, state, "-I", "-c", script, *COMPILED, entrypoint="python").splitlines()
-    assert len(told) == len(COMPILED)
-    assert [line for line in told if not line.endswith(".so")] == []
+def test_it_has_the_compiled_core(image: Image, files: Path, state: Path) -> None:
+    script = "from processor import _native; print(_native.version())"
+    assert (
+        output(image, files, state, "-I", "-c", script, entrypoint="python") == f"{processor.__version__}\n"
+    )
 
 
 def test_the_build_without_a_compiler_is_pure_python(image: Image) -> None:
     image.store.build("--target", "build", "--build-arg", "COMPILED=0", tag=PURE)
-    script = "command -v gcc; find /opt/own -name '*.so' -o -name core.py"
+    script = "command -v gcc cargo; find /opt/own -name '*.so' -o -name core.py"
     (only,) = image.store.told_in(PURE, script).splitlines()
     assert only.endswith("/processor/profile/core.py")
 

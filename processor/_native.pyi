@@ -1,0 +1,1 @@
+def version() -> str: ...  # of the service that it was built with
