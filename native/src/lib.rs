@@ -4,7 +4,6 @@
 
 mod as_it_stands;
 mod batch;
-
 mod canonical;
 mod consent;
 mod core;
