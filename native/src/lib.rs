@@ -23,6 +23,8 @@ mod plan;
 mod profiles;
 mod python;
 mod reader;
+mod record_functions;
+mod records;
 mod single;
 mod special;
 mod state_record;
@@ -51,7 +53,7 @@ struct Definition<T>(std::cell::UnsafeCell<T>);
 // Python alone touches them, while it holds its lock.
 unsafe impl<T> Sync for Definition<T> {}
 
-static METHODS: Definition<[PyMethodDef; 6]> = Definition(std::cell::UnsafeCell::new([
+static METHODS: Definition<[PyMethodDef; 8]> = Definition(std::cell::UnsafeCell::new([
     PyMethodDef {
         name: b"version\0".as_ptr().cast(),
         call: Some(version),
@@ -81,6 +83,18 @@ static METHODS: Definition<[PyMethodDef; 6]> = Definition(std::cell::UnsafeCell:
         call: Some(core_functions::counts),
         flags: METH_FASTCALL,
         doc: b"counts(core) -> tuple\0".as_ptr().cast(),
+    },
+    PyMethodDef {
+        name: b"find_records\0".as_ptr().cast(),
+        call: Some(record_functions::find),
+        flags: METH_FASTCALL,
+        doc: b"find_records(records, profiles, found) -> list\0".as_ptr().cast(),
+    },
+    PyMethodDef {
+        name: b"put_records\0".as_ptr().cast(),
+        call: Some(record_functions::put),
+        flags: METH_FASTCALL,
+        doc: b"put_records(records, changes, entry_overhead_bytes) -> int\0".as_ptr().cast(),
     },
     PyMethodDef {
         name: std::ptr::null(),

@@ -108,8 +108,16 @@ extern "C" {
     pub fn PyTuple_New(size: Py_ssize_t) -> *mut PyObject;
     pub fn PyTuple_SetItem(tuple: *mut PyObject, index: Py_ssize_t, item: *mut PyObject) -> c_int;
     pub fn PyList_New(size: Py_ssize_t) -> *mut PyObject;
+    pub fn PyList_Size(list: *mut PyObject) -> Py_ssize_t;
     pub fn PyList_Append(list: *mut PyObject, item: *mut PyObject) -> c_int;
 
+    pub fn PyDict_Size(dict: *mut PyObject) -> Py_ssize_t;
+    pub fn PyDict_Next(
+        dict: *mut PyObject,
+        at: *mut Py_ssize_t,
+        key: *mut *mut PyObject,
+        item: *mut *mut PyObject,
+    ) -> c_int;
     pub fn PyDict_Contains(dict: *mut PyObject, key: *mut PyObject) -> c_int;
     pub fn PyDict_DelItem(dict: *mut PyObject, key: *mut PyObject) -> c_int;
     pub fn PyDict_GetItemWithError(dict: *mut PyObject, key: *mut PyObject) -> *mut PyObject;
