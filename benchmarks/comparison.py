@@ -156,9 +156,15 @@ def _order() -> str:
     contenders = figures_of("order")["contenders"]
     cases = next(iter(contenders.values()))
     return table(
-        ["profiles out of order", *cases],
+        ["profiles out of order, and those that stay so", *cases],
         [
-            [name, *(f"{told['out_of_order']:,} of {told['profiles']:,}" for told in row.values())]
+            [
+                name,
+                *(
+                    f"{told['out_of_order']:,}, {told['stale_at_the_end']:,} of {told['profiles']:,}"
+                    for told in row.values()
+                ),
+            ]
             for name, row in contenders.items()
         ],
     )

@@ -1,6 +1,6 @@
 """Whether contenders keep each profile's order: at once, where calls take differently long, where records are refused.
 
-python -m benchmarks.peers.order [--events 60000] [--against Flink] [--keep]
+python -m benchmarks.peers.order [--events 30000] [--against Flink] [--keep]
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from benchmarks.end_to_end.contender import Contender
     from benchmarks.end_to_end.scene import FilledTopic, Scene
 
-_SHAPE: Final = Shape(profiles=5_000)
+_SHAPE: Final = Shape(profiles=2_000)
 """Few profiles, so that several events of one are on their way at the same time."""
 _CASES: Final[dict[str, dict[str, Any]]] = {
     "answers at once": {"shards": 64},
     "calls of 2 to 18 ms": {"shards": 64, "latency_ms": 10, "latency_spread_ms": 8},
     "calls of 2 to 18 ms, records refused": {
-        "shards": 8,
+        "shards": 2,
         "latency_ms": 10,
         "latency_spread_ms": 8,
         "limited": True,
@@ -42,7 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--events", type=count, default=60_000, help="events beside the births [60000]")
+    parser.add_argument("--events", type=count, default=30_000, help="events beside the births [30000]")
     parser.add_argument("--against", help="of the peers only those whose name contains this")
     add_keep(parser)
     options = parser.parse_args()
