@@ -1,4 +1,4 @@
-"""Whether contenders keep each profile's order: at once, where calls take differently long, where records are refused.
+"""Whether contenders keep each profile's order, and lose nothing: at once, where calls take differently long, where records are refused.
 
 python -m benchmarks.peers.order [--events 30000] [--against Flink] [--keep]
 """
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from benchmarks import report
 from benchmarks.end_to_end.processes import Cpus
 from benchmarks.end_to_end.scene import scene
-from benchmarks.end_to_end.throughput import new_task, running_contender, wait_for
+from benchmarks.end_to_end.throughput import ContenderFailedError, new_task, running_contender, wait_for
 from benchmarks.endpoint import running
 from benchmarks.options import add_keep, count, named
 from benchmarks.peers.contenders import made, makers
@@ -65,8 +65,15 @@ def _ordering(contender: Contender, stage: Scene, topic: FilledTopic, case: dict
     with running(**case, ordered=True, cpus=stage.cpus.others) as endpoint:
         task = new_task(stage, topic, _SHAPE, endpoint.url, contender.name)
         with running_contender(contender, task, stage) as tree:
-            wait_for(lambda: endpoint.figures().records, total, tree)
-            return asdict(endpoint.order()) | {"throttled": endpoint.figures().throttled}
+            try:
+                wait_for(lambda: endpoint.figures().records, total, tree)
+            except ContenderFailedError:
+                # Who does not look at what was refused never sends it again. All else is a failure.
+                if tree.has_ended or not endpoint.figures().throttled:
+                    raise
+            told = endpoint.figures()
+            lost = {"throttled": told.throttled, "lost": max(0, total - told.records)}
+            return asdict(endpoint.order()) | lost
 
 
 if __name__ == "__main__":
