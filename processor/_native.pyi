@@ -1,4 +1,4 @@
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from processor.governance.plan import Removal
@@ -53,6 +53,16 @@ def process(
     /,
 ) -> int | None: ...
 def counts(core: object, /) -> tuple[int, int, int]: ...
+def find_records(
+    records: Mapping[bytes, bytes | None],
+    profiles: Iterable[bytes],
+    found: dict[bytes, bytes | None],
+) -> list[bytes] | None: ...
+def put_records(
+    records: dict[bytes, bytes] | dict[bytes, bytes | None],
+    changes: Mapping[bytes, bytes | None],
+    entry_overhead_bytes: int,
+) -> int | None: ...
 
 class Record:
     @property

@@ -32,6 +32,8 @@ mod python;
 mod reader;
 mod record;
 mod record_batch;
+mod record_functions;
+mod records;
 mod single;
 mod source_record;
 mod special;
@@ -95,7 +97,7 @@ const END: PyMethodDef = PyMethodDef {
     doc: null(),
 };
 
-static METHODS: Definition<[PyMethodDef; 13]> = Definition(std::cell::UnsafeCell::new([
+static METHODS: Definition<[PyMethodDef; 15]> = Definition(std::cell::UnsafeCell::new([
     method(b"version\0", version),
     method(b"panics\0", panics),
     method(b"core\0", core_functions::new_core),
@@ -108,6 +110,8 @@ static METHODS: Definition<[PyMethodDef; 13]> = Definition(std::cell::UnsafeCell
     method(b"unpacked\0", record::unpacked),
     method(b"is_whole\0", record::is_whole_batch),
     method(b"size_bytes\0", record::size_bytes),
+    method(b"find_records\0", record_functions::find),
+    method(b"put_records\0", record_functions::put),
     END,
 ]));
 
