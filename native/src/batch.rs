@@ -107,7 +107,7 @@ impl Batch {
             if let Some(record) = self.records.get(next) {
                 counts.count_handed_on(1);
                 call.hand_on.call(record)?;
-                if let (Some(profile), None) = (self.profile_of[next], call.terms.again) {
+                if let Some(profile) = self.profile_of[next] {
                     self.profiles
                         .look_again(profile, &call.states, &call.changes)?;
                 }
@@ -165,15 +165,15 @@ impl Batch {
         let key = &profile.key.object;
         if let Some(state) = &transition.state {
             let state = core.output.object(state)?;
+            // Changes stand in the order of their offsets, which a restore relies on.
+            if profile.is_changed {
+                call.changes.delete(key)?;
+            }
+            profile.is_changed = true;
+            call.changes.set(key, &state)?;
             if call.terms.again.is_none() {
-                // Changes stand in the order of their offsets, which a restore relies on.
-                if profile.is_changed {
-                    call.changes.delete(key)?;
-                }
-                profile.is_changed = true;
                 call.states.set(key, &state)?;
             }
-            call.changes.set(key, &state)?;
         }
         if let Some(export) = &transition.export {
             call.exports

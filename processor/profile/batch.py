@@ -62,6 +62,11 @@ class Batch:
         """Whether a profile left its last segment: its record is kept only until the offset is committed."""
         return bool(departed_among(self.changes))
 
+    def change(self, profile: bytes, record: bytes) -> None:
+        """Note a profile's next state record: changes stand in the order of their offsets, which a restore relies on."""
+        self.changes.pop(profile, None)
+        self.changes[profile] = record
+
     def skip(self, records: int) -> None:
         """Count records that the states of their profiles reflect already."""
         self.skipped += records

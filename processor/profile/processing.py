@@ -116,9 +116,8 @@ def _take(
                 _too_large(record, "state", state_bytes, "changelog", limits.state_bytes)
             )
             return
-        # Changes stand in the order of their offsets, which a restore relies on.
-        batch.changes.pop(key, None)
-        states[key] = batch.changes[key] = new_state
+        batch.change(key, new_state)
+        states[key] = new_state
     if export is not None:
         batch.exports.append(export)
         batch.exported.append(record)
@@ -160,7 +159,7 @@ def _take_again(
         batch.leave(Reason.TOO_LARGE)
         return
     if new_state is not None:
-        batch.changes[key] = new_state
+        batch.change(key, new_state)
     if export is not None:
         batch.exports.append(export)
         batch.exported.append(record)
