@@ -172,8 +172,15 @@ def process(
         for record in records:
             take(record)
     else:
-        skipped = core.compiled.process(states, records, limits, batch, take, number=number)
-        batch.skipped += skipped
+        batch.skipped += core.compiled.process(
+            states,
+            records,
+            batch,
+            take,
+            export_bytes_max=limits.export_bytes,
+            state_bytes_max=limits.state_bytes,
+            number=number,
+        )
     return batch
 
 
@@ -204,7 +211,17 @@ def process_again(
         for record in records:
             take(record)
     else:
-        core.compiled.process(states, records, limits, batch, take, number=again.number, again=again)
+        core.compiled.process(
+            states,
+            records,
+            batch,
+            take,
+            export_bytes_max=limits.export_bytes,
+            state_bytes_max=limits.state_bytes,
+            number=again.number,
+            at_ms=again.at_ms,
+            offset=again.offset,
+        )
     return batch
 
 
