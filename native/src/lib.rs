@@ -6,10 +6,12 @@ mod changelog;
 mod crc32c;
 mod fetched;
 mod json_text;
+mod md5;
 mod put_records;
 mod python;
 mod record;
 mod record_batch;
+mod shards;
 
 use std::os::raw::c_char;
 use std::ptr::null_mut;
@@ -39,7 +41,7 @@ const fn method(name: &'static [u8], call: python::Function) -> PyMethodDef {
     }
 }
 
-static METHODS: Definition<[PyMethodDef; 8]> = Definition(std::cell::UnsafeCell::new([
+static METHODS: Definition<[PyMethodDef; 9]> = Definition(std::cell::UnsafeCell::new([
     method(b"version\0", version),
     method(b"put_records_body\0", put_records::put_records_body),
     method(b"record_batches\0", changelog::record_batches),
@@ -47,6 +49,7 @@ static METHODS: Definition<[PyMethodDef; 8]> = Definition(std::cell::UnsafeCell:
     method(b"unpacked\0", record::unpacked),
     method(b"is_whole\0", record::is_whole_batch),
     method(b"size_bytes\0", record::size_bytes),
+    method(b"places_of\0", shards::places_of),
     PyMethodDef {
         name: std::ptr::null(),
         call: None,

@@ -136,8 +136,10 @@ class _Batches:
 
     def _decompressed(self, batch: Any) -> bytes | None:  # noqa: ANN401  as above
         """What follows the head of the batch that came last; None where it is plain, or for aiokafka's parser to judge."""
+        if self._data[self._at + _MAGIC_AT] != _MAGIC:
+            return None
         decompress = _DECOMPRESS.get(batch.compression_type)
-        if decompress is None or self._data[self._at + _MAGIC_AT] != _MAGIC:
+        if decompress is None:
             return None
         with suppress(
             Exception
