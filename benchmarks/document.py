@@ -10,15 +10,17 @@ import json
 import re
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from benchmarks.comparison import COMPARISON_TABLES
 from benchmarks.report import RESULTS
+from benchmarks.tables import figures_of, median_and_range, table
 from processor.operations.size_table import rows
 from processor.operations.sizing import Load, load_constants, size
 from processor.settings import StateSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 _PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 _BLOCK = re.compile(r"(<!-- figures: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -51,60 +53,8 @@ def _machine() -> str:
     )
 
 
-def _aims() -> str:
-    """What the processor is to be, and what was measured of it: name, bound, whether that is the most, figure, form."""
-    ratios = _figures("peers")["times the events a CPU-second"]
-    throughput, latency = _figures("end_to_end")["throughput"], _figures("end_to_end")["latency"]
-    resident = [sample["resident_mib"] for sample in _figures("endurance")["samples"]]
-    cost = {
-        p["value"]: 1 / p["events_per_cpu_s"]["median"] for p in _figures("scaling-event-bytes")["points"]
-    }
-    aims = [
-        *(
-            (f"events a CPU-second, times those of {name}", 5.5, False, ratios[name]["median"], "{:.1f}")
-            for name in ratios
-            if name.startswith("Redpanda Connect") and "bytes" not in name
-        ),
-        (
-            "events a second, one worker, one CPU",
-            25_000,
-            False,
-            throughput["events_per_s"]["median"],
-            "{:,.0f}",
-        ),
-        ("events a CPU-second", 40_000, False, throughput["events_per_cpu_s"]["median"], "{:,.0f}"),
-        *(
-            (f"of one worker's events a CPU-second: {count} workers, {how}", 0.95, False, share, "{:.0%}")
-            for sweep, how in (("in-turns", "each with a CPU to itself in its turn"), ("", "sharing one CPU"))
-            for count, share in _shares_of_one(f"scaling-workers-{sweep}".rstrip("-"))
-        ),
-        ("p99 at half load, ms", 100, True, latency["50% of the most"]["p99_ms"], "{:.0f}"),
-        ("p99 at 100 events a second, ms", 15, True, latency["idle"]["p99_ms"], "{:.1f}"),
-        ("resident memory in five million events, MiB", 238, True, max(resident), "{:.0f}"),
-        ("an event of 20 KB, times one of 1.2 KB", 4, True, cost[20_000] / cost[1200], "{:.1f}"),
-    ]
-    return _table(
-        ["", "to be", "is", ""],
-        [
-            [
-                name,
-                f"{'at most' if is_most else 'at least'} {form.format(bound)}",
-                form.format(value),
-                "" if (value <= bound if is_most else value >= bound) else "missed",
-            ]
-            for name, bound, is_most, value, form in aims
-        ],
-    )
-
-
-def _shares_of_one(sweep: str) -> list[tuple[int, float]]:
-    first, *others = _figures(sweep)["points"]
-    one = first["events_per_cpu_s"]["median"]
-    return [(point["value"], point["events_per_cpu_s"]["median"] / one) for point in others]
-
-
 def _end_to_end() -> str:
-    throughput = _figures("end_to_end")["throughput"]
+    throughput = figures_of("end_to_end")["throughput"]
     told = {
         "events a second": ("events_per_s", "{:,.0f}"),
         "events a CPU-second": ("events_per_cpu_s", "{:,.0f}"),
@@ -116,7 +66,7 @@ def _end_to_end() -> str:
         "bytes an event: to Kinesis": ("kinesis_bytes_an_event", "{:,.0f}"),
     }
     count = len(throughput["events_per_s"]["runs"])
-    return _table(
+    return table(
         ["", f"median of {count}", "least", "most"],
         [
             [name, *(form.format(throughput[figure][which]) for which in ("median", "min", "max"))]
@@ -126,8 +76,8 @@ def _end_to_end() -> str:
 
 
 def _latency() -> str:
-    latency = _figures("end_to_end")["latency"]
-    return _table(
+    latency = figures_of("end_to_end")["latency"]
+    return table(
         ["load", "events a second", "p50, ms", "p95, ms", "p99, ms", "max, ms", "CPUs used"],
         [
             [
@@ -141,35 +91,8 @@ def _latency() -> str:
     )
 
 
-def _peers() -> str:
-    figures = _figures("peers")
-    ratios = figures["times the events a CPU-second"]
-    return _table(
-        ["", "state", "events a CPU-second", "the processor's, times", "events a second", "peak memory, MiB"],
-        [
-            [
-                name,
-                "durable"
-                if name in {"processor", "Quix Streams"}
-                else str(row["setting"]["state"]).split(":")[0],
-                _spread(row["throughput"]["events_per_cpu_s"]),
-                f"{ratios[name]['median']:.2f}" if name in ratios else "1",
-                f"{row['throughput']['events_per_s']['median']:,.0f}",
-                f"{row['throughput']['peak_mib_largest']['median']:.0f}",
-            ]
-            for name, row in figures["contenders"].items()
-        ],
-    )
-
-
-def _settings() -> str:
-    return "\n".join(
-        f"- **{name}**: {_listed(row['setting'])}." for name, row in _figures("peers")["contenders"].items()
-    )
-
-
 def _stages() -> str:
-    return _table(
+    return table(
         ["stage", "ns an event", "floor, ns", "times the floor", "bytes allocated an event"],
         [
             [
@@ -179,7 +102,7 @@ def _stages() -> str:
                 f"{row['ns_an_event'] / row['floor_ns_an_event']:.1f}",
                 f"{row['allocated_bytes_an_event']:,}",
             ]
-            for name, row in _figures("stages").items()
+            for name, row in figures_of("stages").items()
         ],
     )
 
@@ -197,9 +120,9 @@ def _workers_unpinned() -> str:
 
 
 def _scaled_workers(name: str, where: str) -> str:
-    points = _figures(name)["points"]
+    points = figures_of(name)["points"]
     alone = points[0]["events_per_cpu_s"]["median"]
-    return _table(
+    return table(
         [
             "workers",
             "events a CPU-second",
@@ -210,7 +133,7 @@ def _scaled_workers(name: str, where: str) -> str:
         [
             [
                 f"{point['value']:g}",
-                _spread(point["events_per_cpu_s"]),
+                median_and_range(point["events_per_cpu_s"]),
                 f"{point['events_per_cpu_s']['median'] / alone:.0%}",
                 f"{point['events_per_s']['median']:,.0f}",
                 f"{point['peak_mib_all']['median']:.0f}",
@@ -221,19 +144,19 @@ def _scaled_workers(name: str, where: str) -> str:
 
 
 def _profile() -> str:
-    shares = _figures("profile")["share of samples, on top of the stack"]
-    return _table(
+    shares = figures_of("profile")["share of samples, on top of the stack"]
+    return table(
         ["on top of the stack", "share of samples"],
         [[f"`{name}`", f"{share:.1%}"] for name, share in list(shares.items())[:12]],
     )
 
 
 def _endurance() -> str:
-    figures = _figures("endurance")
+    figures = figures_of("endurance")
     rows = figures["samples"]
     tenth = max(1, len(rows) // 10)
     parts = {"first tenth of the run": rows[:tenth], "last tenth": rows[-tenth:], "all of it": rows}
-    return _table(
+    return table(
         [f"{figures['events'] / 1e6:g} million events", "resident, MiB, least", "most"],
         [
             [
@@ -247,7 +170,7 @@ def _endurance() -> str:
 
 
 def _endpoint() -> str:
-    return _table(
+    return table(
         ["endpoint", "records a second that it was sent", "records a CPU-second", "µs of CPU a record"],
         [
             [
@@ -256,20 +179,20 @@ def _endpoint() -> str:
                 f"{r['records_per_cpu_s']:,.0f}",
                 f"{r['cpu_us_a_record']:.2f}",
             ]
-            for name, r in _figures("endpoint").items()
+            for name, r in figures_of("endpoint").items()
         ],
     )
 
 
 def _state() -> str:
-    few, many = (_figures("state")[f"throughput with {count} profiles"] for count in (100_000, 10_000_000))
+    few, many = (figures_of("state")[f"throughput with {count} profiles"] for count in (100_000, 10_000_000))
     told = {
         "events a second, one partition, one process": ("events_per_s", "{:,.0f}"),
         "events a CPU-second": ("events_per_cpu_s", "{:,.0f}"),
         "RocksDB's memory, MiB": ("rocksdb_memory_mib", "{:.0f}"),
         "the process' peak memory, MiB (both in one process)": ("peak_rss_mib", "{:.0f}"),
     }
-    return _table(
+    return table(
         ["", "100 thousand profiles", "10 million profiles"],
         [
             [name, form.format(few[figure]), form.format(many[figure])]
@@ -279,9 +202,9 @@ def _state() -> str:
 
 
 def _restores() -> str:
-    figures = _figures("state")
+    figures = figures_of("state")
     rounds, handover = figures["many / few, every round"], figures["hand-over"]
-    return _table(
+    return table(
         ["", ""],
         [
             [
@@ -302,7 +225,7 @@ def _restores() -> str:
 
 
 def _writer() -> str:
-    return _table(
+    return table(
         [
             "",
             "writer, µs of CPU a record",
@@ -318,7 +241,7 @@ def _writer() -> str:
                 f"{row['client.put_records / writer, CPU']:.2f}",
                 f"{row['writer']['records_a_second']:,.0f}",
             ]
-            for name, row in _figures("writer").items()
+            for name, row in figures_of("writer").items()
         ],
     )
 
@@ -327,11 +250,11 @@ def _sizes() -> str:
     kept_s = StateSettings.model_fields["changelog_min_compaction_lag_ms"].default / 1000
     told = [rows(size(load, load_constants(), kept_s)) for load in _LOADS.values()]
     lines = [[line[0], *(column[n][1] for column in told)] for n, line in enumerate(told[0])]
-    return _table(["events a second, profiles", *_LOADS], lines)
+    return table(["events a second, profiles", *_LOADS], lines)
 
 
 def _partitions() -> str:
-    figures = _figures("partitions")
+    figures = figures_of("partitions")
     told = {
         "seconds until it is ready": ("ready_s", "{:.1f}"),
         "CPU-seconds until then": ("start_cpu_s", "{:.1f}"),
@@ -343,7 +266,7 @@ def _partitions() -> str:
         _LOAD: ("load", "{:.1f}"),
     }
     starts = figures["starts"]
-    return _table(
+    return table(
         [f"{figures['partitions']} partitions", *starts],
         [
             [name, *(form.format(start[figure]) for start in starts.values())]
@@ -353,7 +276,7 @@ def _partitions() -> str:
 
 
 def _backfill(part: str) -> str:
-    figures = _figures("backfill")[part]
+    figures = figures_of("backfill")[part]
     told = {
         "events a second": ("events_per_s", "{:,.0f}"),
         "events a CPU-second": ("events_per_cpu_s", "{:,.0f}"),
@@ -369,7 +292,7 @@ def _backfill(part: str) -> str:
         "resident at most, MiB": ("resident_peak_mib", "{:.0f}"),
         _LOAD: ("load", "{:.1f}"),
     }
-    return _table(
+    return table(
         [
             f"{figures['profiles'] / 1e6:g} million profiles, {figures['events'] / 1e6:g} million events of {figures['event_bytes']} bytes",
             *figures["cases"],
@@ -382,7 +305,7 @@ def _backfill(part: str) -> str:
 
 
 def _backfill_live() -> str:
-    live = _figures("backfill")["live"]
+    live = figures_of("backfill")["live"]
     told = {
         "live events, p50, ms": ("p50_ms", "{:.1f}"),
         "live events, p99, ms": ("p99_ms", "{:.1f}"),
@@ -391,7 +314,7 @@ def _backfill_live() -> str:
         "profiles that the backfill looks at a second": ("backfilled_per_s", "{:,}"),
         _LOAD: ("load", "{:.1f}"),
     }
-    return _table(
+    return table(
         [
             f"{live['rate']:,.0f} live events a second, {live['profiles'] / 1e6:g} million profiles",
             *live["windows"],
@@ -404,12 +327,10 @@ def _backfill_live() -> str:
 
 
 _TABLES: dict[str, Callable[[], str]] = {
+    **COMPARISON_TABLES,
     "machine": _machine,
-    "aims": _aims,
     "end-to-end": _end_to_end,
     "latency": _latency,
-    "peers": _peers,
-    "settings": _settings,
     "stages": _stages,
     "workers": _workers,
     "workers-unpinned": _workers_unpinned,
@@ -426,24 +347,6 @@ _TABLES: dict[str, Callable[[], str]] = {
     "restores": _restores,
     "writer": _writer,
 }
-
-
-def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    return "\n".join(["| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *lines)])
-
-
-def _spread(figure: dict[str, float]) -> str:
-    return f"{figure['median']:,.0f} ({figure['min']:,.0f} to {figure['max']:,.0f})"
-
-
-def _listed(tree: object) -> str:
-    if isinstance(tree, dict):
-        return "; ".join(f"{name}: {_listed(value)}" for name, value in tree.items())
-    return str(tree)
-
-
-def _figures(name: str) -> dict[str, Any]:
-    return dict(json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["figures"])
 
 
 if __name__ == "__main__":

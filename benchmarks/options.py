@@ -61,7 +61,7 @@ def named(parser: argparse.ArgumentParser, names: Iterable[str], part: str | Non
     among = list(names)
     found = [name for name in among if not part or part in name]
     if not found:
-        parser.error(f"--only: none contains {part!r}: there are {', '.join(among)}")
+        parser.error(f"none contains {part!r}: there are {', '.join(among)}")
     return found
 
 

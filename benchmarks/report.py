@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from processor.profile import core
+from processor.native import CORE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,7 +61,7 @@ def _machine() -> dict[str, Any]:
         "cpu": _cpu_model(),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
-        "core": "compiled" if core.__file__.endswith(".so") else "interpreted",
+        "core": CORE,
         "packages": {package: importlib.metadata.version(package) for package in _PACKAGES},
     }
 

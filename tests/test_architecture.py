@@ -46,6 +46,7 @@ LAYERS = (
     "waiting",
     "embedded",
     "settings",
+    "native",
     "errors",
 )
 """Imports point down this list only, those for types and those within functions as well."""
@@ -61,7 +62,7 @@ PURE_MAY_NAME = {
     "processor.governance.destination": {"pathlib"},  # the place of a key's file, which others read
     "processor.profile.unexpected": {"pathlib", "traceback"},  # names of source files, in a trace
 }
-PURE_MAY_USE = (*PURE, "processor.errors")
+PURE_MAY_USE = (*PURE, "processor.errors", "processor.native")
 LINES_MAX = 450
 
 
@@ -84,9 +85,9 @@ IMPORTS = {name: imports(path) for name, path in MODULES.items()}
 
 
 def layer_of(module: str) -> str | None:
-    """None of the package itself, and of what starts it."""
+    """None of the package itself, of what starts it, and of the library that is no source."""
     _, _, rest = module.partition(".")
-    return None if rest in {"", "__main__"} else rest.partition(".")[0]
+    return None if rest in {"", "__main__", "_native"} else rest.partition(".")[0]
 
 
 def modules_of(*packages: str) -> list[str]:

@@ -54,7 +54,7 @@ class ProcessTree:
     @property
     def cpu_s(self) -> float:
         """CPU-seconds of all threads of all processes, ended children that were waited for included."""
-        return sum(sum(_stat(pid)[_CPU_FIELDS]) for pid in self.pids) / _TICKS_PER_S
+        return sum(map(cpu_s_of, self.pids))
 
     @property
     def peak_bytes(self) -> list[int]:
@@ -96,6 +96,11 @@ class ProcessTree:
         """The last lines of its output."""
         text = self._log_file.read_text(encoding="utf-8", errors="replace")
         return "\n".join(text.splitlines()[-_TAIL_LINES:])
+
+
+def cpu_s_of(pid: int) -> float:
+    """CPU-seconds of all threads of one process, ended children that were waited for included."""
+    return sum(_stat(pid)[_CPU_FIELDS]) / _TICKS_PER_S
 
 
 @contextmanager

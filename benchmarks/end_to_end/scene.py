@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from benchmarks.end_to_end.processes import Cpus
     from benchmarks.workload import Shape
+    from processor.embedded import EmbeddedKafka
 
 SHARDS: Final = 64
 PARTITIONS: Final = 8
@@ -39,12 +40,18 @@ class FilledTopic:
 class Scene:
     """A Kafka of one broker, its topics, and a directory for what runs leave behind."""
 
-    def __init__(self, servers: str, kafka_data: Path, home: Path, cpus: Cpus) -> None:
-        self.servers = servers
+    def __init__(self, kafka: EmbeddedKafka, kafka_data: Path, home: Path, cpus: Cpus) -> None:
+        self.servers = kafka.bootstrap_servers
         self.home = home
         self.cpus = cpus
+        self._kafka = kafka
         self._kafka_data = kafka_data
         self._names = 0
+
+    @property
+    def broker_pid(self) -> int:
+        """The process of the broker."""
+        return self._kafka.pid
 
     def new_name(self, what: str) -> str:
         """A name that nothing in this scene has yet."""
@@ -89,7 +96,7 @@ def scene(cpus: Cpus) -> Iterator[Scene]:
         # Heads of a second's worth: a broker does not sync each append, and its own cleaner is not to be measured.
         properties = {"log.dirs": str(home / "kafka"), "log.cleaner.enable": "false"}
         kafka = stack.enter_context(start_kafka(properties))
-        yield Scene(kafka.bootstrap_servers, home / "kafka", home, cpus)
+        yield Scene(kafka, home / "kafka", home, cpus)
 
 
 def _end(number: int, _: object) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.end_to_end.contender import Task
-from benchmarks.end_to_end.processes import started
+from benchmarks.end_to_end.processes import cpu_s_of, started
 from benchmarks.end_to_end.scene import SHARDS
 from benchmarks.endpoint import running
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _STEADY_FROM: Final = 0.12
 _STEADY_TO: Final = 0.92
 """Of what comes after the births: start-up, caches that fill, and members that end at different times are left out."""
+_WARM_FROM: Final = 0.5
+"""Where what is compiled while it runs has become quick."""
 _LOOK_EVERY_S: Final = 0.05
 _SCRAPE_EVERY_S: Final = 5.0
 _PATIENCE_S: Final = 90.0
@@ -44,10 +46,16 @@ class ContenderFailedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The figures of one run's steady part; memory is the peak of the whole run, bytes are a mean over all of it."""
+    """The figures of one run's steady part; memory is the peak of the whole run, bytes are a mean over all of it.
+
+    Warm ones are of the part's second half; those with the broker count its CPU as well.
+    """
 
     events_per_s: float
     events_per_cpu_s: float
+    events_per_cpu_s_warm: float
+    events_per_cpu_s_with_broker: float
+    events_per_cpu_s_with_broker_warm: float
     cpu_share: float
     steady_s: float
     peak_mib_largest: float
@@ -65,6 +73,7 @@ class Run:
 class _Moment:
     figures: Figures
     cpu_s: float
+    broker_cpu_s: float
 
 
 def measure(
@@ -83,21 +92,32 @@ def measure(
     with running(shards=SHARDS, cpus=scene.cpus.others) as endpoint:
         task = new_task(scene, topic, shape, endpoint.url, contender.name)
         with running_contender(contender, task, scene) as tree:
-            look = _Looker(endpoint, tree)
+            look = _Looker(endpoint, tree, scene.broker_pid)
             look.until(topic.births + (total - topic.births) * _STEADY_FROM / 2)
             with contextlib.nullcontext() if turn_s is None else _in_turns(tree.pids[1:], turn_s):
                 first = look.until(topic.births + (total - topic.births) * _STEADY_FROM)
+                warm = look.until(topic.births + (total - topic.births) * _WARM_FROM)
                 last = look.until(topic.births + (total - topic.births) * _STEADY_TO)
             end = look.until(total)
             peaks = [peak / 2**20 for peak in tree.peak_bytes]
             state_bytes = _disk_bytes(task.home / "state")
     shutil.rmtree(task.home / "state", ignore_errors=True)  # ten million profiles are gigabytes a run
-    events = (last.figures.records - first.figures.records) / steady_share
+
+    def events_between(begin: _Moment) -> float:
+        return (last.figures.records - begin.figures.records) / steady_share
+
+    def with_broker_s(begin: _Moment) -> float:
+        return last.cpu_s + last.broker_cpu_s - begin.cpu_s - begin.broker_cpu_s
+
+    events = events_between(first)
     steady_s, cpu_s = last.figures.at_s - first.figures.at_s, last.cpu_s - first.cpu_s
     all_events = topic.births + topic.events
     return Run(
         events_per_s=events / steady_s,
         events_per_cpu_s=events / cpu_s,
+        events_per_cpu_s_warm=events_between(warm) / (last.cpu_s - warm.cpu_s),
+        events_per_cpu_s_with_broker=events / with_broker_s(first),
+        events_per_cpu_s_with_broker_warm=events_between(warm) / with_broker_s(warm),
         cpu_share=cpu_s / steady_s,
         steady_s=steady_s,
         peak_mib_largest=peaks[0],
@@ -191,14 +211,15 @@ def _disk_bytes(directory: Path) -> int:
 
 
 class _Looker:
-    def __init__(self, endpoint: ServedEndpoint, tree: ProcessTree) -> None:
+    def __init__(self, endpoint: ServedEndpoint, tree: ProcessTree, broker_pid: int) -> None:
         self._endpoint = endpoint
         self._tree = tree
+        self._broker_pid = broker_pid
 
     def until(self, records: float) -> _Moment:
         """Wait for so many records, and look at everything."""
         wait_for(lambda: self._endpoint.figures().records, records, self._tree)
-        return _Moment(self._endpoint.figures(), self._tree.cpu_s)
+        return _Moment(self._endpoint.figures(), self._tree.cpu_s, cpu_s_of(self._broker_pid))
 
 
 def _scrape(port: int | None, stop: threading.Event) -> None:

@@ -4,6 +4,6 @@
 `python -m benchmarks.endpoint.proof` shows what it takes.
 """
 
-from benchmarks.endpoint.client import Figures, ServedEndpoint, running
+from benchmarks.endpoint.client import Figures, Ordering, ServedEndpoint, running
 
-__all__ = ["Figures", "ServedEndpoint", "running"]
+__all__ = ["Figures", "Ordering", "ServedEndpoint", "running"]

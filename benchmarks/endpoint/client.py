@@ -31,6 +31,15 @@ class Figures:
     cpu_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Ordering:
+    """Of so many profiles: how many had a record that came after a later one, and of how many the last one did."""
+
+    profiles: int
+    out_of_order: int
+    stale_at_the_end: int
+
+
 class ServedEndpoint:
     """A running endpoint."""
 
@@ -48,6 +57,10 @@ class ServedEndpoint:
         flat = array("d", self._got("/times"))
         return list(zip(flat[::2], flat[1::2], strict=True))
 
+    def order(self) -> Ordering:
+        """Whether the records of each profile came in the order of its events."""
+        return Ordering(**json.loads(self._got("/order")))
+
     def _got(self, path: str) -> bytes:
         with urllib.request.urlopen(self.url + path, timeout=30, context=self._context) as answer:  # noqa: S310  our own address
             return bytes(answer.read())
@@ -58,16 +71,19 @@ def running(
     *,
     shards: int = 1,
     latency_ms: float = 0,
+    latency_spread_ms: float = 0,
     limited: bool = False,
     timed: bool = False,
+    ordered: bool = False,
     certificate: Path | None = None,
     cpus: Collection[int] | None = None,
 ) -> Iterator[ServedEndpoint]:
     """An endpoint in a process of its own, on the given CPUs."""
     command = [sys.executable, "-m", "benchmarks.endpoint", "--port=0", f"--shards={shards}"]
-    command += [f"--latency-ms={latency_ms}"]
+    command += [f"--latency-ms={latency_ms}", f"--latency-spread-ms={latency_spread_ms}"]
     command += ["--limited"] if limited else []
     command += ["--timed"] if timed else []
+    command += ["--ordered"] if ordered else []
     command += [f"--certificate={certificate}"] if certificate else []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as process:
         try:

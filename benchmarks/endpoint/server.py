@@ -1,8 +1,9 @@
 """The endpoint itself: PutRecords, and what clients ask of a stream, in the JSON protocol, over HTTP/1.1.
 
 It is for measuring, not for testing: records are counted as AWS' clients write them, and not checked. Its limits go by a
-call's records and their mean size. Data is not decoded, unless times are asked for: then the newest time that a record's
-data holds is found, and the moment at which the record was answered is kept beside it.
+call's records and their mean size. Data is not decoded, unless times or order are asked for. For times the newest one that a
+record's data holds is found, and the moment at which the record was answered is kept beside it. An answer that is held back
+is made half of that time after its call came: there are clients whose calls overtake each other on the way.
 """
 
 from __future__ import annotations
@@ -15,17 +16,19 @@ from array import array
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import orjson
-import pybase64
 import uvloop
 
+from benchmarks.endpoint.bodies import bodies_of
+from benchmarks.endpoint.latency import NO_LATENCY, Latency
+from benchmarks.endpoint.order import Order
 from benchmarks.endpoint.shards import THROTTLED, Shards
 from benchmarks.workload import newest_time
 
 if TYPE_CHECKING:
     import argparse
 
-_KEY: Final = re.compile(rb'"PartitionKey": ?"((?:[^"\\]|\\.)*)"')
-_DATA: Final = re.compile(rb'"Data": ?"([^"]*)"')
+    from benchmarks.endpoint.bodies import Bodies
+
 _ABOUT: Final = {
     "StreamName": "exports",
     "StreamARN": "arn:aws:kinesis:eu-west-1:123456789012:stream/exports",
@@ -39,24 +42,29 @@ _LENGTH: Final = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 class Endpoint:
     """What all connections share: shards, counts, options."""
 
-    def __init__(self, shards: Shards, latency_ms: float = 0, *, timed: bool = False) -> None:
-        self.latency_s = latency_ms / 1000
+    def __init__(
+        self, shards: Shards, latency: Latency = NO_LATENCY, *, timed: bool = False, ordered: bool = False
+    ) -> None:
+        self.latency = latency
         self.connections = 0
         self._shards = shards
         self._timed = timed
+        self._order = Order() if ordered else None
         self._records = self._throttled = self._requests = self._bytes = 0
         self._times = array("d")
 
-    def answer(self, head: bytes, body: bytes) -> bytes | None:
-        """The body of the answer to one request; None where it is for nothing that is served here."""
+    def answer(self, head: bytes, body: bytes, after_s: float = 0.0) -> bytes | None:
+        """The body of the answer to one request, which is sent after `after_s`; None where nothing of the kind is served."""
         if b"Kinesis_20131202.PutRecords" in head:
             self._requests += 1
             self._bytes += len(head) + len(body)
-            return self._put(body)
+            return self._put(bodies_of(head), body, after_s)
         if head.startswith(b"GET /figures"):
             return orjson.dumps(self._figures())
         if head.startswith(b"GET /times"):
             return self._times.tobytes()
+        if head.startswith(b"GET /order") and self._order is not None:
+            return orjson.dumps(self._order.as_dict())
         described = self._described(head)
         return None if described is None else orjson.dumps(described)
 
@@ -81,31 +89,35 @@ class Endpoint:
             "cpu_s": time.process_time(),
         }
 
-    def _put(self, body: bytes) -> bytes:
+    def _put(self, bodies: Bodies, body: bytes, after_s: float) -> bytes:
         only = self._shards.only_answer
         if only is not None:
-            results = [only] * body.count(b'"PartitionKey"')
+            results = [only] * bodies.count(body)
         elif self._shards.limited:
-            keys = _KEY.findall(body)
-            size_bytes = len(body) * 3 // 4 // max(len(keys), 1)
+            keys = bodies.keys(body)
+            size_bytes = bodies.data_bytes(body) // max(len(keys), 1)
             results = [self._shards.answer(key, size_bytes) for key in keys]
         else:
-            results = [self._shards.answer(key, 0) for key in _KEY.findall(body)]
+            results = [self._shards.answer(key, 0) for key in bodies.keys(body)]
         failed = results.count(THROTTLED)
         self._records += len(results) - failed
         self._throttled += failed
         if self._timed:
-            self._keep_times(body, results)
-        return b'{"FailedRecordCount":%d,"Records":[%s]}' % (failed, b",".join(results))
+            self._keep_times(bodies.data(body), results, after_s)
+        if self._order is not None:
+            for key, data, result in zip(bodies.keys(body), bodies.data(body), results, strict=True):
+                if result is not THROTTLED:
+                    self._order.see(key, data)
+        return bodies.answer(results)
 
-    def _keep_times(self, body: bytes, results: list[bytes]) -> None:
+    def _keep_times(self, all_data: list[bytes], results: list[bytes], after_s: float) -> None:
         events_s = [
-            newest_time(pybase64.b64decode(data))
-            for data, result in zip(_DATA.findall(body), results, strict=True)
+            newest_time(data)
+            for data, result in zip(all_data, results, strict=True)
             if result is not THROTTLED
         ]
         # What this endpoint spends on them comes before its answer.
-        at_s = time.time() + self.latency_s
+        at_s = time.time() + after_s
         for event_s in events_s:
             if event_s is not None:
                 self._times.append(event_s)
@@ -146,19 +158,27 @@ class _Connection(asyncio.Protocol):
                 return
             body, rest = whole[end : self._wanted_bytes], whole[self._wanted_bytes :]
             self._held, self._held_bytes, self._wanted_bytes = [rest], len(rest), 0
-            self._answer(self._endpoint.answer(head, body))
+            self._receive(head, body)
 
-    def _answer(self, body: bytes | None) -> None:
-        status = b"200 OK"
-        if body is None:
-            status, body = b"400 Bad Request", b'{"__type":"UnknownOperationException"}'
-        whole = b"HTTP/1.1 %b\r\nContent-Type: application/x-amz-json-1.1\r\nContent-Length: %d\r\n\r\n%b" % (
+    def _receive(self, head: bytes, body: bytes) -> None:
+        half_s = self._endpoint.latency.drawn_s() / 2
+        if half_s:
+            asyncio.get_running_loop().call_later(half_s, self._answer, head, body, half_s)
+        else:
+            self._answer(head, body, 0.0)
+
+    def _answer(self, head: bytes, body: bytes, after_s: float) -> None:
+        status, answer = b"200 OK", self._endpoint.answer(head, body, after_s)
+        if answer is None:
+            status, answer = b"400 Bad Request", b'{"__type":"UnknownOperationException"}'
+        whole = b"HTTP/1.1 %b\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n%b" % (
             status,
-            len(body),
-            body,
+            bodies_of(head).content_type,
+            len(answer),
+            answer,
         )
-        if self._endpoint.latency_s:
-            asyncio.get_running_loop().call_later(self._endpoint.latency_s, self._write, whole)
+        if after_s:
+            asyncio.get_running_loop().call_later(after_s, self._write, whole)
         else:
             self._write(whole)
 
@@ -174,7 +194,8 @@ def serve(options: argparse.Namespace) -> None:
 
 async def _serve(options: argparse.Namespace) -> None:
     shards = Shards(options.shards, limited=options.limited)
-    endpoint = Endpoint(shards, options.latency_ms, timed=options.timed)
+    latency = Latency(options.latency_ms / 1000, options.latency_spread_ms / 1000)
+    endpoint = Endpoint(shards, latency, timed=options.timed, ordered=options.ordered)
     context = None
     if options.certificate:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -17,14 +17,13 @@ from aiokafka.consumer import fetcher
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
+from botocore.credentials import ReadOnlyCredentials
 from rocksdict import Options, Rdict, WriteBatch
 
 from benchmarks.stages.samples import BATCH, changed, samples
 from processor.kafka.fetched_batches import unpack_whole_batches
 from processor.kinesis.kinesis_json import request_body
+from processor.kinesis.signature import Frame, Signer
 from processor.settings import StateSettings
 from processor.state.directory import StateDirectory
 
@@ -139,15 +138,14 @@ def pack_floor(count: int) -> Callable[[], None]:
 
 
 def sign(count: int) -> Callable[[], None]:
-    """Botocore's signature of a call of 500 exports."""
-    signer = SigV4Auth(Credentials("benchmark", "benchmark"), "kinesis", "eu-west-1")
-    body = _body(count)
+    """The signature of a call of 500 exports."""
+    signer, body = Signer("eu-west-1"), _body(count)
+    keys = ReadOnlyCredentials("benchmark", "benchmark", None)
     headers = {"X-Amz-Target": "Kinesis_20131202.PutRecords", "Content-Type": "application/x-amz-json-1.1"}
+    frame = Frame("http://127.0.0.1:1/", headers)
 
     def run() -> None:
-        request = AWSRequest("POST", "http://127.0.0.1:1/", dict(headers), data=body)
-        signer.add_auth(request)
-        request.prepare()
+        signer.signed(frame, body, keys)
 
     return run
 

@@ -13,7 +13,7 @@ from processor.profile.core import Core
 
 if TYPE_CHECKING:
     from processor.governance.plan import Plan
-    from processor.profile.core import Transition
+    from processor.profile.transition import Transition
     from processor.profile.structs import Export
 
 BATCH = 500

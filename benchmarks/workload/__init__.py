@@ -10,7 +10,7 @@ the way from Kafka to Kinesis is timed without a word in the events that a real 
 
 from benchmarks.workload.lives import Event, Workload
 from benchmarks.workload.shape import REFERENCE, Shape, destination_text
-from benchmarks.workload.times import TIME_TEXT, newest_time, planned_clock
+from benchmarks.workload.times import TIME_TEXT, newest_time, newest_time_text, planned_clock
 
 __all__ = [
     "REFERENCE",
@@ -20,5 +20,6 @@ __all__ = [
     "Workload",
     "destination_text",
     "newest_time",
+    "newest_time_text",
     "planned_clock",
 ]

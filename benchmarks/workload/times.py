@@ -17,8 +17,13 @@ _VIRTUAL_STEP_US: Final = 37
 
 def newest_time(data: bytes) -> float | None:
     """The latest time in an export's bytes, in seconds since the epoch; None where there is none."""
-    found = TIME_TEXT.findall(data)
-    return datetime.fromisoformat(max(found).decode()).timestamp() if found else None
+    text = newest_time_text(data)
+    return datetime.fromisoformat(text.decode()).timestamp() if text else None
+
+
+def newest_time_text(data: bytes) -> bytes:
+    """The latest time in an export's bytes, as it is written, so that a later one is larger; empty where there is none."""
+    return max(TIME_TEXT.findall(data), default=b"")
 
 
 def planned_clock(began_s: float, rate: float) -> Callable[[], int]:

@@ -63,6 +63,7 @@ fn write_by_three(bytes: &[u8], to: &mut [u8]) {
 /// The CPU has AVX2, and `to` has room for all of `bytes`, encoded.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
+#[allow(unsafe_op_in_unsafe_fn)] // all of it is the CPU's instructions, which were unsafe before Rust 1.86
 unsafe fn write_wide(bytes: &[u8], to: &mut [u8]) -> usize {
     use std::arch::x86_64::{
         __m128i, __m256i, _mm256_add_epi8, _mm256_and_si256, _mm256_cmpgt_epi8, _mm256_mulhi_epu16,

@@ -63,8 +63,54 @@ impl PyModuleDefBase {
 }
 
 extern "C" {
+    /// `None`, which lives for ever.
+    pub static mut _Py_NoneStruct: PyObject;
+    pub static mut PyExc_RuntimeError: *mut PyObject;
+
     pub fn PyModule_Create2(definition: *mut PyModuleDef, api_version: c_int) -> *mut PyObject;
+    pub fn Py_IncRef(object: *mut PyObject);
+    pub fn Py_DecRef(object: *mut PyObject);
+    pub fn PyErr_Clear();
+    pub fn PyErr_Occurred() -> *mut PyObject;
+    pub fn PyErr_SetString(exception: *mut PyObject, message: *const c_char);
+    pub fn PyEval_SaveThread() -> *mut c_void;
+    pub fn PyEval_RestoreThread(state: *mut c_void);
+
+    pub fn PyCapsule_New(
+        pointer: *mut c_void,
+        name: *const c_char,
+        destructor: Option<unsafe extern "C" fn(*mut PyObject)>,
+    ) -> *mut PyObject;
+    pub fn PyCapsule_GetPointer(capsule: *mut PyObject, name: *const c_char) -> *mut c_void;
+
+    pub fn PyObject_CallFunctionObjArgs(callable: *mut PyObject, ...) -> *mut PyObject;
+    pub fn PyObject_GetAttr(object: *mut PyObject, name: *mut PyObject) -> *mut PyObject;
+    pub fn PyObject_Hash(object: *mut PyObject) -> Py_ssize_t;
+    pub fn PyObject_IsTrue(object: *mut PyObject) -> c_int;
+
+    pub fn PyLong_AsLongLong(object: *mut PyObject) -> i64;
+    pub fn PyLong_FromLongLong(value: i64) -> *mut PyObject;
+    pub fn PyBytes_AsStringAndSize(
+        object: *mut PyObject,
+        text: *mut *mut c_char,
+        size: *mut Py_ssize_t,
+    ) -> c_int;
+    pub fn PyBytes_FromStringAndSize(text: *const c_char, size: Py_ssize_t) -> *mut PyObject;
+    pub fn PyUnicode_AsUTF8AndSize(object: *mut PyObject, size: *mut Py_ssize_t) -> *const c_char;
     pub fn PyUnicode_FromStringAndSize(text: *const c_char, size: Py_ssize_t) -> *mut PyObject;
+    pub fn PyUnicode_InternFromString(text: *const c_char) -> *mut PyObject;
+
+    pub fn PySequence_Size(sequence: *mut PyObject) -> Py_ssize_t;
+    pub fn PySequence_GetItem(sequence: *mut PyObject, index: Py_ssize_t) -> *mut PyObject;
+    pub fn PyTuple_New(size: Py_ssize_t) -> *mut PyObject;
+    pub fn PyTuple_SetItem(tuple: *mut PyObject, index: Py_ssize_t, item: *mut PyObject) -> c_int;
+    pub fn PyList_New(size: Py_ssize_t) -> *mut PyObject;
+    pub fn PyList_Append(list: *mut PyObject, item: *mut PyObject) -> c_int;
+
+    pub fn PyDict_Contains(dict: *mut PyObject, key: *mut PyObject) -> c_int;
+    pub fn PyDict_DelItem(dict: *mut PyObject, key: *mut PyObject) -> c_int;
+    pub fn PyDict_GetItemWithError(dict: *mut PyObject, key: *mut PyObject) -> *mut PyObject;
+    pub fn PyDict_SetItem(dict: *mut PyObject, key: *mut PyObject, item: *mut PyObject) -> c_int;
 }
 
 /// A Python object's head: its count of references and its type.
@@ -112,37 +158,17 @@ extern "C" {
     pub static NONE: PyObject;
     #[link_name = "PyByteArray_Type"]
     pub static BYTE_ARRAY: PyObject;
-
-    pub fn Py_IncRef(object: *mut PyObject);
-    pub fn Py_DecRef(object: *mut PyObject);
-    pub fn PyErr_Clear();
     pub fn PyObject_IsInstance(object: *mut PyObject, of_type: *mut PyObject) -> c_int;
-    pub fn PyErr_Occurred() -> *mut PyObject;
-    pub fn PyObject_GetAttr(object: *mut PyObject, name: *mut PyObject) -> *mut PyObject;
     pub fn PyObject_Free(memory: *mut c_void);
-    pub fn PyUnicode_InternFromString(text: *const c_char) -> *mut PyObject;
-    pub fn PyUnicode_AsUTF8AndSize(text: *mut PyObject, size: *mut Py_ssize_t) -> *const c_char;
-    pub fn PyBytes_FromStringAndSize(bytes: *const c_char, size: Py_ssize_t) -> *mut PyObject;
-    pub fn PyBytes_AsStringAndSize(
-        bytes: *mut PyObject,
-        to: *mut *mut c_char,
-        size: *mut Py_ssize_t,
-    ) -> c_int;
     pub fn PyByteArray_FromStringAndSize(bytes: *const c_char, size: Py_ssize_t) -> *mut PyObject;
     pub fn PyByteArray_AsString(bytes: *mut PyObject) -> *mut c_char;
     pub fn PyByteArray_Size(bytes: *mut PyObject) -> Py_ssize_t;
     pub fn PyBool_FromLong(value: std::os::raw::c_long) -> *mut PyObject;
-    pub fn PyLong_FromLongLong(value: i64) -> *mut PyObject;
-    pub fn PyLong_AsLongLong(value: *mut PyObject) -> i64;
-    pub fn PyList_New(size: Py_ssize_t) -> *mut PyObject;
     pub fn PyList_Size(list: *mut PyObject) -> Py_ssize_t;
     pub fn PyList_GetItem(list: *mut PyObject, at: Py_ssize_t) -> *mut PyObject;
     pub fn PyList_SetItem(list: *mut PyObject, at: Py_ssize_t, item: *mut PyObject) -> c_int;
-    pub fn PyList_Append(list: *mut PyObject, item: *mut PyObject) -> c_int;
-    pub fn PyTuple_New(size: Py_ssize_t) -> *mut PyObject;
     pub fn PyTuple_Size(tuple: *mut PyObject) -> Py_ssize_t;
     pub fn PyTuple_GetItem(tuple: *mut PyObject, at: Py_ssize_t) -> *mut PyObject;
-    pub fn PyTuple_SetItem(tuple: *mut PyObject, at: Py_ssize_t, item: *mut PyObject) -> c_int;
     pub fn PyDict_Next(
         dict: *mut PyObject,
         position: *mut Py_ssize_t,

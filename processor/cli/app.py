@@ -22,6 +22,7 @@ from processor.cli.run import run
 from processor.cli.size import size
 from processor.cli.state import state_app
 from processor.cli.validate import validate
+from processor.native import CORE
 from processor.state.open_files import raise_limit
 
 app = typer.Typer(
@@ -45,8 +46,8 @@ for command in (init, run, validate, replay, demo, size):
 
 @app.command()
 def version() -> None:
-    """Print the version."""
-    typer.echo(__version__)
+    """Print the version, and whether the compiled core runs, or the plain one."""
+    typer.echo(f"{__version__} ({CORE} core)")
 
 
 def main() -> None:

@@ -7,6 +7,9 @@ import os
 import signal
 from typing import TYPE_CHECKING, Final
 
+import structlog
+
+from processor import __version__
 from processor.api.calls import calls
 from processor.api.http import PREFIX, application
 from processor.api.own.looked_at import LookedAt
@@ -16,6 +19,7 @@ from processor.cli.worker_processes import workers_of
 from processor.definition.files import files_of
 from processor.errors import ConfigurationError
 from processor.kafka.client import client_options
+from processor.native import CORE, PROBLEMS
 from processor.operations.kept_definition import KeptDefinition
 from processor.operations.kept_sample import KeptSample
 from processor.operations.sealing_key_file import SealingKeyFile
@@ -43,12 +47,16 @@ if TYPE_CHECKING:
     from processor.settings import Settings
     from processor.supervisor.workers import Begin
 
+log = structlog.get_logger(__name__)
+
 _SAMPLE: Final = SampleBounds(events=1_000, bytes=16 * 1024 * 1024, seconds=15.0)
 """What is kept in memory for a minute after each look, and what somebody waits for before a page."""
 
 
 def run_defined(workers: int | None) -> int:
     """Run `workers` workers, by default as many as the settings say, while there is a dataflow; return the exit code."""
+    if PROBLEMS:
+        return report_refused(PROBLEMS)
     try:
         settings = load_settings()
         # Files of certificates, keys and tokens are read before anything is connected.
@@ -61,6 +69,7 @@ def run_defined(workers: int | None) -> int:
         return report_refused(error.problems)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     configure_logs(settings.service)
+    log.info("starting", version=__version__, core=CORE)
     name = take_name(settings)
     settings = settings.named(None if name is None else name.name)
     # A worker waits for what refuses it, and tells: by the API it is mended while it waits.

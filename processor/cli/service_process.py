@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 import uvloop
 
+from processor import __version__
 from processor.cli.console import errors
 from processor.cli.defined_process import run_defined
 from processor.cli.failures import report_failures, report_refused, told
@@ -20,6 +21,7 @@ from processor.configuration.key_files import key_file_problems
 from processor.configuration.plan import plan_of
 from processor.errors import ConfigurationError, ProcessorError, leaves
 from processor.kafka.client import client_options
+from processor.native import CORE, PROBLEMS
 from processor.service.parent import Parent
 from processor.service.reload import Changes
 from processor.service.run import run_service
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
     from processor.configuration import Files
-    from processor.errors import Problem
     from processor.governance.plan import Plan
     from processor.settings import Settings
     from processor.supervisor.member_name import MemberName
@@ -59,7 +60,7 @@ def run_all(read: Callable[[], Files], workers: int | None) -> int:
     """
     if is_defined_in_kafka() is not False:
         return run_defined(workers)
-    problems: list[Problem] = []
+    problems = [*PROBLEMS]
     try:
         files = read()
         plan = plan_of(files)
@@ -78,6 +79,7 @@ def run_all(read: Callable[[], Files], workers: int | None) -> int:
     # The files are read: until there is a handler, a signal to read them again must not end the process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     configure_logs(settings.service)
+    log.info("starting", version=__version__, core=CORE)
     count = workers or settings.service.workers or allowed_cpus()
     name = take_name(settings)
     settings = settings.named(None if name is None else name.name)

@@ -14,6 +14,7 @@ from rich.text import Text
 from processor.cli.console import refuse
 from processor.cli.files import DestinationOption, GovernanceOption, compiled
 from processor.configuration.key_files import key_file_problems
+from processor.native import PROBLEMS
 from processor.settings import find_settings
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def validate(
     plan, problems = compiled(destination, governance)
     found = find_settings()
     of_keys = [] if plan is None else key_file_problems(plan.destination)
-    wrong = [*problems, *of_keys, *environment_problems(found, connect=connect)]
+    wrong = [*problems, *of_keys, *PROBLEMS, *environment_problems(found, connect=connect)]
     if wrong or plan is None:
         refuse(wrong)
     console = Console()

@@ -16,6 +16,7 @@ from processor import __version__
 from processor.errors import KinesisRefused, KinesisRejected
 from processor.kinesis.credentials import Credentials
 from processor.kinesis.error_mapping import UNKNOWN_REGION
+from processor.kinesis.http_session import PostingSession
 from processor.kinesis.kinesis_json import (
     Answer,
     Unreadable,
@@ -25,7 +26,6 @@ from processor.kinesis.kinesis_json import (
     request_body,
 )
 from processor.kinesis.log_text import line
-from processor.kinesis.no_redirects import StayingSession
 from processor.kinesis.shards import Shard
 from processor.kinesis.signed_call import Exchange
 
@@ -160,7 +160,7 @@ async def open_exchange(
         parameter_validation=False,
         # Calls are signed by `Credentials`, which the client would get once, before an error of theirs could be reported.
         signature_version=UNSIGNED,
-        http_session_cls=StayingSession,
+        http_session_cls=PostingSession,
         user_agent_extra=f"processor/{__version__}"
         + (f" client/{_NO_TOKEN.sub('-', client)}" if client else ""),
     )

@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
-from botocore.auth import SigV4Auth
 from botocore.credentials import ReadOnlyCredentials
 
 from processor.errors import ConfigurationError, KinesisRefused
 from processor.kinesis.access_keys import GivenKeys
 from processor.kinesis.credential_errors import GET_S, from_provider, provider_name
-from processor.kinesis.no_redirects import StayingSession
+from processor.kinesis.http_session import StayingSession
+from processor.kinesis.signature import Signer
 
 if TYPE_CHECKING:
-    from botocore.awsrequest import AWSRequest
+    from botocore.awsrequest import AWSPreparedRequest
 
     from processor.governance.destination import Connection
+    from processor.kinesis.signature import Frame
     from processor.settings import KinesisSettings
 
 _METADATA_ATTEMPTS: Final = 3
@@ -36,6 +37,7 @@ class Credentials:
 
     def __init__(self, connection: Connection, stream: str, settings: KinesisSettings) -> None:
         self._region = connection.region
+        self._signer = Signer(connection.region)
         self._given = _given_by(connection)
         self._doing = f"connecting to {stream}"
         self._settings = settings
@@ -45,16 +47,15 @@ class Credentials:
         for name in _LOGGERS:
             logging.getLogger(name).addFilter(_is_news)
 
-    async def sign(self, request: AWSRequest) -> None:
-        """Sign a request, with credentials that are renewed before they run out.
+    async def signed(self, frame: Frame, body: bytes) -> AWSPreparedRequest:
+        """A signed request, with credentials that are renewed before they run out.
 
         Raises:
             KinesisRefused: there are none, and a person must do something.
             KinesisUnavailable: they cannot be obtained now; waiting cures it.
 
         """
-        frozen = await self._frozen()
-        SigV4Auth(frozen, "kinesis", self._region).add_auth(request)
+        return self._signer.signed(frame, body, await self._frozen())
 
     def invalidate(self) -> None:
         """AWS has refused these: look for others at the next call."""

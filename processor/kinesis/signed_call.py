@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiobotocore.awsrequest import AioAWSResponse
 from botocore import xform_name
-from botocore.awsrequest import AWSRequest
 
 from processor.errors import KinesisRefused, KinesisUnavailable, KinesisUnreadable
 from processor.kinesis.error_mapping import FOREIGN, OF_CREDENTIALS, from_fault, from_foreign
 from processor.kinesis.kinesis_json import Unreadable, read_fault, unpacked
 from processor.kinesis.log_text import redacted
+from processor.kinesis.signature import Frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +36,7 @@ class Exchange:
         self._credentials = credentials
         self._stream = stream
         self._call_s = call_s
-        self._frames: dict[str, tuple[str, dict[str, str]]] = {}
+        self._frames: dict[str, Frame] = {}
 
     async def answer(
         self,
@@ -52,18 +52,17 @@ class Exchange:
 
         """
         try:
-            url, headers = self._frames.get(action) or await self._framed(action, address)
-            request = AWSRequest("POST", url, headers, data=body)
+            frame = self._frames.get(action) or await self._framed(action, address)
             loop = asyncio.get_running_loop()
             began_s = loop.time()
-            await self._credentials.sign(request)
+            request = await self._credentials.signed(frame, body)
             if loop.time() - began_s > _SLOW_S and action == "PutRecords":
                 # Whether the call may begin was asked before its credentials were renewed.
                 raise KinesisUnavailable(
                     f"{action} on {self._stream}: the credentials have just been renewed"
                 )
             async with asyncio.timeout(self._call_s):
-                response: AioAWSResponse = await self._client._endpoint.http_session.send(request.prepare())  # noqa: SLF001  the client has no public way to send a ready request
+                response: AioAWSResponse = await self._client._endpoint.http_session.send(request)  # noqa: SLF001  the client has no public way to send a ready request
                 found: bytes = await response.content
         except FOREIGN as error:
             raise from_foreign(error, action, self._stream) from error
@@ -99,9 +98,9 @@ class Exchange:
             self._credentials.invalidate()
         return error
 
-    async def _framed(self, action: str, address: Mapping[str, str]) -> tuple[str, dict[str, str]]:
-        """The address and headers of a call, as the client makes them; it is kept from being sent."""
-        frames: list[tuple[str, dict[str, str]]] = []
+    async def _framed(self, action: str, address: Mapping[str, str]) -> Frame:
+        """A call's frame, as the client makes it; it is kept from being sent."""
+        frames: list[Frame] = []
 
         def keep(request: Any, **_: object) -> AioAWSResponse:  # noqa: ANN401  botocore's requests have no type
             headers = {
@@ -109,7 +108,7 @@ class Exchange:
                 for name, value in request.headers.items()
                 if name.lower() not in _SIGNED_ANEW and not name.lower().startswith("amz-sdk-")
             }
-            frames.append((request.url, headers))
+            frames.append(Frame(request.url, headers))
             return _Nothing(request.url, _OK, {}, None)
 
         events, place = self._client.meta.events, f"before-send.kinesis.{action}"

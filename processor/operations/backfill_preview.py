@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from processor.operations.event_file import FileEvent
-    from processor.profile.core import Core, Transition
+    from processor.profile.core import Core
+    from processor.profile.transition import Transition
 
 
 class Event(Protocol):

@@ -164,51 +164,15 @@ def process(
 
     """
     batch = Batch(records[-1].offset + 1, len(records), size_bytes(records), records[0].timestamp)
-    changes, dead_letters, exports, exported = (
-        batch.changes,
-        batch.dead_letters,
-        batch.exports,
-        batch.exported,
-    )
-    export_bytes_max, state_bytes_max = limits.export_bytes, limits.state_bytes
-    for record in records:
-        key = record.key
-        try:
-            transition = core.apply(
-                key,
-                record.value,
-                record.headers,
-                timestamp_ms=record.timestamp,
-                offset=record.offset,
-                state=None if key is None else states[key],
-                backfill=number,
-            )
-            export = transition.export
-            export_bytes = 0 if export is None else len(export.data) + len(export.partition_key.encode())
-        except InvalidStateRecord:
-            raise
-        except Exception as error:  # noqa: BLE001  whatever it is, it is reported, and kept with its event
-            batch.refuse(record, error)
-            continue
-        if export_bytes > export_bytes_max:
-            dead_letters.append(_too_large(record, "export", export_bytes, "stream", export_bytes_max))
-            continue
-        new_state = transition.state
-        if new_state is not None and key is not None:
-            state_bytes = len(new_state) + len(key)
-            if state_bytes > state_bytes_max:
-                dead_letters.append(_too_large(record, "state", state_bytes, "changelog", state_bytes_max))
-                continue
-            # Changes stand in the order of their offsets, which a restore relies on.
-            changes.pop(key, None)
-            states[key] = changes[key] = new_state
-        if export is not None:
-            exports.append(export)
-            exported.append(record)
-        if transition.skipped:
-            batch.skipped += 1
-        if transition.removed:
-            batch.removed += transition.removed
+
+    def take(record: Record) -> None:
+        _take(core, batch, states, record, limits, number)
+
+    if core.compiled is None:
+        for record in records:
+            take(record)
+    else:
+        batch.skipped += core.compiled.process(states, records, limits, number, batch, take)
     return batch
 
 
@@ -231,38 +195,103 @@ def process_again(
 
     """
     batch = BatchAgain(again.number, next_offset, len(records))
-    for record in records:
-        key = record.key or b""
-        try:
-            transition = core.apply_again(
-                key,
-                record.value,
-                record.headers,
-                timestamp_ms=again.at_ms,
-                offset=again.offset,
-                state=states[key],
-                backfill=again.number,
-            )
-            export = transition.export
-            export_bytes = 0 if export is None else len(export.data) + len(export.partition_key.encode())
-        except InvalidStateRecord:
-            raise
-        except Exception as error:  # noqa: BLE001  as in `process`
-            batch.refuse(record, error)
-            continue
-        new_state = transition.state
-        state_bytes = 0 if new_state is None else len(new_state) + len(key)
-        if export_bytes > limits.export_bytes or state_bytes > limits.state_bytes:
-            batch.leave(Reason.TOO_LARGE)
-            continue
-        if new_state is not None:
-            batch.changes[key] = new_state
-        if export is not None:
-            batch.exports.append(export)
-            batch.exported.append(record)
-        if transition.removed:
-            batch.removed += transition.removed
+
+    def take(record: Record) -> None:
+        _take_again(core, batch, states, record, limits, again)
+
+    if core.compiled is None:
+        for record in records:
+            take(record)
+    else:
+        core.compiled.process(states, records, limits, again.number, batch, take, again)
     return batch
+
+
+def _take(
+    core: Core,
+    batch: Batch,
+    states: dict[bytes, bytes | None],
+    record: Record,
+    limits: Limits,
+    number: int,
+) -> None:
+    key = record.key
+    try:
+        transition = core.apply(
+            key,
+            record.value,
+            record.headers,
+            timestamp_ms=record.timestamp,
+            offset=record.offset,
+            state=None if key is None else states[key],
+            backfill=number,
+        )
+        export = transition.export
+        export_bytes = 0 if export is None else len(export.data) + len(export.partition_key.encode())
+    except InvalidStateRecord:
+        raise
+    except Exception as error:  # noqa: BLE001  whatever it is, it is reported, and kept with its event
+        batch.refuse(record, error)
+        return
+    if export_bytes > limits.export_bytes:
+        batch.dead_letters.append(_too_large(record, "export", export_bytes, "stream", limits.export_bytes))
+        return
+    new_state = transition.state
+    if new_state is not None and key is not None:
+        state_bytes = len(new_state) + len(key)
+        if state_bytes > limits.state_bytes:
+            batch.dead_letters.append(
+                _too_large(record, "state", state_bytes, "changelog", limits.state_bytes)
+            )
+            return
+        # Changes stand in the order of their offsets, which a restore relies on.
+        batch.changes.pop(key, None)
+        states[key] = batch.changes[key] = new_state
+    if export is not None:
+        batch.exports.append(export)
+        batch.exported.append(record)
+    if transition.skipped:
+        batch.skipped += 1
+    batch.removed += transition.removed
+
+
+def _take_again(
+    core: Core,
+    batch: BatchAgain,
+    states: dict[bytes, bytes | None],
+    record: Record,
+    limits: Limits,
+    again: Again,
+) -> None:
+    key = record.key or b""
+    try:
+        transition = core.apply_again(
+            key,
+            record.value,
+            record.headers,
+            timestamp_ms=again.at_ms,
+            offset=again.offset,
+            state=states[key],
+            backfill=again.number,
+        )
+        export = transition.export
+        export_bytes = 0 if export is None else len(export.data) + len(export.partition_key.encode())
+    except InvalidStateRecord:
+        raise
+    except Exception as error:  # noqa: BLE001  as in `_take`
+        batch.refuse(record, error)
+        return
+    new_state = transition.state
+    state_bytes = 0 if new_state is None else len(new_state) + len(key)
+    if export_bytes > limits.export_bytes or state_bytes > limits.state_bytes:
+        batch.leave(Reason.TOO_LARGE)
+        return
+    if new_state is not None:
+        batch.changes[key] = new_state
+    if export is not None:
+        batch.exports.append(export)
+        batch.exported.append(record)
+    batch.removed += transition.removed
 
 
 def _last_offset(changes: dict[bytes, bytes]) -> int:

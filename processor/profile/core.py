@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 import xxhash
 from msgspec import UNSET
-from mypy_extensions import mypyc_attr
 
 from processor.errors import InvalidEvent, Reason
 from processor.governance.fingerprint import fingerprint
 from processor.governance.plan import Item, Removal, segment_name
+from processor.native import native
 from processor.profile.canonical import canonical
+from processor.profile.compiled_core import compiled_core
 from processor.profile.consent import Consent
 from processor.profile.event import EventDecoder
 from processor.profile.export import SegmentText, Shape, membership_text
@@ -38,9 +39,11 @@ from processor.profile.state_record import (
 )
 from processor.profile.structs import Export, StateRecord
 from processor.profile.times import is_date_time, is_later_than
+from processor.profile.transition import SKIPPED, Transition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import ModuleType
 
     from msgspec import UnsetType
 
@@ -65,35 +68,6 @@ _KEPT_LABELS_BYTES_MAX: Final = 1024
 _NULL: Final = b"null"
 
 
-# Compiled, an event's short-lived objects are no business of the garbage collector's: 3% of the core.
-@mypyc_attr(acyclic=True, free_list_len=1)
-class Transition:
-    """What an event did.
-
-    `state` is the profile's next state record, None where it stays as it was. `removed` is what governance
-    kept back. `skipped` says that the state reflects this event already.
-    """
-
-    __slots__ = ("export", "removed", "skipped", "state")
-
-    def __init__(
-        self,
-        export: Export | None,
-        state: bytes | None,
-        removed: Sequence[Removal] = (),
-        *,
-        skipped: bool = False,
-    ) -> None:
-        self.export = export
-        self.state = state
-        self.removed = removed
-        self.skipped = skipped
-
-
-SKIPPED: Final = Transition(export=None, state=None, skipped=True)
-
-
-@mypyc_attr(acyclic=True, free_list_len=1)
 class _View:
     """What of the profile this destination may see now, less the memberships.
 
@@ -109,7 +83,6 @@ class _View:
         self.identities = identities
 
 
-@mypyc_attr(acyclic=True, free_list_len=1)
 class _Diff:
     """Memberships of now by segment key, the export's entries by namespace, and whether a status changed."""
 
@@ -122,9 +95,13 @@ class _Diff:
 
 
 class Core:
-    """Follows one compiled plan; remembers nothing of any profile."""
+    """Follows one compiled plan; remembers nothing of any profile.
 
-    def __init__(self, plan: Plan) -> None:
+    What the compiled core is sure of is its own, where this build has one (`processor/native.py`): see
+    `processor.profile.compiled_core`. All else, and all without it (`library=None`), is decided here.
+    """
+
+    def __init__(self, plan: Plan, library: ModuleType | None = native) -> None:
         destination = plan.destination
         self._plan = plan
         self._consent = Consent(plan.consent_policies)
@@ -145,6 +122,12 @@ class Core:
         self._partition_namespace = destination.partition_key_namespace
         self._verdicts: dict[bytes, Verdict] = {}
         self._fingerprint = ""
+        self.compiled = (
+            None
+            if library is None
+            else compiled_core(library, plan, self._segments, self._without_consent, self._verdict)
+        )
+        """What takes whole batches, and hands on what it is not sure of."""
 
     @property
     def fingerprint(self) -> str:
@@ -173,6 +156,12 @@ class Core:
             InvalidStateRecord: `state` comes from a release that this one does not understand.
 
         """
+        if self.compiled is not None:
+            taken = self.compiled.apply(
+                key, value, headers, timestamp_ms, offset, state, backfill, is_again=False
+            )
+            if taken is not None:
+                return taken
         previous = NOTHING_EXPORTED if state is None else decode_record(state)
         if offset <= previous.offset:
             return SKIPPED
@@ -202,6 +191,12 @@ class Core:
             InvalidStateRecord: `state` comes from a release that this one does not understand.
 
         """
+        if self.compiled is not None:
+            taken = self.compiled.apply(
+                key, value, headers, timestamp_ms, offset, state, backfill, is_again=True
+            )
+            if taken is not None:
+                return taken
         previous = NOTHING_EXPORTED if state is None else decode_record(state)
         return self._applied(
             previous, key, value, headers, timestamp_ms=timestamp_ms, offset=offset, backfill=backfill

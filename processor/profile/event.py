@@ -15,7 +15,6 @@ import msgspec
 import orjson
 from msgspec import UNSET, Raw, UnsetType
 from msgspec.structs import astuple
-from mypy_extensions import mypyc_attr
 
 from processor.errors import InvalidEvent, Reason
 from processor.profile.structs import Entry
@@ -33,14 +32,13 @@ Leaf: TypeAlias = "Raw | UnsetType"
 
 
 _BACKSLASH: Final = 0x5C
-"""As a number: looking for bytes in bytes costs an exception that CPython raises and forgets, 2% of the core each."""
+"""As a number: looking for bytes in bytes costs an exception that CPython raises and forgets."""
 
 _BYTE = re.compile(r"\(byte (\d+)\)$")
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 
 
-@mypyc_attr(acyclic=True, free_list_len=1)
 class Event:
     """What the plan wants of an event.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from processor import __version__
 from processor.kinesis.shard_limiter import SHARD_RECORDS_PER_S
+from processor.native import CORE
 from processor.service.observed import counters
 from processor.telemetry.backfill_report import backfill_reports, still_reported
 from processor.telemetry.recent_lines import RECENT_LINES
@@ -46,6 +47,7 @@ def worker_report(
         worker=worker,
         pid=os.getpid(),
         version=__version__,
+        core=CORE,
         started_at=status.started_at,
         at=time.time(),
         is_ready=status.is_ready,

@@ -94,6 +94,11 @@ class ServiceSettings(Group):
     traces: Literal["off", "otlp"] = Field(
         "off", description="`otlp` sends a span a batch to where OTEL_* say; needs the extra `otel`."
     )
+    core: Literal["compiled", "plain"] = Field(
+        "compiled",
+        description="`plain` leaves the compiled core unused, where the build has one, to rule it out when something seems wrong "
+        "with it: all works as well, slower.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least that is logged."
     )

@@ -292,7 +292,9 @@ STATE_MEMORY_BYTES = _gauge(
     "state_memory_bytes",
     "What the stores hold in memory: hot records, changes that wait for the disk, RocksDB's blocks and write buffers.",
 )
-BUILD = _gauge("build_info", "1, with the version.", "version")
+BUILD = _gauge(
+    "build_info", "1, with the version, and the core that runs: compiled or plain.", "version", "core"
+)
 
 METRICS: Final[dict[str, Metric]] = {
     name: metric for section in SECTIONS.values() for name, metric in section.items()

@@ -115,6 +115,8 @@ class Report(msgspec.Struct, frozen=True, rename="camel"):
     worker: int
     pid: int
     version: str
+    core: str
+    """`compiled` or `plain`."""
     started_at: float
     at: float
     is_ready: bool

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import random
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from benchmarks.certificate import write_certificate
 from benchmarks.endpoint import running
+from benchmarks.endpoint.latency import Latency
 from benchmarks.endpoint.server import Endpoint
 from benchmarks.endpoint.shards import Shards
 from processor.configuration import parse_configuration
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from benchmarks.endpoint import ServedEndpoint
 
 _PUT = b"POST / HTTP/1.1\r\nX-Amz-Target: Kinesis_20131202.PutRecords\r\n\r\n"
+_CBOR_PUT = _PUT.replace(b"\r\n\r\n", b"\r\nContent-Type: application/x-amz-cbor-1.1\r\n\r\n")
 _THROTTLED = "ProvisionedThroughputExceededException"
 _DESTINATION = """
 name: benchmark
@@ -112,6 +115,107 @@ def test_a_limited_shard_takes_a_thousand_records_a_second() -> None:
     assert put(endpoint, ["a"] * 300).count(_THROTTLED) == 50
     figures = json.loads(endpoint.answer(b"GET /figures HTTP/1.1\r\n\r\n", b"") or b"")
     assert (figures["records"], figures["throttled"]) == (1250, 550)
+
+
+def test_it_takes_the_cbor_that_javas_client_writes_and_answers_in_it() -> None:
+    endpoint = Endpoint(Shards(2, limited=False), ordered=True)
+    long = "k" * 300
+    answer = cbor_value(
+        endpoint.answer(_CBOR_PUT, cbor_call([("a", b"x"), ("b", b"y" * 70_000), (long, b"z" * 30)])) or b""
+    )
+    assert answer["FailedRecordCount"] == 0
+    assert [record["ShardId"][-1] for record in answer["Records"]] == ["0", "1", "0"]
+    figures = json.loads(endpoint.answer(b"GET /figures HTTP/1.1\r\n\r\n", b"") or b"")
+    assert figures["records"] == 3
+
+
+@pytest.mark.parametrize("limited", [False, True])
+def test_what_is_refused_is_told_in_cbor(limited: bool) -> None:
+    endpoint = Endpoint(Shards(1, limited=limited, clock=lambda: 100.0))
+    answer = cbor_value(endpoint.answer(_CBOR_PUT, cbor_call([("a", b"x")] * 1200)) or b"")
+    assert answer["FailedRecordCount"] == (200 if limited else 0)
+    assert sum("ErrorCode" in record for record in answer["Records"]) == answer["FailedRecordCount"]
+
+
+@pytest.mark.parametrize("form", ["json", "cbor"])
+def test_a_profile_whose_record_comes_after_a_later_one_is_out_of_order(form: str) -> None:
+    endpoint = Endpoint(Shards(1, limited=False), ordered=True)
+    for records in (
+        [("a", 1), ("b", 1), ("c", 5)],
+        [("a", 2), ("b", 3), ("c", 5)],
+        [("a", 3), ("b", 2), ("c", 4), ("c", 6)],
+    ):
+        told = [
+            (key, b'{"older":"2025-01-01T00:00:00.000000Z","at":"2026-01-01T00:00:00.%06dZ"}' % at)
+            for key, at in records
+        ]
+        if form == "cbor":
+            endpoint.answer(_CBOR_PUT, cbor_call(told))
+        else:
+            written = [{"Data": base64.b64encode(data).decode(), "PartitionKey": key} for key, data in told]
+            endpoint.answer(_PUT, json.dumps({"Records": written}).encode())
+    order = json.loads(endpoint.answer(b"GET /order HTTP/1.1\r\n\r\n", b"") or b"")
+    # The last record of "c" is its latest: a consumer ends with the right one, of "b" with a wrong one.
+    assert order == {"profiles": 3, "out_of_order": 2, "stale_at_the_end": 1}
+
+
+def test_calls_take_differently_long_and_the_same_each_time() -> None:
+    first, again = (Latency(0.01, 0.008) for _ in range(2))
+    drawn = [first.drawn_s() for _ in range(100)]
+    assert drawn == [again.drawn_s() for _ in range(100)]
+    assert 0.002 <= min(drawn) < 0.005
+    assert 0.015 < max(drawn) <= 0.018
+    assert Latency(0.01, 0).drawn_s() == 0.01
+
+
+def cbor_head(kind: int, length: int) -> bytes:
+    if length < 24:
+        return bytes([kind << 5 | length])
+    size = next(size for size in (1, 2, 4) if length < 256**size)
+    return bytes([kind << 5 | 24 + size.bit_length() - 1]) + length.to_bytes(size, "big")
+
+
+def cbor_text(text: str) -> bytes:
+    return cbor_head(3, len(text)) + text.encode()
+
+
+def cbor_call(records: list[tuple[str, bytes]]) -> bytes:
+    """As Java's client writes it: objects and lists without a length, ended by a byte."""
+    written = b"".join(
+        b"\xbf"
+        + cbor_text("Data")
+        + cbor_head(2, len(data))
+        + data
+        + cbor_text("PartitionKey")
+        + cbor_text(key)
+        + b"\xff"
+        for key, data in records
+    )
+    stream = cbor_text("StreamName") + cbor_text("exports")
+    return b"\xbf" + cbor_text("Records") + b"\x9f" + written + b"\xff" + stream + b"\xff"
+
+
+def cbor_value(data: bytes) -> Any:
+    """What CBOR with lengths says."""
+    value, rest = cbor_part(data)
+    assert rest == b""
+    return value
+
+
+def cbor_part(data: bytes) -> tuple[Any, bytes]:
+    kind, told = data[0] >> 5, data[0] & 31
+    size = 0 if told < 24 else 1 << told - 24
+    count = int.from_bytes(data[1 : 1 + size], "big") if size else told
+    data = data[1 + size :]
+    if kind == 0:
+        return count, data
+    if kind == 3:
+        return data[:count].decode(), data[count:]
+    parts = []
+    for _ in range(count * (2 if kind == 5 else 1)):
+        part, data = cbor_part(data)
+        parts.append(part)
+    return (dict(zip(parts[::2], parts[1::2], strict=True)) if kind == 5 else parts), data
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,17 @@ import pytest
 
 from benchmarks import report
 from benchmarks.end_to_end.contender import Processor, Task
-from benchmarks.peers import plain, quix
-from benchmarks.peers.contenders import (
+from benchmarks.end_to_end.processes import Cpus
+from benchmarks.end_to_end.scene import scene
+from benchmarks.end_to_end.throughput import measure
+from benchmarks.peers import flink_job, plain, quix
+from benchmarks.peers.contenders import made, makers
+from benchmarks.peers.flink_job import FLINK, FlinkJob, flink_jars
+from benchmarks.peers.plain_script import PlainScript
+from benchmarks.peers.prepared import PeerUnavailableError, peers_cache
+from benchmarks.peers.quix_streams import QuixStreams
+from benchmarks.peers.redpanda_connect import (
     AT_THE_OUTPUT,
-    PlainScript,
-    QuixStreams,
     RedpandaConnect,
     choosing,
     filtering,
@@ -79,12 +86,55 @@ def test_quix_streams_exports_what_the_core_exports() -> None:
     assert exports == exports_of_the_core(events)
 
 
+@pytest.mark.needs("java", "javac", "mvn")
+def test_the_flink_job_exports_what_the_core_exports(tmp_path: Path) -> None:
+    events = lives()
+    assert exports_of_flink(tmp_path, events) == exports_of_the_core(events)
+
+
+@pytest.mark.needs("java", "javac", "mvn")
+def test_the_flink_job_goes_on_after_what_it_cannot_read(tmp_path: Path) -> None:
+    born, *_ = Workload(_SHAPE).births()
+    broken = [
+        born._replace(value=value)
+        for value in (b'{"person":{"email":"broken', b'{"segmentMembership":[],"identityMap":{}}', b"[]", b"")
+    ]
+    assert [bool(export) for export in exports_of_flink(tmp_path, [*broken, born, *broken, born])] == [
+        *[False] * len(broken),
+        True,
+        *[False] * len(broken),
+        False,
+    ]
+
+
+@pytest.mark.needs("java", "javac", "mvn")
+@pytest.mark.integration
+@pytest.mark.parametrize("backend", ["hashmap", "rocksdb"])
+def test_the_flink_job_exports_all_of_a_topic(backend: str) -> None:
+    with scene(Cpus.shared()) as stage:
+        topic = stage.fill(_SHAPE, 3000)
+        run = measure(FlinkJob(flink_jars(), backend=backend), stage, topic, _SHAPE)
+    assert run.missing_records == 0
+    assert 0 < run.events_per_cpu_s_with_broker < run.events_per_cpu_s
+
+
+def exports_of_flink(home: Path, events: list[Event]) -> list[Any]:
+    lines = home / "events"
+    lines.write_bytes(b"".join(b"%b\t%b\n" % (event.key, event.value) for event in events))
+    mapped = ["--segments", ",".join(_SHAPE.segment_ids[: _SHAPE.segments_mapped])]
+    mapped += ["--attributes", ",".join(_SHAPE.attribute_paths)]
+    command = ["java", "-cp", f"{flink_jars()}/*", "peers.DiffOfFile", "--events", str(lines), *mapped]
+    told = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+    return [orjson.loads(line) if line else None for line in told.split(b"\n")[:-1]]
+
+
 @pytest.mark.parametrize(
     "contender",
     [
         Processor(),
         PlainScript(),
         QuixStreams(Path("python")),
+        FlinkJob(Path("jars")),
         RedpandaConnect(Path("redpanda-connect"), choosing),
         RedpandaConnect(Path("redpanda-connect"), filtering, name="filtering"),
         RedpandaConnect(Path("redpanda-connect"), choosing, AT_THE_OUTPUT, name="at the output"),
@@ -107,11 +157,34 @@ def test_every_contender_reads_the_same_topic_and_writes_to_the_same_endpoint(
 
 def test_redpanda_connect_is_found_on_the_path_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert find_connect() is None
+    with pytest.raises(PeerUnavailableError, match="not on the PATH: redpanda-connect"):
+        find_connect()
     binary = tmp_path / "redpanda-connect"
     binary.touch()
     binary.chmod(0o755)
     assert find_connect() == binary
+
+
+def test_a_peer_that_cannot_be_had_is_left_out_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    own, *_ = makers()
+    assert [contender.name for contender in made([own, FLINK])] == [own]
+    assert capsys.readouterr().out == (
+        "Flink is left out: not on the PATH: java, javac, mvn (apt-get install openjdk-17-jdk-headless maven)\n"
+    )
+
+
+@pytest.mark.needs("java", "javac", "mvn")
+def test_a_build_that_fails_leaves_flink_out_and_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(flink_job, "_BUILD", ("mvn", "--batch-mode", "--offline", "no-such-phase"))
+    with pytest.raises(PeerUnavailableError, match="no-such-phase"):
+        flink_jars()
+    assert list(peers_cache().iterdir()) == []
 
 
 def test_runs_are_reported_by_median_and_spread() -> None:

@@ -19,6 +19,7 @@ from processor.__main__ import main
 from processor.cli.app import app
 from processor.kafka.dead_letter_reader import dead_letter_in
 from processor.kafka.dead_letters import HEADER_PREFIX
+from processor.native import CORE
 from processor.operations.replay import replay
 from processor.operations.text_table import time_text
 from tests.support.cli_files import ENVIRON, GOVERNANCE
@@ -71,7 +72,7 @@ def test_help_names_all_commands() -> None:
     text = call("--help").output
     for command in ("run", "validate", "replay", "demo", "version"):
         assert command in text
-    assert call("version").output.strip() == __version__
+    assert call("version").output.strip() == f"{__version__} ({CORE} core)"
 
 
 def test_without_a_command_help_is_shown() -> None:

@@ -10,7 +10,8 @@ import pytest
 from processor.governance.destination import Connection, Destination, Segment
 from processor.governance.document import ConsentPolicy, Governance, HasLabel, Policy, ValueIn
 from processor.governance.plan import compile_plan
-from processor.profile.core import SKIPPED, Core, Transition
+from processor.profile.core import Core
+from processor.profile.transition import SKIPPED, Transition
 
 ACTION = "emailTargeting"
 DESTINATION = Destination(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from processor.governance.destination import Destination
     from processor.governance.document import Governance
-    from processor.profile.core import Transition
+    from processor.profile.transition import Transition
     from tests.support.strategies import Given
 
     Answer = tuple[str | None, str | None, bytes | None]

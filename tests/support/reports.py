@@ -44,6 +44,7 @@ def report(**changes: Any) -> Report:
         worker=0,
         pid=1234,
         version="1.0.0",
+        core="compiled",
         started_at=1_000.0,
         at=1_060.0,
         is_ready=True,

@@ -33,7 +33,7 @@ def test_names_follow_the_rules(metric: Metric) -> None:
 @pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
 def test_labels_are_bounded(metric: Metric) -> None:
     bounded = {"partition", "shard", "reason", "policy", "code", "condition", "state", "result", "version"}
-    bounded |= {"cause", "beside", "stage"}
+    bounded |= {"cause", "beside", "stage", "core"}
     assert set(metric.labels) <= bounded
 
 

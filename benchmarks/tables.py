@@ -1,0 +1,33 @@
+"""What tables of results are made with."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.report import RESULTS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def figures_of(name: str) -> dict[str, Any]:
+    """The figures that were kept under a name."""
+    return dict(json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["figures"])
+
+
+def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    return "\n".join(["| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *lines)])
+
+
+def median_and_range(figure: dict[str, float]) -> str:
+    """A figure that was measured several times."""
+    return f"{figure['median']:,.0f} ({figure['min']:,.0f} to {figure['max']:,.0f})"
+
+
+def listed(tree: object) -> str:
+    """A tree of settings on one line."""
+    if isinstance(tree, dict):
+        return "; ".join(f"{name}: {listed(value)}" for name, value in tree.items())
+    return str(tree)
