@@ -1,20 +1,24 @@
 # Every target makes the virtual environment it needs, from python3 alone.
 PYTHON ?= python3
 TEST_PROCESSES ?= 3
+TESTS_OF_EVENTS := tests/profile tests/governance tests/state tests/kafka tests/kinesis tests/worker tests/backfill \
+	tests/simulation tests/test_fuzz.py
+LIVES = $(if $(SEED),--seed $(SEED),$(if $(DEFINITION_SEED),--definition-seed $(DEFINITION_SEED),--seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0)))
 SBOM ?= build/processor.cdx.json
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 COMPILED := .venv-compiled
 COMPILED_READY := $(COMPILED)/.ready
-COMPILED_SOURCES = pyproject.toml README.md LICENSE $(shell find processor native -type f -not -path 'native/target/*' -not -name '*.pyc')
-MEASURED := PYTHONSAFEPATH=1 $(COMPILED)/bin/python
+COMPILED_SOURCES := pyproject.toml native/hatch_build.py $(wildcard native/Cargo.* native/src/*.rs native/src/*/*.rs) \
+	$(wildcard $(addprefix processor/,*.py */*.py */*/*.py */*/*/*.py))
+COMPILED_PYTHON := PYTHONSAFEPATH=1 $(COMPILED)/bin/python
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
-.PHONY: help demo test test-compiled simulate night bench bench-quick bench-docs lint format screenshots manifests rules docs lock sbom clean
+.PHONY: help demo test test-compiled simulate simulate-compiled night bench bench-quick bench-docs lint format screenshots manifests rules docs lock sbom clean
 
 help: ## what can be made
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 demo: $(READY) ## a real Kafka, a Kinesis emulator and the processor between them, on this machine
 	@$(BIN)/processor demo $(DEMO_OPTIONS)
@@ -22,54 +26,66 @@ demo: $(READY) ## a real Kafka, a Kinesis emulator and the processor between the
 test: $(READY) ## all tests; the servers that they need are started by themselves
 	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --max-worker-restart 0 $(TEST_OPTIONS)
 
-test-compiled: $(COMPILED_READY) ## the tests of what is compiled, on the compiled build
-	TESTS_COMPILED=1 $(COMPILED)/bin/python -P -m pytest --import-mode=append tests/profile tests/state $(TEST_OPTIONS)
+test-compiled: $(COMPILED_READY) ## all that events pass through, on the compiled build
+	TESTS_COMPILED=1 $(COMPILED_PYTHON) -m pytest --import-mode=append --numprocesses $(TEST_PROCESSES) --dist loadfile \
+		--max-worker-restart 0 -m "not integration" $(TESTS_OF_EVENTS) $(TEST_OPTIONS)
 
 simulate: $(READY) ## SEEDS=… lives of the workers, and of the definition in Kafka, in a simulated world, from FIRST=… on, or one: SEED=…, DEFINITION_SEED=…
-	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),$(if $(DEFINITION_SEED),--definition-seed $(DEFINITION_SEED),--seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0)))
+	$(BIN)/python -m tests.simulation $(LIVES)
+
+simulate-compiled: $(COMPILED_READY) ## as simulate, on the compiled build
+	$(COMPILED_PYTHON) -m tests.simulation $(LIVES)
 
 night: $(READY) ## an hour of all that goes wrong at night, MINUTES=… SEED=…, on real servers; ends with a table
 	$(BIN)/python -m tests.night --minutes $(or $(MINUTES),60) --seed $(or $(SEED),1) $(NIGHT_OPTIONS)
 
 bench: $(COMPILED_READY) ## all benchmarks, on this machine, alone: hours; figures, plots and tables are written anew
-	$(MEASURED) -m benchmarks.endpoint.proof --keep
-	$(MEASURED) -m benchmarks.end_to_end --keep end_to_end
-	$(MEASURED) -m benchmarks.peers --against Flink --events 3000000 --event-bytes 1400 --keep flink
-	$(MEASURED) -m benchmarks.peers --keep peers
-	$(MEASURED) -m benchmarks.peers.order --keep
-	$(MEASURED) -m benchmarks.scaling --keep
-	$(MEASURED) -m benchmarks.endurance --keep
-	$(MEASURED) -m benchmarks.partitions --keep
-	$(MEASURED) -m benchmarks.backfill --keep
-	$(MEASURED) -m benchmarks.api_load --keep
-	$(MEASURED) -m benchmarks.stages --keep
-	$(MEASURED) -m benchmarks.steady_profile --keep
-	$(MEASURED) -m benchmarks.writer --keep
-	$(MEASURED) -m benchmarks.state --keep
+	$(COMPILED_PYTHON) -m benchmarks.endpoint.proof --keep
+	$(COMPILED_PYTHON) -m benchmarks.end_to_end --keep end_to_end
+	$(COMPILED_PYTHON) -m benchmarks.peers --against Flink --events 3000000 --event-bytes 1400 --keep flink
+	$(COMPILED_PYTHON) -m benchmarks.peers --keep peers
+	$(COMPILED_PYTHON) -m benchmarks.peers.order --keep
+	$(COMPILED_PYTHON) -m benchmarks.scaling --keep
+	$(COMPILED_PYTHON) -m benchmarks.endurance --keep
+	$(COMPILED_PYTHON) -m benchmarks.partitions --keep
+	$(COMPILED_PYTHON) -m benchmarks.backfill --keep
+	$(COMPILED_PYTHON) -m benchmarks.api_load --keep
+	$(COMPILED_PYTHON) -m benchmarks.stages --keep
+	$(COMPILED_PYTHON) -m benchmarks.steady_profile --keep
+	$(COMPILED_PYTHON) -m benchmarks.writer --keep
+	$(COMPILED_PYTHON) -m benchmarks.state --keep
 	$(MAKE) bench-docs
 
 bench-quick: $(COMPILED_READY) ## the most telling of them, short, in some minutes; nothing is kept
-	$(MEASURED) -m benchmarks.peers --events 200000 --runs 1
+	$(COMPILED_PYTHON) -m benchmarks.peers --events 200000 --runs 1
 	@echo "Flink's JIT has not compiled all in so few events: \`make bench\` has 3,000,000 for it"
-	$(MEASURED) -m benchmarks.end_to_end --events 200000 --runs 1 --latency-seconds 5
-	$(MEASURED) -m benchmarks.stages --fast
-	$(MEASURED) -m benchmarks.backfill --profiles 200000 --live-seconds 3 --rate 5000 --many 0
+	$(COMPILED_PYTHON) -m benchmarks.end_to_end --events 200000 --runs 1 --latency-seconds 5
+	$(COMPILED_PYTHON) -m benchmarks.stages --fast
+	$(COMPILED_PYTHON) -m benchmarks.backfill --profiles 200000 --live-seconds 3 --rate 5000 --many 0
 
 bench-docs: $(READY) ## constants of `processor size`, plots and tables, from benchmarks/results
 	$(BIN)/python -m benchmarks.constants
 	$(BIN)/python -m benchmarks.plots
 	$(BIN)/python -m benchmarks.document
 
-lint: $(READY) ## style, types, and what is unsafe
+lint: $(READY) ## style, types, and what is unsafe; of native/ as well where there is cargo
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive --severity-level medium processor
 	$(BIN)/pip check --quiet
+	@if cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1; then \
+		echo "cargo fmt --check && cargo clippy" && cd native && cargo fmt --check && \
+			cargo clippy --quiet --offline --locked --all-targets -- --deny warnings; \
+	else \
+		echo "native/ was not looked at: cargo with fmt and clippy is not installed (apt-get install cargo rustfmt rust-clippy)"; \
+		test -z "$$TESTS_SKIP_NOTHING"; \
+	fi
 
 format: $(READY) ## rewrite the code in the project's style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	@if cargo fmt --version >/dev/null 2>&1; then cd native && cargo fmt; fi
 
 screenshots: $(READY) ## take the pictures of the docs anew, with Chromium, of services that run
 	$(BIN)/python -m tests.web.screenshots
@@ -98,8 +114,8 @@ sbom: $(READY) ## what of Python's the image has, with hashes, as CycloneDX: SBO
 	PYTHONWARNINGS=ignore::UserWarning $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
 		-o $(SBOM) deploy/requirements.lock
 
-clean: ## remove the virtual environment and all caches
-	rm -rf $(VENV) $(COMPILED) build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean: ## remove the virtual environments, what cargo built, and all caches
+	rm -rf $(VENV) $(COMPILED) native/target build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(READY): requirements.lock pyproject.toml
 	@echo "Preparing $(VENV) (once)"

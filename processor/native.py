@@ -17,6 +17,8 @@ from processor.errors import Problem
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+__all__ = ["CORE", "PROBLEMS", "Found", "VersionOfLibrary", "found", "native"]
+
 VersionOfLibrary = Callable[[], str]
 
 CORE_VARIABLE: Final = "PROCESSOR_CORE"

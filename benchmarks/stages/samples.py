@@ -13,8 +13,8 @@ from processor.profile.core import Core
 
 if TYPE_CHECKING:
     from processor.governance.plan import Plan
-    from processor.profile.transition import Transition
     from processor.profile.structs import Export
+    from processor.profile.transition import Transition
 
 BATCH = 500
 _SHAPE = replace(REFERENCE, profiles=3000)

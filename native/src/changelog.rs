@@ -131,6 +131,6 @@ unsafe fn add(to: &Held, batch: Batch) -> Option<()> {
         // A tuple takes the references over.
         python::PyTuple_SetItem(pair.as_ptr(), 0, bytes.into_new());
         python::PyTuple_SetItem(pair.as_ptr(), 1, count.into_new());
-        (python::PyList_Append(to.as_ptr(), pair.as_ptr()) == 0).then(|| ())
+        (python::PyList_Append(to.as_ptr(), pair.as_ptr()) == 0).then_some(())
     }
 }

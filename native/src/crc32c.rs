@@ -115,6 +115,7 @@ static STREAM_SHIFT: Shift = Shift::by(STREAM);
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "sse4.2")]
+#[allow(unused_unsafe)] // older compilers want it
 unsafe fn by_instruction(crc: u32, bytes: &[u8]) -> u32 {
     use std::arch::x86_64::{_mm_crc32_u64, _mm_crc32_u8};
 
@@ -124,29 +125,31 @@ unsafe fn by_instruction(crc: u32, bytes: &[u8]) -> u32 {
         u64::from_le_bytes(word)
     }
 
-    let mut crc = u64::from(crc);
-    let mut blocks = bytes.chunks_exact(3 * STREAM);
-    for block in blocks.by_ref() {
-        let (first, rest) = block.split_at(STREAM);
-        let (second, third) = rest.split_at(STREAM);
-        let (mut after, mut last) = (0, 0);
-        for at in (0..STREAM).step_by(8) {
-            crc = _mm_crc32_u64(crc, word(first, at));
-            after = _mm_crc32_u64(after, word(second, at));
-            last = _mm_crc32_u64(last, word(third, at));
+    unsafe {
+        let mut crc = u64::from(crc);
+        let mut blocks = bytes.chunks_exact(3 * STREAM);
+        for block in blocks.by_ref() {
+            let (first, rest) = block.split_at(STREAM);
+            let (second, third) = rest.split_at(STREAM);
+            let (mut after, mut last) = (0, 0);
+            for at in (0..STREAM).step_by(8) {
+                crc = _mm_crc32_u64(crc, word(first, at));
+                after = _mm_crc32_u64(after, word(second, at));
+                last = _mm_crc32_u64(last, word(third, at));
+            }
+            let two = STREAM_SHIFT.of(crc as u32) ^ after as u32;
+            crc = u64::from(STREAM_SHIFT.of(two) ^ last as u32);
         }
-        let two = STREAM_SHIFT.of(crc as u32) ^ after as u32;
-        crc = u64::from(STREAM_SHIFT.of(two) ^ last as u32);
+        let mut words = blocks.remainder().chunks_exact(8);
+        for each in words.by_ref() {
+            crc = _mm_crc32_u64(crc, word(each, 0));
+        }
+        let mut crc = crc as u32;
+        for byte in words.remainder() {
+            crc = _mm_crc32_u8(crc, *byte);
+        }
+        crc
     }
-    let mut words = blocks.remainder().chunks_exact(8);
-    for each in words.by_ref() {
-        crc = _mm_crc32_u64(crc, word(each, 0));
-    }
-    let mut crc = crc as u32;
-    for byte in words.remainder() {
-        crc = _mm_crc32_u8(crc, *byte);
-    }
-    crc
 }
 
 #[cfg(test)]
@@ -164,7 +167,7 @@ mod tests {
 
     #[test]
     fn the_instruction_and_the_tables_agree_at_every_length() {
-        let bytes: Vec<u8> = (0..8_000u32).map(|at| (at * at >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..8_000u32).map(|at| ((at * at) >> 3) as u8).collect();
         for length in (0..64).chain(1_500..1_600).chain([3_072, 4_613, 8_000]) {
             assert_eq!(
                 crc32c(&bytes[..length]),

@@ -20,8 +20,11 @@ pub struct Found<'a> {
     pub timestamp_ms: i64,
     pub key: Option<&'a [u8]>,
     pub value: Option<&'a [u8]>,
-    pub headers: Vec<(&'a str, Option<&'a [u8]>)>,
+    pub headers: Vec<Header<'a>>,
 }
+
+/// A header's name and value.
+pub type Header<'a> = (&'a str, Option<&'a [u8]>);
 
 /// Whether a batch's checksum is that of its bytes; None where it is of no format that has this one.
 pub fn is_whole(batch: &[u8]) -> Option<bool> {
@@ -77,7 +80,7 @@ pub fn records<'a>(batch: &[u8], content: &'a [u8]) -> Option<Vec<Found<'a>>> {
             headers,
         });
     }
-    rest.0.is_empty().then(|| found)
+    rest.0.is_empty().then_some(found)
 }
 
 /// A whole number of so many bytes, the highest first, with its sign.
@@ -123,7 +126,7 @@ impl<'a> Rest<'a> {
         }
     }
 
-    fn headers(&mut self) -> Option<Vec<(&'a str, Option<&'a [u8]>)>> {
+    fn headers(&mut self) -> Option<Vec<Header<'a>>> {
         let count = usize::try_from(self.varint()?).ok()?;
         // A header has two bytes at least.
         let mut found = Vec::with_capacity(count.min(self.0.len() / 2));

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from processor.profile.native import native
+from processor.native import native
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -26,7 +26,7 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from processor.kafka.aborted_transactions import Aborted
 from processor.kafka.odd_headers import unpack_any_header
-from processor.profile.native import native
+from processor.native import native
 from processor.profile.source_record import RECORD_OVERHEAD_BYTES, size_bytes
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from pybase64 import b64encode_as_string as _base64
 
 from processor.kinesis.log_text import page_title, redacted
 from processor.kinesis.shards import Shard
-from processor.profile.native import native
+from processor.native import native
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from processor.profile.native import native
+from processor.native import native
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

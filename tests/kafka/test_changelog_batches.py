@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from processor.kafka import changelog_batches
 from processor.kafka.changelog_batches import Deletion, WholeBatch, batches_of, plain_batches_of
-from processor.profile.native import native
+from processor.native import native
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

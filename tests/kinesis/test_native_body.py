@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.kinesis.kinesis_json import plain_body, request_body
-from processor.profile.native import native
+from processor.native import native
 from processor.profile.structs import Export
 
 STREAM = {"StreamName": "exports"}

@@ -1,7 +1,9 @@
 """Which build is tested, and when the compiled core runs."""
 
 import os
+import re
 import tomllib
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,16 @@ CRATE = Path(__file__).parents[2] / "native" / "Cargo.toml"
 def test_the_build_is_the_one_asked_for() -> None:
     # A library left beside the sources would be tested in their place.
     assert ("compiled" if "TESTS_COMPILED" in os.environ else "plain") == native.CORE
+
+
+def test_its_wheel_is_for_every_python_of_this_platform_and_the_plain_one_for_all() -> None:
+    told = distribution("profile-export-processor").read_text("WHEEL")
+    assert told is not None
+    (tag,) = re.findall(r"^Tag: (.*)$", told, flags=re.MULTILINE)
+    if "TESTS_COMPILED" in os.environ:
+        assert tag.startswith("cp311-abi3-")
+    else:
+        assert tag == "py3-none-any"
 
 
 def test_the_crate_and_the_package_have_one_version() -> None:

@@ -24,6 +24,7 @@ NODE_MODULES: Final = Path(__file__).parents[1] / "node" / "node_modules"
 _FROM_NPM: Final = "npm ci --prefix tests/node --ignore-scripts"
 _INSTALLED_BY: Final = {
     "buildah": "apt-get install buildah",
+    "cargo": "apt-get install cargo",
     "chromium": "apt-get install chromium",
     "debootstrap": "apt-get install debootstrap",
     "firefox-esr": "apt-get install firefox-esr",
