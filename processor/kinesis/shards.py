@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from processor.profile.native import native
+from processor.native import native
 
 try:
     # CPython's own: for a key this short OpenSSL's takes three times as long to begin, and may be forbidden.

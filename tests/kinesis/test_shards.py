@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.kinesis.shards import Shard, ShardMap
-from processor.profile.native import native
+from processor.native import native
 
 HASH_KEYS = 1 << 128
 
