@@ -6,6 +6,7 @@ use crate::core::{self, Input, Transition};
 use crate::native_core::{self, NativeCore};
 use crate::object::{forget, without_lock, Answer, Bytes, Object};
 use crate::profiles::Profiles;
+use crate::record::{key_of, parts_of, Parts};
 
 /// Where a batch comes from and goes to. `ask` knows verdicts, and `hand_on` has the plain core take a record.
 pub struct Call {
@@ -82,7 +83,10 @@ impl Batch {
             records,
         };
         for record in &batch.records {
-            let key = record.attribute(&core.names.key);
+            let key = match key_of(record) {
+                Some(key) => Ok(key),
+                None => record.attribute(&core.names.key),
+            };
             let profile = known(key.and_then(|key| batch.profiles.number(key, &call.states)));
             let event = profile.and_then(|profile| known(read(core, call, record, profile)));
             batch.profile_of.push(profile);
@@ -183,26 +187,35 @@ fn read(
     record: &Object,
     profile: usize,
 ) -> Answer<Option<Event>> {
-    let headers = record.attribute(&core.names.headers)?;
-    let verdict = match core.verdict(&headers, &call.ask) {
+    let parts = match parts_of(record) {
+        Some(parts) => parts?,
+        None => asked(core, record)?,
+    };
+    let verdict = match core.verdict(&parts.headers, &call.ask) {
         None => return Ok(None),
         Some(verdict) => verdict,
     };
-    let value = record.attribute(&core.names.value)?;
     let (timestamp_ms, offset) = match call.terms.again {
         Some(again) => (again.at_ms, again.offset),
-        None => (
-            record.attribute(&core.names.timestamp)?.as_integer()?,
-            record.attribute(&core.names.offset)?.as_integer()?,
-        ),
+        None => (parts.timestamp_ms, parts.offset),
     };
     Ok(Some(Event {
-        value: value.into_bytes()?,
+        value: parts.value,
         profile,
         verdict,
         timestamp_ms,
         offset,
     }))
+}
+
+/// The parts of a record of any type, by its members.
+fn asked(core: &NativeCore, record: &Object) -> Answer<Parts> {
+    Ok(Parts {
+        headers: record.attribute(&core.names.headers)?,
+        value: record.attribute(&core.names.value)?.into_bytes()?,
+        timestamp_ms: record.attribute(&core.names.timestamp)?.as_integer()?,
+        offset: record.attribute(&core.names.offset)?.as_integer()?,
+    })
 }
 
 /// What was answered; None where an exception was raised, which is for the plain core to meet.

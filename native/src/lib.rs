@@ -17,6 +17,7 @@ mod described_plan;
 mod diff;
 mod event;
 mod export;
+mod fetch_functions;
 mod fetched;
 mod identities;
 mod json;
@@ -83,7 +84,7 @@ const END: PyMethodDef = PyMethodDef {
     doc: null(),
 };
 
-static METHODS: Definition<[PyMethodDef; 13]> = Definition(std::cell::UnsafeCell::new([
+static METHODS: Definition<[PyMethodDef; 14]> = Definition(std::cell::UnsafeCell::new([
     method(b"version\0", version),
     method(b"core\0", core_functions::new_core),
     method(b"apply\0", core_functions::apply_event),
@@ -92,9 +93,10 @@ static METHODS: Definition<[PyMethodDef; 13]> = Definition(std::cell::UnsafeCell
     method(b"put_records_body\0", put_records::put_records_body),
     method(b"record_batches\0", changelog::record_batches),
     method(b"seal_batch\0", changelog::seal_batch),
-    method(b"unpacked\0", record::unpacked),
-    method(b"is_whole\0", record::is_whole_batch),
-    method(b"size_bytes\0", record::size_bytes),
+    method(b"unpacked\0", fetch_functions::unpacked),
+    method(b"is_whole\0", fetch_functions::is_whole_batch),
+    method(b"size_bytes\0", fetch_functions::size_bytes),
+    method(b"set_apart\0", fetch_functions::set_all_apart),
     method(b"places_of\0", shards::places_of),
     END,
 ]));
