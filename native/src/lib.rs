@@ -8,6 +8,7 @@ mod batch;
 mod boundary;
 mod canonical;
 mod changelog;
+mod changes;
 mod consent;
 mod core;
 mod core_functions;
@@ -84,7 +85,7 @@ const END: PyMethodDef = PyMethodDef {
     doc: null(),
 };
 
-static METHODS: Definition<[PyMethodDef; 14]> = Definition(std::cell::UnsafeCell::new([
+static METHODS: Definition<[PyMethodDef; 18]> = Definition(std::cell::UnsafeCell::new([
     method(b"version\0", version),
     method(b"core\0", core_functions::new_core),
     method(b"apply\0", core_functions::apply_event),
@@ -97,6 +98,10 @@ static METHODS: Definition<[PyMethodDef; 14]> = Definition(std::cell::UnsafeCell
     method(b"is_whole\0", fetch_functions::is_whole_batch),
     method(b"size_bytes\0", fetch_functions::size_bytes),
     method(b"set_apart\0", fetch_functions::set_all_apart),
+    method(b"recalled\0", changes::recalled),
+    method(b"put_changes\0", changes::put_changes),
+    method(b"drop_same\0", changes::drop_same),
+    method(b"any_departed\0", changes::any_departed),
     method(b"places_of\0", shards::places_of),
     END,
 ]));

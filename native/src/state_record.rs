@@ -70,6 +70,11 @@ pub fn encode(record: &StateRecord<'_>, into: &mut Vec<u8>) {
     }
 }
 
+/// Whether these bytes are `encode_departed`'s.
+pub fn has_departed(state: &[u8]) -> bool {
+    matches!(state, [PLAIN, 0x91, ..] | [NUMBERED, 0x92, ..])
+}
+
 /// Append the bytes of the record of a profile in no segment to `into`.
 pub fn encode_departed(offset: i64, backfill: i64, into: &mut Vec<u8>) {
     if backfill == 0 {

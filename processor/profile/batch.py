@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from processor.errors import InvalidEvent, InvalidStateRecord, Reason
+from processor.native import native
 from processor.profile.dead_letter import DeadLetter
 from processor.profile.source_record import size_bytes
 from processor.profile.state_record import has_departed, record_offset
@@ -62,6 +63,10 @@ class Batch:
     @property
     def has_departed(self) -> bool:
         """Whether a profile left its last segment: its record is kept only until the offset is committed."""
+        if native is not None:
+            found = native.any_departed(self.changes)
+            if found is not None:
+                return found
         return any(has_departed(record) for record in self.changes.values())
 
     def refuse(self, record: Record, error: Exception) -> None:
@@ -84,10 +89,11 @@ def merged_changes(batches: Sequence[Batch]) -> dict[bytes, bytes]:
     again: dict[bytes, bytes] = {}
     for batch in batches:
         own, other = (again, changes) if isinstance(batch, BatchAgain) else (changes, again)
-        for profile, record in batch.changes.items():
-            own.pop(profile, None)
-            other.pop(profile, None)
-            own[profile] = record
+        # What stood there goes, so that the later record stands behind all before it.
+        for former in (own, other):
+            for profile in former.keys() & batch.changes.keys():
+                del former[profile]
+        own.update(batch.changes)
     if again and (not changes or _last_offset(changes) <= _last_offset(again)):
         return changes | again
     return again | changes

@@ -1,0 +1,79 @@
+"""State records looked for in, put into and dropped from dictionaries: a batch at once, natively where that is installed.
+
+Plain Python takes a turn of the interpreter's loop for each record.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from processor.native import native
+from processor.profile.state_record import has_departed
+from processor.state.record_cache import ENTRY_OVERHEAD_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+def recalled(
+    records: Mapping[bytes, bytes], profiles: Iterable[bytes], found: dict[bytes, bytes | None]
+) -> list[bytes]:
+    """Put the records of those of `profiles` that have one into `found`, and return the others."""
+    if native is not None:
+        unknown = native.recalled(records, profiles, found)
+        if unknown is not None:
+            return unknown
+    return plain_recalled(records, profiles, found)
+
+
+def put_changes(records: dict[bytes, bytes], changes: Mapping[bytes, bytes]) -> tuple[int, list[bytes]]:
+    """Put `changes` into `records`; by how many bytes these grew, and the profiles that departed, in order."""
+    if native is not None:
+        told = native.put_changes(records, changes, ENTRY_OVERHEAD_BYTES)
+        if told is not None:
+            return told
+    return plain_put_changes(records, changes)
+
+
+def drop_same(pending: dict[bytes, bytes], changes: Mapping[bytes, bytes]) -> None:
+    """Drop from `pending` the entries whose record is the very one that stands in `changes`."""
+    if native is not None and native.drop_same(pending, changes):  # type: ignore[redundant-expr]  # a module has types, and one that may be None has none
+        return
+    plain_drop_same(pending, changes)
+
+
+def plain_recalled(
+    records: Mapping[bytes, bytes], profiles: Iterable[bytes], found: dict[bytes, bytes | None]
+) -> list[bytes]:
+    """As `recalled`, in plain Python."""
+    unknown: list[bytes] = []
+    for profile in profiles:
+        record = records.get(profile)
+        if record is None:
+            unknown.append(profile)
+        else:
+            found[profile] = record
+    return unknown
+
+
+def plain_put_changes(records: dict[bytes, bytes], changes: Mapping[bytes, bytes]) -> tuple[int, list[bytes]]:
+    """As `put_changes`, in plain Python."""
+    grown_bytes = 0
+    departed: list[bytes] = []
+    for profile, record in changes.items():
+        before = records.get(profile)
+        if before is None:
+            grown_bytes += ENTRY_OVERHEAD_BYTES + len(profile) + len(record)
+        else:
+            grown_bytes += len(record) - len(before)
+        if has_departed(record):
+            departed.append(profile)
+    records.update(changes)
+    return grown_bytes, departed
+
+
+def plain_drop_same(pending: dict[bytes, bytes], changes: Mapping[bytes, bytes]) -> None:
+    """As `drop_same`, in plain Python."""
+    for profile, record in changes.items():
+        if pending.get(profile) is record:
+            del pending[profile]
