@@ -1,4 +1,4 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from processor.profile.source_record import Record as _Record
 from processor.profile.structs import Export
@@ -18,7 +18,22 @@ def seal_batch(
 ) -> bytearray | None: ...
 def unpacked(data: bytes, start: int, end: int, content: bytes | None) -> list[Record] | None: ...
 def is_whole(data: bytes, start: int, end: int) -> bool | None: ...
+def set_apart(records: Sequence[_Record]) -> bool | None: ...
 def size_bytes(records: Sequence[_Record]) -> int | None: ...
+def find_records(
+    records: Mapping[bytes, bytes | None],
+    profiles: Iterable[bytes],
+    found: dict[bytes, bytes | None],
+) -> list[bytes] | None: ...
+def put_records(
+    records: dict[bytes, bytes] | dict[bytes, bytes | None],
+    changes: Mapping[bytes, bytes | None],
+    entry_overhead_bytes: int,
+) -> int | None: ...
+def drop_same(
+    pending: dict[bytes, bytes], changes: Mapping[bytes, bytes]
+) -> int | None: ...  # 1, where it was done
+def places_of(keys: Sequence[bytes], starts: bytes) -> list[int] | None: ...
 
 class Record:
     @property

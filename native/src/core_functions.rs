@@ -89,7 +89,10 @@ pub unsafe extern "C" fn counts(
 }
 
 /// The arguments of a call, of which there must be `N`.
-unsafe fn taken<const N: usize>(
+///
+/// # Safety
+/// There are `count` of them, and they live as long as the call.
+pub unsafe fn taken<const N: usize>(
     arguments: *const *mut PyObject,
     count: Py_ssize_t,
 ) -> Answer<[Object; N]> {

@@ -2,6 +2,7 @@
 //!
 //! All of it is done with Python's lock held. That goes for a drop as well, so none may be dropped without it.
 
+use std::ops::Range;
 use std::os::raw::c_char;
 use std::ptr::null_mut;
 
@@ -192,6 +193,14 @@ impl Object {
         (0..self.len()?).map(|index| self.item(index)).collect()
     }
 
+    pub fn is_list(&self) -> bool {
+        has_size(unsafe { python::PyList_Size(self.0) })
+    }
+
+    pub fn is_dict(&self) -> bool {
+        has_size(unsafe { python::PyDict_Size(self.0) })
+    }
+
     pub fn append(&self, item: &Object) -> Answer<()> {
         done(unsafe { python::PyList_Append(self.0, item.0) })
     }
@@ -215,6 +224,18 @@ impl Object {
             }
             Err(Raised)
         }
+    }
+
+    /// What a `dict` holds now.
+    pub fn entries(&self) -> Answer<Vec<(Self, Self)>> {
+        let mut entries = Vec::new();
+        let (mut at, mut key, mut item) = (0, null_mut(), null_mut());
+        unsafe {
+            while python::PyDict_Next(self.0, &mut at, &mut key, &mut item) != 0 {
+                entries.push((Self::of(key), Self::of(item)));
+            }
+        }
+        Ok(entries)
     }
 
     pub fn set(&self, key: &Object, item: &Object) -> Answer<()> {
@@ -255,6 +276,17 @@ impl Drop for Object {
 pub struct Bytes {
     pub object: Object,
     bytes: *const [u8],
+}
+
+impl Bytes {
+    /// A part of them, the object still held; None where they do not go so far.
+    pub fn part(self, place: Range<usize>) -> Option<Self> {
+        let bytes: *const [u8] = self.get(place)?;
+        Some(Self {
+            object: self.object,
+            bytes,
+        })
+    }
 }
 
 impl std::ops::Deref for Bytes {
@@ -317,4 +349,12 @@ fn done(answer: std::os::raw::c_int) -> Answer<()> {
     } else {
         Err(Raised)
     }
+}
+
+/// Whether the size was asked of an object of the right type; else an exception is set, and forgotten.
+fn has_size(size: Py_ssize_t) -> bool {
+    if size < 0 {
+        forget(Raised);
+    }
+    size >= 0
 }

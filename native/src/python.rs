@@ -103,8 +103,16 @@ extern "C" {
     pub fn PyTuple_New(size: Py_ssize_t) -> *mut PyObject;
     pub fn PyTuple_SetItem(tuple: *mut PyObject, index: Py_ssize_t, item: *mut PyObject) -> c_int;
     pub fn PyList_New(size: Py_ssize_t) -> *mut PyObject;
+    pub fn PyList_Size(list: *mut PyObject) -> Py_ssize_t;
     pub fn PyList_Append(list: *mut PyObject, item: *mut PyObject) -> c_int;
 
+    pub fn PyDict_Size(dict: *mut PyObject) -> Py_ssize_t;
+    pub fn PyDict_Next(
+        dict: *mut PyObject,
+        at: *mut Py_ssize_t,
+        key: *mut *mut PyObject,
+        item: *mut *mut PyObject,
+    ) -> c_int;
     pub fn PyDict_Contains(dict: *mut PyObject, key: *mut PyObject) -> c_int;
     pub fn PyDict_DelItem(dict: *mut PyObject, key: *mut PyObject) -> c_int;
     pub fn PyDict_GetItemWithError(dict: *mut PyObject, key: *mut PyObject) -> *mut PyObject;
@@ -125,6 +133,18 @@ pub struct PyMemberDef {
     pub offset: Py_ssize_t,
     pub flags: c_int,
     pub doc: *const c_char,
+}
+
+/// What computes a member of an object.
+pub type Getter = unsafe extern "C" fn(*mut PyObject, *mut c_void) -> *mut PyObject;
+
+#[repr(C)]
+pub struct PyGetSetDef {
+    pub name: *const c_char,
+    pub get: Option<Getter>,
+    pub set: *mut c_void,
+    pub doc: *const c_char,
+    pub closure: *mut c_void,
 }
 
 #[repr(C)]
@@ -148,6 +168,7 @@ pub const MEMBER_READ_ONLY: c_int = 1;
 pub const SLOT_DEALLOC: c_int = 52;
 pub const SLOT_DOC: c_int = 56;
 pub const SLOT_MEMBERS: c_int = 72;
+pub const SLOT_GETSET: c_int = 73;
 pub const TYPE_DEFAULT: std::os::raw::c_uint = 1 << 18;
 pub const TYPE_MAKES_NONE: std::os::raw::c_uint = 1 << 7;
 
@@ -162,18 +183,10 @@ extern "C" {
     pub fn PyByteArray_AsString(bytes: *mut PyObject) -> *mut c_char;
     pub fn PyByteArray_Size(bytes: *mut PyObject) -> Py_ssize_t;
     pub fn PyBool_FromLong(value: std::os::raw::c_long) -> *mut PyObject;
-    pub fn PyList_Size(list: *mut PyObject) -> Py_ssize_t;
     pub fn PyList_GetItem(list: *mut PyObject, at: Py_ssize_t) -> *mut PyObject;
     pub fn PyList_SetItem(list: *mut PyObject, at: Py_ssize_t, item: *mut PyObject) -> c_int;
     pub fn PyTuple_Size(tuple: *mut PyObject) -> Py_ssize_t;
     pub fn PyTuple_GetItem(tuple: *mut PyObject, at: Py_ssize_t) -> *mut PyObject;
-    pub fn PyDict_Next(
-        dict: *mut PyObject,
-        position: *mut Py_ssize_t,
-        key: *mut *mut PyObject,
-        value: *mut *mut PyObject,
-    ) -> c_int;
-    pub fn PyDict_Size(dict: *mut PyObject) -> Py_ssize_t;
     pub fn PyType_FromSpec(spec: *mut PyTypeSpec) -> *mut PyObject;
     pub fn PyType_GenericAlloc(of_type: *mut PyObject, items: Py_ssize_t) -> *mut PyObject;
     pub fn PyObject_SetAttrString(

@@ -1,31 +1,54 @@
-//! A record of a topic as an object of Python's: `processor._native.Record`, and lists of them.
+//! A record of a topic as an object of Python's: `processor._native.Record`.
 //!
 //! aiokafka's has the same members; this one is made and let go of with less, knows its size, and is read here without a
-//! call.
+//! call. Its value stays among the bytes that were fetched, and is copied where it is asked for only: so a record holds all
+//! of a fetch, which those beside it do as well, or after `set_apart` its own bytes alone.
 
 use std::mem::size_of;
 use std::os::raw::{c_char, c_int, c_void};
 use std::ptr::{addr_of_mut, null, null_mut};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use crate::boundary::{answer, bytes, given, members, none, whole, Held};
-use crate::fetched::{is_compressed, is_whole, records, Found};
+use crate::boundary::{bytes, none, Held};
+use crate::fetched::Found;
+use crate::object::Object;
 use crate::python::{
-    self, PyMemberDef, PyObject, PyObjectHead, PyTypeSlot, PyTypeSpec, Py_ssize_t,
+    self, Getter, PyGetSetDef, PyMemberDef, PyObject, PyObjectHead, PyTypeSlot, PyTypeSpec,
+    Py_ssize_t,
 };
-use crate::record_batch::HEAD;
+use crate::source_record::Fields;
 
-/// The object; its key and value are bytes or None, its headers a tuple of pairs.
+/// The object; its key is bytes or None, its headers are a tuple of pairs.
 #[repr(C)]
 pub struct Record {
     head: PyObjectHead,
-    pub offset: i64,
-    pub timestamp_ms: i64,
-    pub key: *mut PyObject,
-    pub value: *mut PyObject,
-    pub headers: *mut PyObject,
+    offset: i64,
+    timestamp_ms: i64,
+    key: *mut PyObject,
+    headers: *mut PyObject,
+    /// What the value is a part of, bytes; None where there is no value.
+    around: *mut PyObject,
+    start: usize,
+    end: usize,
     /// Bytes of key and value.
-    pub size_bytes: usize,
+    size_bytes: usize,
+}
+
+/// The parts of a record, where it is one of these.
+pub fn fields_of(record: &Object) -> Option<Fields> {
+    let found = unsafe { Record::of(record.pointer())? };
+    // They live as long as the record does.
+    let [key, headers, around] =
+        [found.key, found.headers, found.around].map(|part| unsafe { Object::of(part) });
+    Some(Fields {
+        key: key.into_bytes_or_none(),
+        value: around
+            .into_bytes_or_none()
+            .and_then(|around| around.part(found.start..found.end)),
+        headers,
+        timestamp_ms: found.timestamp_ms,
+        offset: found.offset,
+    })
 }
 
 static TYPE: AtomicPtr<PyObject> = AtomicPtr::new(null_mut());
@@ -35,7 +58,7 @@ impl Record {
     ///
     /// # Safety
     /// The object is alive for as long as what is returned, and Python's lock is held.
-    pub unsafe fn of<'a>(object: *mut PyObject) -> Option<&'a Self> {
+    unsafe fn of<'a>(object: *mut PyObject) -> Option<&'a Self> {
         unsafe {
             if (*object.cast::<PyObjectHead>()).of_type != TYPE.load(Ordering::Relaxed) {
                 return None;
@@ -43,6 +66,14 @@ impl Record {
             Some(&*object.cast::<Self>())
         }
     }
+}
+
+/// Bytes of a record's key and value; None where an object is none of these.
+///
+/// # Safety
+/// The object is alive, and Python's lock is held.
+pub unsafe fn size_bytes_of(object: *mut PyObject) -> Option<usize> {
+    unsafe { Record::of(object).map(|record| record.size_bytes) }
 }
 
 /// Make the type, and put it into the module; whether that went well.
@@ -61,6 +92,15 @@ pub unsafe fn add_type(module: *mut PyObject) -> bool {
             doc: null(),
         }
     }
+    fn get(name: *const c_char, get: Option<Getter>) -> PyGetSetDef {
+        PyGetSetDef {
+            name,
+            get,
+            set: null_mut(),
+            doc: null(),
+            closure: null_mut(),
+        }
+    }
     let end = PyMemberDef {
         name: null(),
         kind: 0,
@@ -69,19 +109,26 @@ pub unsafe fn add_type(module: *mut PyObject) -> bool {
         doc: null(),
     };
     // Python keeps them as long as the type, which is for ever.
-    let members: &'static mut [PyMemberDef; 6] = Box::leak(Box::new([
+    let members: &'static mut [PyMemberDef; 5] = Box::leak(Box::new([
         member(b"offset\0", python::MEMBER_I64, 0),
         member(b"timestamp\0", python::MEMBER_I64, 1),
         member(b"key\0", python::MEMBER_OBJECT, 2),
-        member(b"value\0", python::MEMBER_OBJECT, 3),
-        member(b"headers\0", python::MEMBER_OBJECT, 4),
+        member(b"headers\0", python::MEMBER_OBJECT, 3),
         end,
+    ]));
+    let computed: &'static mut [PyGetSetDef; 2] = Box::leak(Box::new([
+        get(b"value\0".as_ptr().cast(), Some(value_of)),
+        get(null(), None),
     ]));
     let doc = b"A record of a topic, as a fetch returned it.\0".as_ptr();
     let mut slots = [
         PyTypeSlot {
             slot: python::SLOT_MEMBERS,
             value: members.as_mut_ptr().cast(),
+        },
+        PyTypeSlot {
+            slot: python::SLOT_GETSET,
+            value: computed.as_mut_ptr().cast(),
         },
         PyTypeSlot {
             slot: python::SLOT_DEALLOC,
@@ -111,97 +158,18 @@ pub unsafe fn add_type(module: *mut PyObject) -> bool {
     }
 }
 
-/// `unpacked(data, start, end, content)`: the records of the batch of format 2 that lies there in `data`, in order; what
-/// follows its head is `content`, decompressed, or None where it is not compressed. None where it is not unpacked here.
+/// A record, as it was found in `all`, the content of bytes `around`.
 ///
 /// # Safety
-/// As Python calls a function of `METH_FASTCALL`.
-pub unsafe extern "C" fn unpacked(
-    _: *mut PyObject,
-    arguments: *const *mut PyObject,
-    count: Py_ssize_t,
-) -> *mut PyObject {
+/// Python's lock is held; `found` is of the content of `around`.
+pub unsafe fn made(
+    found: &Found,
+    around: *mut PyObject,
+    all: &[u8],
+    no_headers: &Held,
+) -> Option<Held> {
     unsafe {
-        answer(|| {
-            let [data, start, end, content] = given(arguments, count)?;
-            let batch = part(data, start, end)?;
-            let content = if content != none() {
-                bytes(content)?
-            } else if is_compressed(batch)? {
-                return None;
-            } else {
-                batch.get(HEAD..)?
-            };
-            let found = records(batch, content)?;
-            let list = Held::new(python::PyList_New(found.len() as Py_ssize_t))?;
-            let no_headers = Held::new(python::PyTuple_New(0))?;
-            for (at, each) in found.iter().enumerate() {
-                let record = made(each, &no_headers)?;
-                // A list takes the reference over.
-                python::PyList_SetItem(list.as_ptr(), at as Py_ssize_t, record.into_new());
-            }
-            Some(list)
-        })
-    }
-}
-
-/// `is_whole(data, start, end)`: whether the batch that lies there is as it was sent; None where it is not of format 2.
-///
-/// # Safety
-/// As Python calls a function of `METH_FASTCALL`.
-pub unsafe extern "C" fn is_whole_batch(
-    _: *mut PyObject,
-    arguments: *const *mut PyObject,
-    count: Py_ssize_t,
-) -> *mut PyObject {
-    unsafe {
-        answer(|| {
-            let [data, start, end] = given(arguments, count)?;
-            Held::new(python::PyBool_FromLong(
-                is_whole(part(data, start, end)?)?.into(),
-            ))
-        })
-    }
-}
-
-/// `size_bytes(records)`: bytes of all keys and values of a list; None where one is no `Record`.
-///
-/// # Safety
-/// As Python calls a function of `METH_FASTCALL`.
-pub unsafe extern "C" fn size_bytes(
-    _: *mut PyObject,
-    arguments: *const *mut PyObject,
-    count: Py_ssize_t,
-) -> *mut PyObject {
-    unsafe {
-        answer(|| {
-            let [list] = given(arguments, count)?;
-            let mut size = 0;
-            for each in members(list)? {
-                size += Record::of(each)?.size_bytes;
-            }
-            Held::new(python::PyLong_FromLongLong(size as i64))
-        })
-    }
-}
-
-unsafe fn part<'a>(
-    data: *mut PyObject,
-    start: *mut PyObject,
-    end: *mut PyObject,
-) -> Option<&'a [u8]> {
-    unsafe {
-        let (start, end) = (
-            usize::try_from(whole(start)?).ok()?,
-            usize::try_from(whole(end)?).ok()?,
-        );
-        bytes(data)?.get(start..end)
-    }
-}
-
-unsafe fn made(found: &Found, no_headers: &Held) -> Option<Held> {
-    unsafe {
-        let (key, value) = (bytes_or_none(found.key)?, bytes_or_none(found.value)?);
+        let key = bytes_or_none(found.key)?;
         let headers = if found.headers.is_empty() {
             Held::borrowed(no_headers.as_ptr())
         } else {
@@ -212,10 +180,56 @@ unsafe fn made(found: &Found, no_headers: &Held) -> Option<Held> {
         record.offset = found.offset;
         record.timestamp_ms = found.timestamp_ms;
         record.key = key.into_new();
-        record.value = value.into_new();
         record.headers = headers.into_new();
-        record.size_bytes = found.key.map_or(0, <[u8]>::len) + found.value.map_or(0, <[u8]>::len);
+        record.size_bytes = found.key.map_or(0, <[u8]>::len);
+        record.around = match found.value {
+            None => Held::borrowed(none()).into_new(),
+            Some(value) => {
+                record.start = value.as_ptr() as usize - all.as_ptr() as usize;
+                record.end = record.start + value.len();
+                record.size_bytes += value.len();
+                Held::borrowed(around).into_new()
+            }
+        };
         Some(object)
+    }
+}
+
+/// Have a record hold its own value alone; whether it is one of these, and that went well.
+///
+/// # Safety
+/// The object is alive, nobody else looks at it, and Python's lock is held.
+pub unsafe fn set_apart(object: *mut PyObject) -> Option<()> {
+    unsafe {
+        let found = Record::of(object)?;
+        if found.around == none() || bytes(found.around)?.len() == found.end - found.start {
+            return Some(());
+        }
+        let value = Held::new(value_of(object, null_mut()))?;
+        let record = object.cast::<Record>();
+        let around = (*record).around;
+        (*record).around = value.into_new();
+        (*record).end -= (*record).start;
+        (*record).start = 0;
+        python::Py_DecRef(around);
+        Some(())
+    }
+}
+
+/// The member `value`: a copy, or None.
+unsafe extern "C" fn value_of(object: *mut PyObject, _: *mut c_void) -> *mut PyObject {
+    unsafe {
+        let record = &*object.cast::<Record>();
+        if record.around == none() {
+            return Held::borrowed(none()).into_new();
+        }
+        match bytes(record.around).and_then(|all| all.get(record.start..record.end)) {
+            None => null_mut(),
+            Some(value) => python::PyBytes_FromStringAndSize(
+                value.as_ptr().cast::<c_char>(),
+                value.len() as Py_ssize_t,
+            ),
+        }
     }
 }
 
@@ -252,7 +266,7 @@ unsafe fn headers(found: &[(&str, Option<&[u8]>)]) -> Option<Held> {
 unsafe extern "C" fn let_go(object: *mut PyObject) {
     unsafe {
         let record = object.cast::<Record>();
-        for part in [(*record).key, (*record).value, (*record).headers] {
+        for part in [(*record).key, (*record).headers, (*record).around] {
             if !part.is_null() {
                 python::Py_DecRef(part);
             }

