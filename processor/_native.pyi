@@ -1,5 +1,7 @@
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
+from processor.governance.plan import Removal
 from processor.profile.source_record import Record as _Record
 from processor.profile.structs import Export
 
@@ -20,6 +22,38 @@ def unpacked(data: bytes, start: int, end: int, content: bytes | None) -> list[R
 def is_whole(data: bytes, start: int, end: int) -> bool | None: ...
 def set_apart(records: Sequence[_Record]) -> bool | None: ...
 def size_bytes(records: Sequence[_Record]) -> int | None: ...
+def core(plan: object, standing: object, export_type: type[Export]) -> object | None: ...
+def apply(
+    core: object,
+    verdict_of: Callable[[Any], object],
+    key: bytes | None,
+    value: bytes | None,
+    headers: object,
+    timestamp_ms: int,
+    offset: int,
+    state: bytes | None,
+    backfill: int,
+    is_again: bool,
+    /,
+) -> tuple[Export | None, bytes | None, list[Removal], int] | None: ...
+def process(
+    core: object,
+    verdict_of: Callable[[Any], object],
+    hand_on: Callable[[_Record], None],
+    states: dict[bytes, bytes | None],
+    records: Sequence[_Record],
+    exports: list[Export],
+    exported: list[_Record],
+    changes: dict[bytes, bytes],
+    removed: list[Removal],
+    export_bytes_max: int,
+    state_bytes_max: int,
+    number: int,
+    at_ms: int | None,
+    offset: int,
+    /,
+) -> int | None: ...
+def counts(core: object, /) -> tuple[int, int, int]: ...
 def find_records(
     records: Mapping[bytes, bytes | None],
     profiles: Iterable[bytes],

@@ -55,7 +55,7 @@ STRANGERS = ("kafka", "kinesis", "state")
 PURE = ("processor.profile", "processor.governance")
 PURE_MAY_IMPORT = {
     "__future__", "collections", "contextlib", "dataclasses", "datetime", "decimal", "enum", "functools",
-    "itertools", "json", "math", "msgspec", "operator", "orjson", "processor", "pydantic", "re",
+    "itertools", "json", "math", "msgspec", "mypy_extensions", "operator", "orjson", "processor", "pydantic", "re",
     "struct", "types", "typing", "xxhash",
 }  # fmt: skip
 PURE_MAY_NAME = {

@@ -8,7 +8,7 @@ Python, and what is written twice is only the way of what is in order. Both ways
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 
     from processor.governance.destination import Segment
     from processor.governance.plan import Plan, Removal, Verdict
+    from processor.profile.batch import Again, Batch, Limits
     from processor.profile.export import SegmentText
     from processor.profile.source_record import Record
     from processor.profile.verdicts import Headers, Verdicts
 
 _Described: TypeAlias = "tuple[Any, ...]"  # read by native/src/described_plan.rs, and by nothing else
+_NO_AGAIN: Final = (None, 0)
 
 
 class Counts(NamedTuple):
@@ -38,15 +40,6 @@ class Counts(NamedTuple):
     taken: int
     handed_on: int
     panics: int
-
-
-class Taken(Protocol):
-    """Where what becomes of events goes: a batch, as `processor.profile.batch` has it."""
-
-    exports: list[Export]
-    exported: list[Record]
-    changes: dict[bytes, bytes]
-    removed: list[Removal]
 
 
 class CompiledCore:
@@ -102,33 +95,31 @@ class CompiledCore:
         self,
         states: dict[bytes, bytes | None],
         records: Sequence[Record],
-        taken: Taken,
+        limits: Limits,
+        batch: Batch,
         hand_on: Callable[[Record], None],
         *,
-        export_bytes_max: int,
-        state_bytes_max: int,
         number: int,
-        at_ms: int | None = None,
-        offset: int = 0,
+        again: Again | None = None,
     ) -> int:
-        """Take `records`, in their order, to `taken` and `states`; `hand_on` is given each that is not its own, in its turn.
+        """Take `records`, in their order, to `batch` and `states`; `hand_on` is given each that is not its own, in its turn.
 
-        `number` is that of the partition's note. Where a backfill takes events again, it is the backfill's, and they are taken
-        as if they came at `at_ms`, and stood at `offset`. Returns how many were skipped by itself. What `hand_on` raises is
-        raised.
+        `number` is that of the partition's note, or of the backfill where events are taken `again`. Returns how many were
+        skipped by itself. What `hand_on` raises is raised.
         """
+        at_ms, offset = _NO_AGAIN if again is None else (again.at_ms, again.offset)
         skipped = self._process(
             self._core,
             self._verdict_of,
             hand_on,
             states,
             records,
-            taken.exports,
-            taken.exported,
-            taken.changes,
-            taken.removed,
-            export_bytes_max,
-            state_bytes_max,
+            batch.exports,
+            batch.exported,
+            batch.changes,
+            batch.removed,
+            limits.export_bytes,
+            limits.state_bytes,
             number,
             at_ms,
             offset,

@@ -13,8 +13,9 @@ import pytest
 
 from processor.configuration import parse_configuration
 from processor.governance.plan import Plan, compile_plan
-from processor.profile.batch import Limits, process
+from processor.profile.batch import Limits
 from processor.profile.core import Core
+from processor.profile.processing import process
 from tests.support.failing_core import Record
 
 if TYPE_CHECKING:
