@@ -85,7 +85,7 @@ const END: PyMethodDef = PyMethodDef {
     doc: null(),
 };
 
-static METHODS: Definition<[PyMethodDef; 18]> = Definition(std::cell::UnsafeCell::new([
+static METHODS: Definition<[PyMethodDef; 17]> = Definition(std::cell::UnsafeCell::new([
     method(b"version\0", version),
     method(b"core\0", core_functions::new_core),
     method(b"apply\0", core_functions::apply_event),
@@ -97,7 +97,6 @@ static METHODS: Definition<[PyMethodDef; 18]> = Definition(std::cell::UnsafeCell
     method(b"unpacked\0", fetch_functions::unpacked),
     method(b"is_whole\0", fetch_functions::is_whole_batch),
     method(b"size_bytes\0", fetch_functions::size_bytes),
-    method(b"set_apart\0", fetch_functions::set_all_apart),
     method(b"recalled\0", changes::recalled),
     method(b"put_changes\0", changes::put_changes),
     method(b"drop_same\0", changes::drop_same),

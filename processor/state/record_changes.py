@@ -37,8 +37,10 @@ def put_changes(records: dict[bytes, bytes], changes: Mapping[bytes, bytes]) -> 
 
 def drop_same(pending: dict[bytes, bytes], changes: Mapping[bytes, bytes]) -> None:
     """Drop from `pending` the entries whose record is the very one that stands in `changes`."""
-    if native is not None and native.drop_same(pending, changes):  # type: ignore[redundant-expr]  # a module has types, and one that may be None has none
-        return
+    if native is not None:
+        is_done = native.drop_same(pending, changes)
+        if is_done:
+            return
     plain_drop_same(pending, changes)
 
 
