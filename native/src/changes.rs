@@ -108,7 +108,7 @@ pub unsafe extern "C" fn drop_same(
                     return None;
                 }
             }
-            python::PyErr_Occurred().is_null().then(|| ())?;
+            python::PyErr_Occurred().is_null().then_some(())?;
             Held::new(python::PyBool_FromLong(1))
         })
     }
