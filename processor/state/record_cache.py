@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from processor.state.record_changes import ENTRY_OVERHEAD_BYTES, recalled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-ENTRY_OVERHEAD_BYTES: Final = 200
-"""What a profile and its record cost in a dictionary beside their own bytes, about."""
 
 
 class HotRecords:
@@ -32,17 +31,14 @@ class HotRecords:
 
     def find(self, profiles: Iterable[bytes], found: dict[bytes, bytes | None]) -> list[bytes]:
         """Put what is known into `found`; the profiles, each once, that are not known."""
-        young, old = self._young, self._old
-        unknown: dict[bytes, None] = {}
-        for profile in profiles:
-            if profile in young:
-                found[profile] = young[profile]
-            elif profile in old:
-                found[profile] = record = old[profile]
-                self._keep(profile, record)
-            else:
-                unknown[profile] = None
-        return list(unknown)
+        not_young = list(dict.fromkeys(recalled(self._young, profiles, found)))
+        unknown = recalled(self._old, not_young, found)
+        if len(unknown) < len(not_young):
+            missing = set(unknown)
+            for profile in not_young:
+                if profile not in missing:
+                    self._keep(profile, found[profile])
+        return unknown
 
     def remember(self, records: Mapping[bytes, bytes | None]) -> None:
         """Remember what was looked up, none of which was known."""

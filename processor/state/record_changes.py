@@ -5,18 +5,22 @@ Plain Python takes a turn of the interpreter's loop for each record.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from processor.native import native
 from processor.profile.state_record import has_departed
-from processor.state.record_cache import ENTRY_OVERHEAD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+_Record = TypeVar("_Record", bytes, bytes | None)
+
+ENTRY_OVERHEAD_BYTES: Final = 200
+"""What a profile and its record cost in a dictionary beside their own bytes, about."""
+
 
 def recalled(
-    records: Mapping[bytes, bytes], profiles: Iterable[bytes], found: dict[bytes, bytes | None]
+    records: Mapping[bytes, _Record], profiles: Iterable[bytes], found: dict[bytes, bytes | None]
 ) -> list[bytes]:
     """Put the records of those of `profiles` that have one into `found`, and return the others."""
     if native is not None:
@@ -45,16 +49,15 @@ def drop_same(pending: dict[bytes, bytes], changes: Mapping[bytes, bytes]) -> No
 
 
 def plain_recalled(
-    records: Mapping[bytes, bytes], profiles: Iterable[bytes], found: dict[bytes, bytes | None]
+    records: Mapping[bytes, _Record], profiles: Iterable[bytes], found: dict[bytes, bytes | None]
 ) -> list[bytes]:
     """As `recalled`, in plain Python."""
     unknown: list[bytes] = []
     for profile in profiles:
-        record = records.get(profile)
-        if record is None:
-            unknown.append(profile)
+        if profile in records:
+            found[profile] = records[profile]
         else:
-            found[profile] = record
+            unknown.append(profile)
     return unknown
 
 

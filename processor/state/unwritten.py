@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from processor.profile.state_record import record_offset, record_origin
-from processor.state.record_cache import ENTRY_OVERHEAD_BYTES
-from processor.state.record_changes import put_changes, recalled
+from processor.state.record_changes import ENTRY_OVERHEAD_BYTES, put_changes, recalled
 from processor.state.store import Departed
 
 if TYPE_CHECKING:
