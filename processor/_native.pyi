@@ -16,7 +16,7 @@ def record_batches(
     backfill_name: bytes,
 ) -> list[tuple[bytearray, int]] | None: ...
 def seal_batch(
-    batch: bytearray, producer_id: int, producer_epoch: int, base_sequence: int
+    batch: bytearray, codec: int, producer_id: int, producer_epoch: int, base_sequence: int
 ) -> bytearray | None: ...
 def unpacked(data: bytes, start: int, end: int, content: bytes | None) -> list[Record] | None: ...
 def is_whole(data: bytes, start: int, end: int) -> bool | None: ...
@@ -63,6 +63,10 @@ def put_records(
     changes: Mapping[bytes, bytes | None],
     entry_overhead_bytes: int,
 ) -> int | None: ...
+def drop_same(
+    pending: dict[bytes, bytes], changes: Mapping[bytes, bytes]
+) -> int | None: ...  # 1, where it was done
+def places_of(keys: Sequence[bytes], starts: bytes) -> list[int] | None: ...
 
 class Record:
     @property

@@ -17,10 +17,12 @@ mod described_plan;
 mod diff;
 mod event;
 mod export;
+mod fetch_functions;
 mod fetched;
 mod identities;
 mod json;
 mod json_text;
+mod md5;
 mod names;
 mod native_core;
 mod number;
@@ -34,6 +36,7 @@ mod record;
 mod record_batch;
 mod record_functions;
 mod records;
+mod shards;
 mod single;
 mod source_record;
 mod special;
@@ -97,7 +100,7 @@ const END: PyMethodDef = PyMethodDef {
     doc: null(),
 };
 
-static METHODS: Definition<[PyMethodDef; 15]> = Definition(std::cell::UnsafeCell::new([
+static METHODS: Definition<[PyMethodDef; 17]> = Definition(std::cell::UnsafeCell::new([
     method(b"version\0", version),
     method(b"panics\0", panics),
     method(b"core\0", core_functions::new_core),
@@ -107,11 +110,13 @@ static METHODS: Definition<[PyMethodDef; 15]> = Definition(std::cell::UnsafeCell
     method(b"put_records_body\0", put_records::put_records_body),
     method(b"record_batches\0", changelog::record_batches),
     method(b"seal_batch\0", changelog::seal_batch),
-    method(b"unpacked\0", record::unpacked),
-    method(b"is_whole\0", record::is_whole_batch),
-    method(b"size_bytes\0", record::size_bytes),
+    method(b"unpacked\0", fetch_functions::unpacked),
+    method(b"is_whole\0", fetch_functions::is_whole_batch),
+    method(b"size_bytes\0", fetch_functions::size_bytes),
     method(b"find_records\0", record_functions::find),
     method(b"put_records\0", record_functions::put),
+    method(b"drop_same\0", record_functions::drop_same),
+    method(b"places_of\0", shards::places_of),
     END,
 ]));
 

@@ -1,4 +1,4 @@
-//! A record of a topic as an object of Python's: `processor._native.Record`, and lists of them.
+//! A record of a topic as an object of Python's: `processor._native.Record`.
 //!
 //! aiokafka's has the same members; this one is made and let go of with less, knows its size, and is read here without a
 //! call.
@@ -8,24 +8,40 @@ use std::os::raw::{c_char, c_int, c_void};
 use std::ptr::{addr_of_mut, null, null_mut};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use crate::boundary::{answer, bytes, given, members, none, whole, Held};
-use crate::fetched::{is_compressed, is_whole, records, Found};
+use crate::boundary::{none, Held};
+use crate::fetched::Found;
+use crate::object::Object;
 use crate::python::{
     self, PyMemberDef, PyObject, PyObjectHead, PyTypeSlot, PyTypeSpec, Py_ssize_t,
 };
-use crate::record_batch::HEAD;
+use crate::source_record::Fields;
 
-/// The object; its key and value are bytes or None, its headers a tuple of pairs.
+/// The object; its key and value are bytes or None, its headers are a tuple of pairs.
 #[repr(C)]
 pub struct Record {
     head: PyObjectHead,
-    pub offset: i64,
-    pub timestamp_ms: i64,
-    pub key: *mut PyObject,
-    pub value: *mut PyObject,
-    pub headers: *mut PyObject,
+    offset: i64,
+    timestamp_ms: i64,
+    key: *mut PyObject,
+    value: *mut PyObject,
+    headers: *mut PyObject,
     /// Bytes of key and value.
-    pub size_bytes: usize,
+    size_bytes: usize,
+}
+
+/// The parts of a record, where it is one of these.
+pub fn fields_of(record: &Object) -> Option<Fields> {
+    let found = unsafe { Record::of(record.pointer())? };
+    // They live as long as the record does.
+    let [key, headers, value] =
+        [found.key, found.headers, found.value].map(|part| unsafe { Object::of(part) });
+    Some(Fields {
+        key: key.into_bytes_or_none(),
+        value: value.into_bytes_or_none(),
+        headers,
+        timestamp_ms: found.timestamp_ms,
+        offset: found.offset,
+    })
 }
 
 static TYPE: AtomicPtr<PyObject> = AtomicPtr::new(null_mut());
@@ -35,7 +51,7 @@ impl Record {
     ///
     /// # Safety
     /// The object is alive for as long as what is returned, and Python's lock is held.
-    pub unsafe fn of<'a>(object: *mut PyObject) -> Option<&'a Self> {
+    unsafe fn of<'a>(object: *mut PyObject) -> Option<&'a Self> {
         unsafe {
             if (*object.cast::<PyObjectHead>()).of_type != TYPE.load(Ordering::Relaxed) {
                 return None;
@@ -43,6 +59,14 @@ impl Record {
             Some(&*object.cast::<Self>())
         }
     }
+}
+
+/// Bytes of a record's key and value; None where an object is none of these.
+///
+/// # Safety
+/// The object is alive, and Python's lock is held.
+pub unsafe fn size_bytes_of(object: *mut PyObject) -> Option<usize> {
+    unsafe { Record::of(object).map(|record| record.size_bytes) }
 }
 
 /// Make the type, and put it into the module; whether that went well.
@@ -111,95 +135,11 @@ pub unsafe fn add_type(module: *mut PyObject) -> bool {
     }
 }
 
-/// `unpacked(data, start, end, content)`: the records of the batch of format 2 that lies there in `data`, in order; what
-/// follows its head is `content`, decompressed, or None where it is not compressed. None where it is not unpacked here.
+/// A record, as it was found.
 ///
 /// # Safety
-/// As Python calls a function of `METH_FASTCALL`.
-pub unsafe extern "C" fn unpacked(
-    _: *mut PyObject,
-    arguments: *const *mut PyObject,
-    count: Py_ssize_t,
-) -> *mut PyObject {
-    unsafe {
-        answer(|| {
-            let [data, start, end, content] = given(arguments, count)?;
-            let batch = part(data, start, end)?;
-            let content = if content != none() {
-                bytes(content)?
-            } else if is_compressed(batch)? {
-                return None;
-            } else {
-                batch.get(HEAD..)?
-            };
-            let found = records(batch, content)?;
-            let list = Held::new(python::PyList_New(found.len() as Py_ssize_t))?;
-            let no_headers = Held::new(python::PyTuple_New(0))?;
-            for (at, each) in found.iter().enumerate() {
-                let record = made(each, &no_headers)?;
-                // A list takes the reference over.
-                python::PyList_SetItem(list.as_ptr(), at as Py_ssize_t, record.into_new());
-            }
-            Some(list)
-        })
-    }
-}
-
-/// `is_whole(data, start, end)`: whether the batch that lies there is as it was sent; None where it is not of format 2.
-///
-/// # Safety
-/// As Python calls a function of `METH_FASTCALL`.
-pub unsafe extern "C" fn is_whole_batch(
-    _: *mut PyObject,
-    arguments: *const *mut PyObject,
-    count: Py_ssize_t,
-) -> *mut PyObject {
-    unsafe {
-        answer(|| {
-            let [data, start, end] = given(arguments, count)?;
-            Held::new(python::PyBool_FromLong(
-                is_whole(part(data, start, end)?)?.into(),
-            ))
-        })
-    }
-}
-
-/// `size_bytes(records)`: bytes of all keys and values of a list; None where one is no `Record`.
-///
-/// # Safety
-/// As Python calls a function of `METH_FASTCALL`.
-pub unsafe extern "C" fn size_bytes(
-    _: *mut PyObject,
-    arguments: *const *mut PyObject,
-    count: Py_ssize_t,
-) -> *mut PyObject {
-    unsafe {
-        answer(|| {
-            let [list] = given(arguments, count)?;
-            let mut size = 0;
-            for each in members(list)? {
-                size += Record::of(each)?.size_bytes;
-            }
-            Held::new(python::PyLong_FromLongLong(size as i64))
-        })
-    }
-}
-
-unsafe fn part<'a>(
-    data: *mut PyObject,
-    start: *mut PyObject,
-    end: *mut PyObject,
-) -> Option<&'a [u8]> {
-    unsafe {
-        let (start, end) = (
-            usize::try_from(whole(start)?).ok()?,
-            usize::try_from(whole(end)?).ok()?,
-        );
-        bytes(data)?.get(start..end)
-    }
-}
-
-unsafe fn made(found: &Found, no_headers: &Held) -> Option<Held> {
+/// Python's lock is held.
+pub unsafe fn made(found: &Found, no_headers: &Held) -> Option<Held> {
     unsafe {
         let (key, value) = (bytes_or_none(found.key)?, bytes_or_none(found.value)?);
         let headers = if found.headers.is_empty() {

@@ -28,3 +28,15 @@ pub unsafe extern "C" fn put(
 ) -> *mut PyObject {
     answered(|| records::put(unsafe { taken(arguments, count) }?))
 }
+
+/// `drop_same(pending, changes) -> 1`.
+///
+/// # Safety
+/// Called by Python alone.
+pub unsafe extern "C" fn drop_same(
+    _: *mut PyObject,
+    arguments: *const *mut PyObject,
+    count: Py_ssize_t,
+) -> *mut PyObject {
+    answered(|| records::drop_same(unsafe { taken(arguments, count) }?))
+}

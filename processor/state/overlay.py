@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from processor.state.records import drop_same
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterable, Mapping
@@ -74,7 +76,4 @@ class Overlay:
         if self._under_way:
             # A look-up may have asked the store before these were there.
             self._acknowledged_meanwhile.update(changes)
-        pending = self._pending
-        for profile, record in changes.items():
-            if pending.get(profile) is record:
-                del pending[profile]
+        drop_same(self._pending, changes)

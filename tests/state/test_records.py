@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from processor.native import CORE, native
-from processor.state.records import find, put
+from processor.profile.state_record import encode_departed
+from processor.state.records import drop_same, find, put
 
 PROFILES = st.sampled_from([b"", b"p", b"q", b"\xc3\xa9", b"a profile whose id is longer than eight bytes"])
 RECORDS = st.dictionaries(PROFILES, st.none() | st.binary(max_size=300))
@@ -65,6 +66,17 @@ def test_the_objects_themselves_are_found_and_put() -> None:
     put(known, {b"p": record}, OVERHEAD_BYTES)
     find(known, [b"p"], found)
     assert found[b"p"] is record
+
+
+@pytest.mark.usefixtures("library")
+def test_the_very_same_record_is_dropped_and_an_equal_one_stays() -> None:
+    first = encode_departed(300, 0)
+    later = bytes(bytearray(first))
+    pending = {b"same": first, b"later": later, b"other": first}
+    drop_same(pending, MappingProxyType({b"same": first, b"later": first, b"unknown": first}))
+    assert list(pending) == [b"later", b"other"]
+    drop_same(pending, {b"later": later, b"other": later})
+    assert list(pending) == [b"other"]
 
 
 def _held_bytes(held: dict[bytes, bytes | None]) -> int:

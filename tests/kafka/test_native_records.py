@@ -1,0 +1,149 @@
+"""Fetched batches, unpacked natively: the records are those of aiokafka's own parser, or left to it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiokafka.errors import CorruptRecordException
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processor.native import native
+from processor.profile.source_record import RECORD_OVERHEAD_BYTES, size_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from processor.profile.source_record import Record
+
+pytestmark = pytest.mark.skipif(native is None, reason="plain Python alone is installed here")
+
+_HEAD_BYTES = 61
+_APPEND_TIME_BIT = 0x08
+_ATTRIBUTES_AT = 22
+
+BYTES_OR_NONE = st.none() | st.binary(max_size=80)
+HEADERS = st.lists(st.tuples(st.text(max_size=8), BYTES_OR_NONE), max_size=3)
+RECORDS = st.lists(
+    st.tuples(st.integers(0, 1 << 42), BYTES_OR_NONE, BYTES_OR_NONE, HEADERS), min_size=1, max_size=6
+)
+
+
+def batch(records: Iterable[tuple[int, Any, Any, Any]], first: int = 0, attributes: int = 0) -> bytes:
+    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1 << 20)
+    for at, parts in enumerate(records):
+        builder.append(at, *parts)
+    text = bytearray(builder.build())
+    text[:8] = first.to_bytes(8, "big")
+    text[_ATTRIBUTES_AT] |= attributes
+    return bytes(text)
+
+
+def parts_of(records: Sequence[Record]) -> list[object]:
+    return [(each.offset, each.timestamp, each.key, each.value, list(each.headers)) for each in records]
+
+
+def by_aiokafka(text: bytes) -> list[Record]:
+    return list(MemoryRecords(text).next_batch())
+
+
+def unpacked(text: bytes) -> list[Record]:
+    found = native.unpacked(text, 0, len(text), None)
+    assert found is not None
+    return list(found)
+
+
+@given(RECORDS, st.integers(0, 1 << 50), st.sampled_from([0, _APPEND_TIME_BIT]))
+def test_the_records_are_those_of_aiokafkas_parser(records: Any, first: int, attributes: int) -> None:
+    text = batch(records, first, attributes)
+    assert parts_of(unpacked(text)) == parts_of(by_aiokafka(text))
+
+
+@given(RECORDS, st.binary(max_size=20), st.binary(max_size=20))
+def test_a_batch_is_found_where_it_lies_and_its_content_where_it_is_decompressed(
+    records: Any, before: bytes, after: bytes
+) -> None:
+    text = batch(records)
+    expected = parts_of(by_aiokafka(text))
+    within = before + text + after
+    found = native.unpacked(within, len(before), len(before) + len(text), None)
+    assert found is not None
+    assert parts_of(found) == expected
+    head, content = text[:_HEAD_BYTES], text[_HEAD_BYTES:]
+    apart = native.unpacked(head, 0, _HEAD_BYTES, content)
+    assert apart is not None
+    assert parts_of(apart) == expected
+
+
+@given(RECORDS, st.data())
+def test_of_a_batch_that_is_damaged_it_takes_only_what_aiokafkas_parser_takes_and_as_that(
+    records: Any, data: st.DataObject
+) -> None:
+    text = bytearray(batch(records))
+    at = data.draw(st.integers(_HEAD_BYTES - 4, len(text) - 1))
+    text[at] = data.draw(st.integers(0, 255))
+    found = native.unpacked(bytes(text), 0, len(text), None)
+    if found is not None:
+        try:
+            assert parts_of(found) == parts_of(by_aiokafka(bytes(text)))
+        except (CorruptRecordException, UnicodeDecodeError) as error:
+            pytest.fail(f"aiokafka's parser refuses it: {error}")
+
+
+@pytest.mark.parametrize("codec", [1, 2, 3, 4])
+def test_what_is_compressed_is_not_taken_for_records(codec: int) -> None:
+    text = batch([(0, b"k", b"v", [])], attributes=codec)
+    assert native.unpacked(text, 0, len(text), None) is None
+
+
+@pytest.mark.parametrize("place", [(0, 60), (0, 1 << 40), (1, 0), (-1, 61)])
+def test_what_is_no_batch_is_left_to_aiokafka(place: tuple[int, int]) -> None:
+    text = batch([(0, b"k", b"v", [])])
+    assert native.unpacked(text, *place, None) is None
+    assert native.is_whole(text, *place) is None
+
+
+def test_any_bit_that_changed_is_seen_and_older_formats_are_left_to_aiokafka() -> None:
+    text = bytearray(batch([(0, b"key", b"value", [])]))
+    assert native.is_whole(bytes(text), 0, len(text)) is True
+    text[-1] ^= 1
+    assert native.is_whole(bytes(text), 0, len(text)) is False
+    text[16] = 1
+    assert native.is_whole(bytes(text), 0, len(text)) is None
+
+
+@given(RECORDS)
+def test_sizes_are_those_of_keys_and_values(records: Any) -> None:
+    text = batch(records)
+    assert size_bytes(unpacked(text)) == size_bytes(by_aiokafka(text))
+    assert size_bytes([]) == 0
+    assert size_bytes(unpacked(text)[:1]) >= RECORD_OVERHEAD_BYTES
+
+
+def test_records_hold_their_own_bytes_alone_and_give_them_back() -> None:
+    text = batch([(0, b"key", b"value" * 300, [("name", b"x")]), (1, None, None, [])])
+    before = sys.getrefcount(text)
+    found = unpacked(text)
+    assert sys.getrefcount(text) == before
+    value = found[0].value
+    held = sys.getrefcount(value)
+    del found
+    assert sys.getrefcount(value) == held - 1
+
+
+def test_a_record_is_not_made_or_changed_by_hand() -> None:
+    (found,) = unpacked(batch([(0, b"key", b"value", [])]))
+    with pytest.raises(TypeError):
+        native.Record()
+    with pytest.raises(AttributeError):
+        found.offset = 1  # type: ignore[misc]
+
+
+def test_records_of_aiokafka_are_measured_in_plain_python() -> None:
+    theirs = by_aiokafka(batch([(0, b"key", b"value", [])]))
+    assert native.size_bytes(theirs) is None
+    assert size_bytes(theirs) == RECORD_OVERHEAD_BYTES + 8
