@@ -1,7 +1,6 @@
 //! An event's bytes, read once: all of its syntax is checked, and what the plan looks at is found.
 
 use crate::json::{Cursor, LEVELS_MAX};
-use crate::special::is_ascii;
 use crate::tree::{Kind, Member, Tree};
 
 /// A part of an event, from its first byte to behind its last one. No value is at 0, so that is where an absent one is.
@@ -58,9 +57,7 @@ impl Found {
 
     /// Reads an event; None where the plain core is to say what it is.
     pub fn read(&mut self, tree: &Tree, event: &[u8]) -> Option<()> {
-        if !is_ascii(event) {
-            std::str::from_utf8(event).ok()?;
-        }
+        std::str::from_utf8(event).ok()?;
         self.values.fill(Part::default());
         self.entries.fill(Entry::default());
         let mut cursor = Cursor::new(event);

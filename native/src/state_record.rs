@@ -1,6 +1,5 @@
 //! The state record in bytes, as `processor/profile/state_record.py` has it: a version, then a MessagePack array.
 
-use crate::special::is_ascii;
 use crate::twice::has_twice;
 
 /// What was last exported for one profile, with every text borrowed.
@@ -148,7 +147,7 @@ impl<'a> Packed<'a> {
             _ => return None,
         };
         let text = self.bytes(length)?;
-        (is_ascii(text) || std::str::from_utf8(text).is_ok()).then_some(text)
+        std::str::from_utf8(text).is_ok().then_some(text)
     }
 
     fn texts_by_text(&mut self) -> Option<Vec<(&'a [u8], &'a [u8])>> {
