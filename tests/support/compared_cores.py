@@ -93,6 +93,8 @@ def _answer(apply: Callable[..., Transition], *arguments: Any, **more: Any) -> o
         transition = apply(*arguments, **more)
     except InvalidEvent as error:
         return error.reason, error.detail
+    except Exception as error:  # noqa: BLE001  whatever it is, it is to be the same
+        return type(error), str(error)
     return transition.export, transition.state, list(transition.removed), transition.skipped
 
 
