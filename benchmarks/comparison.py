@@ -156,12 +156,14 @@ def _order() -> str:
     contenders = figures_of("order")["contenders"]
     cases = next(iter(contenders.values()))
     return table(
-        ["profiles out of order", *cases],
-        [
-            [name, *(f"{told['out_of_order']:,} of {told['profiles']:,}" for told in row.values())]
-            for name, row in contenders.items()
-        ],
+        ["", *cases],
+        [[name, *map(_ordering, row.values())] for name, row in contenders.items()],
     )
+
+
+def _ordering(told: dict[str, int]) -> str:
+    lost = f"; {told['lost']:,} records lost" if told["lost"] else ""
+    return f"{told['out_of_order']:,} ({told['stale_at_the_end']:,}) of {told['profiles']:,}{lost}"
 
 
 def _settings() -> str:

@@ -17,7 +17,7 @@ from processor.errors import Problem
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CORE", "PROBLEMS", "Found", "VersionOfLibrary", "found", "native"]
+__all__ = ["CORE", "PROBLEMS", "Found", "VersionOfLibrary", "faults", "found", "native"]
 
 VersionOfLibrary = Callable[[], str]
 
@@ -74,3 +74,8 @@ if _FOUND.is_usable:
     from processor import _native as native
 else:
     native = None  # type: ignore[assignment]  # a module has types, and one that may be None has none
+
+
+def faults() -> int:
+    """How often the compiled core has failed in this process by a fault of its own, and left to the plain one what it failed on."""
+    return native.panics() if _FOUND.is_usable else 0

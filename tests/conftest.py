@@ -18,6 +18,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from blockbuster import blockbuster_ctx
 
 from processor.embedded import EmbeddedKinesis, start_kafka, start_kinesis
+from processor.native import faults
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -135,6 +136,14 @@ def no_blocking() -> Iterator[None]:
             for file, functions in MAY_BLOCK.items():
                 call.can_block_in(file, functions)
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_faults_of_the_compiled_core() -> Iterator[None]:
+    """It leaves to the plain core what it fails on: a test that looks at what comes out alone would pass."""
+    before = faults()
+    yield
+    assert faults() == before
 
 
 @pytest.fixture(autouse=True)

@@ -44,6 +44,8 @@ def main() -> None:
     shape = shape_of(parser, options)
     own, *peers = makers()
     contenders = made([own, *named(parser, peers, options.against)])
+    if len(contenders) == 1:
+        parser.exit(1, "there is nobody to compare with\n")
     runs: dict[str, list[dict[str, float]]] = {each.name: [] for each in contenders}
     with scene(Cpus.split()) as stage:
         topic = stage.fill(shape, options.events)

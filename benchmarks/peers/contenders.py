@@ -53,13 +53,16 @@ def makers() -> dict[str, Callable[[], Contender]]:
 
 
 def made(names: Iterable[str]) -> list[Contender]:
-    """The contenders of these names; one that this machine cannot run is left out, and it is said why."""
+    """The contenders of these names; those that this machine cannot run are left out, and it is said why."""
     contenders = []
+    left_out: dict[str, list[str]] = {}
     for name in names:
         try:
             contenders.append(makers()[name]())
         except PeerUnavailableError as error:
-            print(f"{name} is left out: {error}")
+            left_out.setdefault(str(error), []).append(name)
+    for reason, those in left_out.items():
+        print(f"left out: {'; '.join(those)}: {reason}")
     return contenders
 
 

@@ -3,10 +3,10 @@
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use crate::core::{self, Input, Transition};
-use crate::native_core::{self, NativeCore};
+use crate::native_core::{self, Counts, NativeCore};
 use crate::object::{forget, without_lock, Answer, Bytes, Object};
 use crate::profiles::Profiles;
-use crate::record::{key_of, parts_of, Parts};
+use crate::source_record::Fields;
 
 /// Where a batch comes from and goes to. `ask` knows verdicts, and `hand_on` has the plain core take a record.
 pub struct Call {
@@ -39,20 +39,17 @@ pub struct Again {
     pub offset: i64,
 }
 
-/// Takes all records, in their order: how many were skipped.
+/// Takes all records, in their order: how many were skipped. `None` where it takes none of them, for another thread is at
+/// work with the core.
 pub fn process(capsule: &Object, call: &Call) -> Answer<Object> {
-    let skipped = native_core::with(capsule, |core| {
+    let skipped = native_core::with(capsule, |core, counts| {
         core.make_room_for_verdicts();
-        let skipped = Batch::gathered(core, call).and_then(|mut batch| batch.take_all(core, call));
+        let skipped =
+            Batch::gathered(core, call).and_then(|mut batch| batch.take_all(core, counts, call));
         core.output.clear();
         skipped
     })?;
-    if skipped.is_none() {
-        for record in call.records.items()? {
-            call.hand_on.call(&record)?;
-        }
-    }
-    Object::integer(skipped.unwrap_or(0))
+    skipped.map_or_else(|| Ok(Object::none()), Object::integer)
 }
 
 struct Batch {
@@ -83,31 +80,32 @@ impl Batch {
             records,
         };
         for record in &batch.records {
-            let key = match key_of(record) {
-                Some(key) => Ok(key),
-                None => record.attribute(&core.names.key),
+            let (profile, event) = match Fields::of(record, &core.names) {
+                Ok(fields) => read(core, call, fields, &mut batch.profiles),
+                Err(raised) => {
+                    forget(raised);
+                    (None, None)
+                }
             };
-            let profile = known(key.and_then(|key| batch.profiles.number(key, &call.states)));
-            let event = profile.and_then(|profile| known(read(core, call, record, profile)));
             batch.profile_of.push(profile);
             batch.events.push(event);
         }
         Ok(batch)
     }
 
-    fn take_all(&mut self, core: &mut NativeCore, call: &Call) -> Answer<i64> {
+    fn take_all(&mut self, core: &mut NativeCore, counts: &Counts, call: &Call) -> Answer<i64> {
         let mut skipped = 0;
         let mut next = 0;
         while next < self.records.len() {
-            let made = without_lock(|| self.run(core, &call.terms, next));
-            core.counts.taken += made.len() as i64;
+            let made = without_lock(|| self.run(core, counts, &call.terms, next));
+            counts.count_taken(made.len());
             for transition in &made {
                 skipped += i64::from(transition.is_skipped);
                 self.deliver(core, call, next, transition)?;
                 next += 1;
             }
             if let Some(record) = self.records.get(next) {
-                core.counts.handed_on += 1;
+                counts.count_handed_on(1);
                 call.hand_on.call(record)?;
                 if let (Some(profile), None) = (self.profile_of[next], call.terms.again) {
                     self.profiles
@@ -120,7 +118,13 @@ impl Batch {
     }
 
     /// Applies events from `next` on, up to one that is to be handed on. It touches no Python object.
-    fn run(&mut self, core: &mut NativeCore, terms: &Terms, next: usize) -> Vec<Transition> {
+    fn run(
+        &mut self,
+        core: &mut NativeCore,
+        counts: &Counts,
+        terms: &Terms,
+        next: usize,
+    ) -> Vec<Transition> {
         let mut made = Vec::with_capacity(self.events.len() - next);
         let mut latest = Vec::new();
         for event in &self.events[next..] {
@@ -135,7 +139,7 @@ impl Batch {
                 Ok(Some(transition)) => transition,
                 Ok(None) => break,
                 Err(_) => {
-                    core.counts.panics += 1;
+                    counts.count_panic();
                     break;
                 }
             };
@@ -180,50 +184,36 @@ impl Batch {
     }
 }
 
-/// What is known of a record with Python's lock held; None, as where it raises, where it is to be handed on.
+/// The number of a record's profile, and the event: None of either where the record is to be handed on.
 fn read(
     core: &mut NativeCore,
     call: &Call,
-    record: &Object,
-    profile: usize,
-) -> Answer<Option<Event>> {
-    let parts = match parts_of(record) {
-        Some(parts) => parts?,
-        None => asked(core, record)?,
+    fields: Fields,
+    profiles: &mut Profiles,
+) -> (Option<usize>, Option<Event>) {
+    let number = |key| {
+        profiles.number(key, &call.states).unwrap_or_else(|raised| {
+            forget(raised);
+            None
+        })
     };
-    let verdict = match core.verdict(&parts.headers, &call.ask) {
-        None => return Ok(None),
-        Some(verdict) => verdict,
-    };
-    let (timestamp_ms, offset) = match call.terms.again {
-        Some(again) => (again.at_ms, again.offset),
-        None => (parts.timestamp_ms, parts.offset),
-    };
-    Ok(Some(Event {
-        value: parts.value,
-        profile,
-        verdict,
-        timestamp_ms,
-        offset,
-    }))
-}
-
-/// The parts of a record of any type, by its members.
-fn asked(core: &NativeCore, record: &Object) -> Answer<Parts> {
-    Ok(Parts {
-        headers: record.attribute(&core.names.headers)?,
-        value: record.attribute(&core.names.value)?.into_bytes()?,
-        timestamp_ms: record.attribute(&core.names.timestamp)?.as_integer()?,
-        offset: record.attribute(&core.names.offset)?.as_integer()?,
-    })
-}
-
-/// What was answered; None where an exception was raised, which is for the plain core to meet.
-fn known<T>(answer: Answer<Option<T>>) -> Option<T> {
-    answer.unwrap_or_else(|raised| {
-        forget(raised);
-        None
-    })
+    let profile = fields.key.and_then(number);
+    let event = profile.and_then(|profile| {
+        let value = fields.value?;
+        let verdict = core.verdict(&fields.headers, &call.ask)?;
+        let (timestamp_ms, offset) = match call.terms.again {
+            Some(again) => (again.at_ms, again.offset),
+            None => (fields.timestamp_ms, fields.offset),
+        };
+        Some(Event {
+            value,
+            profile,
+            verdict,
+            timestamp_ms,
+            offset,
+        })
+    });
+    (profile, event)
 }
 
 impl Event {

@@ -5,10 +5,11 @@
 use std::ops::Range;
 
 use crate::canonical::canonical;
-use crate::diff::Diff;
+use crate::diff::{Diff, Texts};
 use crate::event::{Found, Part};
 use crate::export::{write_identities, write_membership, Frames};
 use crate::identities;
+use crate::json::is_json;
 use crate::plan::{Plan, Removal, Verdict};
 use crate::state_record::{self, StateRecord};
 use crate::xxh3::xxh3_64;
@@ -64,6 +65,7 @@ pub struct Room {
     present: Vec<usize>,
     digests: Vec<u8>,
     identities: Vec<u8>,
+    diff: Diff,
     frames: Frames,
 }
 
@@ -76,6 +78,7 @@ impl Room {
             present: Vec::new(),
             digests: Vec::new(),
             identities: Vec::new(),
+            diff: Diff::default(),
             frames: Frames::default(),
         }
     }
@@ -149,14 +152,19 @@ fn applied(
     } else {
         &plan.without_consent
     };
-    let diff = Diff::new(
+    let texts = Texts {
+        event: text,
+        before: &previous.memberships,
+    };
+    let removed = &mut output.removed;
+    let diff = &mut room.diff;
+    diff.fill(
         plan,
         &found.entries,
-        text,
-        &previous.memberships,
+        texts,
         hidden,
         input.timestamp_ms,
-        &mut output.removed,
+        removed,
     )?;
     if !has_consent {
         room.present.clear();
@@ -166,31 +174,41 @@ fn applied(
     if identities != previous.identities {
         identities::check(identities)?;
     }
-    let identities = permitted(
-        identities,
-        input.verdict,
-        &mut output.removed,
-        &mut room.identities,
-    )?;
+    let identities = permitted(identities, input.verdict, removed, &mut room.identities)?;
     let removed = first_removed..output.removed.len();
     let view = View {
         digests: &room.digests,
         identities,
     };
-    if !diff.has_moved && (diff.memberships.is_empty() || !is_changed(plan, &view, &previous)?) {
-        let state = kept(input, &previous, &diff, &mut output.bytes);
+    let bytes = &mut output.bytes;
+    if !diff.has_moved && (diff.members == 0 || !is_changed(plan, &view, &previous)?) {
+        if diff.is_nothing(texts) {
+            return Some(Transition {
+                removed,
+                ..Transition::default()
+            });
+        }
+        // Without memberships there were only segments that are not mapped any more: they go without a word.
+        let start = bytes.len();
+        let memberships = diff.memberships(plan, texts)?;
+        write_state(
+            input,
+            previous.attributes,
+            previous.identities,
+            memberships,
+            bytes,
+        );
         return Some(Transition {
-            state,
+            state: Some(start..bytes.len()),
             removed,
             ..Transition::default()
         });
     }
-    let bytes = &mut output.bytes;
     let start = bytes.len();
     let value_of = |index: usize| found.values.get(plan.attributes.get(index)?.slot)?.of(text);
     room.frames
         .write(&plan.attributes, &room.present, value_of, bytes)?;
-    write_membership(&plan.segments, &diff.rows, bytes)?;
+    write_membership(plan, &diff.rows, texts, bytes)?;
     write_identities(identities, bytes);
     let data = start..bytes.len();
     let partition_key = partition_key(plan, identities, bytes)?;
@@ -199,7 +217,7 @@ fn applied(
         input,
         view.digests,
         view.identities,
-        diff.memberships,
+        diff.memberships(plan, texts)?,
         bytes,
     );
     Some(Transition {
@@ -277,10 +295,13 @@ fn permitted<'a>(
 
 /// Whether attributes or identities of a member differ from what was last exported.
 fn is_changed(plan: &Plan, view: &View<'_>, previous: &StateRecord<'_>) -> Option<bool> {
-    if view.identities != previous.identities
-        && !identities::same_set(view.identities, previous.identities)?
-    {
-        return Some(true);
+    if view.identities != previous.identities {
+        if !is_json(previous.identities) {
+            return None;
+        }
+        if !identities::same_set(view.identities, previous.identities)? {
+            return Some(true);
+        }
     }
     if view.digests == previous.attributes {
         return Some(false);
@@ -315,34 +336,6 @@ fn is_changed(plan: &Plan, view: &View<'_>, previous: &StateRecord<'_>) -> Optio
         return None;
     }
     Some(mapped != now)
-}
-
-/// Appends the next state record where nothing is exported; None where the state stays as it is.
-fn kept(
-    input: &Input<'_>,
-    previous: &StateRecord<'_>,
-    diff: &Diff<'_>,
-    bytes: &mut Vec<u8>,
-) -> Option<Range<usize>> {
-    if is_same(&diff.memberships, &previous.memberships) {
-        return None;
-    }
-    let start = bytes.len();
-    // Without memberships there were only segments that are not mapped any more: they go without a word.
-    write_state(
-        input,
-        previous.attributes,
-        previous.identities,
-        diff.memberships.clone(),
-        bytes,
-    );
-    Some(start..bytes.len())
-}
-
-/// Whether both say the same, in whatever order; no key stands twice in either.
-fn is_same(now: &[(&[u8], &[u8])], before: &[(&[u8], &[u8])]) -> bool {
-    now == before
-        || now.len() == before.len() && now.iter().all(|membership| before.contains(membership))
 }
 
 fn write_state(

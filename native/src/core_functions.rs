@@ -34,7 +34,7 @@ pub unsafe extern "C" fn apply_event(
 }
 
 /// `process(core, ask, hand_on, states, records, exports, exported, changes, removed, export_bytes_max, state_bytes_max, number,
-/// at_ms | None, offset) -> skipped`, see `batch`.
+/// at_ms | None, offset) -> None | skipped`, see `batch`.
 ///
 /// # Safety
 /// Called by Python alone.
@@ -89,7 +89,10 @@ pub unsafe extern "C" fn counts(
 }
 
 /// The arguments of a call, of which there must be `N`.
-unsafe fn taken<const N: usize>(
+///
+/// # Safety
+/// There are `count` of them, and they live as long as the call.
+pub unsafe fn taken<const N: usize>(
     arguments: *const *mut PyObject,
     count: Py_ssize_t,
 ) -> Answer<[Object; N]> {

@@ -25,6 +25,7 @@ pub fn plan(described: &Object, removals: &mut Vec<Object>) -> Answer<Option<Pla
         attributes: Vec::new(),
         segments: Vec::new(),
         by_key: HashMap::new(),
+        namespaces: 0,
         consent: Vec::new(),
         without_consent: numbered(without_consent, removals)?,
         partition_namespace: match partition_namespace.is_none() {
@@ -116,6 +117,7 @@ pub fn plan(described: &Object, removals: &mut Vec<Object>) -> Answer<Option<Pla
         (Some(identities_slot), Some(membership_slot)) => Some(Plan {
             membership_slot,
             identities_slot,
+            namespaces: namespaces.len(),
             slots: ways.slots,
             tree: ways.tree,
             ..plan

@@ -1,68 +1,163 @@
 //! The diff: memberships of now beside those that were last exported.
 
-use crate::event::Entry;
-use crate::export::{Row, Status};
+use crate::event::{Entry, Part};
 use crate::plan::{Plan, Removal};
 use crate::times;
 
-/// What became of a profile's memberships.
-pub struct Diff<'a> {
-    /// Segment key and `lastQualificationTime` of each segment that the profile is in now, in the plan's order.
-    pub memberships: Vec<(&'a [u8], &'a [u8])>,
-    /// What an export says, in the plan's order.
-    pub rows: Vec<Row<'a>>,
-    /// Whether the profile entered or left a segment.
-    pub has_moved: bool,
+/// What the export says of a segment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Status {
+    Realized,
+    Existing,
+    Exited,
 }
 
-impl<'a> Diff<'a> {
-    /// Compares the entries of an event that came at `timestamp_ms` with the memberships in the state. What may not
-    /// leave is `hidden`, and told in `removed`. None where the plain core is to say.
-    pub fn new(
-        plan: &'a Plan,
+/// A segment of which the export has something to say.
+#[derive(Clone, Copy)]
+pub struct Row {
+    pub segment: usize,
+    pub status: Status,
+    time: Time,
+}
+
+/// Where a segment's `lastQualificationTime` stands.
+#[derive(Clone, Copy)]
+enum Time {
+    Event(Part),
+    /// By the membership's number.
+    State(usize),
+}
+
+/// The texts that are compared: the event's, and the memberships in the state, keys and times.
+#[derive(Clone, Copy)]
+pub struct Texts<'a> {
+    pub event: &'a [u8],
+    pub before: &'a [(&'a [u8], &'a [u8])],
+}
+
+/// What became of a profile's memberships; one is used for event after event.
+#[derive(Default)]
+pub struct Diff {
+    /// In the plan's order.
+    pub rows: Vec<Row>,
+    /// Whether the profile entered or left a segment.
+    pub has_moved: bool,
+    /// In how many segments it is now.
+    pub members: usize,
+    /// Whether a segment that it stays in has another time.
+    is_renewed: bool,
+    /// Of each segment of the plan the membership in the state, by its number.
+    was: Vec<Option<usize>>,
+}
+
+impl Diff {
+    /// Compares the entries of an event that came at `timestamp_ms` with the memberships in the state. What may not leave
+    /// is `hidden`, and told in `removed`. None where the plain core is to say.
+    pub fn fill(
+        &mut self,
+        plan: &Plan,
         entries: &[Entry],
-        event: &'a [u8],
-        before: &[(&'a [u8], &'a [u8])],
+        texts: Texts<'_>,
         hidden: &[Option<Removal>],
         timestamp_ms: i64,
         removed: &mut Vec<Removal>,
-    ) -> Option<Self> {
-        let before = by_segment(plan, before)?;
-        let mut diff = Diff {
-            memberships: Vec::with_capacity(plan.segments.len().min(16)),
-            rows: Vec::with_capacity(plan.segments.len().min(16)),
-            has_moved: false,
-        };
-        for (index, segment) in plan.segments.iter().enumerate() {
-            let was = *before.get(index)?;
-            let entry = entries.get(index)?;
+    ) -> Option<()> {
+        self.find_before(plan, texts)?;
+        self.rows.clear();
+        self.has_moved = false;
+        self.members = 0;
+        self.is_renewed = false;
+        for (segment, (was, entry)) in self.was.iter().zip(entries).enumerate() {
+            let before = was
+                .and_then(|number| texts.before.get(number))
+                .map(|(_, time)| *time);
             let mut is_member = false;
-            let mut time: &[u8] = was.unwrap_or(b"");
             if entry.is_given {
-                time = entry.time.of(event)?;
-                is_member = is_in(entry, time, was, event, timestamp_ms)?;
-                if let (true, Some(removal)) = (is_member, *hidden.get(index)?) {
+                let time = entry.time.of(texts.event)?;
+                is_member = is_in(entry, time, before, texts.event, timestamp_ms)?;
+                if let (true, Some(removal)) = (is_member, *hidden.get(segment)?) {
                     removed.push(removal);
                     is_member = false;
                 }
+                self.is_renewed |= is_member && before != Some(time);
             }
-            let status = match (was.is_some(), is_member) {
+            let status = match (before.is_some(), is_member) {
                 (false, true) => Status::Realized,
                 (true, true) => Status::Existing,
                 (true, false) => Status::Exited,
                 (false, false) => continue,
             };
-            if is_member {
-                diff.memberships.push((&segment.key, time));
-            }
-            diff.has_moved |= status != Status::Existing;
-            diff.rows.push(Row {
-                segment: index,
+            self.members += usize::from(is_member);
+            self.has_moved |= status != Status::Existing;
+            self.rows.push(Row {
+                segment,
                 status,
-                time,
+                time: match (entry.is_given, was) {
+                    (false, Some(number)) => Time::State(*number),
+                    _ => Time::Event(entry.time),
+                },
             });
         }
-        Some(diff)
+        Some(())
+    }
+
+    /// Whether the memberships are those in the state, with the same times.
+    pub fn is_nothing(&self, texts: Texts<'_>) -> bool {
+        !self.has_moved && !self.is_renewed && self.members == texts.before.len()
+    }
+
+    /// Segment key and time of each membership of now.
+    pub fn memberships<'a>(
+        &self,
+        plan: &'a Plan,
+        texts: Texts<'a>,
+    ) -> Option<Vec<(&'a [u8], &'a [u8])>> {
+        let mut memberships = Vec::with_capacity(self.members);
+        for row in &self.rows {
+            if row.status != Status::Exited {
+                let key: &[u8] = &plan.segments.get(row.segment)?.key;
+                memberships.push((key, row.time(texts)?));
+            }
+        }
+        Some(memberships)
+    }
+
+    fn find_before(&mut self, plan: &Plan, texts: Texts<'_>) -> Option<()> {
+        self.was.clear();
+        self.was.resize(plan.segments.len(), None);
+        let mut next = 0;
+        for (number, (key, _)) in texts.before.iter().enumerate() {
+            // They stand in the order of the plan that they were exported under, most often this one.
+            let near = plan
+                .segments
+                .iter()
+                .skip(next)
+                .take(4)
+                .position(|segment| segment.key == *key);
+            let segment = match near {
+                Some(ahead) => next + ahead,
+                None => match plan.by_key.get(*key) {
+                    Some(segment) => *segment,
+                    None => continue, // not mapped any more
+                },
+            };
+            if self.was.get_mut(segment)?.replace(number).is_some() {
+                return None;
+            }
+            next = segment + 1;
+        }
+        Some(())
+    }
+}
+
+impl Row {
+    /// The segment's `lastQualificationTime`.
+    #[inline(always)]
+    pub fn time<'a>(&self, texts: Texts<'a>) -> Option<&'a [u8]> {
+        match self.time {
+            Time::Event(part) => part.of(texts.event),
+            Time::State(number) => texts.before.get(number).map(|(_, time)| *time),
+        }
     }
 }
 
@@ -82,33 +177,4 @@ fn is_in(
         Some(until) => times::is_later_than(until, timestamp_ms)?,
     };
     Some(is_valid && !entry.is_exited)
-}
-
-/// The times in the state beside the plan's segments; those that are not mapped any more are left out.
-fn by_segment<'a>(plan: &Plan, before: &[(&'a [u8], &'a [u8])]) -> Option<Vec<Option<&'a [u8]>>> {
-    let mut times = vec![None; plan.segments.len()];
-    let mut next = 0;
-    for (key, time) in before {
-        // They stand in the order of the plan that they were exported under, most often this one.
-        let near = plan
-            .segments
-            .iter()
-            .skip(next)
-            .take(4)
-            .position(|segment| segment.key == *key);
-        let index = match near {
-            Some(ahead) => next + ahead,
-            None => match plan.by_key.get(*key) {
-                Some(index) => *index,
-                None => continue,
-            },
-        };
-        let place = times.get_mut(index)?;
-        if place.is_some() {
-            return None;
-        }
-        *place = Some(*time);
-        next = index + 1;
-    }
-    Some(times)
 }

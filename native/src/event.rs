@@ -1,6 +1,7 @@
 //! An event's bytes, read once: all of its syntax is checked, and what the plan looks at is found.
 
 use crate::json::{Cursor, LEVELS_MAX};
+use crate::special::is_ascii;
 use crate::tree::{Kind, Member, Tree};
 
 /// A part of an event, from its first byte to behind its last one. No value is at 0, so that is where an absent one is.
@@ -57,7 +58,9 @@ impl Found {
 
     /// Reads an event; None where the plain core is to say what it is.
     pub fn read(&mut self, tree: &Tree, event: &[u8]) -> Option<()> {
-        std::str::from_utf8(event).ok()?;
+        if !is_ascii(event) {
+            std::str::from_utf8(event).ok()?;
+        }
         self.values.fill(Part::default());
         self.entries.fill(Entry::default());
         let mut cursor = Cursor::new(event);
@@ -76,10 +79,10 @@ impl Found {
         }
         let mut is_going_on = cursor.opened_has_members()?;
         while is_going_on {
-            let name = cursor.plain_name()?;
+            let name = cursor.name()?;
             match tree
                 .names
-                .find(name)
+                .find(&name)
                 .and_then(|index| tree.members.get(index))
             {
                 None => cursor.value(level + 1)?,
@@ -114,13 +117,45 @@ impl Found {
     }
 }
 
+/// Moves behind an entry.
 fn read_entry(cursor: &mut Cursor<'_>, level: u32) -> Option<Entry> {
+    let start = cursor.at;
+    read_usual_entry(cursor).or_else(|| {
+        cursor.at = start;
+        read_any_entry(cursor, level)
+    })
+}
+
+/// An entry as platforms write it most often: the two members that it must have, in this order and without a blank. It is
+/// compared with that instead of read, which takes 0.1 µs less an event.
+#[inline(always)]
+fn read_usual_entry(cursor: &mut Cursor<'_>) -> Option<Entry> {
+    if !cursor.passes(b"{\"lastQualificationTime\":") {
+        return None;
+    }
+    let time = plain_text(cursor)?;
+    if !cursor.passes(b",\"status\":\"") {
+        return None;
+    }
+    let is_exited = cursor.passes(b"exited\"}");
+    if !is_exited && !cursor.passes(b"existing\"}") && !cursor.passes(b"realized\"}") {
+        return None;
+    }
+    Some(Entry {
+        is_given: true,
+        is_exited,
+        time,
+        valid_until: Part::default(),
+    })
+}
+
+fn read_any_entry(cursor: &mut Cursor<'_>, level: u32) -> Option<Entry> {
     let mut entry = Entry::default();
     let mut has_status = false;
     let mut has_valid_until = false;
     let mut is_going_on = cursor.opened_has_members()?;
     while is_going_on {
-        match cursor.plain_name()? {
+        match &*cursor.name()? {
             b"lastQualificationTime" if entry.time == Part::default() => {
                 entry.time = plain_text(cursor)?
             }

@@ -2,27 +2,12 @@
 
 use std::collections::HashMap;
 
-use crate::plan::{Attribute, Segment};
+use crate::diff::{Row, Status, Texts};
+use crate::plan::{Attribute, Plan};
 
 /// A frame is made for each set of attributes that is met; as many are kept.
 const FRAMES_MAX: usize = 4096;
 const BEFORE_IDENTITIES: &[u8] = b",\"identityMap\":";
-
-/// What the export says of a segment.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Status {
-    Realized,
-    Existing,
-    Exited,
-}
-
-/// A segment's place in an export.
-#[derive(Clone, Copy)]
-pub struct Row<'a> {
-    pub segment: usize,
-    pub status: Status,
-    pub time: &'a [u8],
-}
 
 /// The texts around the attributes that are present.
 struct Frame {
@@ -145,41 +130,63 @@ impl<'a> Branch<'a> {
 }
 
 /// Appends `segmentMembership`'s value: the rows by namespace, in the order in which each comes first.
-pub fn write_membership(segments: &[Segment], rows: &[Row<'_>], into: &mut Vec<u8>) -> Option<()> {
+pub fn write_membership(
+    plan: &Plan,
+    rows: &[Row],
+    texts: Texts<'_>,
+    into: &mut Vec<u8>,
+) -> Option<()> {
     into.push(b'{');
-    let mut written: Vec<usize> = Vec::new();
-    for (place, first) in rows.iter().enumerate() {
-        let namespace = segments.get(first.segment)?.namespace;
-        if written.contains(&namespace) {
-            continue;
-        }
-        if !written.is_empty() {
-            into.push(b',');
-        }
-        written.push(namespace);
-        let mut is_first = true;
-        for row in rows.get(place..)? {
-            let segment = segments.get(row.segment)?;
-            if segment.namespace != namespace {
+    if plan.namespaces == 1 {
+        write_namespace(plan, rows, 0, texts, into)?;
+    } else {
+        let mut written = vec![false; plan.namespaces];
+        for (place, first) in rows.iter().enumerate() {
+            let namespace = plan.segments.get(first.segment)?.namespace;
+            if std::mem::replace(written.get_mut(namespace)?, true) {
                 continue;
             }
-            into.extend_from_slice(if is_first {
-                &segment.namespace_text
-            } else {
-                b","
-            });
-            is_first = false;
-            into.extend_from_slice(&segment.prefix);
-            into.extend_from_slice(row.time);
-            into.extend_from_slice(match row.status {
-                Status::Realized => &segment.realized,
-                Status::Existing => &segment.existing,
-                Status::Exited => &segment.exited,
-            });
+            if place > 0 {
+                into.push(b',');
+            }
+            write_namespace(plan, rows.get(place..)?, namespace, texts, into)?;
         }
-        into.push(b'}');
     }
     into.push(b'}');
+    Some(())
+}
+
+/// Appends a namespace with those of the rows that are in it; nothing where there are none.
+fn write_namespace(
+    plan: &Plan,
+    rows: &[Row],
+    namespace: usize,
+    texts: Texts<'_>,
+    into: &mut Vec<u8>,
+) -> Option<()> {
+    let mut is_first = true;
+    for row in rows {
+        let segment = plan.segments.get(row.segment)?;
+        if segment.namespace != namespace {
+            continue;
+        }
+        into.extend_from_slice(if is_first {
+            &segment.namespace_text
+        } else {
+            b","
+        });
+        is_first = false;
+        into.extend_from_slice(&segment.prefix);
+        into.extend_from_slice(row.time(texts)?);
+        into.extend_from_slice(match row.status {
+            Status::Realized => &segment.realized,
+            Status::Existing => &segment.existing,
+            Status::Exited => &segment.exited,
+        });
+    }
+    if !is_first {
+        into.push(b'}');
+    }
     Some(())
 }
 

@@ -8,7 +8,6 @@ mod batch;
 mod boundary;
 mod canonical;
 mod changelog;
-mod changes;
 mod consent;
 mod core;
 mod core_functions;
@@ -35,8 +34,12 @@ mod python;
 mod reader;
 mod record;
 mod record_batch;
+mod record_functions;
+mod records;
 mod shards;
 mod single;
+mod source_record;
+mod special;
 mod state_record;
 mod text;
 mod times;
@@ -46,6 +49,7 @@ mod xxh3;
 
 use std::os::raw::c_char;
 use std::ptr::{null, null_mut};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use python::{PyMethodDef, PyModuleDef, PyModuleDefBase, PyObject, Py_ssize_t, METH_FASTCALL};
 
@@ -61,6 +65,17 @@ unsafe extern "C" fn version(
             text.len() as Py_ssize_t,
         )
     }
+}
+
+/// Panics of this process. Each is caught where Python called, and what it was called for is left to plain Python.
+static PANICS: AtomicI64 = AtomicI64::new(0);
+
+unsafe extern "C" fn panics(
+    _: *mut PyObject,
+    _: *const *mut PyObject,
+    _: Py_ssize_t,
+) -> *mut PyObject {
+    unsafe { python::PyLong_FromLongLong(PANICS.load(Ordering::Relaxed)) }
 }
 
 struct Definition<T>(std::cell::UnsafeCell<T>);
@@ -87,6 +102,7 @@ const END: PyMethodDef = PyMethodDef {
 
 static METHODS: Definition<[PyMethodDef; 17]> = Definition(std::cell::UnsafeCell::new([
     method(b"version\0", version),
+    method(b"panics\0", panics),
     method(b"core\0", core_functions::new_core),
     method(b"apply\0", core_functions::apply_event),
     method(b"process\0", core_functions::process_batch),
@@ -97,10 +113,9 @@ static METHODS: Definition<[PyMethodDef; 17]> = Definition(std::cell::UnsafeCell
     method(b"unpacked\0", fetch_functions::unpacked),
     method(b"is_whole\0", fetch_functions::is_whole_batch),
     method(b"size_bytes\0", fetch_functions::size_bytes),
-    method(b"recalled\0", changes::recalled),
-    method(b"put_changes\0", changes::put_changes),
-    method(b"drop_same\0", changes::drop_same),
-    method(b"any_departed\0", changes::any_departed),
+    method(b"find_records\0", record_functions::find),
+    method(b"put_records\0", record_functions::put),
+    method(b"drop_same\0", record_functions::drop_same),
     method(b"places_of\0", shards::places_of),
     END,
 ]));
@@ -124,7 +139,9 @@ static MODULE: Definition<PyModuleDef> = Definition(std::cell::UnsafeCell::new(P
 #[no_mangle]
 pub unsafe extern "C" fn PyInit__native() -> *mut PyObject {
     // What it says may quote an event; that it happened is counted.
-    std::panic::set_hook(Box::new(|_| {}));
+    std::panic::set_hook(Box::new(|_| {
+        PANICS.fetch_add(1, Ordering::Relaxed);
+    }));
     unsafe {
         (*MODULE.0.get()).methods = METHODS.0.get().cast();
         let module = python::PyModule_Create2(MODULE.0.get(), python::API_VERSION);

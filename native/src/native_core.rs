@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 use std::os::raw::c_char;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::Mutex;
 
 use crate::core::{Output, Room};
 use crate::described_plan;
-use crate::object::{forget, raise, Answer, Bytes, Object};
+use crate::object::{forget, Answer, Bytes, Object, Raised};
 use crate::plan::{Plan, Verdict};
 use crate::python::{self, PyObject};
+use crate::source_record::Names;
 
 const NAME: *const c_char = b"processor.profile.core\0".as_ptr().cast::<c_char>();
 const LABELS_HEADER: &str = "duleLabels";
@@ -28,7 +30,6 @@ pub struct NativeCore {
     pub export_type: Object,
     pub room: Room,
     pub output: Output,
-    pub counts: Counts,
     by_labels: HashMap<Vec<u8>, usize>,
     standing_removals: usize,
 }
@@ -36,19 +37,30 @@ pub struct NativeCore {
 /// What became of events since the plan was compiled.
 #[derive(Default)]
 pub struct Counts {
-    pub taken: i64,
-    pub handed_on: i64,
-    /// Of those that were handed on: those at which this code failed.
-    pub panics: i64,
+    taken: AtomicI64,
+    handed_on: AtomicI64,
+    panics: AtomicI64,
 }
 
-/// The attributes of a record of the source.
-pub struct Names {
-    pub key: Object,
-    pub value: Object,
-    pub headers: Object,
-    pub timestamp: Object,
-    pub offset: Object,
+impl Counts {
+    pub fn count_taken(&self, events: usize) {
+        self.taken.fetch_add(events as i64, Relaxed);
+    }
+
+    pub fn count_handed_on(&self, events: usize) {
+        self.handed_on.fetch_add(events as i64, Relaxed);
+    }
+
+    /// Of those that are handed on: one at which this code failed.
+    pub fn count_panic(&self) {
+        self.panics.fetch_add(1, Relaxed);
+    }
+}
+
+/// What a capsule holds.
+struct Capsule {
+    core: Mutex<NativeCore>,
+    counts: Counts,
 }
 
 /// `core(plan, standing, export) -> capsule | None`: None where the plan is the plain core's alone.
@@ -66,21 +78,17 @@ pub fn new(plan: &Object, standing: &Object, export_type: &Object) -> Answer<Obj
         room: Room::new(&plan),
         plan,
         verdicts: vec![standing],
-        names: Names {
-            key: Object::name(b"key\0")?,
-            value: Object::name(b"value\0")?,
-            headers: Object::name(b"headers\0")?,
-            timestamp: Object::name(b"timestamp\0")?,
-            offset: Object::name(b"offset\0")?,
-        },
+        names: Names::new()?,
         export_type: export_type.another(),
         output: Output::default(),
-        counts: Counts::default(),
         by_labels: HashMap::new(),
         standing_removals: removals.len(),
         removals,
     };
-    let pointer = Box::into_raw(Box::new(Mutex::new(core)));
+    let pointer = Box::into_raw(Box::new(Capsule {
+        core: Mutex::new(core),
+        counts: Counts::default(),
+    }));
     unsafe {
         let capsule = Object::owned(python::PyCapsule_New(pointer.cast(), NAME, Some(drop_core)));
         if capsule.is_err() {
@@ -93,30 +101,34 @@ pub fn new(plan: &Object, standing: &Object, export_type: &Object) -> Answer<Obj
 /// Does `work` with a capsule's core; None where another thread works with it, or this one does so already.
 pub fn with<T>(
     capsule: &Object,
-    work: impl FnOnce(&mut NativeCore) -> Answer<T>,
+    work: impl FnOnce(&mut NativeCore, &Counts) -> Answer<T>,
 ) -> Answer<Option<T>> {
-    let pointer = unsafe { python::PyCapsule_GetPointer(capsule.pointer(), NAME) };
-    if pointer.is_null() {
-        return Err(crate::object::Raised);
-    }
-    // The caller holds the capsule, and with it the core.
-    let core = unsafe { &*pointer.cast::<Mutex<NativeCore>>() };
-    match core.try_lock() {
-        Ok(mut core) => work(&mut core).map(Some),
+    let capsule = content(capsule)?;
+    match capsule.core.try_lock() {
+        Ok(mut core) => work(&mut core, &capsule.counts).map(Some),
         Err(_) => Ok(None),
     }
 }
 
 /// `counts(core) -> (taken, handed on, panics)`.
 pub fn counts(capsule: &Object) -> Answer<Object> {
-    let counts = with(capsule, |core| {
-        Object::new_tuple([
-            Object::integer(core.counts.taken)?,
-            Object::integer(core.counts.handed_on)?,
-            Object::integer(core.counts.panics)?,
-        ])
-    })?;
-    counts.ok_or_else(|| raise(b"the core is at work\0"))
+    let counts = &content(capsule)?.counts;
+    let [taken, handed_on, panics] =
+        [&counts.taken, &counts.handed_on, &counts.panics].map(|count| count.load(Relaxed));
+    Object::new_tuple([
+        Object::integer(taken)?,
+        Object::integer(handed_on)?,
+        Object::integer(panics)?,
+    ])
+}
+
+fn content(capsule: &Object) -> Answer<&Capsule> {
+    let pointer = unsafe { python::PyCapsule_GetPointer(capsule.pointer(), NAME) };
+    if pointer.is_null() {
+        return Err(Raised);
+    }
+    // The caller holds the capsule, and with it what is in it.
+    Ok(unsafe { &*pointer.cast::<Capsule>() })
 }
 
 impl NativeCore {
@@ -190,7 +202,7 @@ unsafe extern "C" fn drop_core(capsule: *mut PyObject) {
     unsafe {
         let pointer = python::PyCapsule_GetPointer(capsule, NAME);
         if !pointer.is_null() {
-            drop(Box::from_raw(pointer.cast::<Mutex<NativeCore>>()));
+            drop(Box::from_raw(pointer.cast::<Capsule>()));
         }
     }
 }

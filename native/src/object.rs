@@ -34,7 +34,7 @@ impl Object {
     }
 
     pub fn none() -> Self {
-        unsafe { Self::of(std::ptr::addr_of_mut!(python::_Py_NoneStruct)) }
+        unsafe { Self::of(none()) }
     }
 
     pub fn integer(value: i64) -> Answer<Self> {
@@ -108,7 +108,7 @@ impl Object {
     // Since Rust 1.82 an address is no longer unsafe to take.
     #[allow(unused_unsafe)]
     pub fn is_none(&self) -> bool {
-        self.0 == unsafe { std::ptr::addr_of_mut!(python::_Py_NoneStruct) }
+        self.0 == none()
     }
 
     pub fn is_true(&self) -> Answer<bool> {
@@ -151,6 +151,14 @@ impl Object {
         }
     }
 
+    /// As `into_bytes`; None where it is none.
+    pub fn into_bytes_or_none(self) -> Option<Bytes> {
+        if self.is_none() {
+            return None;
+        }
+        self.into_bytes().map_err(forget).ok()
+    }
+
     /// Whether this is a `str` that says `text`; raises where it is no `str`, or has no UTF-8.
     pub fn is_text(&self, text: &str) -> Answer<bool> {
         let mut size = 0;
@@ -184,6 +192,14 @@ impl Object {
         (0..self.len()?).map(|index| self.item(index)).collect()
     }
 
+    pub fn is_list(&self) -> bool {
+        has_size(unsafe { python::PyList_Size(self.0) })
+    }
+
+    pub fn is_dict(&self) -> bool {
+        has_size(unsafe { python::PyDict_Size(self.0) })
+    }
+
     pub fn append(&self, item: &Object) -> Answer<()> {
         done(unsafe { python::PyList_Append(self.0, item.0) })
     }
@@ -207,6 +223,18 @@ impl Object {
             }
             Err(Raised)
         }
+    }
+
+    /// What a `dict` holds now.
+    pub fn entries(&self) -> Answer<Vec<(Self, Self)>> {
+        let mut entries = Vec::new();
+        let (mut at, mut key, mut item) = (0, null_mut(), null_mut());
+        unsafe {
+            while python::PyDict_Next(self.0, &mut at, &mut key, &mut item) != 0 {
+                entries.push((Self::of(key), Self::of(item)));
+            }
+        }
+        Ok(entries)
     }
 
     pub fn set(&self, key: &Object, item: &Object) -> Answer<()> {
@@ -298,10 +326,23 @@ pub fn answered(work: impl FnOnce() -> Answer<Object>) -> *mut PyObject {
     answer.map_or(null_mut(), Object::given_away)
 }
 
+#[allow(unused_unsafe)] // older compilers ask for it
+fn none() -> *mut PyObject {
+    unsafe { std::ptr::addr_of!(python::NONE) as *mut PyObject }
+}
+
 fn done(answer: std::os::raw::c_int) -> Answer<()> {
     if answer == 0 {
         Ok(())
     } else {
         Err(Raised)
     }
+}
+
+/// Whether the size was asked of an object of the right type; else an exception is set, and forgotten.
+fn has_size(size: Py_ssize_t) -> bool {
+    if size < 0 {
+        forget(Raised);
+    }
+    size >= 0
 }

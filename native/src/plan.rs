@@ -41,6 +41,8 @@ pub struct Plan {
     pub attributes: Vec<Attribute>,
     pub segments: Vec<Segment>,
     pub by_key: HashMap<Vec<u8>, usize>,
+    /// How many namespaces the segments are in.
+    pub namespaces: usize,
     pub consent: Vec<Rule>,
     /// Of each segment, what stands for it where consent is denied.
     pub without_consent: Vec<Option<Removal>>,

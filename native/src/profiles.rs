@@ -33,9 +33,8 @@ impl Profiles {
     }
 
     /// The number of the profile with this key; None where `states` does not have it.
-    pub fn number(&mut self, key: Object, states: &Object) -> Answer<Option<usize>> {
-        let hash = key.hash()?;
-        let key = key.into_bytes()?;
+    pub fn number(&mut self, key: Bytes, states: &Object) -> Answer<Option<usize>> {
+        let hash = key.object.hash()?;
         let mask = self.table.len() - 1;
         let mut place = hash as usize & mask;
         loop {

@@ -63,9 +63,7 @@ impl PyModuleDefBase {
 }
 
 extern "C" {
-    /// `None`, which lives for ever.
-    pub static mut _Py_NoneStruct: PyObject;
-    pub static mut PyExc_RuntimeError: *mut PyObject;
+    pub static PyExc_RuntimeError: *mut PyObject;
 
     pub fn PyModule_Create2(definition: *mut PyModuleDef, api_version: c_int) -> *mut PyObject;
     pub fn Py_IncRef(object: *mut PyObject);
@@ -105,8 +103,16 @@ extern "C" {
     pub fn PyTuple_New(size: Py_ssize_t) -> *mut PyObject;
     pub fn PyTuple_SetItem(tuple: *mut PyObject, index: Py_ssize_t, item: *mut PyObject) -> c_int;
     pub fn PyList_New(size: Py_ssize_t) -> *mut PyObject;
+    pub fn PyList_Size(list: *mut PyObject) -> Py_ssize_t;
     pub fn PyList_Append(list: *mut PyObject, item: *mut PyObject) -> c_int;
 
+    pub fn PyDict_Size(dict: *mut PyObject) -> Py_ssize_t;
+    pub fn PyDict_Next(
+        dict: *mut PyObject,
+        at: *mut Py_ssize_t,
+        key: *mut *mut PyObject,
+        item: *mut *mut PyObject,
+    ) -> c_int;
     pub fn PyDict_Contains(dict: *mut PyObject, key: *mut PyObject) -> c_int;
     pub fn PyDict_DelItem(dict: *mut PyObject, key: *mut PyObject) -> c_int;
     pub fn PyDict_GetItemWithError(dict: *mut PyObject, key: *mut PyObject) -> *mut PyObject;
@@ -164,18 +170,10 @@ extern "C" {
     pub fn PyByteArray_AsString(bytes: *mut PyObject) -> *mut c_char;
     pub fn PyByteArray_Size(bytes: *mut PyObject) -> Py_ssize_t;
     pub fn PyBool_FromLong(value: std::os::raw::c_long) -> *mut PyObject;
-    pub fn PyList_Size(list: *mut PyObject) -> Py_ssize_t;
     pub fn PyList_GetItem(list: *mut PyObject, at: Py_ssize_t) -> *mut PyObject;
     pub fn PyList_SetItem(list: *mut PyObject, at: Py_ssize_t, item: *mut PyObject) -> c_int;
     pub fn PyTuple_Size(tuple: *mut PyObject) -> Py_ssize_t;
     pub fn PyTuple_GetItem(tuple: *mut PyObject, at: Py_ssize_t) -> *mut PyObject;
-    pub fn PyDict_Next(
-        dict: *mut PyObject,
-        position: *mut Py_ssize_t,
-        key: *mut *mut PyObject,
-        value: *mut *mut PyObject,
-    ) -> c_int;
-    pub fn PyDict_Size(dict: *mut PyObject) -> Py_ssize_t;
     pub fn PyType_FromSpec(spec: *mut PyTypeSpec) -> *mut PyObject;
     pub fn PyType_GenericAlloc(of_type: *mut PyObject, items: Py_ssize_t) -> *mut PyObject;
     pub fn PyObject_SetAttrString(

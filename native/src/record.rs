@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::boundary::{none, Held};
 use crate::fetched::Found;
-use crate::object::{Answer, Bytes, Object};
+use crate::object::Object;
 use crate::python::{
     self, PyMemberDef, PyObject, PyObjectHead, PyTypeSlot, PyTypeSpec, Py_ssize_t,
 };
+use crate::source_record::Fields;
 
 /// The object; its key and value are bytes or None, its headers are a tuple of pairs.
 #[repr(C)]
@@ -28,29 +29,19 @@ pub struct Record {
     size_bytes: usize,
 }
 
-/// What the core takes of a record.
-pub struct Parts {
-    pub headers: Object,
-    pub value: Bytes,
-    pub timestamp_ms: i64,
-    pub offset: i64,
-}
-
-/// The key of a record, where it is one of these.
-pub fn key_of(record: &Object) -> Option<Object> {
-    unsafe { Record::of(record.pointer()).map(|found| Object::of(found.key)) }
-}
-
-/// The parts of a record, where it is one of these; raises where it has no value.
-pub fn parts_of(record: &Object) -> Option<Answer<Parts>> {
+/// The parts of a record, where it is one of these.
+pub fn fields_of(record: &Object) -> Option<Fields> {
     let found = unsafe { Record::of(record.pointer())? };
-    let (headers, value) = unsafe { (Object::of(found.headers), Object::of(found.value)) };
-    Some(value.into_bytes().map(|value| Parts {
+    // They live as long as the record does.
+    let [key, value, headers] =
+        [found.key, found.value, found.headers].map(|part| unsafe { Object::of(part) });
+    Some(Fields {
+        key: key.into_bytes_or_none(),
+        value: value.into_bytes_or_none(),
         headers,
-        value,
         timestamp_ms: found.timestamp_ms,
         offset: found.offset,
-    }))
+    })
 }
 
 static TYPE: AtomicPtr<PyObject> = AtomicPtr::new(null_mut());

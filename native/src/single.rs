@@ -3,13 +3,13 @@
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use crate::core::{self, Input, Transition};
-use crate::native_core::{self, NativeCore};
+use crate::native_core::{self, Counts, NativeCore};
 use crate::object::{forget, Answer, Bytes, Object};
 
 /// `apply(core, ask, key, value, headers, timestamp_ms, offset, state, backfill, is_again) -> None | (export, state, removed,
 /// skipped)`: None where the plain core is to say.
 pub fn apply(arguments: &[Object; 10]) -> Answer<Object> {
-    let found = native_core::with(&arguments[0], |core| {
+    let found = native_core::with(&arguments[0], |core, counts| {
         core.make_room_for_verdicts();
         let event = match read(core, arguments) {
             Ok(event) => event,
@@ -20,14 +20,14 @@ pub fn apply(arguments: &[Object; 10]) -> Answer<Object> {
         };
         let taken = event
             .as_ref()
-            .and_then(|event| Some((event, event.applied(core)?)));
+            .and_then(|event| Some((event, event.applied(core, counts)?)));
         let answer = match taken {
             None => {
-                core.counts.handed_on += 1;
+                counts.count_handed_on(1);
                 Ok(Object::none())
             }
             Some((event, transition)) => {
-                core.counts.taken += 1;
+                counts.count_taken(1);
                 delivered(core, &event.key, &transition)
             }
         };
@@ -71,7 +71,7 @@ fn read(core: &mut NativeCore, arguments: &[Object; 10]) -> Answer<Option<Event>
 }
 
 impl Event {
-    fn applied(&self, core: &mut NativeCore) -> Option<Transition> {
+    fn applied(&self, core: &mut NativeCore, counts: &Counts) -> Option<Transition> {
         let input = Input {
             key: &self.key,
             value: &self.value,
@@ -85,7 +85,7 @@ impl Event {
         let (plan, room, output) = (&core.plan, &mut core.room, &mut core.output);
         catch_unwind(AssertUnwindSafe(|| core::apply(plan, room, &input, output))).unwrap_or_else(
             |_| {
-                core.counts.panics += 1;
+                counts.count_panic();
                 None
             },
         )

@@ -1,5 +1,6 @@
 //! The state record in bytes, as `processor/profile/state_record.py` has it: a version, then a MessagePack array.
 
+use crate::special::is_ascii;
 use crate::twice::has_twice;
 
 /// What was last exported for one profile, with every text borrowed.
@@ -68,11 +69,6 @@ pub fn encode(record: &StateRecord<'_>, into: &mut Vec<u8>) {
     if record.backfill != 0 {
         put_integer(record.backfill, into);
     }
-}
-
-/// Whether these bytes are `encode_departed`'s.
-pub fn has_departed(state: &[u8]) -> bool {
-    matches!(state, [PLAIN, 0x91, ..] | [NUMBERED, 0x92, ..])
 }
 
 /// Append the bytes of the record of a profile in no segment to `into`.
@@ -152,7 +148,7 @@ impl<'a> Packed<'a> {
             _ => return None,
         };
         let text = self.bytes(length)?;
-        std::str::from_utf8(text).is_ok().then_some(text)
+        (is_ascii(text) || std::str::from_utf8(text).is_ok()).then_some(text)
     }
 
     fn texts_by_text(&mut self) -> Option<Vec<(&'a [u8], &'a [u8])>> {

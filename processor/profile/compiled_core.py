@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from processor.profile.batch import Again, Batch, Limits
     from processor.profile.export import SegmentText
     from processor.profile.source_record import Record
-
-    Headers = Sequence[tuple[str, bytes | None]]
+    from processor.profile.verdicts import Headers, Verdicts
 
 _Described: TypeAlias = "tuple[Any, ...]"  # read by native/src/described_plan.rs, and by nothing else
 _NO_AGAIN: Final = (None, 0)
@@ -46,13 +45,15 @@ class Counts(NamedTuple):
 class CompiledCore:
     """One plan's compiled core; make one with `compiled_core`."""
 
-    def __init__(self, library: ModuleType, core: object, verdict_of: Callable[[Headers], Verdict]) -> None:
+    def __init__(self, library: ModuleType, core: object, verdicts: Verdicts) -> None:
         self._core = core
-        self._described_verdict = lambda headers: _described_verdict(verdict_of(headers))
+        self._verdict_of: Callable[[Headers], _Described] = lambda headers: _described_verdict(
+            verdicts.of(headers)
+        )
         self._apply: Callable[..., tuple[Export | None, bytes | None, list[Removal], int] | None] = (
             library.apply
         )
-        self._process: Callable[..., int] = library.process
+        self._process: Callable[..., int | None] = library.process
         self._counts: Callable[[object], tuple[int, int, int]] = library.counts
 
     @property
@@ -65,17 +66,17 @@ class CompiledCore:
         key: bytes | None,
         value: bytes | None,
         headers: Headers,
+        *,
         timestamp_ms: int,
         offset: int,
         state: bytes | None,
         backfill: int,
-        *,
         is_again: bool,
     ) -> Transition | None:
         """As `Core.apply`, or where `is_again` as `Core.apply_again`; None where the plain core is to say."""
         taken = self._apply(
             self._core,
-            self._described_verdict,
+            self._verdict_of,
             key,
             value,
             headers,
@@ -95,20 +96,21 @@ class CompiledCore:
         states: dict[bytes, bytes | None],
         records: Sequence[Record],
         limits: Limits,
-        number: int,
         batch: Batch,
         hand_on: Callable[[Record], None],
+        *,
+        number: int,
         again: Again | None = None,
     ) -> int:
         """Take `records`, in their order, to `batch` and `states`; `hand_on` is given each that is not its own, in its turn.
 
         `number` is that of the partition's note, or of the backfill where events are taken `again`. Returns how many were
-        skipped. What `hand_on` raises is raised.
+        skipped by itself. What `hand_on` raises is raised.
         """
         at_ms, offset = _NO_AGAIN if again is None else (again.at_ms, again.offset)
-        return self._process(
+        skipped = self._process(
             self._core,
-            self._described_verdict,
+            self._verdict_of,
             hand_on,
             states,
             records,
@@ -122,6 +124,12 @@ class CompiledCore:
             at_ms,
             offset,
         )
+        if skipped is not None:
+            return skipped
+        # Another thread is at work with this core.
+        for record in records:
+            hand_on(record)
+        return 0
 
 
 def compiled_core(
@@ -129,7 +137,7 @@ def compiled_core(
     plan: Plan,
     segments: Sequence[SegmentText],
     without_consent: Sequence[Removal | None],
-    verdict_of: Callable[[Headers], Verdict],
+    verdicts: Verdicts,
 ) -> CompiledCore | None:
     """Have the library compile a plan; None where it leaves one like it to the plain core (a segment mapped twice, say)."""
     try:
@@ -138,7 +146,7 @@ def compiled_core(
     except UnicodeEncodeError:  # a name that no event in UTF-8 can have
         return None
     core = library.core(described, standing, Export)
-    return None if core is None else CompiledCore(library, core, verdict_of)
+    return None if core is None else CompiledCore(library, core, verdicts)
 
 
 def _described_plan(

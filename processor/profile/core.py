@@ -40,6 +40,7 @@ from processor.profile.state_record import (
 from processor.profile.structs import Export, StateRecord
 from processor.profile.times import is_date_time, is_later_than
 from processor.profile.transition import SKIPPED, Transition
+from processor.profile.verdicts import Verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,20 +52,14 @@ if TYPE_CHECKING:
     from processor.governance.plan import Plan, Verdict
     from processor.profile.event import Leaf
     from processor.profile.structs import Entry
+    from processor.profile.verdicts import Headers
 
-    Headers = Sequence[tuple[str, bytes | None]]
-
-LABELS_HEADER: Final = "duleLabels"
 KEY_CHARACTERS_MAX: Final = 256
 """Of a profile id, and of a Kinesis partition key."""
 
 _UNREADABLE: Final = "a number beyond a double, half a surrogate pair, or more levels than can be read"
 _LINE_FEED: Final = 0x0A
 _CARRIAGE_RETURN: Final = 0x0D
-_VERDICTS_MAX: Final = 4096
-_KEPT_LABELS_BYTES_MAX: Final = 1024
-"""A header may be as large as an event; what is remembered must not be."""
-
 _NULL: Final = b"null"
 
 
@@ -120,12 +115,12 @@ class Core:
         self._no_entries: tuple[Entry | UnsetType, ...] = (UNSET,) * len(self._segments)
         self._shape = Shape(destination.attributes)
         self._partition_namespace = destination.partition_key_namespace
-        self._verdicts: dict[bytes, Verdict] = {}
+        self._verdicts = Verdicts(plan)
         self._fingerprint = ""
         self.compiled = (
             None
             if library is None
-            else compiled_core(library, plan, self._segments, self._without_consent, self._verdict)
+            else compiled_core(library, plan, self._segments, self._without_consent, self._verdicts)
         )
         """What takes whole batches, and hands on what it is not sure of."""
 
@@ -158,7 +153,14 @@ class Core:
         """
         if self.compiled is not None:
             taken = self.compiled.apply(
-                key, value, headers, timestamp_ms, offset, state, backfill, is_again=False
+                key,
+                value,
+                headers,
+                timestamp_ms=timestamp_ms,
+                offset=offset,
+                state=state,
+                backfill=backfill,
+                is_again=False,
             )
             if taken is not None:
                 return taken
@@ -193,7 +195,14 @@ class Core:
         """
         if self.compiled is not None:
             taken = self.compiled.apply(
-                key, value, headers, timestamp_ms, offset, state, backfill, is_again=True
+                key,
+                value,
+                headers,
+                timestamp_ms=timestamp_ms,
+                offset=offset,
+                state=state,
+                backfill=backfill,
+                is_again=True,
             )
             if taken is not None:
                 return taken
@@ -216,7 +225,7 @@ class Core:
         profile_id = _profile_id(key)
         removed: list[Removal] = []
         if value is None:
-            verdict = self._verdict(headers)
+            verdict = self._verdicts.of(headers)
             identities = _permitted(previous.identities, verdict, removed)
             view = _View(0, [], b"", identities)
             diff = self._diff(self._no_entries, verdict.segments, previous, timestamp_ms, removed)
@@ -235,7 +244,7 @@ class Core:
             # What was decoded is JSON, so its line breaks are white space; an export is one line.
             event = self._decoder.decode(value.replace(b"\n", b" ").replace(b"\r", b" "))
         try:
-            verdict, fault = self._verdict(headers), None
+            verdict, fault = self._verdicts.of(headers), None
         except InvalidEvent as error:
             verdict, fault = self._plan.standing, error
         view = self._attributes(event.leaves, verdict, removed)
@@ -363,24 +372,6 @@ class Core:
         id_ = first_id(identities, self._partition_namespace)
         return profile_id if id_ is None or len(id_) > KEY_CHARACTERS_MAX else id_
 
-    def _verdict(self, headers: Headers) -> Verdict:
-        if not headers:
-            return self._plan.standing
-        raw = [value for name, value in headers if name == LABELS_HEADER]
-        if not raw:
-            return self._plan.standing
-        if None in raw:
-            raise InvalidEvent(Reason.BAD_LABELS, f"the header {LABELS_HEADER} is null")
-        joined = b",".join(value for value in raw if value is not None)
-        verdict = self._verdicts.get(joined)
-        if verdict is None:
-            verdict = self._plan.verdict(_labels(raw))
-            if len(joined) <= _KEPT_LABELS_BYTES_MAX:
-                if len(self._verdicts) >= _VERDICTS_MAX:
-                    self._verdicts.clear()
-                self._verdicts[joined] = verdict
-        return verdict
-
 
 def _segment_members(segment: Segment, destination: Destination) -> dict[str, int | str]:
     """The members that an export gives a segment beside its membership, as the destination's file asks for them."""
@@ -394,15 +385,6 @@ def _segment_members(segment: Segment, destination: Destination) -> dict[str, in
     if destination.include_segment_names:
         members["name"] = segment.name
     return {member: value for member, value in members.items() if value is not None}
-
-
-def _labels(raw: Sequence[bytes | None]) -> frozenset[str]:
-    try:
-        texts = [value.decode() for value in raw if value is not None]
-    except UnicodeDecodeError as error:
-        raise InvalidEvent(Reason.BAD_LABELS, f"the header {LABELS_HEADER} is not UTF-8") from error
-    labels = [label.strip() for text in texts for label in text.split(",")]
-    return frozenset([label for label in labels if label])
 
 
 def _profile_id(key: bytes | None) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from processor import __version__
 from processor.kinesis.shard_limiter import SHARD_RECORDS_PER_S
-from processor.native import CORE
+from processor.native import CORE, faults
 from processor.service.process_usage import cpu_s, resident_bytes
 from processor.telemetry import metrics
 from processor.telemetry.backfill_report import backfill_reports, by_stage, left_s, still_s
@@ -140,4 +140,5 @@ def _add_service(sheet: Sheet, status: Status) -> None:
     memory_bytes = resident_bytes()
     if memory_bytes is not None:
         sheet.add(metrics.MEMORY_BYTES, memory_bytes)
+    sheet.add(metrics.COMPILED_CORE_FAULTS, faults())
     sheet.add(metrics.BUILD, 1, __version__, CORE)

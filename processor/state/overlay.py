@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from processor.state.record_changes import drop_same
+from processor.state.records import drop_same
 
 if TYPE_CHECKING:
     import asyncio

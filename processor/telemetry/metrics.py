@@ -292,6 +292,10 @@ STATE_MEMORY_BYTES = _gauge(
     "state_memory_bytes",
     "What the stores hold in memory: hot records, changes that wait for the disk, RocksDB's blocks and write buffers.",
 )
+COMPILED_CORE_FAULTS = _counter(
+    "compiled_core_faults",
+    "How often the compiled core failed by a fault of its own, and left to the plain one what it failed on: to be reported.",
+)
 BUILD = _gauge(
     "build_info", "1, with the version, and the core that runs: compiled or plain.", "version", "core"
 )

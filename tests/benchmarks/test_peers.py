@@ -16,7 +16,7 @@ from benchmarks.end_to_end.scene import scene
 from benchmarks.end_to_end.throughput import measure
 from benchmarks.peers import flink_job, plain, quix
 from benchmarks.peers.contenders import made, makers
-from benchmarks.peers.flink_job import FLINK, FlinkJob, flink_jars
+from benchmarks.peers.flink_job import FLINK, FLINK_ROCKSDB, FlinkJob, flink_jars
 from benchmarks.peers.plain_script import PlainScript
 from benchmarks.peers.prepared import PeerUnavailableError, peers_cache
 from benchmarks.peers.quix_streams import QuixStreams
@@ -170,9 +170,10 @@ def test_a_peer_that_cannot_be_had_is_left_out_with_its_reason(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     own, *_ = makers()
-    assert [contender.name for contender in made([own, FLINK])] == [own]
+    assert [contender.name for contender in made([own, FLINK, FLINK_ROCKSDB])] == [own]
     assert capsys.readouterr().out == (
-        "Flink is left out: not on the PATH: java, javac, mvn (apt-get install openjdk-17-jdk-headless maven)\n"
+        "left out: Flink; Flink, state in RocksDB: "
+        "not on the PATH: java, javac, mvn (apt-get install openjdk-17-jdk-headless maven)\n"
     )
 
 

@@ -12,6 +12,7 @@ from processor.errors import InvalidStateRecord
 from processor.governance.destination import Segment
 from processor.profile.state_record import (
     decode_record,
+    departed_among,
     encode_departed,
     encode_record,
     has_departed,
@@ -67,6 +68,16 @@ def test_a_profile_that_a_backfill_took_out_keeps_its_offset_and_the_backfills_n
 @given(st.one_of(RECORDS, OF_BACKFILLS))
 def test_a_member_is_not_taken_for_one_that_left(record: StateRecord) -> None:
     assert not has_departed(encode_record(record))
+
+
+@given(st.dictionaries(st.binary(), ANY))
+def test_those_that_left_are_found_among_changes_in_order(changes: dict[bytes, bytes]) -> None:
+    assert departed_among(changes) == [profile for profile, state in changes.items() if has_departed(state)]
+
+
+def test_the_longest_record_of_one_that_left_is_found() -> None:
+    longest = encode_departed(2**63 - 1, 2**63 - 1)
+    assert departed_among({b"p": longest, b"q": encode_record(EXAMPLE)}) == [b"p"]
 
 
 EXAMPLE = StateRecord(7, b"pathdigested", b"{}", {"one": "t"})

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from processor.profile.state_record import encode_record
 from processor.profile.structs import StateRecord
 from processor.state.overlay import Overlay
-from processor.state.record_cache import HotRecords
-from processor.state.record_changes import ENTRY_OVERHEAD_BYTES
+from processor.state.record_cache import ENTRY_OVERHEAD_BYTES, HotRecords
 from tests.support.memory_store import MemoryStore
 from tests.support.virtual_time import run_in_virtual_time
 
