@@ -2,7 +2,7 @@
 PYTHON ?= python3
 TEST_PROCESSES ?= 3
 TESTS_OF_EVENTS := tests/profile tests/governance tests/state tests/kafka tests/kinesis tests/worker tests/backfill \
-	tests/simulation tests/test_fuzz.py
+	tests/test_fuzz.py
 LIVES = $(if $(SEED),--seed $(SEED),$(if $(DEFINITION_SEED),--definition-seed $(DEFINITION_SEED),--seeds $(or $(SEEDS),1000) --first $(or $(FIRST),0)))
 SBOM ?= build/processor.cdx.json
 VENV := .venv

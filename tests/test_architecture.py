@@ -56,7 +56,7 @@ PURE = ("processor.profile", "processor.governance")
 PURE_MAY_IMPORT = {
     "__future__", "collections", "contextlib", "dataclasses", "datetime", "decimal", "enum", "functools",
     "itertools", "json", "math", "msgspec", "mypy_extensions", "operator", "orjson", "processor", "pydantic", "re",
-    "struct", "typing", "xxhash",
+    "struct", "types", "typing", "xxhash",
 }  # fmt: skip
 PURE_MAY_NAME = {
     "processor.governance.destination": {"pathlib"},  # the place of a key's file, which others read

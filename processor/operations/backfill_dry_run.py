@@ -21,8 +21,9 @@ from processor.kafka.source_topic import look_at_source
 from processor.kafka.topics import open_topics
 from processor.kinesis.connection import RECORD_BYTES_DEFAULT
 from processor.operations.backfill_dry_run_figures import DryRunFigures
-from processor.profile.batch import Again, Limits, process_again
+from processor.profile.batch import Again, Limits
 from processor.profile.core import Core
+from processor.profile.processing import process_again
 from processor.state.directory import StateDirectory
 from processor.waiting.fence import Fence
 from processor.worker.added_partitions import AddedPartitions, partition_of

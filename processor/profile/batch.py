@@ -1,12 +1,11 @@
-"""One batch of one partition through the pure core: records in, exports and state changes out."""
+"""What became of a batch of one partition in the core: exports, state changes, and what is given up."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from processor.errors import InvalidEvent, InvalidStateRecord, Reason
+from processor.errors import InvalidEvent, Reason
 from processor.profile.dead_letter import DeadLetter
-from processor.profile.source_record import size_bytes
 from processor.profile.state_record import departed_among, record_offset
 from processor.profile.unexpected import Failure, described, trace_of
 
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from processor.governance.plan import Removal
-    from processor.profile.core import Core
     from processor.profile.source_record import Record
     from processor.profile.structs import Export
 
@@ -63,6 +61,10 @@ class Batch:
     def has_departed(self) -> bool:
         """Whether a profile left its last segment: its record is kept only until the offset is committed."""
         return bool(departed_among(self.changes))
+
+    def skip(self, records: int) -> None:
+        """Count records that the states of their profiles reflect already."""
+        self.skipped += records
 
     def refuse(self, record: Record, error: Exception) -> None:
         """Give up an event: its own fault where that is what `error` says, the processor's otherwise."""
@@ -147,161 +149,5 @@ class Limits:
         self.state_bytes = state_bytes
 
 
-def process(
-    core: Core,
-    states: dict[bytes, bytes | None],
-    records: Sequence[Record],
-    limits: Limits,
-    number: int = 0,
-) -> Batch:
-    """Apply `records`, in order, to the states of their profiles, each of which must be there; `number` is that of the partition's note.
-
-    An event whose export is larger than the stream takes, or whose state record is larger than the changelog
-    takes, is dead-lettered and changes no state. So is one on which the core fails, however that may be: one event
-    must not keep all that come after it from being exported.
-
-    Raises:
-        InvalidStateRecord: the state was written by a release that this one does not understand.
-
-    """
-    batch = Batch(records[-1].offset + 1, len(records), size_bytes(records), records[0].timestamp)
-
-    def take(record: Record) -> None:
-        _take(core, batch, states, record, limits, number=number)
-
-    if core.compiled is None:
-        for record in records:
-            take(record)
-    else:
-        skipped = core.compiled.process(states, records, limits, batch, take, number=number)
-        batch.skipped += skipped
-    return batch
-
-
-def process_again(
-    core: Core,
-    states: dict[bytes, bytes | None],
-    records: Sequence[Record],
-    limits: Limits,
-    again: Again,
-    *,
-    next_offset: int,
-) -> BatchAgain:
-    """Apply the latest events of profiles once more, one each, to the states of their profiles, each of which must be there.
-
-    All of the source before `next_offset` was processed. A profile whose event is refused, for what it is or for the size
-    of its export or its state record, stays as it is.
-
-    Raises:
-        InvalidStateRecord: the state was written by a release that this one does not understand.
-
-    """
-    batch = BatchAgain(again.number, next_offset, len(records))
-
-    def take(record: Record) -> None:
-        _take_again(core, batch, states, record, limits, again=again)
-
-    if core.compiled is None:
-        for record in records:
-            take(record)
-    else:
-        core.compiled.process(states, records, limits, batch, take, number=again.number, again=again)
-    return batch
-
-
-def _take(
-    core: Core,
-    batch: Batch,
-    states: dict[bytes, bytes | None],
-    record: Record,
-    limits: Limits,
-    *,
-    number: int,
-) -> None:
-    key = record.key
-    try:
-        transition = core.apply(
-            key,
-            record.value,
-            record.headers,
-            timestamp_ms=record.timestamp,
-            offset=record.offset,
-            state=None if key is None else states[key],
-            backfill=number,
-        )
-        export = transition.export
-        export_bytes = 0 if export is None else len(export.data) + len(export.partition_key.encode())
-    except InvalidStateRecord:
-        raise
-    except Exception as error:  # noqa: BLE001  whatever it is, it is reported, and kept with its event
-        batch.refuse(record, error)
-        return
-    if export_bytes > limits.export_bytes:
-        batch.dead_letters.append(_too_large(record, "export", export_bytes, "stream", limits.export_bytes))
-        return
-    new_state = transition.state
-    if new_state is not None and key is not None:
-        state_bytes = len(new_state) + len(key)
-        if state_bytes > limits.state_bytes:
-            batch.dead_letters.append(
-                _too_large(record, "state", state_bytes, "changelog", limits.state_bytes)
-            )
-            return
-        # Changes stand in the order of their offsets, which a restore relies on.
-        batch.changes.pop(key, None)
-        states[key] = batch.changes[key] = new_state
-    if export is not None:
-        batch.exports.append(export)
-        batch.exported.append(record)
-    if transition.skipped:
-        batch.skipped += 1
-    batch.removed += transition.removed
-
-
-def _take_again(
-    core: Core,
-    batch: BatchAgain,
-    states: dict[bytes, bytes | None],
-    record: Record,
-    limits: Limits,
-    *,
-    again: Again,
-) -> None:
-    key = record.key or b""
-    try:
-        transition = core.apply_again(
-            key,
-            record.value,
-            record.headers,
-            timestamp_ms=again.at_ms,
-            offset=again.offset,
-            state=states[key],
-            backfill=again.number,
-        )
-        export = transition.export
-        export_bytes = 0 if export is None else len(export.data) + len(export.partition_key.encode())
-    except InvalidStateRecord:
-        raise
-    except Exception as error:  # noqa: BLE001  as in `_take`
-        batch.refuse(record, error)
-        return
-    new_state = transition.state
-    state_bytes = 0 if new_state is None else len(new_state) + len(key)
-    if export_bytes > limits.export_bytes or state_bytes > limits.state_bytes:
-        batch.leave(Reason.TOO_LARGE)
-        return
-    if new_state is not None:
-        batch.changes[key] = new_state
-    if export is not None:
-        batch.exports.append(export)
-        batch.exported.append(record)
-    batch.removed += transition.removed
-
-
 def _last_offset(changes: dict[bytes, bytes]) -> int:
     return record_offset(changes[next(reversed(changes))])
-
-
-def _too_large(record: Record, what: str, size_bytes: int, where: str, max_bytes: int) -> DeadLetter:
-    detail = f"the {what} has {size_bytes} bytes, the {where} takes {max_bytes}"
-    return DeadLetter(record, Reason.TOO_LARGE, detail)

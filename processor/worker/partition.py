@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 import structlog
 
 from processor.kinesis.ticket import Ticket
-from processor.profile.batch import Batch, BatchAgain, Limits, merged_changes, process, process_again
+from processor.profile.batch import Batch, BatchAgain, Limits, merged_changes
+from processor.profile.processing import process, process_again
 from processor.profile.source_record import RECORD_OVERHEAD_BYTES, size_bytes
 from processor.telemetry.traces import NoTraces
 from processor.worker.dead_letter_stage import DeadLetterStage, log_failures

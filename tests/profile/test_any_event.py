@@ -20,8 +20,9 @@ from processor.governance.document import (
     ValueIn,
 )
 from processor.governance.plan import compile_plan
-from processor.profile.batch import Batch, Limits, process
+from processor.profile.batch import Batch, Limits
 from processor.profile.core import Core
+from processor.profile.processing import process
 
 ACTION = ("exportToThirdParty",)
 DESTINATION = Destination(

@@ -10,8 +10,9 @@ from hypothesis import given
 
 from processor.errors import InvalidStateRecord, Reason
 from processor.governance.plan import Plan
-from processor.profile.batch import Batch, Limits, process
+from processor.profile.batch import Batch, Limits
 from processor.profile.core import Core
+from processor.profile.processing import process
 from tests.support.failing_core import SECRET, Record, core_that_fails, record
 from tests.support.strategies import Given, destinations, governances, streams
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from processor.errors import InvalidStateRecord, Reason
 from processor.governance.document import Governance, HasLabel, Policy
 from processor.governance.plan import compile_plan
-from processor.profile.batch import Again, Batch, BatchAgain, Limits, merged_changes, process, process_again
+from processor.profile.batch import Again, Batch, BatchAgain, Limits, merged_changes
 from processor.profile.core import Core
+from processor.profile.processing import process, process_again
 from processor.profile.state_record import (
     decode_record,
     encode_departed,

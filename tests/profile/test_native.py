@@ -137,6 +137,19 @@ def test_what_is_handed_on_amid_a_batch_is_taken_in_its_turn() -> None:
     assert cores.counts == (5, 5, 0)
 
 
+def test_more_sets_of_labels_than_are_remembered_are_taken_alike() -> None:
+    cores = ComparedCores(PLANS["labels"])
+    values = [MUTATED[0], MUTATED[2]]
+    for first in range(0, 6_000, 1_000):
+        cores.take(
+            [
+                Record(number, b"p", values[number % 2], (("duleLabels", b"C2,x%d" % number),))
+                for number in range(first, first + 1_000)
+            ]
+        )
+    assert cores.counts.handed_on == 0
+
+
 def test_each_of_a_varied_life_is_taken_alike() -> None:
     for seed in range(20):
         rng = random.Random(seed)

@@ -13,18 +13,21 @@ import pytest
 
 from processor.configuration import parse_configuration
 from processor.governance.plan import Plan, compile_plan
-from processor.profile.batch import Limits, process
+from processor.profile.batch import Limits
 from processor.profile.core import Core
+from processor.profile.processing import process
 from tests.support.failing_core import Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 VECTORS: Final = sorted((Path(__file__).parents[1] / "vectors").glob("[!b]*.json"))
-ROUNDS: Final = 400
+ROUNDS: Final = 150
+TIMES: Final = 3
+"""What is lost is lost each time; what a cache or another thread takes, once."""
 LIMITS: Final = Limits(1 << 20, 1 << 20)
 BYTES_A_ROUND_MAX: Final = 8
-"""Less than the least that can be lost: an allocation, or a reference that keeps one. What is left is of other threads."""
+"""Less than the least that can be lost: an allocation, or a reference that keeps one."""
 
 
 class MallInfo(ctypes.Structure):
@@ -91,10 +94,14 @@ def test_nothing_stays_of_batches(path: Path) -> None:
     for _ in range(20):
         taken(core, records)
     gc.collect()
-    before = references(records), sys.getallocatedblocks(), allocated_bytes()
-    for _ in range(ROUNDS):
-        taken(core, records)
-    gc.collect()
-    assert references(records) == before[0]
-    assert sys.getallocatedblocks() - before[1] < ROUNDS // 2
-    assert allocated_bytes() - before[2] < ROUNDS * BYTES_A_ROUND_MAX
+    given, blocks, in_bytes = references(records), list[int](), list[int]()
+    for _ in range(TIMES):
+        before = sys.getallocatedblocks(), allocated_bytes()
+        for _ in range(ROUNDS):
+            taken(core, records)
+        gc.collect()
+        blocks.append(sys.getallocatedblocks() - before[0])
+        in_bytes.append(allocated_bytes() - before[1])
+    assert references(records) == given
+    assert min(blocks) < ROUNDS // 2
+    assert min(in_bytes) < ROUNDS * BYTES_A_ROUND_MAX

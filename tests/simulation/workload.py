@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aiokafka import ConsumerRecord
 
-from processor.profile.batch import Limits, process
+from processor.profile.batch import Limits
+from processor.profile.processing import process
 from processor.profile.state_record import has_departed
 from tests.simulation.configurations import STEADY, configuration
 from tests.simulation.varied_events import LATER, event_of_all, varied_events

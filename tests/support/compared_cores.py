@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from processor.errors import InvalidEvent
-from processor.profile.batch import Again, Batch, Limits, process, process_again
+from processor.profile.batch import Again, Batch, Limits
 from processor.profile.core import Core
+from processor.profile.processing import process, process_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
