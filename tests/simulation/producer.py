@@ -8,7 +8,9 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import errors as kafka
+from aiokafka.record import MemoryRecords
 
+from processor.kafka.changelog_batches import WholeBatch
 from tests.simulation.broker import LATEST_APPEND_S
 from tests.simulation.consumer import broker_of_this_process
 
@@ -41,6 +43,14 @@ class Batch:
         return len(self.records)
 
 
+def _records_of(batch: WholeBatch) -> list[tuple[bytes, bytes | None, list[tuple[str, bytes]]]]:
+    """What a broker would read of the bytes that the compiled build makes."""
+    found = MemoryRecords(bytes(batch._build())).next_batch()
+    assert found is not None
+    assert found.validate_crc()
+    return [(record.key, record.value, list(record.headers)) for record in found]
+
+
 class Producer:
     """`AIOKafkaProducer`, idempotent: it repeats what was not answered, and Kafka keeps it once."""
 
@@ -71,8 +81,9 @@ class Producer:
     def create_batch(self) -> Batch:
         return Batch(self._broker.rng.choice([5, 50, 50]))
 
-    async def send_batch(self, batch: Batch, topic: str, *, partition: int) -> asyncio.Task[Any]:
-        return self._begun(self._append(batch.records, topic, partition))
+    async def send_batch(self, batch: Batch | WholeBatch, topic: str, *, partition: int) -> asyncio.Task[Any]:
+        records = _records_of(batch) if isinstance(batch, WholeBatch) else batch.records
+        return self._begun(self._append(records, topic, partition))
 
     async def send(
         self, topic: str, *, key: bytes | None, value: bytes | None, headers: Any
