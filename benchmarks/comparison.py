@@ -153,10 +153,11 @@ def _peers() -> str:
 
 
 def _order() -> str:
-    contenders = figures_of("order")["contenders"]
+    figures = figures_of("order")
+    workload, contenders = figures["workload"], figures["contenders"]
     cases = next(iter(contenders.values()))
     return table(
-        ["", *cases],
+        [f"{workload['events']:,} events of {workload['profiles']:,} profiles", *cases],
         [[name, *map(_ordering, row.values())] for name, row in contenders.items()],
     )
 

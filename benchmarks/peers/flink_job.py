@@ -97,5 +97,5 @@ def flink_jars() -> Path:
 def _versions() -> dict[str, str]:
     pom = (_PROJECT / "pom.xml").read_text(encoding="utf-8")
     found = re.findall(r"<artifactId>([^<]*)</artifactId>\s*<version>([^<$]*)</version>", pom)
-    flink = re.findall(r"<(flink\.version)>([^<]*)<", pom)
+    flink = re.findall(r"<((?:flink|awssdk)\.version)>([^<]*)<", pom)
     return dict(flink) | {name: version for name, version in found if "connector" in name or "json" in name}

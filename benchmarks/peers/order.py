@@ -1,6 +1,6 @@
 """Whether contenders keep each profile's order, and lose nothing: at once, where calls take differently long, where records are refused.
 
-python -m benchmarks.peers.order [--events 30000] [--against Flink] [--keep]
+python -m benchmarks.peers.order [--events 60000] [--against Flink] [--keep]
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--events", type=count, default=30_000, help="events beside the births [30000]")
+    parser.add_argument("--events", type=count, default=60_000, help="events beside the births [60000]")
     parser.add_argument("--against", help="of the peers only those whose name contains this")
     add_keep(parser)
     options = parser.parse_args()

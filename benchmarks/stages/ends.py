@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import pybase64
 from aiokafka import TopicPartition
 from aiokafka.consumer import fetcher
-from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from botocore.credentials import ReadOnlyCredentials
 from rocksdict import Options, Rdict, WriteBatch
 
 from benchmarks.stages.samples import BATCH, changed, samples
+from processor.kafka.changelog_batches import batches_of
 from processor.kafka.fetched_batches import unpack_whole_batches
 from processor.kinesis.kinesis_json import request_body
 from processor.kinesis.signature import Frame, Signer
@@ -162,21 +162,18 @@ def sign_floor(count: int) -> Callable[[], None]:
 
 def changelog(count: int) -> Callable[[], None]:
     """Batches of 500 state records, as the producer is given them, and closed for sending."""
-    entries = _entries(count)
+    entries = dict(_entries(count))
 
     def run() -> None:
-        builder = BatchBuilder(_BATCH_BYTES, 0)
-        for key, value in entries:
-            builder.append(key=key, value=value, timestamp=None)
-        builder.close()
-        builder._build()  # noqa: SLF001  what the producer does when it sends
+        for batch in batches_of(entries, _BATCH_BYTES):
+            batch._build()  # noqa: SLF001  what the producer does when it sends
 
     return run
 
 
 def changelog_floor(count: int) -> Callable[[], None]:
-    """The same by aiokafka's builder in C alone."""
-    entries = _entries(count)
+    """The same by aiokafka's builder in C alone, uncompressed."""
+    entries = list(dict(_entries(count)).items())
 
     def run() -> None:
         builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, _BATCH_BYTES)

@@ -31,8 +31,8 @@ pub unsafe extern "C" fn record_batches(
     }
 }
 
-/// `seal_batch(batch, producer, epoch, sequence)`: put them, and the checksum, into a bytearray of `record_batches`, and
-/// return it; None where it is none.
+/// `seal_batch(batch, codec, producer, epoch, sequence)`: put them, and the checksum, into a bytearray of `record_batches`,
+/// and return it; None where it is none.
 ///
 /// # Safety
 /// As Python calls a function of `METH_FASTCALL`.
@@ -43,13 +43,14 @@ pub unsafe extern "C" fn seal_batch(
 ) -> *mut PyObject {
     unsafe {
         answer(|| {
-            let [batch, producer, epoch, sequence] = given(arguments, count)?;
+            let [batch, codec, producer, epoch, sequence] = given(arguments, count)?;
             let bytes = byte_array(batch)?;
+            let codec = whole(codec)?.try_into().ok()?;
             let (epoch, sequence) = (
                 whole(epoch)?.try_into().ok()?,
                 whole(sequence)?.try_into().ok()?,
             );
-            seal(bytes, whole(producer)?, epoch, sequence).then(|| Held::borrowed(batch))
+            seal(bytes, codec, whole(producer)?, epoch, sequence).then(|| Held::borrowed(batch))
         })
     }
 }

@@ -3,7 +3,7 @@
 use crate::boundary::{answer, bytes, given, members, none, whole, Held};
 use crate::fetched::{is_compressed, is_whole, records};
 use crate::python::{self, PyObject, Py_ssize_t};
-use crate::record::{made, set_apart, size_bytes_of};
+use crate::record::{made, size_bytes_of};
 use crate::record_batch::HEAD;
 
 /// `unpacked(data, start, end, content)`: the records of the batch of format 2 that lies there in `data`, in order; what
@@ -20,18 +20,18 @@ pub unsafe extern "C" fn unpacked(
         answer(|| {
             let [data, start, end, content] = given(arguments, count)?;
             let batch = part(data, start, end)?;
-            let (around, within) = if content != none() {
-                (content, bytes(content)?)
+            let content = if content != none() {
+                bytes(content)?
             } else if is_compressed(batch)? {
                 return None;
             } else {
-                (data, batch.get(HEAD..)?)
+                batch.get(HEAD..)?
             };
-            let (found, all) = (records(batch, within)?, bytes(around)?);
+            let found = records(batch, content)?;
             let list = Held::new(python::PyList_New(found.len() as Py_ssize_t))?;
             let no_headers = Held::new(python::PyTuple_New(0))?;
             for (at, each) in found.iter().enumerate() {
-                let record = made(each, around, all, &no_headers)?;
+                let record = made(each, &no_headers)?;
                 // A list takes the reference over.
                 python::PyList_SetItem(list.as_ptr(), at as Py_ssize_t, record.into_new());
             }
@@ -76,24 +76,6 @@ pub unsafe extern "C" fn size_bytes(
                 size += size_bytes_of(each)?;
             }
             Held::new(python::PyLong_FromLongLong(size as i64))
-        })
-    }
-}
-
-/// `set_apart(records)`: have each of a list hold its own bytes alone; None where one is no `Record`.
-///
-/// # Safety
-/// As Python calls a function of `METH_FASTCALL`.
-pub unsafe extern "C" fn set_all_apart(
-    _: *mut PyObject,
-    arguments: *const *mut PyObject,
-    count: Py_ssize_t,
-) -> *mut PyObject {
-    unsafe {
-        answer(|| {
-            let [list] = given(arguments, count)?;
-            members(list)?.try_for_each(|each| set_apart(each))?;
-            Held::new(python::PyBool_FromLong(1))
         })
     }
 }

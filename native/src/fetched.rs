@@ -158,7 +158,7 @@ mod tests {
             );
         }
         let mut bytes = batch.finished();
-        seal(&mut bytes, 1, 2, 3);
+        seal(&mut bytes, 0, 1, 2, 3);
         bytes
     }
 

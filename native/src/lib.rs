@@ -100,7 +100,7 @@ const END: PyMethodDef = PyMethodDef {
     doc: null(),
 };
 
-static METHODS: Definition<[PyMethodDef; 18]> = Definition(std::cell::UnsafeCell::new([
+static METHODS: Definition<[PyMethodDef; 17]> = Definition(std::cell::UnsafeCell::new([
     method(b"version\0", version),
     method(b"panics\0", panics),
     method(b"core\0", core_functions::new_core),
@@ -113,7 +113,6 @@ static METHODS: Definition<[PyMethodDef; 18]> = Definition(std::cell::UnsafeCell
     method(b"unpacked\0", fetch_functions::unpacked),
     method(b"is_whole\0", fetch_functions::is_whole_batch),
     method(b"size_bytes\0", fetch_functions::size_bytes),
-    method(b"set_apart\0", fetch_functions::set_all_apart),
     method(b"find_records\0", record_functions::find),
     method(b"put_records\0", record_functions::put),
     method(b"drop_same\0", record_functions::drop_same),

@@ -2,7 +2,6 @@
 //!
 //! All of it is done with Python's lock held. That goes for a drop as well, so none may be dropped without it.
 
-use std::ops::Range;
 use std::os::raw::c_char;
 use std::ptr::null_mut;
 
@@ -276,17 +275,6 @@ impl Drop for Object {
 pub struct Bytes {
     pub object: Object,
     bytes: *const [u8],
-}
-
-impl Bytes {
-    /// A part of them, the object still held; None where they do not go so far.
-    pub fn part(self, place: Range<usize>) -> Option<Self> {
-        let bytes: *const [u8] = self.get(place)?;
-        Some(Self {
-            object: self.object,
-            bytes,
-        })
-    }
 }
 
 impl std::ops::Deref for Bytes {

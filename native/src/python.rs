@@ -135,18 +135,6 @@ pub struct PyMemberDef {
     pub doc: *const c_char,
 }
 
-/// What computes a member of an object.
-pub type Getter = unsafe extern "C" fn(*mut PyObject, *mut c_void) -> *mut PyObject;
-
-#[repr(C)]
-pub struct PyGetSetDef {
-    pub name: *const c_char,
-    pub get: Option<Getter>,
-    pub set: *mut c_void,
-    pub doc: *const c_char,
-    pub closure: *mut c_void,
-}
-
 #[repr(C)]
 pub struct PyTypeSlot {
     pub slot: c_int,
@@ -168,7 +156,6 @@ pub const MEMBER_READ_ONLY: c_int = 1;
 pub const SLOT_DEALLOC: c_int = 52;
 pub const SLOT_DOC: c_int = 56;
 pub const SLOT_MEMBERS: c_int = 72;
-pub const SLOT_GETSET: c_int = 73;
 pub const TYPE_DEFAULT: std::os::raw::c_uint = 1 << 18;
 pub const TYPE_MAKES_NONE: std::os::raw::c_uint = 1 << 7;
 

@@ -1,35 +1,30 @@
 //! A record of a topic as an object of Python's: `processor._native.Record`.
 //!
 //! aiokafka's has the same members; this one is made and let go of with less, knows its size, and is read here without a
-//! call. Its value stays among the bytes that were fetched, and is copied where it is asked for only: so a record holds all
-//! of a fetch, which those beside it do as well, or after `set_apart` its own bytes alone.
+//! call.
 
 use std::mem::size_of;
 use std::os::raw::{c_char, c_int, c_void};
 use std::ptr::{addr_of_mut, null, null_mut};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use crate::boundary::{bytes, none, Held};
+use crate::boundary::{none, Held};
 use crate::fetched::Found;
 use crate::object::Object;
 use crate::python::{
-    self, Getter, PyGetSetDef, PyMemberDef, PyObject, PyObjectHead, PyTypeSlot, PyTypeSpec,
-    Py_ssize_t,
+    self, PyMemberDef, PyObject, PyObjectHead, PyTypeSlot, PyTypeSpec, Py_ssize_t,
 };
 use crate::source_record::Fields;
 
-/// The object; its key is bytes or None, its headers are a tuple of pairs.
+/// The object; its key and value are bytes or None, its headers are a tuple of pairs.
 #[repr(C)]
 pub struct Record {
     head: PyObjectHead,
     offset: i64,
     timestamp_ms: i64,
     key: *mut PyObject,
+    value: *mut PyObject,
     headers: *mut PyObject,
-    /// What the value is a part of, bytes; None where there is no value.
-    around: *mut PyObject,
-    start: usize,
-    end: usize,
     /// Bytes of key and value.
     size_bytes: usize,
 }
@@ -38,13 +33,11 @@ pub struct Record {
 pub fn fields_of(record: &Object) -> Option<Fields> {
     let found = unsafe { Record::of(record.pointer())? };
     // They live as long as the record does.
-    let [key, headers, around] =
-        [found.key, found.headers, found.around].map(|part| unsafe { Object::of(part) });
+    let [key, headers, value] =
+        [found.key, found.headers, found.value].map(|part| unsafe { Object::of(part) });
     Some(Fields {
         key: key.into_bytes_or_none(),
-        value: around
-            .into_bytes_or_none()
-            .and_then(|around| around.part(found.start..found.end)),
+        value: value.into_bytes_or_none(),
         headers,
         timestamp_ms: found.timestamp_ms,
         offset: found.offset,
@@ -92,15 +85,6 @@ pub unsafe fn add_type(module: *mut PyObject) -> bool {
             doc: null(),
         }
     }
-    fn get(name: *const c_char, get: Option<Getter>) -> PyGetSetDef {
-        PyGetSetDef {
-            name,
-            get,
-            set: null_mut(),
-            doc: null(),
-            closure: null_mut(),
-        }
-    }
     let end = PyMemberDef {
         name: null(),
         kind: 0,
@@ -109,26 +93,19 @@ pub unsafe fn add_type(module: *mut PyObject) -> bool {
         doc: null(),
     };
     // Python keeps them as long as the type, which is for ever.
-    let members: &'static mut [PyMemberDef; 5] = Box::leak(Box::new([
+    let members: &'static mut [PyMemberDef; 6] = Box::leak(Box::new([
         member(b"offset\0", python::MEMBER_I64, 0),
         member(b"timestamp\0", python::MEMBER_I64, 1),
         member(b"key\0", python::MEMBER_OBJECT, 2),
-        member(b"headers\0", python::MEMBER_OBJECT, 3),
+        member(b"value\0", python::MEMBER_OBJECT, 3),
+        member(b"headers\0", python::MEMBER_OBJECT, 4),
         end,
-    ]));
-    let computed: &'static mut [PyGetSetDef; 2] = Box::leak(Box::new([
-        get(b"value\0".as_ptr().cast(), Some(value_of)),
-        get(null(), None),
     ]));
     let doc = b"A record of a topic, as a fetch returned it.\0".as_ptr();
     let mut slots = [
         PyTypeSlot {
             slot: python::SLOT_MEMBERS,
             value: members.as_mut_ptr().cast(),
-        },
-        PyTypeSlot {
-            slot: python::SLOT_GETSET,
-            value: computed.as_mut_ptr().cast(),
         },
         PyTypeSlot {
             slot: python::SLOT_DEALLOC,
@@ -158,18 +135,13 @@ pub unsafe fn add_type(module: *mut PyObject) -> bool {
     }
 }
 
-/// A record, as it was found in `all`, the content of bytes `around`.
+/// A record, as it was found.
 ///
 /// # Safety
-/// Python's lock is held; `found` is of the content of `around`.
-pub unsafe fn made(
-    found: &Found,
-    around: *mut PyObject,
-    all: &[u8],
-    no_headers: &Held,
-) -> Option<Held> {
+/// Python's lock is held.
+pub unsafe fn made(found: &Found, no_headers: &Held) -> Option<Held> {
     unsafe {
-        let key = bytes_or_none(found.key)?;
+        let (key, value) = (bytes_or_none(found.key)?, bytes_or_none(found.value)?);
         let headers = if found.headers.is_empty() {
             Held::borrowed(no_headers.as_ptr())
         } else {
@@ -180,56 +152,10 @@ pub unsafe fn made(
         record.offset = found.offset;
         record.timestamp_ms = found.timestamp_ms;
         record.key = key.into_new();
+        record.value = value.into_new();
         record.headers = headers.into_new();
-        record.size_bytes = found.key.map_or(0, <[u8]>::len);
-        record.around = match found.value {
-            None => Held::borrowed(none()).into_new(),
-            Some(value) => {
-                record.start = value.as_ptr() as usize - all.as_ptr() as usize;
-                record.end = record.start + value.len();
-                record.size_bytes += value.len();
-                Held::borrowed(around).into_new()
-            }
-        };
+        record.size_bytes = found.key.map_or(0, <[u8]>::len) + found.value.map_or(0, <[u8]>::len);
         Some(object)
-    }
-}
-
-/// Have a record hold its own value alone; whether it is one of these, and that went well.
-///
-/// # Safety
-/// The object is alive, nobody else looks at it, and Python's lock is held.
-pub unsafe fn set_apart(object: *mut PyObject) -> Option<()> {
-    unsafe {
-        let found = Record::of(object)?;
-        if found.around == none() || bytes(found.around)?.len() == found.end - found.start {
-            return Some(());
-        }
-        let value = Held::new(value_of(object, null_mut()))?;
-        let record = object.cast::<Record>();
-        let around = (*record).around;
-        (*record).around = value.into_new();
-        (*record).end -= (*record).start;
-        (*record).start = 0;
-        python::Py_DecRef(around);
-        Some(())
-    }
-}
-
-/// The member `value`: a copy, or None.
-unsafe extern "C" fn value_of(object: *mut PyObject, _: *mut c_void) -> *mut PyObject {
-    unsafe {
-        let record = &*object.cast::<Record>();
-        if record.around == none() {
-            return Held::borrowed(none()).into_new();
-        }
-        match bytes(record.around).and_then(|all| all.get(record.start..record.end)) {
-            None => null_mut(),
-            Some(value) => python::PyBytes_FromStringAndSize(
-                value.as_ptr().cast::<c_char>(),
-                value.len() as Py_ssize_t,
-            ),
-        }
     }
 }
 
@@ -266,7 +192,7 @@ unsafe fn headers(found: &[(&str, Option<&[u8]>)]) -> Option<Held> {
 unsafe extern "C" fn let_go(object: *mut PyObject) {
     unsafe {
         let record = object.cast::<Record>();
-        for part in [(*record).key, (*record).headers, (*record).around] {
+        for part in [(*record).key, (*record).value, (*record).headers] {
             if !part.is_null() {
                 python::Py_DecRef(part);
             }

@@ -1,6 +1,7 @@
 //! Kafka's record batch of format 2, written whole: https://kafka.apache.org/documentation/#recordbatch.
 //!
-//! As aiokafka's builder writes it, uncompressed; who sends it puts producer and checksum in at last, with `seal`.
+//! As aiokafka's builder writes it; who sends it may compress what follows the head, and has `seal` put in at last what
+//! depends on that and on the producer.
 
 use crate::crc32c::crc32c;
 
@@ -11,6 +12,7 @@ pub const CHECKED_FROM: usize = 21;
 const BASE_OFFSET: usize = 8;
 const LENGTH_TO: usize = 12;
 const CHECKSUM_AT: usize = 17;
+const CODEC_AT: usize = 22;
 const LAST_OFFSET_AT: usize = 23;
 const PRODUCER_AT: usize = 43;
 const EPOCH_AT: usize = 51;
@@ -77,8 +79,6 @@ impl Batch {
 
     /// The batch, but for what `seal` puts in.
     pub fn finished(mut self) -> Vec<u8> {
-        let length = (self.bytes.len() - LENGTH_TO) as i32;
-        self.bytes[BASE_OFFSET..LENGTH_TO].copy_from_slice(&length.to_be_bytes());
         let last = (self.count - 1).max(0);
         self.bytes[LAST_OFFSET_AT..LAST_OFFSET_AT + 4].copy_from_slice(&last.to_be_bytes());
         self.bytes[COUNT_AT..HEAD].copy_from_slice(&self.count.to_be_bytes());
@@ -109,11 +109,15 @@ impl Batch {
     }
 }
 
-/// Put a producer's state into a finished batch, and the checksum of all; false where it is too short for one.
-pub fn seal(batch: &mut [u8], producer: i64, epoch: i16, sequence: i32) -> bool {
+/// Put into a batch its length, the codec of what follows its head, its producer's state, and the checksum of all; false
+/// where it is too short for one.
+pub fn seal(batch: &mut [u8], codec: u8, producer: i64, epoch: i16, sequence: i32) -> bool {
     if batch.len() < HEAD {
         return false;
     }
+    let length = (batch.len() - LENGTH_TO) as i32;
+    batch[BASE_OFFSET..LENGTH_TO].copy_from_slice(&length.to_be_bytes());
+    batch[CODEC_AT] = codec;
     batch[PRODUCER_AT..EPOCH_AT].copy_from_slice(&producer.to_be_bytes());
     batch[EPOCH_AT..SEQUENCE_AT].copy_from_slice(&epoch.to_be_bytes());
     batch[SEQUENCE_AT..COUNT_AT].copy_from_slice(&sequence.to_be_bytes());
@@ -177,6 +181,6 @@ mod tests {
 
     #[test]
     fn what_is_no_batch_is_not_sealed() {
-        assert!(!seal(&mut [0; HEAD - 1], 1, 1, 1));
+        assert!(!seal(&mut [0; HEAD - 1], 0, 1, 1, 1));
     }
 }

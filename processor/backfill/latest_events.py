@@ -12,7 +12,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from processor.kafka.offsets import Bounds
-from processor.profile.source_record import RECORD_OVERHEAD_BYTES, set_apart, size_bytes
+from processor.profile.source_record import RECORD_OVERHEAD_BYTES, size_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -178,8 +178,6 @@ class LatestEvents:
                 )
                 self._on_read(read)
                 read_bytes += read.size_bytes
-                # Some of them stay until all of the chunk was read, and more.
-                set_apart(records)
                 if held_bytes > CHUNK_BYTES:
                     reading.clear()
                     begin, held_bytes = records[0].offset, 0

@@ -160,7 +160,7 @@ class Changelog:
 
     async def _append(self, partition: int, entries: Mapping[bytes, bytes | Deletion]) -> list[Span]:
         spans = []
-        for batch in batches_of(entries, await self._producer.batch_maker(), self._batch_bytes):
+        for batch in batches_of(entries, self._batch_bytes):
             await self._fence.passed()
             kept = await self._producer.send(batch, self.topic, partition)
             if not self._fence.is_open:

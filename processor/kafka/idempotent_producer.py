@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from aiokafka.producer.message_accumulator import BatchBuilder
     from aiokafka.structs import RecordMetadata
 
-    from processor.kafka.changelog_batches import EntryBatch
+    from processor.kafka.changelog_batches import WholeBatch
 
 log = structlog.get_logger(__name__)
 
@@ -63,16 +63,7 @@ class IdempotentProducer:
         if current is not None:
             await leave(current.producer)
 
-    async def batch_maker(self) -> Callable[[], BatchBuilder]:
-        """What makes empty batches, to be filled, closed and sent.
-
-        Raises:
-            KafkaRefused, KafkaUnavailable: there is no producer at present, and none could be connected.
-
-        """
-        return (await self._started()).producer.create_batch  # type: ignore[no-any-return]  # aiokafka has no types
-
-    async def send(self, batch: EntryBatch, topic: str, partition: int) -> RecordMetadata:
+    async def send(self, batch: BatchBuilder | WholeBatch, topic: str, partition: int) -> RecordMetadata:
         """Send a batch, and wait until all in-sync replicas have it; batches of a partition are sent one at a time.
 
         Raises:

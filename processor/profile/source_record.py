@@ -23,12 +23,6 @@ def size_bytes(records: Sequence[Record]) -> int:
     return values + sum([len(record.key or b"") for record in records]) + RECORD_OVERHEAD_BYTES * len(records)
 
 
-def set_apart(records: Sequence[Record]) -> None:
-    """Have `records`, which are kept while those that were fetched beside them are not, hold their own bytes alone."""
-    if native is not None:
-        native.set_apart(records)
-
-
 class Record(Protocol):
     """A record as aiokafka's parsers make it, for the old message formats and the new one."""
 

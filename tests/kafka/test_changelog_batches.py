@@ -6,21 +6,27 @@ import struct
 from typing import TYPE_CHECKING
 
 import pytest
-from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processor.kafka import changelog_batches
-from processor.kafka.changelog_batches import Deletion, WholeBatch, batches_of, plain_batches_of
+from processor.kafka.changelog_batches import (
+    Deletion,
+    WholeBatch,
+    batches_of,
+    plain_batches_of,
+    plain_seal,
+    seal,
+)
 from processor.native import native
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from processor.kafka.changelog_batches import EntryBatch
 
+_CODEC_AT = 22
+_SNAPPY = 2
 NOW_MS = 1_700_000_000_250
 
 ENTRIES = st.dictionaries(
@@ -30,18 +36,14 @@ ENTRIES = st.dictionaries(
 )
 
 
-def new_batch() -> BatchBuilder:
-    return BatchBuilder(1 << 20, 0)
-
-
-def sent(batch: EntryBatch) -> bytes:
+def sent(batch: WholeBatch) -> bytes:
     """What the producer would send of it."""
     assert batch.closed()
     batch._set_producer_state(7, 1, 20_000)
     return bytes(batch._build())
 
 
-def records_of(batch: EntryBatch) -> list[object]:
+def records_of(batch: WholeBatch) -> list[object]:
     found = MemoryRecords(sent(batch)).next_batch()
     assert found.validate_crc()
     return [(each.offset, each.key, each.value, list(each.headers)) for each in found]
@@ -75,7 +77,7 @@ def test_every_entry_is_a_record_in_order(entries: dict[bytes, bytes | Deletion]
         (at, key, entry if isinstance(entry, bytes) else None, headers_of(entry))
         for at, (key, entry) in enumerate(entries.items())
     ]
-    for made in (batches_of(entries, new_batch, 1 << 20), plain_batches_of(entries, new_batch)):
+    for made in (batches_of(entries, 1 << 20), plain_batches_of(entries, 1 << 20)):
         assert [batch.record_count() for batch in made] == ([len(entries)] if entries else [])
         assert [record for batch in made for record in records_of(batch)] == expected
 
@@ -85,10 +87,36 @@ def test_every_entry_is_a_record_in_order(entries: dict[bytes, bytes | Deletion]
 def test_natively_the_bytes_are_those_of_aiokafkas_builder_at_one_time(
     entries: dict[bytes, bytes | Deletion], bytes_max: int
 ) -> None:
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("time.time", lambda: NOW_MS / 1000)
-        made = batches_of(entries, new_batch, bytes_max)
-    assert [(batch.record_count(), sent(batch)) for batch in made] == by_aiokafka(entries, bytes_max)
+    made = native.record_batches(entries, bytes_max, NOW_MS, b"offset", b"backfill")
+    assert made is not None
+    for batch, _ in made:
+        seal(batch, 0, 7, 1, 20_000)
+    assert [(count, bytes(batch)) for batch, count in made] == by_aiokafka(entries, bytes_max)
+
+
+@given(
+    st.binary(max_size=3_000),
+    st.integers(0, 4),
+    st.integers(-1, 1 << 62),
+    st.integers(-1, 1 << 14),
+    st.integers(0, 1 << 30),
+)
+def test_natively_a_batch_is_sealed_as_in_plain_python(
+    content: bytes, codec: int, producer: int, epoch: int, sequence: int
+) -> None:
+    natively, plainly = bytearray(61) + content, bytearray(61) + content
+    seal(natively, codec, producer, epoch, sequence)
+    plain_seal(plainly, codec, producer, epoch, sequence)
+    assert natively == plainly
+
+
+@pytest.mark.parametrize("make", [batches_of, plain_batches_of])
+def test_a_batch_is_compressed_where_it_becomes_less_by_it(make: Callable[..., list[WholeBatch]]) -> None:
+    (repetitive,) = make({b"profile-1": b"abcd" * 500}, 1 << 20)
+    assert sent(repetitive)[_CODEC_AT] == _SNAPPY
+    assert repetitive.size() < 300
+    (single,) = make({b"a": b"b"}, 1 << 20)
+    assert sent(single)[_CODEC_AT] == 0
 
 
 @pytest.mark.skipif(native is None, reason="plain Python alone is installed here")
@@ -103,19 +131,19 @@ def test_what_it_was_not_made_for_is_left_to_plain_python(entries: Mapping[bytes
 @pytest.mark.parametrize(
     "state",
     [
-        (bytearray(60), 1, 1, 1),
-        (b"\0" * 61, 1, 1, 1),
-        (bytearray(61), 1 << 63, 1, 1),
-        (bytearray(61), 1, 1 << 15, 1),
+        (bytearray(60), 0, 1, 1, 1),
+        (b"\0" * 61, 0, 1, 1, 1),
+        (bytearray(61), 0, 1 << 63, 1, 1),
+        (bytearray(61), 0, 1, 1 << 15, 1),
     ],
 )
-def test_what_is_no_batch_is_not_sealed(state: tuple[bytearray, int, int, int]) -> None:
+def test_what_is_no_batch_is_not_sealed(state: tuple[bytearray, int, int, int, int]) -> None:
     assert native.seal_batch(*state) is None
 
 
 @pytest.mark.skipif(native is None, reason="plain Python alone is installed here")
 def test_a_batch_that_is_sent_again_is_sealed_once_and_keeps_its_number() -> None:
-    (batch,) = batches_of({b"a": b"b"}, new_batch, 1 << 20)
+    (batch,) = batches_of({b"a": b"b"}, 1 << 20)
     assert isinstance(batch, WholeBatch)
     batch._set_producer_state(7, 1, 5)
     first = bytes(batch._build())
@@ -124,7 +152,5 @@ def test_a_batch_that_is_sent_again_is_sealed_once_and_keeps_its_number() -> Non
     assert batch.size() == len(first)
 
 
-def test_without_entries_there_is_no_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert batches_of({}, new_batch, 100) == []
-    monkeypatch.setattr(changelog_batches, "native", None)
-    assert batches_of({}, new_batch, 100) == []
+def test_without_entries_there_is_no_batch() -> None:
+    assert batches_of({}, 100) == plain_batches_of({}, 100) == []

@@ -10,6 +10,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka import errors as kafka_errors
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from processor.errors import KafkaRefused, KafkaUnavailable
 from processor.kafka.idempotent_producer import IdempotentProducer
@@ -45,7 +46,7 @@ async def producer(kafka: str) -> AsyncIterator[IdempotentProducer]:
 
 
 async def send(producer: IdempotentProducer, topic: str, value: bytes, partition: int = 0) -> int:
-    batch = (await producer.batch_maker())()
+    batch = BatchBuilder(1 << 20, 0)
     batch.append(timestamp=None, key=b"key", value=value, headers=[])
     batch.close()
     return int((await producer.send(batch, topic, partition)).offset)

@@ -13,9 +13,8 @@ from processor.kafka.changelog import BACKFILL_KEY
 from processor.kafka.changelog_batches import Deletion
 from processor.kafka.source_history import SourceHistory
 from processor.profile.batch import Again, BatchAgain
-from processor.profile.core import Core
 from processor.state.overlay import Overlay
-from processor.worker import checkpoint
+from processor.worker import checkpoint, partition
 from processor.worker.backfill_run import BackfillRun
 from processor.worker.checkpoint import Checkpoint
 from processor.worker.completeness import Completeness
@@ -160,9 +159,12 @@ def _note_overlooked(take_over: Any) -> Any:
     return mistaken
 
 
-def _without_number(apply_again: Any) -> Any:
-    def mistaken(self: Core, *event: Any, backfill: int = 0, **named: Any) -> Any:
-        return apply_again(self, *event, **named)
+def _without_number(process_again: Any) -> Any:
+    def mistaken(*batch: Any, next_offset: int) -> BatchAgain:
+        *given, again = batch
+        made: BatchAgain = process_again(*given, Again(0, again.offset, again.at_ms), next_offset=next_offset)
+        made.number = again.number
+        return made
 
     return mistaken
 
@@ -272,7 +274,7 @@ BACKFILL_MISTAKES: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] =
     "a backfill is complete before its last acknowledgement": _complete_too_early,
     "a configuration is noted after it is followed": _followed_before_it_is_noted,
     "the note is overlooked when a partition is taken over": instead(Takeover, "take_over", _note_overlooked),
-    "a backfill's records bear no number": instead(Core, "apply_again", _without_number),
+    "a backfill's records bear no number": instead(partition, "process_again", _without_number),
     "a backfill's deletions bear no number": instead(checkpoint, "Deletion", _deleted_without_number),
     "a request is not heeded after a hand-over": instead(
         PartitionFactory, "request_backfill", _forgotten_by_later_partitions

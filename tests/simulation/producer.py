@@ -8,14 +8,16 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import errors as kafka
-from aiokafka.record import MemoryRecords
+from aiokafka.record.memory_records import MemoryRecords
 
-from processor.kafka.changelog_batches import WholeBatch
+from processor.kafka.changelog_batches import WholeBatch, batches_of
 from tests.simulation.broker import LATEST_APPEND_S
 from tests.simulation.consumer import broker_of_this_process
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from processor.kafka.changelog_batches import Deletion
 
 _RETRY_S = 0.1
 
@@ -43,11 +45,18 @@ class Batch:
         return len(self.records)
 
 
+def in_some_batches(entries: Mapping[bytes, bytes | Deletion], bytes_max: int) -> list[WholeBatch]:
+    """`batches_of`, as if some batches were full sooner."""
+    rest, batches = list(entries.items()), list[WholeBatch]()
+    while rest:
+        count = broker_of_this_process().rng.choice([5, 50, 50])
+        batches += batches_of(dict(rest[:count]), bytes_max)
+        del rest[:count]
+    return batches
+
+
 def _records_of(batch: WholeBatch) -> list[tuple[bytes, bytes | None, list[tuple[str, bytes]]]]:
-    """What a broker would read of the bytes that the compiled build makes."""
     found = MemoryRecords(bytes(batch._build())).next_batch()
-    assert found is not None
-    assert found.validate_crc()
     return [(record.key, record.value, list(record.headers)) for record in found]
 
 
@@ -82,7 +91,7 @@ class Producer:
         return Batch(self._broker.rng.choice([5, 50, 50]))
 
     async def send_batch(self, batch: Batch | WholeBatch, topic: str, *, partition: int) -> asyncio.Task[Any]:
-        records = _records_of(batch) if isinstance(batch, WholeBatch) else batch.records
+        records = batch.records if isinstance(batch, Batch) else _records_of(batch)
         return self._begun(self._append(records, topic, partition))
 
     async def send(

@@ -26,7 +26,7 @@ from tests.simulation.faults import FAULTS, SOURCE_FAULTS, calm, planned
 from tests.simulation.loop import Simulation
 from tests.simulation.outcome import check_outcome
 from tests.simulation.partitions import looking_at_the_note, noting_abandon
-from tests.simulation.producer import Producer
+from tests.simulation.producer import Producer, in_some_batches
 from tests.simulation.violation import Violation
 from tests.simulation.worker import Worker
 from tests.simulation.workload import EVENTS, PARTITIONS, end_after, is_marked, rejection, workload
@@ -142,6 +142,7 @@ class World:
                 stack.enter_context(mock.patch(f"processor.{name}", value))
             for module in ("changelog", "dead_letters"):
                 stack.enter_context(mock.patch(f"processor.kafka.{module}.AIOKafkaProducer", Producer))
+            stack.enter_context(mock.patch("processor.kafka.changelog.batches_of", in_some_batches))
             self.loop.run(self._live())
         return self
 

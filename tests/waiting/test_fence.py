@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.protocol.group import SyncGroupRequest
 
 from processor.errors import KafkaUnavailable
@@ -25,6 +24,8 @@ from tests.support.virtual_time import run_in_virtual_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from processor.kafka.changelog_batches import WholeBatch
 
 LIMIT_S = 4.0
 LONG_S = 3600.0
@@ -187,10 +188,7 @@ class _Producer:
     async def start(self) -> None:
         """It is there."""
 
-    def create_batch(self) -> BatchBuilder:
-        return BatchBuilder(1 << 20, 0, is_transactional=False)
-
-    async def send_batch(self, batch: BatchBuilder, topic: str, *, partition: int) -> asyncio.Task[_Kept]:
+    async def send_batch(self, batch: WholeBatch, topic: str, *, partition: int) -> asyncio.Task[_Kept]:
         kept = _Kept(sum(count for _, _, count in self.sent))
         self.sent.append((topic, partition, batch.record_count()))
         return asyncio.create_task(asyncio.sleep(self.takes_s, kept))
