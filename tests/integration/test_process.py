@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
+from processor import __version__
+from processor.native import CORE
 from tests.support.process import destination_file, environ, processor, url_of
 from tests.support.world import committed, produce, stored_when, vector
 
@@ -62,6 +64,8 @@ async def test_run_serves_its_health_exports_and_ends_on_a_signal(
         child.send_signal(signal.SIGTERM)
         assert await child.wait() == 0
     assert await committed(kafka, f"group-{topic}", topic) == len(case["events"])
+    (began,) = [told for told in map(json.loads, lines) if told["event"] == "starting"]
+    assert (began["version"], began["core"]) == (__version__, CORE)
     assert "s3cret" not in "".join(lines)
 
 

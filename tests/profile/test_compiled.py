@@ -10,6 +10,10 @@ import pytest
 
 import processor
 from processor import native
+from processor.governance.document import Governance
+from processor.governance.plan import Plan
+from processor.profile.core import Core
+from tests.support.failing_core import ONE_SEGMENT
 
 CRATE = Path(__file__).parents[2] / "native" / "Cargo.toml"
 
@@ -17,6 +21,10 @@ CRATE = Path(__file__).parents[2] / "native" / "Cargo.toml"
 def test_the_build_is_the_one_asked_for() -> None:
     # A library left beside the sources would be tested in their place.
     assert ("compiled" if "TESTS_COMPILED" in os.environ else "plain") == native.CORE
+
+
+def test_a_plan_is_followed_by_that_build() -> None:
+    assert (Core(Plan(ONE_SEGMENT, Governance())).compiled is not None) == ("TESTS_COMPILED" in os.environ)
 
 
 def test_its_wheel_is_for_every_python_of_this_platform_and_the_plain_one_for_all() -> None:
