@@ -1,0 +1,6 @@
+//! Python: what is used of its ABI, its objects in safe functions, its calls, and the module.
+
+pub mod abi;
+pub mod call;
+pub mod module;
+pub mod object;
