@@ -23,10 +23,7 @@ pub fn unpacked([data, start, end, content]: [Object; 4]) -> Result<Object, NotM
     };
     let found = records(batch, content).ok_or(NotMine)?;
     let no_headers = Object::new_tuple([])?;
-    let mut made = Vec::with_capacity(found.len());
-    for each in &found {
-        made.push(new_record(each, &no_headers)?);
-    }
+    let made = found.iter().map(|each| new_record(each, &no_headers));
     Ok(Object::new_list_of(made)?)
 }
 
@@ -39,11 +36,9 @@ pub fn is_whole([data, start, end]: [Object; 3]) -> Result<Object, NotMine> {
 
 /// `size_bytes(records) -> int | None`: bytes of all keys and values of a list; None where one is no `Record`.
 pub fn size_bytes([records]: [Object; 1]) -> Result<Object, NotMine> {
-    let mut size_bytes = 0;
-    for record in records.list_items()? {
-        size_bytes += size_bytes_of(&record).ok_or(NotMine)?;
-    }
-    Ok(Object::integer(size_bytes as i64)?)
+    let size_bytes: Option<usize> =
+        records.look_at_items(|records| records.iter().map(size_bytes_of).sum())?;
+    Ok(Object::integer(size_bytes.ok_or(NotMine)? as i64)?)
 }
 
 fn part<'a>(data: &'a Object, start: &Object, end: &Object) -> Result<&'a [u8], NotMine> {

@@ -152,12 +152,10 @@ fn bytes_or_none(found: Option<&[u8]>) -> Answer<Object> {
 }
 
 fn headers(found: &[(&str, Option<&[u8]>)]) -> Answer<Object> {
-    let mut headers = Vec::with_capacity(found.len());
-    for (name, value) in found {
+    Object::new_tuple_of(found.iter().map(|(name, value)| {
         let name = Object::new_text(name.as_bytes())?;
-        headers.push(Object::new_tuple([name, bytes_or_none(*value)?])?);
-    }
-    Object::new_tuple(headers)
+        Object::new_tuple([name, bytes_or_none(*value)?])
+    }))
 }
 
 /// What Python calls when nobody refers to a record any more.

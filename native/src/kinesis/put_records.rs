@@ -13,31 +13,30 @@ const END: &[u8] = b"]}";
 /// `put_records_body(head, records) -> bytes | None`: the body, which begins with `head`; None where it is not made here.
 pub fn put_records_body([head, records]: [Object; 2]) -> Result<Object, NotMine> {
     let head = head.as_bytes()?;
-    let (data, partition_key) = (Object::name(b"data\0")?, Object::name(b"partition_key\0")?);
-    let records = records.list_items()?;
-    let mut parts = Vec::with_capacity(records.len());
-    for record in &records {
-        parts.push((record.attribute(&data)?, record.attribute(&partition_key)?));
-    }
-    let mut entries = Vec::with_capacity(parts.len());
-    let mut length = head.len() + END.len() + parts.len().saturating_sub(1);
-    for (data, key) in &parts {
-        let (data, key) = (data.as_bytes()?, key.as_text()?);
+    let (of_data, of_key) = (Object::name(b"data\0")?, Object::name(b"partition_key\0")?);
+    let count = records.list_len()?;
+    let mut entries = Vec::with_capacity(count);
+    let mut length = head.len() + END.len() + count.saturating_sub(1);
+    for index in 0..count {
+        let record = records.item(index)?;
+        let data = record.attribute(&of_data)?.into_bytes()?;
+        let key = record.attribute(&of_key)?.into_text()?;
+        let quoted_length = quoted::length(&key);
         length += BEFORE_DATA.len() + base64::encoded_length(data.len());
-        length += BEFORE_KEY.len() + quoted::length(key) + AFTER_KEY.len();
-        entries.push((data, key));
+        length += BEFORE_KEY.len() + quoted_length + AFTER_KEY.len();
+        entries.push((data, key, quoted_length));
     }
     Ok(Object::new_bytes_written(length, |to| {
         let mut to = Ahead(to);
         to.copy(head);
-        for (number, (data, key)) in entries.iter().enumerate() {
+        for (number, (data, key, quoted_length)) in entries.iter().enumerate() {
             if number > 0 {
                 to.copy(b",");
             }
             to.copy(BEFORE_DATA);
             base64::write(data, to.next(base64::encoded_length(data.len())));
             to.copy(BEFORE_KEY);
-            quoted::write(key, to.next(quoted::length(key)));
+            quoted::write(key, to.next(*quoted_length));
             to.copy(AFTER_KEY);
         }
         to.copy(END);

@@ -2,7 +2,7 @@
 
 use crate::kinesis::md5::digests;
 use crate::python::call::NotMine;
-use crate::python::object::Object;
+use crate::python::object::{Answer, Object};
 
 const HASH_BYTES: usize = 16;
 
@@ -14,16 +14,13 @@ pub fn places_of([keys, starts]: [Object; 2]) -> Result<Object, NotMine> {
         .chunks_exact(HASH_BYTES)
         .filter_map(|start| start.try_into().ok().map(u128::from_be_bytes))
         .collect();
-    let keys = keys.list_items()?;
-    let keys: Vec<&[u8]> = keys
-        .iter()
-        .map(Object::as_bytes)
-        .collect::<Result<_, _>>()?;
-    let mut places = Vec::with_capacity(keys.len());
-    for digest in digests(&keys) {
-        let hash = u128::from_be_bytes(digest);
-        let place = starts.partition_point(|start| *start <= hash);
-        places.push(Object::integer(place as i64)?);
-    }
+    let digests = keys.look_at_items(|keys| {
+        let keys: Answer<Vec<&[u8]>> = keys.iter().map(Object::as_bytes).collect();
+        keys.map(|keys| digests(&keys))
+    })??;
+    let places = digests.iter().map(|digest| {
+        let hash = u128::from_be_bytes(*digest);
+        Object::integer(starts.partition_point(|start| *start <= hash) as i64)
+    });
     Ok(Object::new_list_of(places)?)
 }
