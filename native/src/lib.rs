@@ -18,8 +18,9 @@ use kafka::{changelog, fetch, record};
 use kinesis::{put_records, shards};
 use profile::functions as profile_core;
 use python::abi::PyObject;
+use python::answer::Answer;
 use python::module::{self, function, Functions, END};
-use python::object::{Answer, Object};
+use python::object::Object;
 use state::records;
 
 static FUNCTIONS: Functions<17> = Functions::of([

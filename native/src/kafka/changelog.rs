@@ -1,8 +1,9 @@
 //! Entries of the changelog as batches for Kafka, and what their sender puts in.
 
 use crate::kafka::written_batch::{seal, Batch, Entry};
+use crate::python::answer::forget;
 use crate::python::call::NotMine;
-use crate::python::object::{forget, Object};
+use crate::python::object::Object;
 
 /// What a batch is given room for, for each entry that may come into it.
 const ROOM_BYTES_AN_ENTRY: usize = 300;

@@ -13,7 +13,8 @@ use crate::profile::source_record::Fields;
 use crate::python::abi::{
     self, PyMemberDef, PyObject, PyObjectHead, PyTypeSlot, PyTypeSpec, Py_ssize_t,
 };
-use crate::python::object::{Answer, Object};
+use crate::python::answer::Answer;
+use crate::python::object::Object;
 
 /// The object; its key and value are bytes or None, its headers are a tuple of pairs.
 #[repr(C)]

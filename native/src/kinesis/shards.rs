@@ -1,8 +1,9 @@
 //! Which shard each of many partition keys goes to.
 
 use crate::kinesis::md5::digests;
+use crate::python::answer::Answer;
 use crate::python::call::NotMine;
-use crate::python::object::{Answer, Object};
+use crate::python::object::Object;
 
 const HASH_BYTES: usize = 16;
 

@@ -6,7 +6,10 @@ use crate::core::transition::{self, Input, Transition};
 use crate::profile::batch_profiles::Profiles;
 use crate::profile::capsule::{self, Counts, NativeCore};
 use crate::profile::source_record::Fields;
-use crate::python::object::{forget, without_lock, Answer, Bytes, Object};
+use crate::python::answer::{forget, Answer};
+use crate::python::content::Bytes;
+use crate::python::lock::without_lock;
+use crate::python::object::Object;
 
 /// Where a batch comes from and goes to. `ask` knows verdicts, and `hand_on` has the plain core take a record.
 pub struct Call {

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use crate::python::object::{Answer, Bytes, Object};
+use crate::python::answer::Answer;
+use crate::python::content::Bytes;
+use crate::python::object::Object;
 
 const EMPTY: u32 = u32::MAX;
 

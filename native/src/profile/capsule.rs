@@ -10,7 +10,9 @@ use crate::core::transition::{Output, Room};
 use crate::profile::described_plan;
 use crate::profile::source_record::Names;
 use crate::python::abi::{self, PyObject};
-use crate::python::object::{forget, Answer, Bytes, Object, Raised};
+use crate::python::answer::{forget, Answer, Raised};
+use crate::python::content::Bytes;
+use crate::python::object::Object;
 
 const NAME: *const c_char = b"processor.profile.core\0".as_ptr().cast::<c_char>();
 const LABELS_HEADER: &str = "duleLabels";

@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use crate::core::transition::{Export, Output, Transition};
 use crate::profile::capsule::NativeCore;
-use crate::python::object::{raise, Answer, Bytes, Object, Raised};
+use crate::python::answer::{raise, Answer, Raised};
+use crate::python::content::Bytes;
+use crate::python::object::Object;
 
 /// More room than this is not kept from one batch to the next.
 const KEPT_BYTES_MAX: usize = 1 << 24;

@@ -1,11 +1,12 @@
-//! The plan as `processor/profile/native.py` describes it, in tuples and bytes, compiled.
+//! The plan as `processor/profile/compiled_core.py` describes it, in tuples and bytes, compiled.
 
 use std::collections::HashMap;
 
 use crate::core::consent::Rule;
 use crate::core::member_tree::{Kind, Tree, WAY_MAX};
 use crate::core::plan::{Attribute, Plan, Removal, Segment, Verdict};
-use crate::python::object::{Answer, Object};
+use crate::python::answer::Answer;
+use crate::python::object::Object;
 
 const RULE_LEVELS_MAX: usize = 32;
 

@@ -3,7 +3,8 @@
 use crate::profile::batch::{process, Again, Call, Terms};
 use crate::profile::capsule;
 use crate::profile::one_event::apply;
-use crate::python::object::{Answer, Object};
+use crate::python::answer::Answer;
+use crate::python::object::Object;
 
 /// `core(plan, standing, export_type) -> capsule | None`.
 pub fn new_core([plan, standing, export_type]: [Object; 3]) -> Answer<Object> {

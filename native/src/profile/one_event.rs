@@ -4,7 +4,9 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use crate::core::transition::{self, Input, Transition};
 use crate::profile::capsule::{self, Counts, NativeCore};
-use crate::python::object::{forget, Answer, Bytes, Object};
+use crate::python::answer::{forget, Answer};
+use crate::python::content::Bytes;
+use crate::python::object::Object;
 
 /// `apply(core, ask, key, value, headers, timestamp_ms, offset, state, backfill, is_again) -> None | (export, state, removed,
 /// skipped)`: None where the plain core is to say.

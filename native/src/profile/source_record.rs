@@ -1,7 +1,9 @@
 //! What is in a record of the source topic, whoever made it.
 
 use crate::kafka::record;
-use crate::python::object::{Answer, Bytes, Object};
+use crate::python::answer::Answer;
+use crate::python::content::Bytes;
+use crate::python::object::Object;
 
 /// The names by which a record is asked: `processor.profile.source_record.Record`.
 pub struct Names {

@@ -4,7 +4,8 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::ptr::null_mut;
 
 use crate::python::abi::{PyObject, Py_ssize_t};
-use crate::python::object::{forget, raise, Object, Raised};
+use crate::python::answer::{forget, raise, Raised};
+use crate::python::object::Object;
 
 /// What was asked for is not done here: Python is answered with None, does it itself, and says what is wrong, if anything.
 pub struct NotMine;

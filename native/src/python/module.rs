@@ -6,7 +6,8 @@ use std::ptr::{null, null_mut};
 use crate::python::abi::{
     self, Function, PyMethodDef, PyModuleDef, PyModuleDefBase, METH_FASTCALL,
 };
-use crate::python::object::{Answer, Object};
+use crate::python::answer::Answer;
+use crate::python::object::Object;
 
 /// A function of the module by its name, from a safe one that takes an array of objects, and answers with an object.
 macro_rules! function {

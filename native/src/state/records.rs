@@ -1,7 +1,8 @@
 //! State records by profile, in dictionaries, found and put by the batch: `processor/state/records.py` has the same in
 //! plain Python.
 
-use crate::python::object::{Answer, Object};
+use crate::python::answer::Answer;
+use crate::python::object::Object;
 
 /// `find_records(records, profiles, found) -> unknown | None`: puts what `records` has for `profiles` into `found`; a list of those that it has nothing for, or None where the first
 /// is no `dict` or the second no list.
