@@ -54,19 +54,14 @@ fn panics([]: [Object; 0]) -> Answer<Object> {
     Object::integer(PANICS.load(Ordering::Relaxed))
 }
 
-/// Python's way in.
-///
-/// # Safety
-/// Called by Python's import alone, with its lock held.
+/// Python's way in, which its import alone takes, with its lock held.
 #[no_mangle]
-pub unsafe extern "C" fn PyInit__native() -> *mut PyObject {
+pub extern "C" fn PyInit__native() -> *mut PyObject {
     // What it says may quote an event; that it happened is counted.
     std::panic::set_hook(Box::new(|_| {
         PANICS.fetch_add(1, Ordering::Relaxed);
     }));
-    let made = module::new(&FUNCTIONS).and_then(|module| {
-        record::add_type(&module)?;
-        Ok(module)
-    });
+    let made =
+        module::new(&FUNCTIONS).and_then(|module| record::add_type(&module).map(|()| module));
     made.map_or(std::ptr::null_mut(), Object::given_away)
 }
