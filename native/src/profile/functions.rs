@@ -18,10 +18,9 @@ pub fn apply_event(arguments: [Object; 10]) -> Answer<Object> {
 
 /// `process(core, ask, hand_on, states, records, exports, exported, changes, removed, export_bytes_max, state_bytes_max, number,
 /// at_ms | None, offset) -> None | skipped`, see `batch`.
-pub fn process_batch(
-    [core, ask, hand_on, states, records, exports, exported, changes, removed, export_bytes_max, state_bytes_max, number, at_ms, offset]: [Object;
-        14],
-) -> Answer<Object> {
+pub fn process_batch(arguments: [Object; 14]) -> Answer<Object> {
+    let [core, ask, hand_on, states, records, exports, exported, changes, removed, export_bytes_max, state_bytes_max, number, at_ms, offset] =
+        arguments;
     let again = if at_ms.is_none() {
         None
     } else {
