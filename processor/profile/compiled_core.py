@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from processor.profile.source_record import Record
     from processor.profile.verdicts import Headers, Verdicts
 
-_Described: TypeAlias = "tuple[Any, ...]"  # read by native/src/described_plan.rs, and by nothing else
+_Described: TypeAlias = "tuple[Any, ...]"  # read by native/src/profile/described_plan.rs, and by nothing else
 _NO_AGAIN: Final = (None, 0)
 
 

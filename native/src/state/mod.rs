@@ -1,0 +1,3 @@
+//! What `processor/state/` asks for.
+
+pub mod records;

@@ -1,0 +1,62 @@
+//! State records by profile, in dictionaries, found and put by the batch: `processor/state/records.py` has the same in
+//! plain Python.
+
+use crate::python::answer::Answer;
+use crate::python::object::Object;
+
+/// `find_records(records, profiles, found) -> unknown | None`: puts what `records` has for `profiles` into `found`; a list of those that it has nothing for, or None where the first
+/// is no `dict` or the second no list.
+pub fn find([records, profiles, found]: [Object; 3]) -> Answer<Object> {
+    if !records.is_dict() || !profiles.is_list() {
+        return Ok(Object::none());
+    }
+    let unknown = Object::new_list()?;
+    for index in 0..profiles.len()? {
+        let profile = profiles.item(index)?;
+        match records.get(&profile)? {
+            Some(record) => found.set(&profile, &record)?,
+            None => unknown.append(&profile)?,
+        }
+    }
+    Ok(unknown)
+}
+
+/// `put_records(records, changes, entry_overhead_bytes) -> grown_bytes | None`: puts `changes` into `records`, where both are a `dict`, else None; by how many bytes that grows, where a profile that
+/// is new costs `entry_overhead_bytes` more than its own. None is a record too, of no bytes.
+pub fn put([records, changes, entry_overhead_bytes]: [Object; 3]) -> Answer<Object> {
+    if !records.is_dict() || !changes.is_dict() {
+        return Ok(Object::none());
+    }
+    let entry_overhead_bytes = entry_overhead_bytes.as_integer()?;
+    let mut grown_bytes = 0;
+    for (profile, record) in changes.entries() {
+        grown_bytes += size_bytes(&record)?;
+        match records.get(&profile)? {
+            Some(before) => grown_bytes -= size_bytes(&before)?,
+            None => grown_bytes += entry_overhead_bytes + size_bytes(&profile)?,
+        }
+        records.set(&profile, &record)?;
+    }
+    Object::integer(grown_bytes)
+}
+
+/// `drop_same(pending, changes) -> 1 | None`: drops from `pending` the entries whose record is the very one that stands in `changes`; None where not both are a `dict`.
+pub fn drop_same([pending, changes]: [Object; 2]) -> Answer<Object> {
+    if !pending.is_dict() || !changes.is_dict() {
+        return Ok(Object::none());
+    }
+    for (profile, record) in changes.entries() {
+        let found = pending.get(&profile)?;
+        if found.map_or(false, |found| found.pointer() == record.pointer()) {
+            pending.delete(&profile)?;
+        }
+    }
+    Object::integer(1)
+}
+
+fn size_bytes(record: &Object) -> Answer<i64> {
+    if record.is_none() {
+        return Ok(0);
+    }
+    Ok(record.another().into_bytes()?.len() as i64)
+}
