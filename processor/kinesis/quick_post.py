@@ -8,6 +8,7 @@ reads answers; what it raises is what its client raises. No redirect is followed
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aiohttp import (
@@ -68,12 +69,15 @@ class QuickPost:
         if place is None:
             place = self._places[url] = ClientRequest("POST", url, loop=asyncio.get_running_loop())
         connection = await self._connected(place)
+        is_free = False
         try:
             answer = await _answered(connection, place, _head(place, headers), body, self._read_timeout_s)
-        except BaseException:
-            connection.close()
-            raise
-        connection.release()
+            is_free = not _unsent_bytes(connection)
+        finally:
+            if is_free:
+                connection.release()
+            else:
+                connection.close()
         return answer
 
     @property
@@ -114,9 +118,29 @@ async def _answered(
         max_field_size=_LINE_BYTES_MAX,
         max_headers=_HEADERS_MAX,
     )
-    # It waits while the connection takes no more.
-    await StreamWriter(protocol, asyncio.get_running_loop()).write(head + body)
-    protocol.start_timeout()
+    writer = StreamWriter(protocol, asyncio.get_running_loop())
+    await writer.write(head + body, drain=False)
+    sending: asyncio.Task[None] | None = None
+    if protocol.writing_paused:
+        # What refuses a body for its size answers before it has read it, and may never read it: so does a gateway.
+        sending = asyncio.create_task(_sent(writer, protocol))
+    else:
+        protocol.start_timeout()
+    try:
+        return await _read(protocol, place)
+    finally:
+        if sending is not None:
+            sending.cancel()
+
+
+async def _sent(writer: StreamWriter, protocol: ResponseHandler) -> None:
+    """Have the wait for an answer begin when all is sent."""
+    with suppress(ClientError, OSError):  # whoever reads the answer meets it as well
+        await writer.drain()
+        protocol.start_timeout()
+
+
+async def _read(protocol: ResponseHandler, place: ClientRequest) -> Posted:
     payload: StreamReader
     while True:
         try:
@@ -127,6 +151,12 @@ async def _answered(
             ) from error
         if message.code not in _INFORMATIONAL or message.code == _SWITCHING:
             return Posted(place.url, message.code, message.raw_headers, await payload.read())
+
+
+def _unsent_bytes(connection: Connection) -> int:
+    """What the server has yet to take of a request that it has answered."""
+    transport = connection.transport
+    return 0 if transport is None else transport.get_write_buffer_size()
 
 
 def _about(place: ClientRequest) -> RequestInfo:

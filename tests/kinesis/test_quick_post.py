@@ -28,12 +28,18 @@ class Server:
         self.requests: list[bytes] = []
         self.connections = 0
         self.url = URL()
+        self.reads_bodies = True
+        self.is_done = asyncio.Event()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
+                if not self.reads_bodies:
+                    writer.write(self.answers.pop(0) or b"")
+                    await self.is_done.wait()
+                    break
                 length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
                 self.requests.append(head + await reader.readexactly(length))
                 answer = self.answers.pop(0)
@@ -157,6 +163,30 @@ async def test_an_answer_that_does_not_come_in_time_ends_the_wait() -> None:
             await post(server, quick)
         await post(server, quick)
         assert server.connections == 2
+
+
+async def test_an_answer_before_the_body_is_read_is_the_answer() -> None:
+    refused = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig"
+    async with served(refused, ok()) as (server, quick):
+        server.reads_bodies = False
+        body = b"x" * 8_000_000
+        answered = await quick.send(server.url, {"Content-Length": str(len(body))}, body)
+        assert (answered.status, answered.body) == (413, b"big")
+        # What is left of the body must not stand before another request.
+        server.reads_bodies = True
+        assert (await post(server, quick)).status == 200
+        assert server.connections == 2
+        server.is_done.set()
+
+
+async def test_a_body_that_nobody_reads_ends_with_its_connection() -> None:
+    async with served(b"", ok()) as (server, quick):
+        server.reads_bodies = False
+        server.is_done.set()
+        with pytest.raises((aiohttp.ClientError, OSError)):
+            await quick.send(server.url, {"Content-Length": "8000000"}, b"x" * 8_000_000)
+        server.reads_bodies = True
+        assert (await post(server, quick)).status == 200
 
 
 async def test_a_server_that_is_not_there_cannot_be_connected_to() -> None:

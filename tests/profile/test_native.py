@@ -131,6 +131,17 @@ def test_what_is_handed_on_amid_a_batch_is_taken_in_its_turn() -> None:
     assert cores.counts == (5, 5, 0)
 
 
+@pytest.mark.parametrize("timestamp", [None, 1 << 63, -(1 << 63) - 1])
+def test_what_has_no_time_changes_the_profile_that_others_of_the_batch_are_of(timestamp: Any) -> None:
+    # A record of Kafka's format 0 has none.
+    cores = ComparedCores(compile_plan(ONE_SEGMENT))
+    member = f'{{"a":1,{any_event.MEMBER}}}'.encode()
+    records = [Record(number, b"p", member) for number in range(3)]
+    batch = cores.take([records[0]._replace(timestamp=timestamp), *records[1:]])
+    assert [record.offset for record in batch.exported] == [0]
+    assert cores.counts == (2, 1, 0)
+
+
 def test_more_sets_of_labels_than_are_remembered_are_taken_alike() -> None:
     cores = ComparedCores(PLANS["labels"])
     values = [MUTATED[0], MUTATED[2]]

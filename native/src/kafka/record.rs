@@ -54,8 +54,8 @@ pub fn fields_of(record: &Object) -> Option<Fields> {
         key: key.into_bytes_or_none(),
         value: value.into_bytes_or_none(),
         headers,
-        timestamp_ms: found.timestamp_ms,
-        offset: found.offset,
+        timestamp_ms: Some(found.timestamp_ms),
+        offset: Some(found.offset),
     })
 }
 

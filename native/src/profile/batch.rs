@@ -206,7 +206,7 @@ fn read(
         let verdict = core.verdict(&fields.headers, &call.ask)?;
         let (timestamp_ms, offset) = match call.terms.again {
             Some(again) => (again.at_ms, again.offset),
-            None => (fields.timestamp_ms, fields.offset),
+            None => (fields.timestamp_ms?, fields.offset?),
         };
         Some(Event {
             value,

@@ -1,7 +1,7 @@
 //! What is in a record of the source topic, whoever made it.
 
 use crate::kafka::record;
-use crate::python::answer::Answer;
+use crate::python::answer::{forget, Answer};
 use crate::python::content::Bytes;
 use crate::python::object::Object;
 
@@ -26,13 +26,14 @@ impl Names {
     }
 }
 
-/// A record's parts; key and value are None where they are not bytes.
+/// A record's parts; key and value are None where they are not bytes, times and offset where they are no integers: a record
+/// of Kafka's oldest format has no time.
 pub struct Fields {
     pub key: Option<Bytes>,
     pub value: Option<Bytes>,
     pub headers: Object,
-    pub timestamp_ms: i64,
-    pub offset: i64,
+    pub timestamp_ms: Option<i64>,
+    pub offset: Option<i64>,
 }
 
 impl Fields {
@@ -45,8 +46,12 @@ impl Fields {
             key: record.attribute(&names.key)?.into_bytes_or_none(),
             value: record.attribute(&names.value)?.into_bytes_or_none(),
             headers: record.attribute(&names.headers)?,
-            timestamp_ms: record.attribute(&names.timestamp)?.as_integer()?,
-            offset: record.attribute(&names.offset)?.as_integer()?,
+            timestamp_ms: integer(&record.attribute(&names.timestamp)?),
+            offset: integer(&record.attribute(&names.offset)?),
         })
     }
+}
+
+fn integer(number: &Object) -> Option<i64> {
+    number.as_integer().map_err(forget).ok()
 }
