@@ -6,6 +6,7 @@ several at a time; a large one is read into a place of just its size, and nothin
 
 from __future__ import annotations
 
+from collections import deque
 from io import BytesIO
 from typing import Final
 
@@ -21,10 +22,19 @@ class Frames:
     """Cuts frames; bytes are written into `room`, and then `came` is told how many."""
 
     def __init__(self) -> None:
+        self.waiting_bytes = 0
+        """Of whole frames that were not taken yet."""
+        self.refused: ValueError | None = None
+        """Where a frame's length is negative: it has no end, so what comes from there on means nothing."""
+        self._waiting: deque[bytes | _Large] = deque()
         self._gathered = memoryview(bytearray(_GATHERED_BYTES))
         self._gathered_bytes = 0
         self._large: _Large | None = None
         """The frame of which the rest is awaited, where it is larger than what is gathered."""
+
+    def __len__(self) -> int:
+        """How many whole frames were not taken yet."""
+        return len(self._waiting)
 
     @property
     def room(self) -> memoryview:
@@ -41,33 +51,38 @@ class Frames:
             return begun, _LENGTH_BYTES
         return begun[_LENGTH_BYTES:], int.from_bytes(begun[:_LENGTH_BYTES])
 
-    def came(self, count: int) -> tuple[list[bytes], ValueError | None]:
-        """The frames that are whole by now, in order, without their lengths.
-
-        With an error where the next one's length is negative: it has no end, so none that follows has a beginning, and what
-        comes from now on means nothing.
-        """
+    def came(self, count: int) -> None:
+        """So many bytes were written into `room`."""
+        if self.refused is not None:
+            return
         if self._large is None:
             self._gathered_bytes += count
-            return self._take_gathered()
+            self._cut()
+            return
         self._large.came(count)
-        if not self._large.is_whole:
-            return [], None
-        frame, self._large = self._large.whole(), None
-        return [frame], None
+        if self._large.is_whole:
+            self._add(self._large, self._large.size)
+            self._large = None
 
-    def _take_gathered(self) -> tuple[list[bytes], ValueError | None]:
-        frames, refused = list[bytes](), None
+    def take(self) -> bytes:
+        """The first whole frame that was not taken yet, without its length; there is one."""
+        frame = self._waiting.popleft()
+        # Not before it is taken: as long as it is being read into, it could only be copied.
+        whole = frame if isinstance(frame, bytes) else frame.whole()
+        self.waiting_bytes -= len(whole)
+        return whole
+
+    def _cut(self) -> None:
         at, end = 0, self._gathered_bytes
         while end - at >= _LENGTH_BYTES:
             begin = at + _LENGTH_BYTES
             size = int.from_bytes(self._gathered[at:begin], signed=True)
             if size < 0:
-                refused = ValueError(f"a response of {size} bytes was announced")
+                self.refused = ValueError(f"a response of {size} bytes was announced")
                 at = end
             elif begin + size <= end:
                 at = begin + size
-                frames.append(bytes(self._gathered[begin:at]))
+                self._add(bytes(self._gathered[begin:at]), size)
             elif _LENGTH_BYTES + size > _GATHERED_BYTES:
                 self._large = _Large(size, self._gathered[begin:end])
                 at = end
@@ -76,7 +91,10 @@ class Frames:
         self._gathered_bytes = end - at
         if at and self._gathered_bytes:
             self._gathered[: self._gathered_bytes] = bytes(self._gathered[at:end])
-        return frames, refused
+
+    def _add(self, frame: bytes | _Large, size: int) -> None:
+        self._waiting.append(frame)
+        self.waiting_bytes += size
 
 
 class _Large:
@@ -102,7 +120,8 @@ class _Large:
             self._next_piece()
 
     def whole(self) -> bytes:
-        # `getvalue` copies nothing, and nor does the `BytesIO` that aiokafka makes of it.
+        # As nothing looks at it any more, `getvalue` copies nothing; nor does the `BytesIO` that aiokafka makes of it.
+        self.room.release()
         if len(self._pieces) == 1:
             return self._pieces[0].getvalue()
         return b"".join(piece.getvalue() for piece in self._pieces)

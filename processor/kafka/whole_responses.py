@@ -10,7 +10,6 @@ the ones there. To aiokafka all is as before: responses in their order, and then
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from aiokafka import conn
@@ -44,14 +43,11 @@ class _Responses(asyncio.BufferedProtocol):
         self._is_paused = False
         self._waiter: asyncio.Future[None] | None = None
         self._frames = Frames()
-        self._waiting: deque[bytes] = deque()
-        self._waiting_bytes = 0
-        self._refused: ValueError | None = None
 
     @property
     def has_next(self) -> bool:
         """Whether there is a response that was not taken yet."""
-        return bool(self._waiting)
+        return bool(self._frames)
 
     async def next(self) -> bytes:
         """The next response.
@@ -62,7 +58,7 @@ class _Responses(asyncio.BufferedProtocol):
             Exception: what the connection was lost by; what waits is lost with it, as it is in the stream reader.
 
         """
-        while not self._waiting or self._reader.exception() is not None:
+        while not self._frames or self._reader.exception() is not None:
             self._raise_end()
             self._resume()
             self._waiter = self._loop.create_future()
@@ -70,9 +66,8 @@ class _Responses(asyncio.BufferedProtocol):
                 await self._waiter
             finally:
                 self._waiter = None
-        response = self._waiting.popleft()
-        self._waiting_bytes -= len(response)
-        if self._waiting_bytes <= _WAITING_BYTES:
+        response = self._frames.take()
+        if self._frames.waiting_bytes <= _WAITING_BYTES:
             self._resume()
         return response
 
@@ -82,15 +77,14 @@ class _Responses(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """See `asyncio.BufferedProtocol`."""
-        if self._refused is not None:
-            return
-        came, self._refused = self._frames.came(nbytes)
-        if came:
-            self._waiting += came
-            self._waiting_bytes += sum(map(len, came))
-        if came or self._refused is not None:
+        self._frames.came(nbytes)
+        if self._frames or self._frames.refused is not None:
             self._wake()
-        if self._waiting_bytes > _WAITING_BYTES and not self._is_paused and self._transport is not None:
+        if (
+            self._frames.waiting_bytes > _WAITING_BYTES
+            and not self._is_paused
+            and self._transport is not None
+        ):
             self._is_paused = True
             self._transport.pause_reading()
 
@@ -138,7 +132,7 @@ class _Responses(asyncio.BufferedProtocol):
             self._transport.resume_reading()
 
     def _raise_end(self) -> None:
-        error = self._reader.exception() or self._refused
+        error = self._reader.exception() or self._frames.refused
         if error is not None:
             raise error
         if self._reader.at_eof():
