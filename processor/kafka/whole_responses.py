@@ -78,19 +78,25 @@ class _Responses(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """See `asyncio.BufferedProtocol`."""
         self._frames.came(nbytes)
-        if self._frames or self._frames.refused is not None:
-            self._wake()
-        if (
-            self._frames.waiting_bytes > _WAITING_BYTES
-            and not self._is_paused
-            and self._transport is not None
-        ):
-            self._is_paused = True
-            self._transport.pause_reading()
+        self._tell()
+
+    def decrypted(self, data: bytes) -> None:
+        """These bytes came, by TLS."""
+        rest = memoryview(data)
+        while rest:
+            room = self._frames.room
+            count = min(len(rest), len(room))
+            room[:count] = rest[:count]
+            del room
+            rest = rest[count:]
+            self._frames.came(count)
+        self._tell()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See `asyncio.BaseProtocol`."""
         self._transport = cast("asyncio.Transport", transport)
+        if transport.get_extra_info("sslcontext") is not None:
+            self._transport.set_protocol(_Decrypted(self))
         self._stream.connection_made(transport)
 
     def eof_received(self) -> bool:
@@ -122,6 +128,17 @@ class _Responses(asyncio.BufferedProtocol):
         waiter: asyncio.Future[None] = self._stream._get_close_waiter(writer)  # noqa: SLF001  as above
         return waiter
 
+    def _tell(self) -> None:
+        if self._frames or self._frames.refused is not None:
+            self._wake()
+        if (
+            self._frames.waiting_bytes > _WAITING_BYTES
+            and not self._is_paused
+            and self._transport is not None
+        ):
+            self._is_paused = True
+            self._transport.pause_reading()
+
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
@@ -137,6 +154,28 @@ class _Responses(asyncio.BufferedProtocol):
             raise error
         if self._reader.at_eof():
             raise asyncio.IncompleteReadError(*self._frames.unfinished)
+
+
+class _Decrypted(asyncio.Protocol):
+    """What TLS tells its protocol. Into another's buffer it writes what fits, and drops the rest where the server ends just then."""
+
+    def __init__(self, responses: _Responses) -> None:
+        self._responses = responses
+
+    def data_received(self, data: bytes) -> None:
+        self._responses.decrypted(data)
+
+    def eof_received(self) -> bool:
+        return self._responses.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._responses.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._responses.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._responses.resume_writing()
 
 
 class _Connection(conn.AIOKafkaConnection):  # type: ignore[misc]  # aiokafka has no types
