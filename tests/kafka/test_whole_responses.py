@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 import struct
+import threading
 import weakref
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -239,6 +241,45 @@ def test_responses_of_any_size_come_through_a_connection(
             await connection.close()
 
     in_loop(new_loop, work)
+
+
+@pytest.mark.parametrize("new_loop", LOOPS)
+@pytest.mark.parametrize("sizes", [[100, 200], [10_000, 10_000], [100_000, 5]])
+def test_what_came_by_tls_before_an_abrupt_end_is_not_dropped(
+    new_loop: Callable[[], asyncio.AbstractEventLoop], sizes: list[int]
+) -> None:
+    authority = trustme.CA()
+    serving, connecting = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(serving)
+    authority.configure_trust(connecting)
+    sent = [bytes(size) for size in sizes]
+
+    def serve() -> None:
+        accepted, _ = listener.accept()
+        with serving.wrap_socket(accepted, server_side=True) as tls:
+            tls.sendall(framed(*sent))
+            tls.shutdown(socket.SHUT_WR)  # without TLS' own end, as a process that dies
+            left.wait()
+
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        reader, closed = asyncio.StreamReader(loop=loop), loop.create_future()
+        protocol = conn.AIOKafkaProtocol(closed, reader, loop=loop)
+        address = listener.getsockname()
+        serving_it = loop.run_in_executor(None, serve)
+        try:
+            transport, _ = await loop.create_connection(lambda: protocol, *address, ssl=connecting)
+            assert [await protocol.next() for _ in sent] == sent
+            with pytest.raises(asyncio.IncompleteReadError):
+                await protocol.next()
+            transport.close()
+        finally:
+            left.set()
+            await serving_it
+
+    left = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        in_loop(new_loop, work)
 
 
 @pytest.mark.parametrize("new_loop", LOOPS)
