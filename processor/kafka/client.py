@@ -15,6 +15,7 @@ from processor.kafka.expired_batches import heed_expiry
 from processor.kafka.metadata import never_create_by_looking
 from processor.kafka.msk_iam import MskToken
 from processor.kafka.offset_fetch_errors import heed_errors
+from processor.kafka.whole_responses import read_whole_responses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +63,7 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
     never_create_by_looking()
     heed_errors()
     heed_expiry()
+    read_whole_responses()
     options: dict[str, Any] = {
         "bootstrap_servers": ",".join(settings.servers),
         "client_id": settings.client_id,
