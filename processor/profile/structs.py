@@ -1,4 +1,4 @@
-"""What msgspec decodes into and encodes from; apart from the code, which mypyc can compile and these it cannot."""
+"""What msgspec decodes into and encodes from; apart from the code that does it."""
 
 from __future__ import annotations
 
