@@ -16,7 +16,8 @@ from processor.governance.plan import Plan, compile_plan
 from processor.profile.batch import Limits
 from processor.profile.core import Core
 from processor.profile.processing import process
-from tests.support.failing_core import Record
+from tests.profile.test_any_event import MEMBER
+from tests.support.failing_core import ONE_SEGMENT, Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,7 @@ TIMES: Final = 3
 LIMITS: Final = Limits(1 << 20, 1 << 20)
 BYTES_A_ROUND_MAX: Final = 8
 """Less than the least that can be lost: an allocation, or a reference that keeps one."""
+ROOM_KEPT_BYTES_MAX: Final = 4 << 20
 
 
 class MallInfo(ctypes.Structure):
@@ -105,3 +107,16 @@ def test_nothing_stays_of_batches(path: Path) -> None:
     assert references(records) == given
     assert min(blocks) < ROUNDS // 2
     assert min(in_bytes) < ROUNDS * BYTES_A_ROUND_MAX
+
+
+def test_the_room_that_one_odd_event_takes_is_given_back() -> None:
+    core = Core(compile_plan(ONE_SEGMENT))
+    # Each stands in its canonical form with its zeros: fifty times as long.
+    numbers = ",".join(["1e307"] * 50_000)
+    value = f'{{"a":[{numbers}],{MEMBER}}}'.encode()
+    taken(core, [Record(0, b"p", b"{}", (), 0)])
+    gc.collect()
+    before = allocated_bytes()
+    taken(core, [Record(1, b"p", value, (), 0)])
+    gc.collect()
+    assert allocated_bytes() - before < ROOM_KEPT_BYTES_MAX

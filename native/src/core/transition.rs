@@ -82,6 +82,20 @@ impl Room {
             frames: Frames::default(),
         }
     }
+
+    /// Keeps no more of each text than this for the events to come: the canonical form of a number may be a hundred times
+    /// its text.
+    pub fn shrink(&mut self, bytes_max: usize) {
+        for text in [
+            &mut self.one_line,
+            &mut self.canonical,
+            &mut self.digests,
+            &mut self.identities,
+        ] {
+            text.clear();
+            text.shrink_to(bytes_max);
+        }
+    }
 }
 
 /// Applies one event; where it is not taken, `output` is left as it was.

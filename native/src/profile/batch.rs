@@ -49,7 +49,7 @@ pub fn process(capsule: &Object, call: &Call) -> Answer<Object> {
         core.make_room_for_verdicts();
         let skipped =
             Batch::gathered(core, call).and_then(|mut batch| batch.take_all(core, counts, call));
-        core.output.clear();
+        core.clear();
         skipped
     })?;
     skipped.map_or_else(|| Ok(Object::none()), Object::integer)

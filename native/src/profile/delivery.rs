@@ -10,6 +10,8 @@ use crate::python::object::Object;
 
 /// More room than this is not kept from one batch to the next.
 const KEPT_BYTES_MAX: usize = 1 << 24;
+/// Nor more of each text that one event needs: events are smaller.
+const KEPT_OF_AN_EVENT_BYTES_MAX: usize = 1 << 20;
 
 impl Output {
     pub fn text(&self, range: &Range<usize>) -> Answer<&[u8]> {
@@ -21,7 +23,7 @@ impl Output {
         Object::new_bytes(self.text(range)?)
     }
 
-    pub fn clear(&mut self) {
+    fn clear(&mut self) {
         self.bytes.clear();
         self.removed.clear();
         self.bytes.shrink_to(KEPT_BYTES_MAX);
@@ -29,6 +31,12 @@ impl Output {
 }
 
 impl NativeCore {
+    /// Lets go of what events made, and of most of the room that odd ones took.
+    pub fn clear(&mut self) {
+        self.output.clear();
+        self.room.shrink(KEPT_OF_AN_EVENT_BYTES_MAX);
+    }
+
     /// An `Export` of the profile whose key this is.
     pub fn new_export(&self, key: &Bytes, export: &Export) -> Answer<Object> {
         let partition_key = match &export.partition_key {

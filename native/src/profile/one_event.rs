@@ -33,7 +33,7 @@ pub fn apply(arguments: &[Object; 10]) -> Answer<Object> {
                 delivered(core, &event.key, &transition)
             }
         };
-        core.output.clear();
+        core.clear();
         answer
     })?;
     Ok(found.unwrap_or_else(Object::none))
