@@ -151,24 +151,15 @@ class Core:
             InvalidStateRecord: `state` comes from a release that this one does not understand.
 
         """
-        if self.compiled is not None:
-            taken = self.compiled.apply(
-                key,
-                value,
-                headers,
-                timestamp_ms=timestamp_ms,
-                offset=offset,
-                state=state,
-                backfill=backfill,
-                is_again=False,
-            )
-            if taken is not None:
-                return taken
-        previous = NOTHING_EXPORTED if state is None else decode_record(state)
-        if offset <= previous.offset:
-            return SKIPPED
         return self._applied(
-            previous, key, value, headers, timestamp_ms=timestamp_ms, offset=offset, backfill=backfill
+            key,
+            value,
+            headers,
+            timestamp_ms=timestamp_ms,
+            offset=offset,
+            state=state,
+            backfill=backfill,
+            is_again=False,
         )
 
     def apply_again(
@@ -193,6 +184,29 @@ class Core:
             InvalidStateRecord: `state` comes from a release that this one does not understand.
 
         """
+        return self._applied(
+            key,
+            value,
+            headers,
+            timestamp_ms=timestamp_ms,
+            offset=offset,
+            state=state,
+            backfill=backfill,
+            is_again=True,
+        )
+
+    def _applied(
+        self,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers,
+        *,
+        timestamp_ms: int,
+        offset: int,
+        state: bytes | None,
+        backfill: int,
+        is_again: bool,
+    ) -> Transition:
         if self.compiled is not None:
             taken = self.compiled.apply(
                 key,
@@ -202,26 +216,13 @@ class Core:
                 offset=offset,
                 state=state,
                 backfill=backfill,
-                is_again=True,
+                is_again=is_again,
             )
             if taken is not None:
                 return taken
         previous = NOTHING_EXPORTED if state is None else decode_record(state)
-        return self._applied(
-            previous, key, value, headers, timestamp_ms=timestamp_ms, offset=offset, backfill=backfill
-        )
-
-    def _applied(
-        self,
-        previous: StateRecord,
-        key: bytes | None,
-        value: bytes | None,
-        headers: Headers,
-        *,
-        timestamp_ms: int,
-        offset: int,
-        backfill: int = 0,
-    ) -> Transition:
+        if not is_again and offset <= previous.offset:
+            return SKIPPED
         profile_id = _profile_id(key)
         removed: list[Removal] = []
         if value is None:
