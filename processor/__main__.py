@@ -1,5 +1,6 @@
 """`processor`, and `python -m processor`: from the first moment on SIGTERM ends a service that has begun nothing."""
 
+import os
 import signal
 import sys
 
@@ -11,7 +12,8 @@ def main() -> None:
         # takes a while, and as the first process of a container it would not hear a signal that it has no handler for, and be
         # killed when its grace period is over.
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: sys.exit(0))
+            # Not by SystemExit: a library whose code runs in that moment may turn it into an error of its own.
+            signal.signal(number, lambda *_: os._exit(0))
     from processor.cli.app import main as main_of_cli  # noqa: PLC0415  what takes the while
 
     main_of_cli()

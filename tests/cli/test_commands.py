@@ -8,14 +8,12 @@ import os
 import signal
 import subprocess
 import sys
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
 from typer.testing import CliRunner
 
 from processor import __version__
-from processor.__main__ import main
 from processor.cli.app import app
 from processor.kafka.dead_letter_reader import dead_letter_in
 from processor.kafka.dead_letters import HEADER_PREFIX
@@ -26,7 +24,6 @@ from tests.support.cli_files import ENVIRON, GOVERNANCE
 from tests.support.failing_core import SECRET, Record, core_that_fails, record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from typer.testing import Result
@@ -100,31 +97,30 @@ def test_paths_also_come_from_the_environment(files: Path) -> None:
     assert (result.exit_code, "Third parties" in result.output) == (0, True)
 
 
-@pytest.fixture
-def own_signals() -> Iterator[None]:
-    """What `main` does at signals it does no more afterwards."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    yield
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+_STRUCK_WHILE_LOADED = """
+import runpy, signal, sys, traceback
+
+class Loader:
+    def find_spec(self, name, path=None, target=None):
+        if name != "processor.cli.app":
+            return None
+        try:
+            signal.raise_signal(int(sys.argv.pop()))
+        except BaseException as error:
+            raise ImportError("as a library that is written in another language reports whatever is raised") from error
+
+sys.meta_path.insert(0, Loader())
+runpy.run_module("processor", run_name="__main__")
+"""
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_service_that_is_asked_to_end_while_its_modules_are_loaded_ends_with_0(
-    number: signal.Signals, own_signals: None, monkeypatch: pytest.MonkeyPatch
+    number: signal.Signals,
 ) -> None:
-    def loading(name: str) -> None:
-        if name != "main":  # whoever else looks into modules is not to be struck
-            raise AttributeError(name)
-        signal.raise_signal(number)
-
-    monkeypatch.setattr(sys, "argv", ["processor", "run"])
-    slow = ModuleType("processor.cli.app")
-    slow.__getattr__ = loading  # type: ignore[method-assign]  # a module's own, of PEP 562
-    monkeypatch.setitem(sys.modules, "processor.cli.app", slow)
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 0
+    command = [sys.executable, "-c", _STRUCK_WHILE_LOADED, "run", str(int(number))]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("command", ["run", "validate"])

@@ -157,10 +157,13 @@ class Member:
         return pid
 
     async def stop(self) -> int:
-        """End it as an operator would."""
+        """End it as an operator would; where it does not end well, the test's report has the end of its log."""
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGTERM)
-        return await self.process.wait()
+        code = await self.process.wait()
+        if code != 0:
+            sys.stderr.write(f"{self.log.name}, ended with {code}:\n{self.log.read_text()[-8000:]}\n")
+        return code
 
     async def kill(self) -> None:
         """End it, and all of its workers, at once."""
