@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import os
 import shutil
 import signal
@@ -48,7 +49,8 @@ class ContenderFailedError(Exception):
 class Run:
     """The figures of one run's steady part; memory is the peak of the whole run, bytes are a mean over all of it.
 
-    Warm ones are of the part's second half; those with the broker count its CPU as well.
+    Warm ones are of the part's second half; those with the broker count its CPU as well. What is counted over a span that was
+    over between two looks is not a number: a run of some thousand events may end in one burst.
     """
 
     events_per_s: float
@@ -113,22 +115,23 @@ def measure(
     steady_s, cpu_s = last.figures.at_s - first.figures.at_s, last.cpu_s - first.cpu_s
     all_events = topic.births + topic.events
     return Run(
-        events_per_s=events / steady_s,
-        events_per_cpu_s=events / cpu_s,
-        events_per_cpu_s_warm=events_between(warm) / (last.cpu_s - warm.cpu_s),
-        events_per_cpu_s_with_broker=events / with_broker_s(first),
-        events_per_cpu_s_with_broker_warm=events_between(warm) / with_broker_s(warm),
-        cpu_share=cpu_s / steady_s,
+        events_per_s=_over(events, steady_s),
+        events_per_cpu_s=_over(events, cpu_s),
+        events_per_cpu_s_warm=_over(events_between(warm), last.cpu_s - warm.cpu_s),
+        events_per_cpu_s_with_broker=_over(events, with_broker_s(first)),
+        events_per_cpu_s_with_broker_warm=_over(events_between(warm), with_broker_s(warm)),
+        cpu_share=_over(cpu_s, steady_s),
         steady_s=steady_s,
         peak_mib_largest=peaks[0],
         peak_mib_all=sum(peaks),
-        records_a_call=(last.figures.records - first.figures.records)
-        / (last.figures.requests - first.figures.requests),
+        records_a_call=_over(
+            last.figures.records - first.figures.records, last.figures.requests - first.figures.requests
+        ),
         kinesis_bytes_an_event=end.figures.bytes / all_events,
         kafka_bytes_an_event=scene.topic_bytes(topic.name) / all_events,
         changelog_bytes_an_event=scene.topic_bytes(f"{task.group}-{topic.name}-state") / all_events,
         state_bytes_a_profile=state_bytes / topic.births,
-        endpoint_cpu_share=(last.figures.cpu_s - first.figures.cpu_s) / steady_s,
+        endpoint_cpu_share=_over(last.figures.cpu_s - first.figures.cpu_s, steady_s),
         missing_records=total - end.figures.records,
     )
 
@@ -174,6 +177,10 @@ def wait_for(reached: Callable[[], float], goal: float, tree: ProcessTree) -> No
         now = reached()
         if now > best:
             best, since_s = now, time.monotonic()
+
+
+def _over(amount: float, span: float) -> float:
+    return amount / span if span > 0 else math.nan
 
 
 @contextmanager

@@ -37,7 +37,7 @@ child.wait()
 @pytest.mark.integration
 def test_all_of_a_small_topic_is_exported_and_timed() -> None:
     with scene(Cpus.shared()) as stage:
-        topic = stage.fill(_SMALL, 4000)
+        topic = stage.fill(_SMALL, 12_000)
         run = measure(Processor(workers=2), stage, topic, _SMALL)
         latency = measure_latency(Processor(), stage, _SMALL, rate=200, seconds=1)
     assert run.missing_records == 0
