@@ -12,7 +12,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from processor.kafka.offsets import Bounds
-from processor.profile.source_record import RECORD_OVERHEAD_BYTES, size_bytes
+from processor.profile.source_record import RECORD_OVERHEAD_BYTES, kept, size_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -188,7 +188,7 @@ class LatestEvents:
                     earlier = reading.pop(key, None)
                     if earlier is not None:
                         held_bytes -= _held_bytes(earlier)
-                    reading[key] = record
+                    reading[key] = kept(record)
                     held_bytes += _held_bytes(record)
                 if self.has_struck_many:
                     await self.mark_struck()
@@ -224,4 +224,4 @@ class _Chunk(NamedTuple):
 
 
 def _held_bytes(record: Record) -> int:
-    return RECORD_OVERHEAD_BYTES + len(record.key or b"") + len(record.value or b"")
+    return size_bytes([record])

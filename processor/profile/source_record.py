@@ -23,6 +23,12 @@ def size_bytes(records: Sequence[Record]) -> int:
     return values + sum([len(record.key or b"") for record in records]) + RECORD_OVERHEAD_BYTES * len(records)
 
 
+def kept(record: Record) -> Record:
+    """The record by itself, for who keeps it longer than those that were fetched with it: its value may lie within all of theirs."""
+    by_itself = None if native is None else native.kept(record)
+    return record if by_itself is None else by_itself
+
+
 class Record(Protocol):
     """A record as aiokafka's parsers make it, for the old message formats and the new one."""
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.native import native
-from processor.profile.source_record import RECORD_OVERHEAD_BYTES, size_bytes
+from processor.profile.source_record import RECORD_OVERHEAD_BYTES, kept, size_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,7 +26,10 @@ _HEAD_BYTES = 61
 _APPEND_TIME_BIT = 0x08
 _ATTRIBUTES_AT = 22
 
-BYTES_OR_NONE = st.none() | st.binary(max_size=80)
+_LARGE = 512
+"""Values from this size on lie where they were fetched."""
+
+BYTES_OR_NONE = st.none() | st.binary(max_size=80) | st.binary(min_size=_LARGE - 2, max_size=_LARGE + 2)
 HEADERS = st.lists(st.tuples(st.text(max_size=8), BYTES_OR_NONE), max_size=3)
 RECORDS = st.lists(
     st.tuples(st.integers(0, 1 << 42), BYTES_OR_NONE, BYTES_OR_NONE, HEADERS), min_size=1, max_size=6
@@ -124,8 +127,19 @@ def test_sizes_are_those_of_keys_and_values(records: Any) -> None:
     assert size_bytes(unpacked(text)[:1]) >= RECORD_OVERHEAD_BYTES
 
 
-def test_records_hold_their_own_bytes_alone_and_give_them_back() -> None:
-    text = batch([(0, b"key", b"value" * 300, [("name", b"x")]), (1, None, None, [])])
+def test_large_values_lie_where_they_were_fetched_and_hold_that_as_long_as_their_records_live() -> None:
+    large = bytes(range(256)) * 4
+    text = batch([(0, b"key", large, [("name", b"x")]), (1, None, None, []), (2, b"", large[:_LARGE], [])])
+    before = sys.getrefcount(text)
+    found = unpacked(text)
+    assert sys.getrefcount(text) == before + 2
+    assert [each.value for each in found] == [large, None, large[:_LARGE]]
+    del found
+    assert sys.getrefcount(text) == before
+
+
+def test_small_values_hold_nothing_but_themselves_and_give_themselves_back() -> None:
+    text = batch([(0, b"key", b"v" * (_LARGE - 1), []), (1, b"key", None, []), (2, None, b"", [])])
     before = sys.getrefcount(text)
     found = unpacked(text)
     assert sys.getrefcount(text) == before
@@ -133,6 +147,24 @@ def test_records_hold_their_own_bytes_alone_and_give_them_back() -> None:
     held = sys.getrefcount(value)
     del found
     assert sys.getrefcount(value) == held - 1
+
+
+@given(RECORDS)
+def test_a_record_that_is_kept_is_the_same_and_holds_nothing_of_what_was_fetched_with_it(
+    records: Any,
+) -> None:
+    text = batch(records)
+    before = sys.getrefcount(text)
+    by_themselves = [kept(each) for each in unpacked(text)]
+    assert sys.getrefcount(text) == before
+    assert parts_of(by_themselves) == parts_of(by_aiokafka(text))
+    assert size_bytes(by_themselves) == size_bytes(by_aiokafka(text))
+    assert all(each.value is each.value for each in by_themselves)
+
+
+def test_a_record_of_aiokafka_is_kept_as_it_is() -> None:
+    (theirs,) = by_aiokafka(batch([(0, b"key", b"v" * _LARGE, [])]))
+    assert kept(theirs) is theirs
 
 
 def test_a_record_is_not_made_or_changed_by_hand() -> None:

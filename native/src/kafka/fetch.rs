@@ -4,7 +4,7 @@
 //! wait for it again, may cost.
 
 use crate::kafka::fetched_batch::{self, is_compressed, records};
-use crate::kafka::record::{new_record, size_bytes_of};
+use crate::kafka::record::{self, new_record, size_bytes_of};
 use crate::kafka::written_batch::HEAD;
 use crate::python::call::NotMine;
 use crate::python::object::Object;
@@ -14,6 +14,7 @@ use crate::python::object::Object;
 /// unpacked here.
 pub fn unpacked([data, start, end, content]: [Object; 4]) -> Result<Object, NotMine> {
     let batch = part(&data, &start, &end)?;
+    let fetched = if content.is_none() { &data } else { &content };
     let content = if !content.is_none() {
         content.as_bytes()?
     } else if is_compressed(batch).ok_or(NotMine)? {
@@ -23,7 +24,9 @@ pub fn unpacked([data, start, end, content]: [Object; 4]) -> Result<Object, NotM
     };
     let found = records(batch, content).ok_or(NotMine)?;
     let no_headers = Object::new_tuple([])?;
-    let made = found.iter().map(|each| new_record(each, &no_headers));
+    let made = found
+        .iter()
+        .map(|each| new_record(each, fetched, &no_headers));
     Ok(Object::new_list_of(made)?)
 }
 
@@ -39,6 +42,12 @@ pub fn size_bytes([records]: [Object; 1]) -> Result<Object, NotMine> {
     let size_bytes: Option<usize> =
         records.look_at_items(|records| records.iter().map(size_bytes_of).sum())?;
     Ok(Object::integer(size_bytes.ok_or(NotMine)? as i64)?)
+}
+
+/// `kept(record) -> Record | None`: the record by itself, apart from all that was fetched with it; None where it is no
+/// `Record`.
+pub fn kept([record]: [Object; 1]) -> Result<Object, NotMine> {
+    Ok(record::kept(&record).ok_or(NotMine)??)
 }
 
 fn part<'a>(data: &'a Object, start: &Object, end: &Object) -> Result<&'a [u8], NotMine> {

@@ -1,32 +1,40 @@
 //! A record of a topic as an object of Python's: `processor._native.Record`.
 //!
 //! aiokafka's has the same members; this one is made and let go of with less, knows its size, and is read here without a
-//! call.
+//! call. A large value stays where it was fetched, and is copied only where Python asks for it.
 
 use std::mem::size_of;
-use std::os::raw::{c_int, c_void};
+use std::os::raw::{c_char, c_int, c_void};
 use std::ptr::{addr_of_mut, null, null_mut};
+use std::slice;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::kafka::fetched_batch::Found;
 use crate::profile::source_record::Fields;
 use crate::python::abi::{
-    self, PyMemberDef, PyObject, PyObjectHead, PyTypeSlot, PyTypeSpec, Py_ssize_t,
+    self, PyGetSetDef, PyMemberDef, PyObject, PyObjectHead, PyTypeSlot, PyTypeSpec, Py_ssize_t,
 };
 use crate::python::answer::Answer;
+use crate::python::content::Bytes;
 use crate::python::object::Object;
 
-/// The object; its key and value are bytes or None, its headers are a tuple of pairs.
+/// Values from this size on are not copied: Python would take a block of the C library's for each. Of smaller ones, as a
+/// changelog has them, one that is kept is not to keep all that came with it.
+const LARGE_BYTES: usize = 512;
+
+/// The object; its key is bytes or None, its headers are a tuple of pairs.
 #[repr(C)]
 pub struct Record {
     head: PyObjectHead,
     offset: i64,
     timestamp_ms: i64,
     key: *mut PyObject,
-    value: *mut PyObject,
     headers: *mut PyObject,
-    /// Bytes of key and value.
-    size_bytes: usize,
+    /// The bytes that its value lies in, or None.
+    source: *mut PyObject,
+    value: *const u8,
+    value_bytes: usize,
+    key_bytes: usize,
 }
 
 static TYPE: AtomicPtr<PyObject> = AtomicPtr::new(null_mut());
@@ -42,17 +50,27 @@ impl Record {
             Some(&*object.cast::<Self>())
         }
     }
+
+    /// Its value, as long as its source lives.
+    fn value(&self) -> &[u8] {
+        unsafe { slice::from_raw_parts(self.value, self.value_bytes) }
+    }
 }
 
 /// The parts of a record; None where an object is none of these.
 pub fn fields_of(record: &Object) -> Option<Fields> {
     let found = Record::of(record)?;
     // They live as long as the record does.
-    let [key, headers, value] =
-        [found.key, found.headers, found.value].map(|part| unsafe { Object::of(part) });
+    let [key, headers, source] =
+        [found.key, found.headers, found.source].map(|part| unsafe { Object::of(part) });
+    let value = if source.is_none() {
+        None
+    } else {
+        Some(unsafe { Bytes::within(source, found.value()) })
+    };
     Some(Fields {
         key: key.into_bytes_or_none(),
-        value: value.into_bytes_or_none(),
+        value,
         headers,
         timestamp_ms: Some(found.timestamp_ms),
         offset: Some(found.offset),
@@ -61,7 +79,7 @@ pub fn fields_of(record: &Object) -> Option<Fields> {
 
 /// Bytes of a record's key and value; None where an object is none of these.
 pub fn size_bytes_of(record: &Object) -> Option<usize> {
-    Record::of(record).map(|record| record.size_bytes)
+    Record::of(record).map(|record| record.key_bytes + record.value_bytes)
 }
 
 /// Makes the type, and puts it into the module.
@@ -85,19 +103,33 @@ pub fn add_type(module: &Object) -> Answer<()> {
         doc: null(),
     };
     // Python keeps them as long as the type, which is for ever.
-    let members: &'static mut [PyMemberDef; 6] = Box::leak(Box::new([
+    let members: &'static mut [PyMemberDef; 5] = Box::leak(Box::new([
         member(b"offset\0", abi::MEMBER_I64, 0),
         member(b"timestamp\0", abi::MEMBER_I64, 1),
         member(b"key\0", abi::MEMBER_OBJECT, 2),
-        member(b"value\0", abi::MEMBER_OBJECT, 3),
-        member(b"headers\0", abi::MEMBER_OBJECT, 4),
+        member(b"headers\0", abi::MEMBER_OBJECT, 3),
         end,
+    ]));
+    let getter = |name: *const c_char, get| PyGetSetDef {
+        name,
+        get,
+        set: null_mut(),
+        doc: null(),
+        closure: null_mut(),
+    };
+    let getters: &'static mut [PyGetSetDef; 2] = Box::leak(Box::new([
+        getter(b"value\0".as_ptr().cast(), Some(value_of)),
+        getter(null(), None),
     ]));
     let doc = b"A record of a topic, as a fetch returned it.\0".as_ptr();
     let mut slots = [
         PyTypeSlot {
             slot: abi::SLOT_MEMBERS,
             value: members.as_mut_ptr().cast(),
+        },
+        PyTypeSlot {
+            slot: abi::SLOT_GETTERS,
+            value: getters.as_mut_ptr().cast(),
         },
         PyTypeSlot {
             slot: abi::SLOT_DEALLOC,
@@ -126,24 +158,93 @@ pub fn add_type(module: &Object) -> Answer<()> {
     Ok(())
 }
 
-/// A record, as it was found.
-pub fn new_record(found: &Found, no_headers: &Object) -> Answer<Object> {
-    let (key, value) = (bytes_or_none(found.key)?, bytes_or_none(found.value)?);
+/// A record, as it was found in the bytes that `fetched` is.
+pub fn new_record(found: &Found, fetched: &Object, no_headers: &Object) -> Answer<Object> {
     let headers = if found.headers.is_empty() {
         no_headers.another()
     } else {
         headers(&found.headers)?
     };
+    let value = match found.value {
+        Some(value) if value.len() >= LARGE_BYTES => Value::within(fetched, value),
+        Some(value) => Value::by_itself(value)?,
+        None => Value::none(),
+    };
+    let key_bytes = found.key.map_or(0, <[u8]>::len);
+    let key = bytes_or_none(found.key)?;
+    made(
+        (found.offset, found.timestamp_ms),
+        (key, key_bytes),
+        value,
+        headers,
+    )
+}
+
+/// The same record, whose value lies in no other bytes; None where an object is none of these.
+pub fn kept(record: &Object) -> Option<Answer<Object>> {
+    let found = Record::of(record)?;
+    if found.value_bytes < LARGE_BYTES {
+        return Some(Ok(record.another()));
+    }
+    let [key, headers] = [found.key, found.headers].map(|part| unsafe { Object::of(part) });
+    let value = Value::by_itself(found.value());
+    let at = (found.offset, found.timestamp_ms);
+    Some(value.and_then(|value| made(at, (key, found.key_bytes), value, headers)))
+}
+
+/// A value, and the bytes that it lies in.
+struct Value {
+    source: Object,
+    start: *const u8,
+    length: usize,
+}
+
+impl Value {
+    fn within(source: &Object, value: &[u8]) -> Self {
+        Self {
+            source: source.another(),
+            start: value.as_ptr(),
+            length: value.len(),
+        }
+    }
+
+    fn by_itself(value: &[u8]) -> Answer<Self> {
+        let source = Object::new_bytes(value)?;
+        let start = source.as_bytes()?.as_ptr();
+        Ok(Self {
+            source,
+            start,
+            length: value.len(),
+        })
+    }
+
+    fn none() -> Self {
+        Self {
+            source: Object::none(),
+            start: null(),
+            length: 0,
+        }
+    }
+}
+
+fn made(
+    (offset, timestamp_ms): (i64, i64),
+    (key, key_bytes): (Object, usize),
+    value: Value,
+    headers: Object,
+) -> Answer<Object> {
     unsafe {
         let of_type = TYPE.load(Ordering::Relaxed);
         let object = Object::owned(abi::PyType_GenericAlloc(of_type, 0))?;
         let record = &mut *object.pointer().cast::<Record>();
-        record.offset = found.offset;
-        record.timestamp_ms = found.timestamp_ms;
+        record.offset = offset;
+        record.timestamp_ms = timestamp_ms;
         record.key = key.given_away();
-        record.value = value.given_away();
+        record.key_bytes = key_bytes;
         record.headers = headers.given_away();
-        record.size_bytes = found.key.map_or(0, <[u8]>::len) + found.value.map_or(0, <[u8]>::len);
+        record.source = value.source.given_away();
+        record.value = value.start;
+        record.value_bytes = value.length;
         Ok(object)
     }
 }
@@ -159,11 +260,30 @@ fn headers(found: &[(&str, Option<&[u8]>)]) -> Answer<Object> {
     }))
 }
 
+/// What Python calls where it asks for a record's value.
+unsafe extern "C" fn value_of(object: *mut PyObject, _: *mut c_void) -> *mut PyObject {
+    let record = unsafe { &*object.cast::<Record>() };
+    let source = unsafe { Object::of(record.source) };
+    let is_within = |source: &Object| Ok(source.as_bytes()?.len() > record.value_bytes);
+    let value = if source.is_none() {
+        Ok(source)
+    } else {
+        is_within(&source).and_then(|is_within| {
+            if is_within {
+                Object::new_bytes(record.value())
+            } else {
+                Ok(source)
+            }
+        })
+    };
+    value.map_or(null_mut(), Object::given_away)
+}
+
 /// What Python calls when nobody refers to a record any more.
 unsafe extern "C" fn let_go(object: *mut PyObject) {
     unsafe {
         let record = object.cast::<Record>();
-        for part in [(*record).key, (*record).value, (*record).headers] {
+        for part in [(*record).key, (*record).headers, (*record).source] {
             if !part.is_null() {
                 abi::Py_DecRef(part);
             }

@@ -79,6 +79,15 @@ pub struct PyMemberDef {
 }
 
 #[repr(C)]
+pub struct PyGetSetDef {
+    pub name: *const c_char,
+    pub get: Option<unsafe extern "C" fn(*mut PyObject, *mut c_void) -> *mut PyObject>,
+    pub set: *mut c_void,
+    pub doc: *const c_char,
+    pub closure: *mut c_void,
+}
+
+#[repr(C)]
 pub struct PyTypeSlot {
     pub slot: c_int,
     pub value: *mut c_void,
@@ -99,6 +108,7 @@ pub const MEMBER_READ_ONLY: c_int = 1;
 pub const SLOT_DEALLOC: c_int = 52;
 pub const SLOT_DOC: c_int = 56;
 pub const SLOT_MEMBERS: c_int = 72;
+pub const SLOT_GETTERS: c_int = 73;
 pub const TYPE_DEFAULT: std::os::raw::c_uint = 1 << 18;
 pub const TYPE_MAKES_NONE: std::os::raw::c_uint = 1 << 7;
 

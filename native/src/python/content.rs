@@ -125,10 +125,17 @@ impl Object {
     }
 }
 
-/// A `bytes` object and what is in it.
+/// A `bytes` object and what is in it, or a part of that.
 pub struct Bytes {
     pub object: Object,
     bytes: *const [u8],
+}
+
+impl Bytes {
+    /// What lies at `bytes`, which is in the `bytes` that `object` is.
+    pub unsafe fn within(object: Object, bytes: *const [u8]) -> Self {
+        Self { object, bytes }
+    }
 }
 
 impl Deref for Bytes {
