@@ -22,6 +22,7 @@ from processor.configuration.plan import plan_of
 from processor.errors import ConfigurationError, ProcessorError, leaves
 from processor.kafka.client import client_options
 from processor.native import CORE, PROBLEMS
+from processor.service.allocator import take_from_one_arena
 from processor.service.parent import Parent
 from processor.service.reload import Changes
 from processor.service.run import run_service
@@ -132,7 +133,7 @@ def _exit_code_of(
     service: Coroutine[object, object, None], tell: Callable[[Sequence[str]], None] | None = None
 ) -> int:
     """Run a worker to its end, and report what it fails with, to whom it is to `tell` as well."""
-    _tune_interpreter()
+    _tune_process()
     try:
         uvloop.run(service)
     except (Exception, asyncio.CancelledError) as failure:
@@ -149,7 +150,8 @@ def _exit_code_of(
     return 0
 
 
-def _tune_interpreter() -> None:
+def _tune_process() -> None:
+    take_from_one_arena()
     # Threads read the store while the loop works: at Python's 5 ms they would wait longer than they read.
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     # What is loaded stays; of what is in flight most is gone by reference counts before it is looked at. Measured: 8

@@ -22,7 +22,7 @@ _PUT_UNIT_BYTES: Final = 25 * 1024
 _STREAM_HEADROOM: Final = 0.8
 _PARTITION_BYTES_PER_S: Final = 5_000_000
 """What is asked of one partition, at most; its broker has others."""
-_FETCHED_BYTES_A_PARTITION: Final = 256 * 1024
+_FETCHED_BYTES_A_PARTITION: Final = 512 * 1024
 """What is fetched and waits to be unpacked: PROCESSOR_KAFKA_PARTITION_FETCH_MAX_BYTES."""
 _PARTITIONS_PER_WORKER: Final = 2
 """Partitions cannot be added later: so many workers can be."""

@@ -25,8 +25,11 @@ def size_bytes(records: Sequence[Record]) -> int:
 
 def kept(record: Record) -> Record:
     """The record by itself, for who keeps it longer than those that were fetched with it: its value may lie within all of theirs."""
-    by_itself = None if native is None else native.kept(record)
-    return record if by_itself is None else by_itself
+    if native is not None:
+        by_itself = native.kept(record)
+        if by_itself is not None:
+            return by_itself
+    return record
 
 
 class Record(Protocol):

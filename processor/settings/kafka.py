@@ -119,7 +119,7 @@ class KafkaSettings(Group):
         16 * MIB, ge=1024, le=INT32_MAX, description="What one fetch may return from one broker."
     )
     partition_fetch_max_bytes: int = Field(
-        MIB // 4,
+        MIB // 2,
         ge=1024,
         le=INT32_MAX,
         description="What one fetch may return from one partition; a larger record still comes.",

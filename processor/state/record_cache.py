@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from processor.state.records import find, put
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 ENTRY_OVERHEAD_BYTES: Final = 200
 """What a profile and its record cost in a dictionary beside their own bytes, about."""
@@ -52,6 +52,14 @@ class HotRecords:
         self._young_bytes += sum(map(len, filter(None, records.values())))
         self._turn_if_full()
 
+    def outdate(self, profiles: Collection[bytes]) -> None:
+        """Hold no more what is remembered of profiles that have changed: that they are remembered is kept, until it is corrected.
+
+        Nobody is to ask for them before. Else what was and what is would be in memory both.
+        """
+        self._young_bytes -= _emptied(self._young, profiles)
+        self._old_bytes -= _emptied(self._old, profiles)
+
     def correct(self, records: Mapping[bytes, bytes | None]) -> None:
         """Put changed records in the place of what is remembered of their profiles; a restore remembers nothing."""
         young, old = self._young, self._old
@@ -70,3 +78,11 @@ class HotRecords:
         if self._young_bytes > self._generation_bytes:
             self._old, self._old_bytes = self._young, self._young_bytes
             self._young, self._young_bytes = {}, 0
+
+
+def _emptied(generation: dict[bytes, bytes | None], profiles: Collection[bytes]) -> int:
+    freed_bytes = 0
+    for profile in generation.keys() & profiles:
+        freed_bytes += len(generation[profile] or b"")
+        generation[profile] = None
+    return freed_bytes

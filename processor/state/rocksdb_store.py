@@ -149,6 +149,7 @@ class RocksStore:
 
     async def apply(self, changes: Mapping[bytes, bytes], position: int, stream: str | None = None) -> None:
         """See `Store`."""
+        self._hot.outdate(self._unwritten.new_among(changes))
         self.highest_offset = max(self.highest_offset, self._unwritten.put(changes))
         self.position = position
         if stream is not None:

@@ -26,6 +26,11 @@ class Unwritten:
         self.keys: dict[bytes, bytes | None] = {}
         self.size_bytes = 0
 
+    def new_among(self, profiles: Iterable[bytes]) -> list[bytes]:
+        """The profiles that have no change here yet."""
+        records = self.records
+        return [profile for profile in profiles if profile not in records]
+
     def put(self, changes: Mapping[bytes, bytes]) -> int:
         """Take changes, in the order of their source offsets; the last one's, -1 where there is none."""
         if not changes:

@@ -105,7 +105,7 @@ def test_partitions_leave_room_for_twice_the_workers() -> None:
 def test_more_segments_take_more_memory() -> None:
     def memory_bytes(segments: int) -> float:
         told = sized(segments_mapped=segments)
-        return told.worker_memory_bytes - told.partitions / told.workers * (256 << 10)
+        return told.worker_memory_bytes - told.partitions / told.workers * (512 << 10)
 
     assert memory_bytes(105) == 300 << 20
     assert memory_bytes(1) == 200 << 20
@@ -115,7 +115,7 @@ def test_more_partitions_take_more_memory() -> None:
     few, many = sized(events_per_s=1), sized(events_per_s=2_000, event_bytes=100_000)
     assert few.workers == many.workers == 1
     assert many.worker_memory_bytes - few.worker_memory_bytes == (many.partitions - few.partitions) * (
-        256 << 10
+        512 << 10
     )
 
 

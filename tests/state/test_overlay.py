@@ -6,6 +6,7 @@ import asyncio
 import random
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,7 +79,26 @@ def test_hot_records_are_never_stale_and_stay_within_their_bound(steps: list[tup
         assert found == ({} if unknown else {profile: truth[profile]})
         truth[profile] = b"x" * size or None
         hot.remember(dict.fromkeys(unknown))
+        hot.outdate([profile, b"of no account"])
         hot.correct({profile: truth[profile]})
         held = {**hot._old, **hot._young}
         assert len(hot._young) <= 4
         assert len(held) <= 9
+
+
+@pytest.mark.parametrize("turns", [False, True])
+def test_what_has_changed_is_not_held_until_it_is_corrected(turns: bool) -> None:
+    records: dict[bytes, bytes | None] = {b"a": b"x" * 100, b"b": b"y" * 100, b"new": None}
+    before_bytes = sum(ENTRY_OVERHEAD_BYTES + len(p) + len(r or b"") for p, r in records.items())
+    hot = HotRecords(2 * before_bytes - 1 if turns else 1 << 20)
+    hot.remember(records)
+    if turns:
+        hot.remember({b"c": b"z" * 10})
+    others_bytes = hot.size_bytes - before_bytes
+    hot.outdate([b"a", b"new", b"unknown"])
+    assert hot.size_bytes == before_bytes + others_bytes - 100
+    hot.outdate([b"a"])
+    assert hot.size_bytes == before_bytes + others_bytes - 100
+    found: dict[bytes, bytes | None] = {}
+    assert hot.find([b"b"], found) == []
+    assert found == {b"b": b"y" * 100}

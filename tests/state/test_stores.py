@@ -371,6 +371,23 @@ async def test_changes_are_written_when_they_are_many(tmp_path: Path) -> None:
     await asyncio.to_thread(directory.close)
 
 
+async def test_what_was_and_what_is_of_a_profile_are_not_both_in_memory(tmp_path: Path) -> None:
+    profiles = [b"%d" % number for number in range(100)]
+    async with opened(tmp_path) as store:
+        await store.get_many(profiles)
+        await store.apply(dict.fromkeys(profiles, member(1)), 1)
+        await store.flush()
+        remembered = store.memory_bytes
+        await store.apply(dict.fromkeys(profiles, member(2)), 2)
+        changed = store.memory_bytes
+        await store.apply(dict.fromkeys(profiles, member(3)), 3)
+        assert await store.get_many(profiles) == dict.fromkeys(profiles, member(3))
+        assert changed == store.memory_bytes == 2 * remembered - 100 * len(member(1))
+        await store.flush()
+        assert await store.get_many(profiles) == dict.fromkeys(profiles, member(3))
+        assert store.memory_bytes == remembered
+
+
 async def test_changes_are_written_when_they_have_waited(tmp_path: Path) -> None:
     now_s = 0.0
     async with opened(tmp_path, clock=lambda: now_s) as store:
