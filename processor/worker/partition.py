@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _RECORDS_AT_ONCE: Final = 300
-"""How many records the core works on before the loop turns: a few milliseconds' worth."""
+"""How many records the core works on before the loop turns, about: a few milliseconds' worth."""
 
 _BATCHES_AT_ONCE: Final = 64
 """How many acknowledged batches share one append to the changelog, at most."""
@@ -137,8 +137,12 @@ class Partition:
 
         The partition ends at `end_offset`, as far as is known.
         """
-        for at in range(0, len(records), _RECORDS_AT_ONCE):
-            self._taken.append(records[at : at + _RECORDS_AT_ONCE])
+        # In parts of much the same size: a rest of some records would cost nearly what a whole part does.
+        parts = max(round(len(records) / _RECORDS_AT_ONCE), 1)
+        self._taken.extend(
+            records[len(records) * part // parts : len(records) * (part + 1) // parts]
+            for part in range(parts)
+        )
         self._end_offset = end_offset or 0
         held_bytes = size_bytes(records)
         self.held_bytes += held_bytes
