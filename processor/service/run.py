@@ -27,7 +27,6 @@ from processor.service.reload import Changes, follow_changes, log_refused
 from processor.service.watchdog import Fresh, Watchdog
 from processor.telemetry.status import Status
 from processor.telemetry.target_labels import target_labels
-from processor.web.server import serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -72,6 +71,8 @@ async def run_service(
         writer = Writer(stream, settings.kinesis, random.Random(), membership.fence)
         observer = Observer(0 if parent is None else parent.worker, settings, plan, status, writer)
         if parent is None:
+            from processor.web.server import serve  # noqa: PLC0415  for one of several its parent serves
+
             labels = target_labels(settings, plan.destination.stream)
             await stack.enter_async_context(serve(settings.service, observer.ask, lambda: labels))
         log_refused(changes.refused, observer)
