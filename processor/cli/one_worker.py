@@ -40,18 +40,19 @@ _COLLECT_AFTER: Final = 20_000
 
 def run_alone(settings: Settings, plan: Plan, read: Callable[[], Files]) -> int:
     """Run the only worker, and return the exit code; on SIGHUP it takes the files that `read` reads."""
+    # Here, not where they are used: the loop must not wait until a module is loaded.
+    from processor.web.server import serve
+
+    if errors.is_terminal:
+        from processor.telemetry.restore_bar import show_restoration
 
     async def serve_alone() -> None:
         stop, changes, status = asyncio.Event(), Changes(), Status()
         stop_on_signals(stop)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: changes.offer(read()))
         async with asyncio.TaskGroup() as tasks:
-            beside = []
-            if errors.is_terminal:
-                from processor.telemetry.restore_bar import show_restoration
-
-                beside.append(tasks.create_task(show_restoration(status, errors)))
-            await run_service(settings.of_worker(0), plan, stop, status, changes=changes)
+            beside = [tasks.create_task(show_restoration(status, errors))] if errors.is_terminal else []
+            await run_service(settings.of_worker(0), plan, stop, status, changes=changes, serve=serve)
             for task in beside:
                 task.cancel()
 
