@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
 
-from processor.cli.console import errors, errors_printed, refuse, settings_or_refuse
+from processor.cli.console import errors, errors_printed, progress_shown, refuse, settings_or_refuse
 from processor.cli.files import DestinationOption, GovernanceOption, compiled
 from processor.errors import KafkaUnavailable
 from processor.operations.text_table import plain, show
@@ -96,7 +95,7 @@ def _dry_run(destination: Path | None, governance: Path | None, *, as_json: bool
     if plan is None:
         refuse(problems)
     settings = settings_or_refuse()
-    with errors_printed(), Progress(transient=True, console=errors) as progress:
+    with errors_printed(), progress_shown() as progress:
         bar = progress.add_task("restoring the state", total=None)
 
         def show_progress(figures: DryRunFigures) -> None:

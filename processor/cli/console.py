@@ -20,6 +20,8 @@ from processor.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from rich.progress import Progress
+
     from processor.errors import Problem
     from processor.settings import Settings
 
@@ -45,6 +47,13 @@ def print_count(problems: Sequence[Problem]) -> None:
     errors.print(
         f"{count} {'problem' if count == 1 else 'problems'}; nothing was connected.", highlight=False
     )
+
+
+def progress_shown() -> Progress:
+    """Return a bar on standard error, to be entered, which is gone once all is done."""
+    from rich.progress import Progress
+
+    return Progress(transient=True, console=errors)
 
 
 def settings_or_refuse() -> Settings:

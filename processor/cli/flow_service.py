@@ -14,16 +14,13 @@ from rich.text import Text
 from processor.cli.console import errors, print_error
 from processor.cli.files import DestinationOption, GovernanceOption, files_of
 from processor.errors import EXIT_BAD_CONFIGURATION, ConfigurationError
-from processor.flow_service.documents import read_documents
-from processor.flow_service.exporting import calls
-from processor.flow_service.findings import Findings
-from processor.flow_service.importing import import_documents
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from processor.errors import Problem
     from processor.flow_service.documents import Document
+    from processor.flow_service.findings import Findings
 
 flow_service_app = typer.Typer(
     no_args_is_help=True,
@@ -80,6 +77,9 @@ def flow_service_import(
     strict: StrictOption = False,
 ) -> None:
     """Write the two files that documents of the API amount to; what has no counterpart is listed by name."""
+    from processor.flow_service.findings import Findings
+    from processor.flow_service.importing import import_documents
+
     destination_out, governance_out = (
         None if out == _STANDARD_OUTPUT else out for out in (destination_out, governance_out)
     )
@@ -128,6 +128,9 @@ def flow_service_export(
     strict: StrictOption = False,
 ) -> None:
     """Write the bodies of the calls that would make a dataflow and policies of the two files, in their order."""
+    from processor.flow_service.exporting import calls
+    from processor.flow_service.findings import Findings
+
     found = Findings()
     try:
         made = calls(files_of(destination, governance), os.environ, found)
@@ -142,6 +145,8 @@ def flow_service_export(
 
 
 def _documents(files: Sequence[str], found: Findings) -> list[Document]:
+    from processor.flow_service.documents import read_documents
+
     documents: list[Document] = []
     for name in files:
         try:

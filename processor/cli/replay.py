@@ -14,10 +14,6 @@ import typer
 from processor.cli.console import errors, print_error, refuse
 from processor.cli.files import compiled, compiled_alone
 from processor.errors import ConfigurationError
-from processor.governance.fingerprint import fingerprint
-from processor.operations.backfill_preview import preview_backfill
-from processor.operations.replay import replay as replay_lines
-from processor.profile.core import Core
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -60,6 +56,9 @@ def replay(
     ] = None,
 ) -> None:
     """Dry run: print what a file of events would export, one JSON line an export."""
+    from processor.operations.replay import replay as replay_lines
+    from processor.profile.core import Core
+
     _check_together(
         backfill_from,
         dead_letters,
@@ -106,6 +105,10 @@ def _check_together(former: Path | None, dead_letters: Path | None, **of_former:
 
 def _preview(former: Plan, plan: Plan, lines: Iterable[bytes], source: str, at_ms: int | None) -> None:
     """Print what the change would export, and on standard error what that comes to."""
+    from processor.governance.fingerprint import fingerprint
+    from processor.operations.backfill_preview import preview_backfill
+    from processor.profile.core import Core
+
     at_ms = int(time.time() * 1000) if at_ms is None else at_ms
     figures = preview_backfill(Core(former), Core(plan), lines, source, sys.stdout.buffer, at_ms=at_ms)
     if fingerprint(former) == fingerprint(plan):

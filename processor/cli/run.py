@@ -31,14 +31,16 @@ def run(
     from processor.telemetry.logs import begin_logs
 
     begin_logs(os.environ)
-    from processor.cli.service_process import run_all, run_worker
+    if worker is not None:
+        from processor.cli.one_worker import run_worker
+
+        raise typer.Exit(run_worker(worker, restarted=restarted, gives_id_back=gives_id_back))
+    from processor.cli.service_process import run_all
     from processor.settings import is_defined_in_kafka
 
-    if worker is None:
-        if (destination or governance) and is_defined_in_kafka():
-            raise typer.BadParameter(
-                "--destination and --governance are of no use: what is exported is defined in Kafka, as PROCESSOR_CONFIGURATION, or a "
-                "token of the API, says; `processor configuration to-kafka` moves files there"
-            )
-        raise typer.Exit(run_all(lambda: files_of(destination, governance), workers))
-    raise typer.Exit(run_worker(worker, restarted=restarted, gives_id_back=gives_id_back))
+    if (destination or governance) and is_defined_in_kafka():
+        raise typer.BadParameter(
+            "--destination and --governance are of no use: what is exported is defined in Kafka, as PROCESSOR_CONFIGURATION, or a "
+            "token of the API, says; `processor configuration to-kafka` moves files there"
+        )
+    raise typer.Exit(run_all(lambda: files_of(destination, governance), workers))

@@ -7,12 +7,10 @@ import json
 from typing import Annotated
 
 import typer
-from rich.progress import Progress
 from rich.table import Table
 
-from processor.cli.console import errors, errors_printed, print_error, settings_or_refuse
+from processor.cli.console import errors_printed, print_error, progress_shown, settings_or_refuse
 from processor.operations.text_table import plain, show
-from processor.profile.state_record import ATTRIBUTE_BYTES
 
 state_app = typer.Typer(
     no_args_is_help=True, help="Look at what was last exported, and rebuild local stores."
@@ -29,12 +27,13 @@ def state_show(
 ) -> None:
     """What was last exported for a profile, from this machine's stores or else from the changelog."""
     from processor.operations import state_inspection
+    from processor.profile.state_record import ATTRIBUTE_BYTES
 
     settings = settings_or_refuse()
     with errors_printed():
         found = None if changelog else state_inspection.find_in_stores(settings, profile_id.encode())
         if found is None:
-            with Progress(transient=True, console=errors) as progress:
+            with progress_shown() as progress:
                 bar = progress.add_task("reading the changelog")
 
                 def show(done: int, total: int) -> None:
@@ -119,7 +118,7 @@ def state_restore_changelog(
     from processor.operations import restore_changelog
 
     settings = settings_or_refuse()
-    with errors_printed(), Progress(transient=True, console=errors) as progress:
+    with errors_printed(), progress_shown() as progress:
         bar = progress.add_task("writing the changelog", total=None)
 
         def show_progress(number: int, profiles: int) -> None:
@@ -143,7 +142,7 @@ def state_repartition() -> None:
     from processor.operations import repartition
 
     settings = settings_or_refuse()
-    with errors_printed(), Progress(transient=True, console=errors) as progress:
+    with errors_printed(), progress_shown() as progress:
         bar = progress.add_task("looking at the state", total=None)
 
         def show_progress(doing: str, profiles: int) -> None:

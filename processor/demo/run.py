@@ -31,6 +31,7 @@ from processor.service.run import run_service
 from processor.settings import Settings, load_settings
 from processor.telemetry.logs import configure_logs
 from processor.telemetry.status import Status
+from processor.web.server import serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -110,7 +111,8 @@ class _Demo:
             with self._progress:
                 async with asyncio.TaskGroup() as tasks:
                     service = tasks.create_task(
-                        run_service(self._settings, self._plan, stop, self._status), name="service"
+                        run_service(self._settings, self._plan, stop, self._status, serve=serve),
+                        name="service",
                     )
                     reading = tasks.create_task(self._read(client), name="reader")
                     await self._produce()

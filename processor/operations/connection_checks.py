@@ -21,7 +21,7 @@ from processor.kafka.small_topic import needed_grants
 from processor.kafka.source_topic import look_at_source
 from processor.kinesis.connection import open_stream
 from processor.kinesis.writer import Writer
-from processor.state.directory import place_of
+from processor.state.place import place_of
 from processor.state.store_contents import NOTHING, looked_into
 from processor.waiting.fence import Fence
 from processor.waiting.retry import Delays, retried

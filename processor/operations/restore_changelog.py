@@ -19,7 +19,7 @@ from processor.kafka.changelog import BACKFILL_KEY, CONSUMED_KEY, STREAM_KEY, Ch
 from processor.kafka.commit_metadata import Mark
 from processor.kafka.offline_group import Kept, offline_group
 from processor.kafka.topics import open_topics
-from processor.state.directory import place_of
+from processor.state.place import place_of
 from processor.state.store_contents import opened
 from processor.waiting.fence import Fence
 

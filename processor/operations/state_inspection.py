@@ -14,7 +14,7 @@ from processor.errors import StateRefused
 from processor.kafka.changelog import OWN_KEYS, Changelog
 from processor.kafka.topics import open_topics
 from processor.profile.state_record import decode_record, record_order
-from processor.state.directory import place_of
+from processor.state.place import place_of
 from processor.state.store_inspection import figures_of, is_in_use, open_to_look
 from processor.waiting.fence import Fence
 from processor.worker.restore import state_of

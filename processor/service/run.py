@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import structlog
 
@@ -27,17 +27,21 @@ from processor.service.reload import Changes, follow_changes, log_refused
 from processor.service.watchdog import Fresh, Watchdog
 from processor.telemetry.status import Status
 from processor.telemetry.target_labels import target_labels
-from processor.web.server import serve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from processor.governance.plan import Plan
     from processor.service.parent import Parent
-    from processor.settings import Settings
+    from processor.settings import ServiceSettings, Settings
+    from processor.telemetry.report import Fleet
     from processor.worker.pipeline import Pipeline
 
 log = structlog.get_logger(__name__)
+
+Serve: TypeAlias = "Callable[[ServiceSettings, Callable[[], Awaitable[Fleet]], Callable[[], Mapping[str, str]]], AbstractAsyncContextManager[object]]"
+"""Serves what the second returns, with the labels that the third returns, while the context lasts."""
 
 
 async def run_service(
@@ -49,12 +53,14 @@ async def run_service(
     restarted: bool = False,
     parent: Parent | None = None,
     changes: Changes | None = None,
+    serve: Serve | None = None,
 ) -> None:
     """Run one worker until `stop` is set, or its parent has ended.
 
     Waits for Kafka and Kinesis where they do not answer yet; one that is `restarted` by its parent waits as well
-    where they refuse, for it worked before. Files that come with `changes` are taken while it runs. Without a parent it
-    serves health, metrics and the status page itself.
+    where they refuse, for it worked before. Files that come with `changes` are taken while it runs. `serve` serves
+    health, metrics and the status page where no parent does: `web.server.serve`, which one of several workers has no need to
+    load.
 
     Raises:
         KafkaRefused, KinesisRefused, StateError: at the start, what no waiting cures.
@@ -71,7 +77,7 @@ async def run_service(
         )
         writer = Writer(stream, settings.kinesis, random.Random(), membership.fence)
         observer = Observer(0 if parent is None else parent.worker, settings, plan, status, writer)
-        if parent is None:
+        if serve is not None:
             labels = target_labels(settings, plan.destination.stream)
             await stack.enter_async_context(serve(settings.service, observer.ask, lambda: labels))
         log_refused(changes.refused, observer)

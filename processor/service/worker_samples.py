@@ -10,7 +10,7 @@ from processor.native import CORE, faults
 from processor.service.process_usage import cpu_s, resident_bytes
 from processor.telemetry import metrics
 from processor.telemetry.backfill_report import backfill_reports, by_stage, left_s, still_s
-from processor.telemetry.exposition import Samples, Sheet
+from processor.telemetry.samples import Samples, Sheet
 
 if TYPE_CHECKING:
     from processor.kinesis.writer import Writer

@@ -10,7 +10,6 @@ fresh directory beside it is used; it is removed when nobody uses it any more.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import shutil
 import time
@@ -18,7 +17,6 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 from weakref import WeakSet
 
 import structlog
@@ -34,6 +32,7 @@ from rocksdict import (
 
 from processor.errors import ConfigurationError, Problem
 from processor.state.disk import MAY_BE_FULL, write_probe
+from processor.state.place import place_of
 from processor.state.rocksdb_store import (
     DAMAGED,
     IDENTITY_KEY,
@@ -60,9 +59,6 @@ _THREADS: Final = 2
 _PROBE_BYTES: Final = 4096
 _LOCK_LOOK_AGAIN_S: Final = 0.2
 _COLUMN_FAMILY: Final = "default"
-_FOLDER_MAX: Final = 255
-"""Bytes of a file's name, on the file systems of Linux."""
-_FOLDER_KEPT: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,20 +270,6 @@ class StateDirectory:
         for path in self.path.glob("*.*"):
             if not is_in_use(path):
                 shutil.rmtree(path, ignore_errors=True)
-
-
-def place_of(settings: StateSettings, group: str, topic: str) -> Path:
-    """The directory of all stores of a group and topic."""
-    return settings.directory / _folder(group) / _folder(topic)
-
-
-def _folder(name: str) -> str:
-    """A folder's name for any name; one that file systems find too long is cut, and distinguished from others by its digest."""
-    # A name of dots alone would lead elsewhere; quote leaves dots as they are.
-    folder = f"{quote(name, safe='')}~"
-    if len(folder) <= _FOLDER_MAX:
-        return folder
-    return f"{folder[:_FOLDER_KEPT]}~{hashlib.sha256(name.encode()).hexdigest()}~"
 
 
 def _idle_ms(database: Rdict) -> int:

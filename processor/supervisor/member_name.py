@@ -20,7 +20,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from processor.state.directory import place_of
+from processor.state.place import place_of
 
 if TYPE_CHECKING:
     from pathlib import Path

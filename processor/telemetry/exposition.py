@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from itertools import accumulate
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
-import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
@@ -18,46 +17,12 @@ if TYPE_CHECKING:
 
     from prometheus_client.metrics_core import Metric as Family
 
-    from processor.telemetry.histogram import Histogram
     from processor.telemetry.metrics import Metric
+    from processor.telemetry.samples import Sample, Samples
 
 
 NONE: Final[Mapping[str, str]] = MappingProxyType({})
 _OF_WORKER: Final = f'{WORKER_LABEL}="'.encode()
-
-
-class Sample(msgspec.Struct, array_like=True, frozen=True):
-    """One series less its name: a value, or a histogram's sum with its counts by bound."""
-
-    labels: tuple[str, ...]
-    value: float
-    counts: list[int] | None = None
-
-
-Samples: TypeAlias = dict[str, list[Sample]]
-"""By metric name."""
-
-
-class Sheet:
-    """Samples being collected; a name that is not in the catalogue cannot be added."""
-
-    def __init__(self) -> None:
-        self.samples: Samples = {}
-
-    def add(self, metric: Metric, value: float, *labels: str) -> None:
-        """Add one series."""
-        self.samples.setdefault(metric.name, []).append(Sample(labels, float(value)))
-
-    def add_all(self, metric: Metric, values: Mapping[str, float]) -> None:
-        """Add a series for each value of the metric's one label."""
-        self.samples.setdefault(metric.name, [])
-        for label, value in values.items():
-            self.add(metric, value, label)
-
-    def add_histogram(self, metric: Metric, histogram: Histogram) -> None:
-        """Add a histogram."""
-        sample = Sample((), histogram.total, list(histogram.counts))
-        self.samples.setdefault(metric.name, []).append(sample)
 
 
 def exposition(workers: Mapping[str, Samples], of_all: Mapping[str, str] = NONE) -> bytes:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from processor.telemetry.backfill_report import BackfillReport  # noqa: TC001  msgspec reads the annotations
-from processor.telemetry.exposition import Samples  # noqa: TC001  as above
 from processor.telemetry.histogram import AGE_S, quantile
 from processor.telemetry.recent_lines import LoggedLine  # noqa: TC001  as above
+from processor.telemetry.samples import Samples  # noqa: TC001  as above
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,15 +8,16 @@ import msgspec
 
 from processor.telemetry import metrics
 from processor.telemetry.backfill_report import backfilling
-from processor.telemetry.exposition import Sheet, exposition
+from processor.telemetry.exposition import exposition
 from processor.telemetry.report import lag_of
+from processor.telemetry.samples import Sheet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from processor.telemetry.backfill_report import Backfilling
-    from processor.telemetry.exposition import Samples
     from processor.telemetry.report import Fleet
+    from processor.telemetry.samples import Samples
 
 
 _NONE: Final = "none"

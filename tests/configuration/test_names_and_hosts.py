@@ -16,7 +16,7 @@ from processor.errors import ConfigurationError, Problem
 from processor.kafka.client import client_options
 from processor.settings import GROUPS, SECRETS, Settings, StateSettings, load_settings, variables
 from processor.settings.servers import host_and_port
-from processor.state.directory import place_of
+from processor.state.place import place_of
 from tests.support.settings_environ import NEEDED
 
 if TYPE_CHECKING:

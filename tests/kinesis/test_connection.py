@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import json
 import re
@@ -395,3 +396,20 @@ async def test_a_region_that_does_not_exist_is_a_refusal_with_a_remedy() -> None
     with pytest.raises(KinesisRefused, match=r"no region eu-wset-1 .* correct `connection.region`"):
         async with opened(None, "exports", region="eu-wset-1"):
             pass
+
+
+async def test_where_all_services_of_aws_are_is_let_go_of_once_there_is_a_client() -> None:
+    def kept() -> int:
+        """Partitions of botocore's `endpoints.json` in memory."""
+        return sum(
+            isinstance(each, dict) and {"dnsSuffix", "services"} <= each.keys() for each in gc.get_objects()
+        )
+
+    gc.collect()
+    before = kept()
+    gc.disable()  # as good as it is in a worker, which makes little garbage
+    try:
+        async with opened("http://127.0.0.1:1", "exports"):
+            assert kept() == before
+    finally:
+        gc.enable()

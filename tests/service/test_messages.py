@@ -22,8 +22,8 @@ from processor.service.messages import (
     frame,
     receive_frame,
 )
-from processor.telemetry.exposition import Sample
 from processor.telemetry.report import Observation
+from processor.telemetry.samples import Sample
 from tests.support.reports import report
 from tests.support.virtual_time import run_in_virtual_time
 

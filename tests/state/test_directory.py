@@ -15,7 +15,7 @@ from processor.errors import EXIT_BAD_CONFIGURATION, ConfigurationError, StateEr
 from processor.profile.state_record import encode_record
 from processor.profile.structs import StateRecord
 from processor.settings import StateSettings
-from processor.state.directory import place_of
+from processor.state.place import place_of
 from processor.state.rocksdb_store import DAMAGED
 from processor.state.store_inspection import open_to_look
 from tests.support.stores import DAY_MS, directory_at, opened

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from processor.settings import load_settings
-from processor.state.directory import place_of
+from processor.state.place import place_of
 from processor.supervisor.member_name import FILE, MemberName, take_name
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from processor.configuration import parse_configuration
 from processor.errors import StateRefused
 from processor.governance.plan import Plan, compile_plan
 from processor.profile.state_record import has_departed
-from processor.state.directory import place_of
+from processor.state.place import place_of
 from processor.state.store_inspection import open_to_look
 from tests.support.group import caught_up
 from tests.support.members import (

@@ -18,6 +18,7 @@ from processor.governance.plan import Plan, compile_plan
 from processor.service.run import run_service
 from processor.settings import Settings, load_settings
 from processor.telemetry.status import Status
+from processor.web.server import serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -72,7 +73,7 @@ async def running(settings: Settings, plan: Plan) -> AsyncIterator[Status]:
     """The service, for as long as the context lasts; then stopped as SIGTERM stops it."""
     status, stop = Status(), asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        service = tasks.create_task(run_service(settings, plan, stop, status))
+        service = tasks.create_task(run_service(settings, plan, stop, status, serve=serve))
         try:
             await until(lambda: status.is_ready or service.done())
             yield status

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from processor.telemetry.exposition import Sheet
 from processor.telemetry.flow_history import POINTS_MAX, FlowHistory, Point
 from processor.telemetry.report import Fleet, Observation
+from processor.telemetry.samples import Sheet
 from tests.support.reports import report
 
 if TYPE_CHECKING:

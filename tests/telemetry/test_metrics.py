@@ -9,9 +9,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from processor.telemetry import metrics
-from processor.telemetry.exposition import Sheet, exposition
+from processor.telemetry.exposition import exposition
 from processor.telemetry.histogram import Histogram
 from processor.telemetry.metrics import METRICS, Metric
+from processor.telemetry.samples import Sheet
 from tests.support.scrape import parsed
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"

@@ -13,8 +13,8 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from processor.settings import ServiceSettings
-from processor.telemetry.exposition import Sheet
 from processor.telemetry.report import Fleet, Observation
+from processor.telemetry.samples import Sheet
 from processor.web import server
 from processor.web.server import Intervals, serve
 from tests.support.reports import report
