@@ -19,7 +19,10 @@ _GATHER_S: Final = 0.005
 
 
 class BatchFill:
-    """Decides when a call is packed, and packs it. Times are the loop's, in seconds; `wake` wakes who sends."""
+    """Decides when a call is packed, and packs it. Times are the loop's, in seconds.
+
+    `wake` wakes who sends, where something is ready again; where something new is, who has it ready looks what may go.
+    """
 
     def __init__(
         self,
@@ -57,6 +60,7 @@ class BatchFill:
     def ready_again(self) -> None:
         """Something is ready again that was before: it may wait for `linger_ms`."""
         self._be_due(self._settings.linger_ms / 1000)
+        self._wake()
 
     def wait_s(self, now_s: float) -> float:
         """How long what is ready waits for more yet, in seconds; infinite where nothing is ready."""
@@ -64,7 +68,7 @@ class BatchFill:
             return math.inf
         if now_s < self._gathering_until_s:
             return self._gathering_until_s - now_s
-        return 0.0 if self._is_call_full() else self._due_s - now_s
+        return 0.0 if self._due_s <= now_s or self._is_call_full() else self._due_s - now_s
 
     def packed(self, now_s: float) -> Call:
         """A call of what may go now; empty where nothing may."""
@@ -81,7 +85,6 @@ class BatchFill:
 
     def _be_due(self, wait_s: float) -> None:
         self._due_s = min(self._due_s, asyncio.get_running_loop().time() + wait_s)
-        self._wake()
 
     def _is_call_full(self) -> bool:
         ready, figures = self._lanes.ready_records, self._figures

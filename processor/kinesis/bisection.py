@@ -72,6 +72,11 @@ class Bisection:
         self._begun += 1
         return Sent(self._begun, self._newest_taken)
 
+    @property
+    def has_parts(self) -> bool:
+        """Whether anything is to be sent alone now."""
+        return bool(self._parts)
+
     def next_part(self) -> list[Item]:
         """Take what is to be sent alone now; empty where nothing is."""
         return self._parts.popleft() if self._parts else []

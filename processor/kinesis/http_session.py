@@ -5,19 +5,17 @@ They follow no redirect: a request is signed for one host, and has profiles in i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from aiobotocore.httpsession import AIOHTTPSession
+from yarl import URL
 
+from processor.kinesis.answer_protocol import Posted
 from processor.kinesis.quick_post import QuickPost
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from aiohttp import ClientResponse, ClientSession
-    from yarl import URL
-
-    from processor.kinesis.quick_post import Posted
+    from botocore.awsrequest import AWSPreparedRequest
 
 
 class StayingSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore has no types
@@ -33,14 +31,54 @@ class PostingSession(AIOHTTPSession):  # type: ignore[misc]  # as above
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401  passed on
         super().__init__(*arguments, **options)
-        self._posting: dict[str | None, _Posting] = {}
+        self._ways: dict[str, _Way] = {}
 
-    async def _get_session(self, proxy_url: str | None) -> _Posting:
-        posting = self._posting.get(proxy_url)
-        if posting is None:
-            session = await super()._get_session(proxy_url)
-            posting = self._posting[proxy_url] = _Posting(_Staying(session), QuickPost(session))
-        return posting
+    async def post(self, request: AWSPreparedRequest) -> Posted:
+        """Send a signed request, and return its answer.
+
+        What aiobotocore finds out for each request, as whether there is a proxy, is found out once for each URL: a put of one
+        record takes 55 µs of CPU beside the network's, not 92.
+
+        Raises:
+            botocore.exceptions.HTTPClientError: one of its kinds, for what aiohttp raises.
+
+        """
+        try:
+            way = self._ways.get(request.url) or await self._found_way(request.url)
+            if way.quick is not None:
+                return await way.quick.send(way.url, request.headers, request.body)
+        except Exception as error:
+            await _Failing(error).send(request)
+            raise
+        # aiohttp's client knows what proxies want.
+        answer = await self.send(request)
+        return Posted(answer.status_code, answer.headers, await answer.content)
+
+    async def _found_way(self, url: str) -> _Way:
+        is_direct = self._proxy_config.proxy_url_for(url) is None
+        quick = QuickPost(await super()._get_session(None)) if is_direct else None
+        way = self._ways[url] = _Way(URL(url, encoded=True), quick)
+        return way
+
+    async def _get_session(self, proxy_url: str | None) -> _Staying:
+        return _Staying(await super()._get_session(proxy_url))
+
+
+class _Way(NamedTuple):
+    url: URL
+    quick: QuickPost | None
+    """None where it leads by a proxy."""
+
+
+class _Failing(AIOHTTPSession):  # type: ignore[misc]  # as above
+    """Sends nothing: it raises what aiobotocore makes of an error of aiohttp's."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
+    async def _get_session(self, _: str | None) -> NoReturn:
+        raise self._error
 
 
 class _Staying(NamedTuple):
@@ -49,23 +87,3 @@ class _Staying(NamedTuple):
     async def request(self, method: str, *, url: URL, **options: Any) -> ClientResponse:  # noqa: ANN401  passed on
         """As aiohttp's, but for redirects."""
         return await self.session.request(method, url, allow_redirects=False, **options)
-
-
-class _Posting(NamedTuple):
-    staying: _Staying
-    quick: QuickPost
-
-    async def request(
-        self,
-        method: str,
-        *,
-        url: URL,
-        headers: Mapping[str, str],
-        data: bytes,
-        proxy: str | None,
-        **options: Any,  # noqa: ANN401  passed on
-    ) -> Posted | ClientResponse:
-        """As aiohttp's; by way of a proxy its client asks, which knows what proxies want."""
-        if method == "POST" and proxy is None:
-            return await self.quick.send(url, headers, data)
-        return await self.staying.request(method, url=url, headers=headers, data=data, proxy=proxy, **options)

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Final, cast
 
 from aiohttp import (
+    ClientConnectionResetError,
     ClientError,
     ClientRequest,
     ClientResponseError,
@@ -21,6 +23,8 @@ from aiohttp import (
 )
 from aiohttp.http import HttpProcessingError, StreamWriter
 from multidict import CIMultiDict, CIMultiDictProxy
+
+from processor.kinesis.answer_protocol import AnswerProtocol, Posted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,23 +36,6 @@ if TYPE_CHECKING:
 
 _INFORMATIONAL: Final = range(100, 200)
 _SWITCHING: Final = 101
-_READ_AT_ONCE_BYTES: Final = 256 * 1024
-_LINE_BYTES_MAX: Final = 8190
-_HEADERS_MAX: Final = 128
-"""As aiohttp's client has them by default."""
-
-
-class Posted(NamedTuple):
-    """An answer, as aiobotocore takes one."""
-
-    url: URL
-    status: int
-    raw_headers: tuple[tuple[bytes, bytes], ...]
-    body: bytes
-
-    async def read(self) -> bytes:
-        """Return its body, which was read already."""
-        return self.body
 
 
 class QuickPost:
@@ -56,6 +43,10 @@ class QuickPost:
 
     def __init__(self, session: ClientSession) -> None:
         self._session = session
+        if session.connector is not None:
+            make = partial(AnswerProtocol, loop=asyncio.get_running_loop())
+            # aiohttp has no setting for it.
+            session.connector._factory = cast("partial[ResponseHandler]", make)  # noqa: SLF001
         self._places: dict[URL, ClientRequest] = {}
 
     async def send(self, url: URL, headers: Mapping[str, str], body: bytes) -> Posted:
@@ -97,6 +88,7 @@ class QuickPost:
 def _head(place: ClientRequest, headers: Mapping[str, str]) -> bytes:
     lines = [f"POST {place.url.raw_path_qs} HTTP/1.1", f"Host: {place.headers['Host']}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
+    lines.append("Accept-Encoding: identity")
     text = "\r\n".join(lines)
     if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1:
         raise ValueError("a header has a line break")
@@ -106,41 +98,35 @@ def _head(place: ClientRequest, headers: Mapping[str, str]) -> bytes:
 async def _answered(
     connection: Connection, place: ClientRequest, head: bytes, body: bytes, read_timeout_s: float | None
 ) -> Posted:
-    protocol: ResponseHandler | None = connection.protocol
-    if protocol is None:
+    protocol = connection.protocol
+    if not isinstance(protocol, AnswerProtocol):
         raise ClientError("the connection was released")
-    protocol.set_response_params(
-        read_until_eof=True,
-        auto_decompress=False,
-        read_timeout=read_timeout_s,
-        read_bufsize=_READ_AT_ONCE_BYTES,
-        max_line_size=_LINE_BYTES_MAX,
-        max_field_size=_LINE_BYTES_MAX,
-        max_headers=_HEADERS_MAX,
-    )
-    writer = StreamWriter(protocol, asyncio.get_running_loop())
-    await writer.write(head + body, drain=False)
+    transport = protocol.transport
+    if transport is None or transport.is_closing():
+        raise ClientConnectionResetError("the connection was closed")
+    expected = protocol.expect(read_timeout_s)
+    transport.write(head + body)
     sending: asyncio.Task[None] | None = None
     if protocol.writing_paused:
         # What refuses a body for its size answers before it has read it, and may never read it: so does a gateway.
-        sending = asyncio.create_task(_sent(writer, protocol))
+        sending = asyncio.create_task(_sent(protocol))
     else:
         protocol.start_timeout()
     try:
-        return await _read(protocol, place)
+        return await expected or await _read(protocol, place)
     finally:
         if sending is not None:
             sending.cancel()
 
 
-async def _sent(writer: StreamWriter, protocol: ResponseHandler) -> None:
+async def _sent(protocol: AnswerProtocol) -> None:
     """Have the wait for an answer begin when all is sent."""
     with suppress(ClientError, OSError):  # whoever reads the answer meets it as well
-        await writer.drain()
+        await StreamWriter(protocol, asyncio.get_running_loop()).drain()
         protocol.start_timeout()
 
 
-async def _read(protocol: ResponseHandler, place: ClientRequest) -> Posted:
+async def _read(protocol: AnswerProtocol, place: ClientRequest) -> Posted:
     payload: StreamReader
     while True:
         try:
@@ -150,7 +136,8 @@ async def _read(protocol: ResponseHandler, place: ClientRequest) -> Posted:
                 _about(place), (), status=error.code, message=error.message, headers=error.headers
             ) from error
         if message.code not in _INFORMATIONAL or message.code == _SWITCHING:
-            return Posted(place.url, message.code, message.raw_headers, await payload.read())
+            headers = {name.decode().lower(): value.decode() for name, value in message.raw_headers}
+            return Posted(message.code, headers, await payload.read())
 
 
 def _unsent_bytes(connection: Connection) -> int:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from processor.governance.destination import Connection
+    from processor.kinesis.answer_protocol import Posted
     from processor.kinesis.credentials import Credentials
 
 _OK: Final = 200
@@ -62,16 +63,15 @@ class Exchange:
                     f"{action} on {self._stream}: the credentials have just been renewed"
                 )
             async with asyncio.timeout(self._call_s):
-                response: AioAWSResponse = await self._client._endpoint.http_session.send(request)  # noqa: SLF001  the client has no public way to send a ready request
-                found: bytes = await response.content
+                answer: Posted = await self._client._endpoint.http_session.post(request)  # noqa: SLF001  the client has no public way to send a ready request
         except FOREIGN as error:
             raise from_foreign(error, action, self._stream) from error
-        if response.status_code != _OK:
-            raise self._failure(action, response, found, hidden)
-        if not (encoding := response.headers.get("content-encoding")):
-            return found
+        if answer.status != _OK:
+            raise self._failure(action, answer, hidden)
+        if not (encoding := answer.headers.get("content-encoding")):
+            return answer.body
         try:
-            return unpacked(found, encoding)
+            return unpacked(answer.body, encoding)
         except Unreadable as error:
             raise self.unreadable(action, error, hidden) from error
 
@@ -88,11 +88,9 @@ class Exchange:
             "proxy or gateway on the way change answers, or is what answers no Kinesis?"
         )
 
-    def _failure(
-        self, action: str, response: AioAWSResponse, body: bytes, hidden: Callable[[], Sequence[str]]
-    ) -> Exception:
+    def _failure(self, action: str, answer: Posted, hidden: Callable[[], Sequence[str]]) -> Exception:
         error = from_fault(
-            read_fault(response.status_code, response.headers, body, hidden()), action, self._stream
+            read_fault(answer.status, answer.headers, answer.body, hidden()), action, self._stream
         )
         if isinstance(error, KinesisRefused) and error.code in OF_CREDENTIALS:
             self._credentials.invalidate()

@@ -17,7 +17,7 @@ from processor.errors import KinesisRejected, KinesisUnavailable
 from processor.kinesis.backoff import Backoff
 from processor.kinesis.batch_fill import BatchFill
 from processor.kinesis.bisection import Bisection
-from processor.kinesis.call import call_of_each
+from processor.kinesis.call import Call, call_of_each
 from processor.kinesis.call_size import CallSize
 from processor.kinesis.calls import Calls
 from processor.kinesis.figures import WriterFigures
@@ -82,6 +82,7 @@ class Writer:
             watch=self.watch,
             figures=self.figures,
             wake=wake,
+            following=self._following,
         )
 
     @property
@@ -140,15 +141,17 @@ class Writer:
 
     async def run(self) -> None:
         """Send until cancelled; what is in flight then is cancelled and awaited."""
+        loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.watch.run(), name="stream-watch")
             while True:
                 self._may_send.clear()
                 await self._fence.passed()
-                wait_s = self._send_what_may_go(tasks)
+                while isinstance(found := self._next(loop.time()), Call):
+                    self._calls.begin(found, tasks)
                 timer = None
-                if wait_s < math.inf:
-                    timer = asyncio.get_running_loop().call_later(wait_s, self._may_send.set)
+                if found < math.inf:
+                    timer = loop.call_later(found, self._may_send.set)
                 await self._may_send.wait()
                 if timer is not None:
                     timer.cancel()
@@ -169,6 +172,7 @@ class Writer:
         self.figures.count_submitted(len(items), sum(sizes_bytes[: len(items)]))
         ticket.take(len(items))
         self._fill.ready()
+        self._may_send.set()
 
     def _fitting(self, sizes_bytes: Sequence[int]) -> int:
         """How many records of these sizes, from the first on, the buffer has room for."""
@@ -190,24 +194,28 @@ class Writer:
         yield from self._bisection
         yield from self._order
 
-    def _send_what_may_go(self, tasks: asyncio.TaskGroup) -> float:
-        """Begin calls; return how long until there may be another, in seconds, if nothing happens before."""
-        loop = asyncio.get_running_loop()
-        while True:
-            now_s = loop.time()
-            if (pause_s := self._retries.pause_s(now_s)) > 0:
-                return pause_s
-            if not self._calls.may_begin:
-                return math.inf
-            if part := self._bisection.next_part():
-                self._calls.begin(call_of_each(part), tasks)
-                continue
-            if (wait_s := self._fill.wait_s(now_s)) > 0:
-                return wait_s
-            call = self._fill.packed(now_s)
-            if not call.items:
-                return self.lanes.wait_s(now_s)
-            self._calls.begin(call, tasks)
+    def _following(self) -> Call | None:
+        """The call that may begin now, if there is one; `run` looks for others, where anything else is ready."""
+        found = self._next(asyncio.get_running_loop().time()) if self._fence.is_open else math.inf
+        if not isinstance(found, Call):
+            self._may_send.set()
+            return None
+        if self.lanes.ready_records or self._bisection.has_parts:
+            self._may_send.set()
+        return found
+
+    def _next(self, now_s: float) -> Call | float:
+        """The call that may begin now; or how long until one may, in seconds, if nothing happens before."""
+        if (pause_s := self._retries.pause_s(now_s)) > 0:
+            return pause_s
+        if not self._calls.may_begin:
+            return math.inf
+        if part := self._bisection.next_part():
+            return call_of_each(part)
+        if (wait_s := self._fill.wait_s(now_s)) > 0:
+            return wait_s
+        call = self._fill.packed(now_s)
+        return call if call.items else self.lanes.wait_s(now_s)
 
     def _shards_changed(self) -> None:
         self._has_room.set()

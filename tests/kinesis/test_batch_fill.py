@@ -36,12 +36,21 @@ def test_where_nothing_is_ready_nothing_is_waited_for() -> None:
     filling(body)
 
 
+def test_what_is_ready_again_wakes_who_sends() -> None:
+    def body(parts: Parts) -> None:
+        parts.fill.ready()
+        assert not parts.wake.is_set(), "who has it ready looks"
+        parts.fill.ready_again()
+        assert parts.wake.is_set()
+
+    filling(body)
+
+
 def test_what_is_ready_waits_as_long_as_linger_says_from_the_first_on() -> None:
     async def world() -> None:
         parts = Parts(linger_ms=10)
         parts.take(Ticket([export(1, 0)]))
         parts.fill.ready()
-        assert parts.wake.is_set()
         await asyncio.sleep(0.004)
         parts.fill.ready()
         assert parts.fill.wait_s(0.004) == pytest.approx(0.006)

@@ -50,6 +50,37 @@ def test_an_answered_call_settles_its_records() -> None:
     calling(body)
 
 
+def test_what_may_go_after_an_answer_goes_in_the_same_task() -> None:
+    async def body(parts: Parts, kinesis: ScriptedKinesis, tasks: asyncio.TaskGroup) -> None:
+        ticket = Ticket([export(1, version) for version in range(4)])
+        parts.take(ticket)
+        parts.following = lambda: parts.packed() if parts.ready() else None  # type: ignore[method-assign]
+        before = asyncio.all_tasks()
+        parts.calls.begin(parts.packed(), tasks)
+        (sending,) = asyncio.all_tasks() - before
+        await sending
+        assert [stored.data for stored in kinesis.stored] == [export.data for export in ticket.exports]
+        assert (parts.figures.requests, parts.figures.requests_in_flight, list(parts.calls)) == (4, 0, [])
+
+    calling(body)
+
+
+def test_nothing_follows_a_call_that_is_cancelled() -> None:
+    async def body(parts: Parts, kinesis: ScriptedKinesis, tasks: asyncio.TaskGroup) -> None:
+        ticket = Ticket([export(1, version) for version in range(3)])
+        parts.take(ticket)
+        parts.following = lambda: parts.packed() if parts.ready() else None  # type: ignore[method-assign]
+        parts.calls.begin(parts.packed(), tasks)
+        while len(kinesis.requests) < 2:
+            await asyncio.sleep(0.001)
+        ticket.abandon()
+        await parts.calls.cancel_abandoned()
+        assert (len(kinesis.requests), parts.figures.requests_in_flight, list(parts.calls)) == (2, 0, [])
+        assert parts.ready() == []
+
+    calling(body)
+
+
 def test_a_refused_call_is_trouble_until_one_is_taken() -> None:
     async def body(parts: Parts, kinesis: ScriptedKinesis, tasks: asyncio.TaskGroup) -> None:
         ticket = Ticket([export(1, 0)])

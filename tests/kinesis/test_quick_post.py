@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from yarl import URL
 
-from processor.kinesis.quick_post import Posted, QuickPost
+from processor.kinesis.answer_protocol import AnswerProtocol, Posted
+from processor.kinesis.quick_post import QuickPost
 from processor.profile.structs import Export
 from tests.kinesis.servers import opened
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
 
 HEADERS = {"X-Amz-Target": "Kinesis_20131202.PutRecords", "Content-Length": "2"}
 
@@ -80,9 +84,9 @@ async def test_what_is_sent_is_the_request_and_its_host() -> None:
     assert lines[0] == "POST /behind/a%20gateway?x=1 HTTP/1.1"
     assert lines[1] == f"Host: 127.0.0.1:{server.url.port}"
     assert lines[2:4] == ["X-Amz-Target: Kinesis_20131202.PutRecords", "Content-Length: 2"]
-    assert lines[4:] == ["", "{}"]
-    assert (answer.status, await answer.read()) == (200, b'{"Records":[]}')
-    assert (b"Content-Length", b"14") in answer.raw_headers
+    assert lines[4:] == ["Accept-Encoding: identity", "", "{}"]
+    assert (answer.status, answer.body) == (200, b'{"Records":[]}')
+    assert answer.headers["content-length"] == "14"
 
 
 async def test_a_connection_serves_one_request_after_the_other() -> None:
@@ -105,6 +109,40 @@ async def test_a_connection_that_is_to_be_closed_is_used_no_more() -> None:
         assert server.connections == 2
 
 
+async def test_a_connection_is_used_no_more_once_more_than_the_answer_came() -> None:
+    async with served(ok() + ok(b"of nothing"), ok(b"[]")) as (server, quick):
+        answers = [await post(server, quick) for _ in range(2)]
+        assert ([answer.body for answer in answers], server.connections) == ([b"{}", b"[]"], 2)
+
+
+@given(st.data())
+def test_an_answer_is_told_at_a_glance_where_aiohttp_says_the_same(data: st.DataObject) -> None:
+    names = st.sampled_from(["Content-Length", "content-length", "Connection", "Date", "Bad Name", "", "X-Y"])
+    values = st.sampled_from(
+        ["2", " 2", "2 ", "+2", "02", "3", "close", "keep-alive", "a\tb", "\x00", "\n", "ä"]
+    )
+    headers = data.draw(st.lists(st.tuples(names, values), max_size=4))
+    lines = "".join(f"{name}:{value}\r\n" for name, value in [*headers, ("Content-Length", "2")])
+    whole = f"HTTP/1.1 200 OK\r\n{lines}\r\n{{}}".encode()
+
+    async def both() -> None:
+        protocol = AnswerProtocol(asyncio.get_running_loop())
+        at_a_glance = protocol.expect(None)
+        protocol.data_received(whole)
+        if (ordinary := await at_a_glance) is None:
+            return
+        by_aiohttp = protocol.expect(None)
+        protocol.data_received(whole[:1])
+        protocol.data_received(whole[1:])
+        assert await by_aiohttp is None
+        message, payload = await protocol.read()
+        found = {name.decode().lower(): value.decode() for name, value in message.raw_headers}
+        assert ordinary == (message.code, found, await payload.read())
+        assert not protocol.should_close
+
+    asyncio.run(both())
+
+
 @pytest.mark.parametrize(
     ("answer", "status", "body"),
     [
@@ -118,6 +156,8 @@ async def test_a_connection_that_is_to_be_closed_is_used_no_more() -> None:
         ),
         (b"HTTP/1.1 503 Slow Down\r\nContent-Length: 4\r\n\r\nbusy", 503, b"busy"),
         (ok(b"\x1f\x8b\x08", b"Content-Encoding: gzip\r\n"), 200, b"\x1f\x8b\x08"),
+        (ok(b"", b"Server: \xc3\xa4\r\n"), 200, b""),
+        (ok(b"x" * 600_000), 200, b"x" * 600_000),
     ],
     ids=[
         "in chunks",
@@ -126,6 +166,8 @@ async def test_a_connection_that_is_to_be_closed_is_used_no_more() -> None:
         "a redirect",
         "an error",
         "compressed",
+        "with a header that is not ASCII",
+        "in several reads",
     ],
 )
 async def test_an_answer_is_returned_as_it_came(answer: bytes, status: int, body: bytes) -> None:

@@ -70,7 +70,7 @@ def test_the_next_of_a_profile_goes_once_the_one_before_is_stored_and_not_when_i
         parts.take(Ticket([export(1, 0), export(1, 1), export(2, 0), export(2, 1)]))
         parts.settlement.answered(parts.packed(), answer(None, "InternalFailure"), 0.0)
         assert parts.ready() == [export(1, 1)]
-        assert parts.wake.is_set()
+        assert parts.fill.wait_s(0.0) < math.inf
 
     settling(body)
 
