@@ -23,7 +23,7 @@ use python::module::{self, function, Functions, END};
 use python::object::Object;
 use state::records;
 
-static FUNCTIONS: Functions<18> = Functions::of([
+static FUNCTIONS: Functions<19> = Functions::of([
     function!("version", version),
     function!("panics", panics),
     function!("core", profile_core::new_core),
@@ -36,6 +36,7 @@ static FUNCTIONS: Functions<18> = Functions::of([
     function!("unpacked", fetch::unpacked),
     function!("is_whole", fetch::is_whole),
     function!("size_bytes", fetch::size_bytes),
+    function!("keys", fetch::keys),
     function!("kept", fetch::kept),
     function!("find_records", records::find),
     function!("put_records", records::put),

@@ -2,7 +2,7 @@
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html. Within a second the calls of one
 action differ in nothing else. Botocore alone takes 60 µs a call, this 5 µs: where calls are small, as for a profile whose
-records go one after the other, that is a fifth of what a call costs.
+records go one after the other, that would be as much as all else that a call costs.
 """
 
 from __future__ import annotations

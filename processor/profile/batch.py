@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from processor.errors import InvalidEvent, Reason
 from processor.profile.dead_letter import DeadLetter
-from processor.profile.state_record import departed_among, record_offset
+from processor.profile.state_record import departed_among, last_offset
 from processor.profile.unexpected import Failure, described, trace_of
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def merged_changes(batches: Sequence[Batch]) -> dict[bytes, bytes]:
             for profile in older.keys() & batch.changes.keys():
                 del older[profile]
         own.update(batch.changes)
-    if again and (not changes or _last_offset(changes) <= _last_offset(again)):
+    if again and (not changes or last_offset(changes) <= last_offset(again)):
         return changes | again
     return again | changes
 
@@ -152,7 +152,3 @@ class Limits:
     def __init__(self, export_bytes: int, state_bytes: int) -> None:
         self.export_bytes = export_bytes
         self.state_bytes = state_bytes
-
-
-def _last_offset(changes: dict[bytes, bytes]) -> int:
-    return record_offset(changes[next(reversed(changes))])

@@ -23,6 +23,15 @@ def size_bytes(records: Sequence[Record]) -> int:
     return values + sum([len(record.key or b"") for record in records]) + RECORD_OVERHEAD_BYTES * len(records)
 
 
+def keys_of(records: Sequence[Record]) -> list[bytes]:
+    """The keys of `records`, in order, of those that have one."""
+    if native is not None:
+        keys = native.keys(records)
+        if keys is not None:
+            return keys
+    return [record.key for record in records if record.key is not None]
+
+
 def kept(record: Record) -> Record:
     """The record by itself, for who keeps it longer than those that were fetched with it: its value may lie within all of theirs."""
     if native is not None:

@@ -101,6 +101,16 @@ def decode_record(state: bytes) -> StateRecord:
         raise _damaged(error) from error
 
 
+def last_offset(changes: Mapping[bytes, bytes]) -> int:
+    """The source offset of the last of some records' bytes; -1 where there are none.
+
+    Raises:
+        InvalidStateRecord: another version's record, or no record at all.
+
+    """
+    return record_offset([*changes.values()][-1]) if changes else -1
+
+
 def record_offset(state: bytes) -> int:
     """The source offset of a record's bytes; the rest is not looked at.
 

@@ -41,7 +41,7 @@ class HotRecords:
         unknown = find(self._old, unknown, old)
         if old:
             found.update(old)
-            self._young_bytes += put(self._young, old, ENTRY_OVERHEAD_BYTES)
+            self._young_bytes += put(self._young, old, ENTRY_OVERHEAD_BYTES)[0]
             self._turn_if_full()
         return list(dict.fromkeys(unknown))
 

@@ -33,21 +33,27 @@ def find(
     return unknown
 
 
-def put(records: dict[bytes, _Record], changes: Mapping[bytes, _Record], entry_overhead_bytes: int) -> int:
-    """Put `changes` into `records`; by how many bytes that grows, an entry that is new by `entry_overhead_bytes` more than its own."""
+def put(
+    records: dict[bytes, _Record], changes: Mapping[bytes, _Record], entry_overhead_bytes: int
+) -> tuple[int, list[bytes]]:
+    """Put `changes` into `records`: by how many bytes that grows, and the profiles that are new there, in order.
+
+    An entry that is new counts `entry_overhead_bytes` more than its own.
+    """
     if native is not None:
-        grown = native.put_records(records, changes, entry_overhead_bytes)
-        if grown is not None:
-            return grown
-    grown_bytes = 0
+        done = native.put_records(records, changes, entry_overhead_bytes)
+        if done is not None:
+            return done
+    grown_bytes, new = 0, list[bytes]()
     for profile, record in changes.items():
         grown_bytes += len(record or b"")
         if profile in records:
             grown_bytes -= len(records[profile] or b"")
         else:
             grown_bytes += entry_overhead_bytes + len(profile)
+            new.append(profile)
         records[profile] = record
-    return grown_bytes
+    return grown_bytes, new
 
 
 def drop_same(pending: dict[bytes, bytes], changes: Mapping[bytes, bytes]) -> None:

@@ -30,7 +30,13 @@ import xxhash
 from rocksdict import WriteBatch
 
 from processor.errors import StateError, StateUnavailable
-from processor.profile.state_record import encode_departed, has_departed, record_offset, record_origin
+from processor.profile.state_record import (
+    encode_departed,
+    has_departed,
+    last_offset,
+    record_offset,
+    record_origin,
+)
 from processor.state.record_cache import HotRecords
 from processor.state.store import Departed
 from processor.state.store_errors import is_damage, state_error
@@ -149,8 +155,8 @@ class RocksStore:
 
     async def apply(self, changes: Mapping[bytes, bytes], position: int, stream: str | None = None) -> None:
         """See `Store`."""
-        self._hot.outdate(self._unwritten.new_among(changes))
-        self.highest_offset = max(self.highest_offset, self._unwritten.put(changes))
+        self._hot.outdate(self._unwritten.put(changes))
+        self.highest_offset = max(self.highest_offset, last_offset(changes))
         self.position = position
         if stream is not None:
             self.stream = stream

@@ -26,23 +26,17 @@ class Unwritten:
         self.keys: dict[bytes, bytes | None] = {}
         self.size_bytes = 0
 
-    def new_among(self, profiles: Iterable[bytes]) -> list[bytes]:
-        """The profiles that have no change here yet."""
-        records = self.records
-        return [profile for profile in profiles if profile not in records]
-
-    def put(self, changes: Mapping[bytes, bytes]) -> int:
-        """Take changes, in the order of their source offsets; the last one's, -1 where there is none."""
-        if not changes:
-            return -1
-        self.size_bytes += put(self.records, changes, ENTRY_OVERHEAD_BYTES)
+    def put(self, changes: Mapping[bytes, bytes]) -> list[bytes]:
+        """Take changes; the profiles that had none here."""
+        grown_bytes, new = put(self.records, changes, ENTRY_OVERHEAD_BYTES)
+        self.size_bytes += grown_bytes
         departed = self.departed
         if departed:
             for profile in departed.keys() & changes.keys():
                 del departed[profile]
         for profile in departed_among(changes):
             departed[profile] = record_offset(changes[profile])
-        return record_offset([*changes.values()][-1])
+        return new
 
     def put_key(self, key: bytes, value: bytes | None) -> None:
         """Take a key of the store's own; None deletes it."""

@@ -17,7 +17,7 @@ import structlog
 from processor.kinesis.ticket import Ticket
 from processor.profile.batch import Batch, BatchAgain, Limits, merged_changes
 from processor.profile.processing import process, process_again
-from processor.profile.source_record import RECORD_OVERHEAD_BYTES, size_bytes
+from processor.profile.source_record import RECORD_OVERHEAD_BYTES, keys_of, size_bytes
 from processor.telemetry.traces import NoTraces
 from processor.worker.dead_letter_stage import DeadLetterStage, log_failures
 from processor.worker.departed_profiles import Departures
@@ -308,7 +308,7 @@ class Partition:
         return records, self._look_up(records, tasks)
 
     def _look_up(self, records: Sequence[Record], tasks: asyncio.TaskGroup) -> LookUp:
-        return self._stages.state.begin([r.key for r in records if r.key is not None], tasks)
+        return self._stages.state.begin(keys_of(records), tasks)
 
     @property
     def _core(self) -> Core:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processor.native import native
-from processor.profile.source_record import RECORD_OVERHEAD_BYTES, kept, size_bytes
+from processor.profile.source_record import RECORD_OVERHEAD_BYTES, kept, keys_of, size_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -165,6 +165,14 @@ def test_a_record_that_is_kept_is_the_same_and_holds_nothing_of_what_was_fetched
 def test_a_record_of_aiokafka_is_kept_as_it_is() -> None:
     (theirs,) = by_aiokafka(batch([(0, b"key", b"v" * _LARGE, [])]))
     assert kept(theirs) is theirs
+
+
+@given(RECORDS)
+def test_keys_are_those_of_the_records_that_have_one(records: Any) -> None:
+    text = batch(records)
+    theirs = by_aiokafka(text)
+    assert keys_of(unpacked(text)) == keys_of(theirs) == [key for _, key, *_ in records if key is not None]
+    assert native.keys([*unpacked(text), *theirs]) is None
 
 
 def test_a_record_is_not_made_or_changed_by_hand() -> None:

@@ -44,9 +44,10 @@ def test_what_is_put_replaces_what_was_and_tells_by_how_much_it_grew(
     changes: dict[bytes, bytes | None],
 ) -> None:
     after = dict(before)
-    grown_bytes = put(after, changes, OVERHEAD_BYTES)
+    grown_bytes, new = put(after, changes, OVERHEAD_BYTES)
     assert list(after.items()) == list((before | changes).items())
     assert grown_bytes == _held_bytes(after) - _held_bytes(before)
+    assert new == [profile for profile in changes if profile not in before]
 
 
 @pytest.mark.usefixtures("library")
@@ -54,7 +55,10 @@ def test_any_mapping_and_iterable_will_do() -> None:
     known, found = {b"p": b"1"}, dict[bytes, bytes | None]()
     assert find(MappingProxyType(known), iter([b"q", b"p"]), found) == [b"q"]
     assert found == {b"p": b"1"}
-    assert put(known, MappingProxyType({b"p": b"12", b"q": b"3"}), OVERHEAD_BYTES) == 1 + OVERHEAD_BYTES + 2
+    assert put(known, MappingProxyType({b"p": b"12", b"q": b"3"}), OVERHEAD_BYTES) == (
+        1 + OVERHEAD_BYTES + 2,
+        [b"q"],
+    )
     assert known == {b"p": b"12", b"q": b"3"}
 
 

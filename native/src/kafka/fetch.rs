@@ -44,6 +44,19 @@ pub fn size_bytes([records]: [Object; 1]) -> Result<Object, NotMine> {
     Ok(Object::integer(size_bytes.ok_or(NotMine)? as i64)?)
 }
 
+/// `keys(records) -> [bytes] | None`: the keys of a list of records, in order, of those that have one; None where one is no
+/// `Record`.
+pub fn keys([records]: [Object; 1]) -> Result<Object, NotMine> {
+    let keys = Object::new_list()?;
+    for record in &records.items()? {
+        let key = record::key_of(record).ok_or(NotMine)?;
+        if !key.is_none() {
+            keys.append(&key)?;
+        }
+    }
+    Ok(keys)
+}
+
 /// `kept(record) -> Record | None`: the record by itself, apart from all that was fetched with it; None where it is no
 /// `Record`.
 pub fn kept([record]: [Object; 1]) -> Result<Object, NotMine> {

@@ -77,6 +77,11 @@ pub fn fields_of(record: &Object) -> Option<Fields> {
     })
 }
 
+/// A record's key, or None of Python's; None where an object is none of these.
+pub fn key_of(record: &Object) -> Option<Object> {
+    Record::of(record).map(|record| unsafe { Object::of(record.key) })
+}
+
 /// Bytes of a record's key and value; None where an object is none of these.
 pub fn size_bytes_of(record: &Object) -> Option<usize> {
     Record::of(record).map(|record| record.key_bytes + record.value_bytes)

@@ -21,23 +21,26 @@ pub fn find([records, profiles, found]: [Object; 3]) -> Answer<Object> {
     Ok(unknown)
 }
 
-/// `put_records(records, changes, entry_overhead_bytes) -> grown_bytes | None`: puts `changes` into `records`, where both are a `dict`, else None; by how many bytes that grows, where a profile that
-/// is new costs `entry_overhead_bytes` more than its own. None is a record too, of no bytes.
+/// `put_records(records, changes, entry_overhead_bytes) -> (grown_bytes, new) | None`: puts `changes` into `records`, where both are a `dict`, else None; by how many bytes that grows, where a profile that
+/// is new costs `entry_overhead_bytes` more than its own; and those that are new, in order. None is a record too, of no bytes.
 pub fn put([records, changes, entry_overhead_bytes]: [Object; 3]) -> Answer<Object> {
     if !records.is_dict() || !changes.is_dict() {
         return Ok(Object::none());
     }
     let entry_overhead_bytes = entry_overhead_bytes.as_integer()?;
-    let mut grown_bytes = 0;
+    let (mut grown_bytes, new) = (0, Object::new_list()?);
     for (profile, record) in changes.entries() {
         grown_bytes += size_bytes(&record)?;
         match records.get(&profile)? {
             Some(before) => grown_bytes -= size_bytes(&before)?,
-            None => grown_bytes += entry_overhead_bytes + size_bytes(&profile)?,
+            None => {
+                grown_bytes += entry_overhead_bytes + size_bytes(&profile)?;
+                new.append(&profile)?;
+            }
         }
         records.set(&profile, &record)?;
     }
-    Object::integer(grown_bytes)
+    Object::new_tuple([Object::integer(grown_bytes)?, new])
 }
 
 /// `drop_same(pending, changes) -> 1 | None`: drops from `pending` the entries whose record is the very one that stands in `changes`; None where not both are a `dict`.
