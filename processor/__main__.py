@@ -14,6 +14,8 @@ def main() -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             # Not by SystemExit: a library whose code runs in that moment may turn it into an error of its own.
             signal.signal(number, lambda *_: os._exit(0))
+        # The files are not read yet, so nothing is missed.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     from processor.cli.app import main as main_of_cli  # noqa: PLC0415  what takes the while
 
     main_of_cli()

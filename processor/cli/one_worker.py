@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from processor.configuration import Files
     from processor.governance.plan import Plan
+    from processor.service.run import Serve
     from processor.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -39,11 +40,9 @@ _COLLECT_AFTER: Final = 20_000
 """How many more objects than went have come when the garbage collector looks at the young ones."""
 
 
-def run_alone(settings: Settings, plan: Plan, read: Callable[[], Files]) -> int:
-    """Run the only worker, and return the exit code; on SIGHUP it takes the files that `read` reads."""
-    # Here, not where they are used: the loop must not wait until a module is loaded.
-    from processor.web.server import serve
-
+def run_alone(settings: Settings, plan: Plan, read: Callable[[], Files], serve: Serve) -> int:
+    """Run the only worker, which `serve` shows, and return the exit code; on SIGHUP it takes the files that `read` reads."""
+    # Here, not where it is used: the loop must not wait until a module is loaded.
     if errors.is_terminal:
         from processor.telemetry.restore_bar import show_restoration
 

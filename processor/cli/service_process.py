@@ -52,6 +52,7 @@ def run_all(read: Callable[[], Files], workers: int | None) -> int:
         # Not behind the files: a signal to read them again that comes before there is a handler comes to nothing.
         if count == 1:
             from processor.cli.one_worker import run_alone
+            from processor.web.server import serve
         else:
             from processor.cli.parent_process import run_parent
     problems = [*PROBLEMS]
@@ -71,5 +72,5 @@ def run_all(read: Callable[[], Files], workers: int | None) -> int:
     name = take_name(settings)
     settings = settings.named(None if name is None else name.name)
     if count == 1:
-        return run_alone(settings, plan, read)
+        return run_alone(settings, plan, read, serve)
     return run_parent(count, settings, read=read, files=files, plan=plan, name=name)

@@ -20,7 +20,7 @@ from processor.kafka.client_lifecycle import uninterrupted
 from processor.kafka.in_flight_bytes import InFlightBytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from processor.profile.dead_letter import DeadLetter
     from processor.profile.source_record import Record
@@ -85,13 +85,13 @@ class DeadLetters:
 
         """
         with errors_mapped(f"writing to dead-letter topic {self.topic}"):
-            for some in self._apportioned(
-                [_Written(self._source_topic, partition, each) for each in dead_letters]
-            ):
+            # One after the other: each copies its event.
+            written = (_Written(self._source_topic, partition, each) for each in dead_letters)
+            for some in self._apportioned(written):
                 async with self._on_the_way.taking(sum(each.size_bytes for each in some)):
                     await self._write(some)
 
-    def _apportioned(self, dead_letters: list[_Written]) -> Iterator[list[_Written]]:
+    def _apportioned(self, dead_letters: Iterable[_Written]) -> Iterator[list[_Written]]:
         some, some_bytes = list[_Written](), 0
         for each in dead_letters:
             if some and some_bytes + each.size_bytes > _AT_ONCE_BYTES:

@@ -28,7 +28,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from processor.kafka.aborted_transactions import Aborted
 from processor.kafka.odd_headers import unpack_any_header
 from processor.native import native
-from processor.profile.source_record import RECORD_OVERHEAD_BYTES, size_bytes
+from processor.profile.source_record import RECORD_OVERHEAD_BYTES, kept, size_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -211,7 +211,8 @@ class _WholeBatches(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka
                     if fitting < len(records):
                         # The rest is fetched again when there is room: unpacked, it would be held.
                         self._is_done = True
-                        taken += records[:fitting]
+                        # By themselves: of what was fetched with them nothing is counted.
+                        taken += map(kept, records[:fitting])
                         self._unpacked_end = taken[-1].offset + 1
                         break
                 taken += records

@@ -86,7 +86,9 @@ def _ordinary(data: bytes) -> Posted | None:
     lines = data[:end].decode().split("\r\n")[1:]
     headers: dict[str, str] = {}
     for line in lines:
-        name, _, value = line.partition(":")
+        name, colon, value = line.partition(":")
+        if not colon or "\0" in value:
+            return None  # no HTTP
         headers[name.lower()] = value.strip(" \t")
     body = data[end + len(_HEAD_END) :]
     is_plain = (

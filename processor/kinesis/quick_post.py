@@ -102,7 +102,8 @@ async def _answered(
     if not isinstance(protocol, AnswerProtocol):
         raise ClientError("the connection was released")
     transport = protocol.transport
-    if transport is None or transport.is_closing():
+    # What came while nobody asked would be taken for the answer; aiohttp looks for that as a connection is given back alone.
+    if transport is None or transport.is_closing() or protocol.should_close:
         raise ClientConnectionResetError("the connection was closed")
     expected = protocol.expect(read_timeout_s)
     transport.write(head + body)

@@ -9,7 +9,8 @@ from typing import Final
 
 _ARENA_MAX: Final = -8
 """`M_ARENA_MAX` of glibc's malloc.h."""
-_SET_BY: Final = "MALLOC_ARENA_MAX"
+_SET_BY: Final = (("MALLOC_ARENA_MAX", ""), ("GLIBC_TUNABLES", "glibc.malloc.arena_max"))
+"""Variables by which an operator says it, and what they have to have in them."""
 
 
 def take_from_one_arena() -> None:
@@ -17,7 +18,7 @@ def take_from_one_arena() -> None:
 
     It gives each thread an arena of its own, and what RocksDB's threads let go of stays in theirs. Called before there are threads.
     """
-    if _SET_BY not in os.environ:
+    if not any(name in os.environ and what in os.environ[name] for name, what in _SET_BY):
         with suppress(
             OSError, AttributeError
         ):  # another C library, which has neither the arenas nor the call

@@ -138,7 +138,7 @@ class Partition:
         The partition ends at `end_offset`, as far as is known.
         """
         # In parts of much the same size: a rest of some records would cost nearly what a whole part does.
-        parts = max(round(len(records) / _RECORDS_AT_ONCE), 1)
+        parts = max(round(len(records) / _RECORDS_AT_ONCE), min(len(records), 1))
         self._taken.extend(
             records[len(records) * part // parts : len(records) * (part + 1) // parts]
             for part in range(parts)

@@ -138,6 +138,17 @@ def test_large_values_lie_where_they_were_fetched_and_hold_that_as_long_as_their
     assert sys.getrefcount(text) == before
 
 
+def test_large_values_of_a_compressed_batch_hold_nothing_of_what_it_was_decompressed_to() -> None:
+    plain = batch([(0, b"key", b"v" * _LARGE, []), (1, b"key", None, [])])
+    compressed, content = batch([], attributes=4)[:_HEAD_BYTES], plain[_HEAD_BYTES:]
+    head = bytearray(plain[:_HEAD_BYTES])
+    head[_ATTRIBUTES_AT] |= 4
+    before = sys.getrefcount(content)
+    found = native.unpacked(bytes(head), 0, len(compressed), content)
+    assert [each.value for each in found or ()] == [b"v" * _LARGE, None]
+    assert sys.getrefcount(content) == before
+
+
 def test_small_values_hold_nothing_but_themselves_and_give_themselves_back() -> None:
     text = batch([(0, b"key", b"v" * (_LARGE - 1), []), (1, b"key", None, []), (2, None, b"", [])])
     before = sys.getrefcount(text)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
+from aiohttp.http import HttpProcessingError
 from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
@@ -115,14 +116,25 @@ async def test_a_connection_is_used_no_more_once_more_than_the_answer_came() -> 
         assert ([answer.body for answer in answers], server.connections) == ([b"{}", b"[]"], 2)
 
 
+@pytest.mark.parametrize("line", ["garbage", "Date:\0", "Date\0:x"])
+async def test_what_is_no_http_is_not_told_at_a_glance(line: str) -> None:
+    protocol = AnswerProtocol(asyncio.get_running_loop())
+    at_a_glance = protocol.expect(None)
+    protocol.data_received(f"HTTP/1.1 200 OK\r\n{line}\r\nContent-Length: 2\r\n\r\n{{}}".encode())
+    assert await at_a_glance is None
+    with pytest.raises(HttpProcessingError):
+        await protocol.read()
+
+
 @given(st.data())
 def test_an_answer_is_told_at_a_glance_where_aiohttp_says_the_same(data: st.DataObject) -> None:
     names = st.sampled_from(["Content-Length", "content-length", "Connection", "Date", "Bad Name", "", "X-Y"])
     values = st.sampled_from(
         ["2", " 2", "2 ", "+2", "02", "3", "close", "keep-alive", "a\tb", "\x00", "\n", "ä"]
     )
-    headers = data.draw(st.lists(st.tuples(names, values), max_size=4))
-    lines = "".join(f"{name}:{value}\r\n" for name, value in [*headers, ("Content-Length", "2")])
+    colon = st.sampled_from([":", ":", ":", ""])
+    headers = data.draw(st.lists(st.tuples(names, colon, values), max_size=4))
+    lines = "".join(f"{''.join(parts)}\r\n" for parts in [*headers, ("Content-Length", ":", "2")])
     whole = f"HTTP/1.1 200 OK\r\n{lines}\r\n{{}}".encode()
 
     async def both() -> None:

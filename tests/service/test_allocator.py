@@ -37,7 +37,11 @@ libc.fflush(None)
 
 
 def arenas(how: str, environ: dict[str, str]) -> int:
-    kept = {name: value for name, value in os.environ.items() if name != "MALLOC_ARENA_MAX"}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in {"MALLOC_ARENA_MAX", "GLIBC_TUNABLES"}
+    }
     told = subprocess.run(
         [sys.executable, "-c", _ARENAS, how],
         env=kept | environ,
@@ -53,6 +57,8 @@ def test_all_threads_take_from_one_arena_unless_the_environment_says_otherwise()
     assert arenas("one", {}) == 1
     assert arenas("as it is", {}) > 1
     assert arenas("one", {"MALLOC_ARENA_MAX": "8"}) > 1
+    assert arenas("one", {"GLIBC_TUNABLES": "glibc.malloc.arena_max=8"}) > 1
+    assert arenas("one", {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=7"}) == 1
 
 
 def test_another_c_library_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

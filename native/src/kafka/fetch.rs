@@ -14,7 +14,8 @@ use crate::python::object::Object;
 /// unpacked here.
 pub fn unpacked([data, start, end, content]: [Object; 4]) -> Result<Object, NotMine> {
     let batch = part(&data, &start, &end)?;
-    let fetched = if content.is_none() { &data } else { &content };
+    // Of a batch that is compressed much may be held for little, and nothing bounds how much.
+    let fetched = if content.is_none() { Some(&data) } else { None };
     let content = if !content.is_none() {
         content.as_bytes()?
     } else if is_compressed(batch).ok_or(NotMine)? {

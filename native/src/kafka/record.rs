@@ -163,17 +163,17 @@ pub fn add_type(module: &Object) -> Answer<()> {
     Ok(())
 }
 
-/// A record, as it was found in the bytes that `fetched` is.
-pub fn new_record(found: &Found, fetched: &Object, no_headers: &Object) -> Answer<Object> {
+/// A record, as it was found in the bytes that `fetched` is; where that is None, its value is copied, however large.
+pub fn new_record(found: &Found, fetched: Option<&Object>, no_headers: &Object) -> Answer<Object> {
     let headers = if found.headers.is_empty() {
         no_headers.another()
     } else {
         headers(&found.headers)?
     };
-    let value = match found.value {
-        Some(value) if value.len() >= LARGE_BYTES => Value::within(fetched, value),
-        Some(value) => Value::by_itself(value)?,
-        None => Value::none(),
+    let value = match (found.value, fetched) {
+        (Some(value), Some(fetched)) if value.len() >= LARGE_BYTES => Value::within(fetched, value),
+        (Some(value), _) => Value::by_itself(value)?,
+        (None, _) => Value::none(),
     };
     let key_bytes = found.key.map_or(0, <[u8]>::len);
     let key = bytes_or_none(found.key)?;
