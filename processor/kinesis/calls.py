@@ -120,14 +120,11 @@ class Calls:
             answer = await self._put(call)
         except KinesisRejected as error:
             self._rejected(call, sent, str(error))
-            self._wake()
         except KinesisRefused as error:
             self._notice(str(error))
             self._retries.whole_slowly(call, "refused")
-            self._wake()
         except KinesisUnavailable as error:
             self._failed(call, error, began_s)
-            self._wake()
         except asyncio.CancelledError:
             self._figures.count_possible_duplicates(len(call.items))
             self._cancelled(call)
@@ -136,6 +133,7 @@ class Calls:
         else:
             self._answered(call, answer, sent, began_s)
             return self._following()
+        self._wake()
         return None
 
     async def _put(self, call: Call) -> Answer:
