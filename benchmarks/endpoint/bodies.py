@@ -41,8 +41,8 @@ class Bodies(Protocol):
     def keys(self, body: bytes) -> list[bytes]:
         """The partition keys of a call."""
 
-    def data(self, body: bytes) -> list[bytes]:
-        """The data of a call's records."""
+    def data(self, body: bytes, one_in: int = 1) -> list[bytes]:
+        """The data of a call's records, or of the first and each `one_in` behind it."""
 
     def data_bytes(self, body: bytes) -> int:
         """About how many bytes of data a call has."""
@@ -64,9 +64,9 @@ class JsonBodies:
         """See `Bodies`."""
         return _JSON_KEY.findall(body)
 
-    def data(self, body: bytes) -> list[bytes]:
+    def data(self, body: bytes, one_in: int = 1) -> list[bytes]:
         """See `Bodies`."""
-        return [pybase64.b64decode(data) for data in _JSON_DATA.findall(body)]
+        return [pybase64.b64decode(data) for data in _JSON_DATA.findall(body)[::one_in]]
 
     def data_bytes(self, body: bytes) -> int:
         """See `Bodies`."""
@@ -90,7 +90,7 @@ class CborBodies:
         """See `Bodies`."""
         return _CBOR_KEY.findall(body)
 
-    def data(self, body: bytes) -> list[bytes]:
+    def data(self, body: bytes, one_in: int = 1) -> list[bytes]:
         """See `Bodies`."""
         found = []
         at = body.find(_CBOR_DATA)
@@ -98,7 +98,7 @@ class CborBodies:
             begin, length = _cbor_length(body, at + len(_CBOR_DATA))
             found.append(body[begin : begin + length])
             at = body.find(_CBOR_DATA, begin + length)
-        return found
+        return found[::one_in]
 
     def data_bytes(self, body: bytes) -> int:
         """See `Bodies`."""

@@ -38,6 +38,7 @@ from processor.state.rocksdb_store import (
     IDENTITY_KEY,
     POSITION_KEY,
     STREAM_KEY,
+    UNWRITTEN_S,
     RocksStore,
 )
 from processor.state.store_errors import is_damage, is_locked, state_error
@@ -56,6 +57,8 @@ FORMAT: Final = 1
 _MIB: Final = 1024 * 1024
 _ARENA_LEAST_BYTES: Final = 4096
 _THREADS: Final = 2
+_GOLDEN: Final = 0.618
+"""Whatever partitions a process has, multiples of it lie far apart: stores that were opened at once are not all due at once."""
 _PROBE_BYTES: Final = 4096
 _LOCK_LOOK_AGAIN_S: Final = 0.2
 _COLUMN_FAMILY: Final = "default"
@@ -109,6 +112,7 @@ class StateDirectory:
         )
         self._max_open_files = max_open_files(partitions)
         self._stores: WeakSet[RocksStore] = WeakSet()
+        self._writing = asyncio.Lock()
         self._executor = ThreadPoolExecutor(_THREADS, thread_name_prefix="state")
         self._check_writable()
         self._remove_fresh()
@@ -160,7 +164,7 @@ class StateDirectory:
                     log.warning("throwing a damaged store away", partition=partition)
                     shutil.rmtree(path)
                 path, database = self._checked(path, self._database(path), identity, deletions_kept_ms)
-                return self._store(path, database, purged_kept_ms)
+                return self._store(partition, path, database, purged_kept_ms)
             except Exception as error:  # rocksdict raises plain Exception
                 if is_locked(error):
                     if time.monotonic() < deadline_s:
@@ -178,7 +182,7 @@ class StateDirectory:
                 else:
                     raise state_error(error, path) from error
 
-    def _store(self, path: Path, database: Rdict, purged_kept_ms: int) -> RocksStore:
+    def _store(self, partition: int, path: Path, database: Rdict, purged_kept_ms: int) -> RocksStore:
         return RocksStore(
             database,
             self._executor,
@@ -186,6 +190,8 @@ class StateDirectory:
             cache_bytes=self._hot_bytes,
             unwritten_bytes=self._unwritten_bytes,
             purged_kept_ms=purged_kept_ms,
+            writing=self._writing,
+            due_after_s=UNWRITTEN_S * (partition * _GOLDEN % 1.0),
             clock=self._clock,
         )
 
