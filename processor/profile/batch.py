@@ -26,6 +26,7 @@ class Batch:
     """
 
     __slots__ = (
+        "_let_go",
         "changes",
         "dead_letters",
         "exported",
@@ -51,11 +52,28 @@ class Batch:
         self.changes: dict[bytes, bytes] = {}
         self.removed: list[Removal] = []
         self.skipped = 0
+        self._let_go = 0
 
     @property
     def unchanged(self) -> int:
         """Records that changed nothing the destination may see."""
-        return self.received - self.skipped - len(self.exports) - len(self.dead_letters)
+        return self.received - self.skipped - self.exports_made - len(self.dead_letters)
+
+    @property
+    def exports_made(self) -> int:
+        """How many exports it has, or had before it let them go."""
+        return self._let_go + len(self.exports)
+
+    def let_go(self) -> int:
+        """Hold its changes alone, and no record or export any more, for none is on its way; by how many bytes it holds less.
+
+        A ticket of the exports has them still.
+        """
+        freed_bytes = max(self.size_bytes - sum(map(len, self.changes.values())), 0)
+        self._let_go += len(self.exports)
+        self.exports, self.exported = [], []
+        self.size_bytes -= freed_bytes
+        return freed_bytes
 
     @property
     def has_departed(self) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 if TYPE_CHECKING:
     from processor.kinesis.writer import Writer
     from processor.telemetry.status import Status
-    from processor.worker.partition import Wait
+    from processor.worker.acknowledgements import Wait
     from processor.worker.pipeline import Pipeline
 
 GROUP: Final = "group"

@@ -102,7 +102,7 @@ BATCH_SECONDS = _histogram(
 EVENT_AGE = _histogram(
     "event_age_seconds",
     AGE_S,
-    "From an event's timestamp to its acknowledgement, end to end; the first event of each batch.",
+    "From an event's timestamp to its acknowledgement by Kinesis, end to end; the first event of each batch.",
 )
 TIME = _counter(
     "time_seconds",

@@ -223,11 +223,16 @@ class Status:
         self.durations.processing.observe(took_s)
         self.durations.batch_events.observe(batch.received)
 
+    def settled(self, batch: Batch) -> None:
+        """Kinesis has what it takes of a batch, and Kafka the dead letters."""
+        # A clock that jumps, or a producer's that is ahead, must not make an age negative.
+        self.durations.age.observe(max(time.time() - batch.timestamp_ms / 1000, 0.0))
+
     def acknowledged(self, batch: Batch, rejected: int) -> None:
         """A batch has gone all its way; `rejected` of its exports are in the dead letters after all."""
         figures = self.figures
         figures.in_flight -= batch.received
-        figures.exported += len(batch.exports) - rejected
+        figures.exported += batch.exports_made - rejected
         figures.unchanged += batch.unchanged
         figures.skipped += batch.skipped
         for dead_letter in batch.dead_letters:
@@ -236,8 +241,6 @@ class Status:
             figures.dead_lettered["rejected"] += rejected
         for removal in batch.removed:
             figures.removed[removal.policy] += 1
-        # A clock that jumps, or a producer's that is ahead, must not make an age negative.
-        self.durations.age.observe(max(time.time() - batch.timestamp_ms / 1000, 0.0))
         self._occupy()
 
     def _occupy(self, occupation: Occupation | None = None) -> None:

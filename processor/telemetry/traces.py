@@ -73,7 +73,7 @@ class _BatchSpan:
     def acknowledged(self, batch: Batch, rejected: int) -> None:
         self._span.set_attributes(
             {
-                "processor.exported": len(batch.exports) - rejected,
+                "processor.exported": batch.exports_made - rejected,
                 "processor.unchanged": batch.unchanged,
                 "processor.skipped": batch.skipped,
                 "processor.dead_lettered": len(batch.dead_letters) + rejected,

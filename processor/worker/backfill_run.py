@@ -34,8 +34,8 @@ SLICE_EVENTS: Final = 64
 _SLICE_ALONE_EVENTS: Final = 256
 """As many where no live ones come: measured, a sixth less of CPU an event where all are exported."""
 _EXPORTS_MAX: Final = 1_000
-"""What is on its way to Kinesis and into the changelog: live exports may have to wait behind it."""
-_IN_FLIGHT_MAX: Final = 8_000
+"""What is on its way to Kinesis: live exports may have to wait behind it."""
+_UNSETTLED_MAX: Final = 8_000
 """Profiles, most of them with nothing to export: those that come after an export wait for it, as all of a partition do."""
 _DELAYS: Final = Delays(1.0, 30.0)
 
@@ -71,8 +71,11 @@ class BackfillRun:
         self._may_take = 0
         self._taken = 0
         self._in_flight = 0
+        """Profiles that were taken, and what was made of them is not acknowledged."""
+        self._unsettled = 0
+        """Those of them whose batch is not settled: what is waits for the changelog alone, and in nobody's way."""
         self._exports = 0
-        """Of those in flight."""
+        """Of those that are not settled."""
         self._is_broken_off = False
         self.lacks_some = False
         """Whether the source has lost its first events."""
@@ -113,6 +116,7 @@ class BackfillRun:
         self._may_take = 0
         self._taken = len(taken)
         self._in_flight += len(taken)
+        self._unsettled += len(taken)
         self._news.set()
         return taken
 
@@ -120,10 +124,15 @@ class BackfillRun:
         """Note that so many exports came of the events that were taken last."""
         self._exports += exports
 
-    def acknowledged(self, profiles: int, exports: int) -> None:
-        """Note that what was made of so many events has gone all its way, with so many exports."""
-        self._in_flight -= profiles
+    def settled(self, profiles: int, exports: int) -> None:
+        """Note that what was made of so many events is settled, so many exports."""
+        self._unsettled -= profiles
         self._exports -= exports
+        self._news.set()
+
+    def acknowledged(self, profiles: int) -> None:
+        """Note that what was made of so many events has gone all its way."""
+        self._in_flight -= profiles
         self._news.set()
 
     async def run(
@@ -193,7 +202,7 @@ class BackfillRun:
         while self._search.found and not self._is_broken_off:
             most = self._share.most(_SLICE_ALONE_EVENTS if self._share.is_alone else SLICE_EVENTS)
             await self._share.passed(self._taken)
-            await self._until(lambda: self._in_flight < _IN_FLIGHT_MAX and self._exports < _EXPORTS_MAX)
+            await self._until(lambda: self._unsettled < _UNSETTLED_MAX and self._exports < _EXPORTS_MAX)
             self._taken, self._may_take = 0, most
             self._on_ready()
             await self._until(lambda: not self._may_take or not self._search.found)

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from processor.profile.batch import Batch
     from processor.telemetry.status import Status
     from processor.worker.dead_letter_limit import DeadLetterLimit
+    from processor.worker.in_flight import OnItsWay
 
-    Settled: TypeAlias = Sequence[tuple[Batch, Ticket]]
-    """Consecutive batches, each with the ticket of its exports, of which none is on its way any more."""
+    Answered: TypeAlias = Sequence[OnItsWay]
+    """Consecutive batches of whose exports none is on its way any more."""
     WriteDeadLetters: TypeAlias = Callable[[int, Sequence[DeadLetter]], Awaitable[None]]
     """Writes dead letters of a partition, in order, and returns once all of them are kept."""
 
@@ -37,7 +38,7 @@ _REFUSED_DELAYS: Final = Delays(10.0, 10.0)
 
 
 class DeadLetterStage:
-    """Takes the dead letters of one partition's batches to their topic, once the batches' exports are settled."""
+    """Takes the dead letters of one partition's batches to their topic, once none of the batches' exports is on its way."""
 
     def __init__(
         self, partition: int, limit: DeadLetterLimit, write: WriteDeadLetters, status: Status
@@ -47,16 +48,16 @@ class DeadLetterStage:
         self._write = write
         self._status = status
 
-    async def limited(self, settled: Settled) -> None:
+    async def limited(self, answered: Answered) -> None:
         """Count the batches, and wait where their dead letters may not be written; a backfill's events were counted when they came."""
         await self._limit.passed(
             self._partition,
-            [_passing(batch, ticket) for batch, ticket in settled if not isinstance(batch, BatchAgain)],
+            [_passing(batch, ticket) for batch, ticket, _ in answered if not isinstance(batch, BatchAgain)],
         )
 
-    async def written(self, settled: Settled) -> None:
+    async def written(self, answered: Answered) -> None:
         """Write the dead letters of the batches, in order, as often as it takes."""
-        dead_letters = [each for batch, ticket in settled for each in _dead_letters(batch, ticket)]
+        dead_letters = [each for batch, ticket, _ in answered for each in _dead_letters(batch, ticket)]
         if not dead_letters:
             return
         available = partial(

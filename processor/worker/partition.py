@@ -1,4 +1,4 @@
-"""One partition's way through the stages, and its acknowledgements' way back.
+"""One partition's way through the stages.
 
 Records are taken in order, batch by batch. A batch is acknowledged when the writer has all of its exports, the
 dead-letter topic all of its dead letters, every batch before it is acknowledged, and its state changes are in the
@@ -10,46 +10,41 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import structlog
 
 from processor.kinesis.ticket import Ticket
-from processor.profile.batch import Batch, BatchAgain, Limits, merged_changes
+from processor.profile.batch import BatchAgain, Limits
 from processor.profile.processing import process, process_again
 from processor.profile.source_record import RECORD_OVERHEAD_BYTES, keys_of, size_bytes
 from processor.telemetry.traces import NoTraces
+from processor.worker.acknowledgements import Acknowledgements
 from processor.worker.dead_letter_stage import DeadLetterStage, log_failures
-from processor.worker.departed_profiles import Departures
+from processor.worker.in_flight import InFlight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from processor.backfill.note import BackfillNote
     from processor.kinesis.writer import Writer
+    from processor.profile.batch import Batch
     from processor.profile.core import Core
     from processor.profile.source_record import Record
     from processor.state.overlay import LookUp, Overlay
     from processor.telemetry.status import Status
     from processor.telemetry.traces import Span, Tracer
+    from processor.worker.acknowledgements import Wait
     from processor.worker.checkpoint import Checkpoint
     from processor.worker.dead_letter_limit import DeadLetterLimit
     from processor.worker.dead_letter_stage import WriteDeadLetters
+    from processor.worker.in_flight import Settled
     from processor.worker.partition_backfill import PartitionBackfill
 
 log = structlog.get_logger(__name__)
 
 _RECORDS_AT_ONCE: Final = 300
 """How many records the core works on before the loop turns, about: a few milliseconds' worth."""
-
-_BATCHES_AT_ONCE: Final = 64
-"""How many acknowledged batches share one append to the changelog, at most."""
-
-_FLUSH_AFTER_S: Final = 10.0
-"""Where nothing is acknowledged for so long, what was waits for the disk no longer."""
-
-Wait: TypeAlias = Literal["Kinesis", "dead-letter limit", "dead letters", "changelog"]
-"""What the oldest batch of a partition waits for; all but the first bear the name of their condition."""
 
 
 class Stages(NamedTuple):
@@ -85,14 +80,11 @@ class Partition:
         self.number = number
         self.next_offset: int | None = None
         """The offset to commit: all before it is acknowledged, or is no event. None before the first."""
-        self.committed_offset: int | None = None
         self.start_offset = start_offset
         self.reached_timestamp_ms: int | None = None
         """The time of the event that was acknowledged last, about."""
         self.held_bytes = 0
-        """Of records taken and not yet acknowledged."""
-        self.waits_for: Wait | None = None
-        """What the oldest batch waits for; None where none is under way."""
+        """Of records taken, until what came of them is stored, and of state changes, until they are kept."""
         self._stages = stages
         self._followed: Core | None = None
         """The core that the next batch is worked on by; None before it was noted which one that is."""
@@ -105,17 +97,18 @@ class Partition:
         self._tracer = tracer or NoTraces()
         self._taken: deque[Sequence[Record]] = deque()
         self._end_offset = 0
-        self._in_flight: deque[tuple[Batch, Ticket]] = deque()
+        self._in_flight = InFlight()
         self._live_in_flight = 0
         """Batches in flight that no backfill has made."""
-        self._spans: deque[Span] = deque()
-        """Those of the batches in flight."""
+        self._acknowledgements = Acknowledgements(
+            self._in_flight,
+            DeadLetterStage(number, stages.limit, stages.write_dead_letters, status),
+            stages.checkpoint,
+            on_settled=self._settled,
+            on_acknowledged=self._acknowledged,
+            next_offset=lambda: self.next_offset,
+        )
         self._wake = asyncio.Event()
-        self._to_settle = asyncio.Event()
-        self._departures = Departures(stages.checkpoint)
-        self._dead_letters = DeadLetterStage(number, stages.limit, stages.write_dead_letters, status)
-        self._none_in_flight = asyncio.Event()
-        self._none_in_flight.set()
         self._idle = asyncio.Event()
         self._idle.set()
         self._is_released = False
@@ -149,6 +142,16 @@ class Partition:
         self._status.received(len(records), held_bytes - RECORD_OVERHEAD_BYTES * len(records))
         self._idle.clear()
         self._wake.set()
+
+    @property
+    def waits_for(self) -> Wait | None:
+        """What the oldest batch waits for; None where none is under way, or it waits for others to be kept with."""
+        return self._acknowledgements.waits_for
+
+    @property
+    def committed_offset(self) -> int | None:
+        """The offset that the group has; None before it is known."""
+        return self._acknowledgements.committed_offset
 
     @property
     def reached_offset(self) -> int:
@@ -189,13 +192,12 @@ class Partition:
     @property
     def progress_mark(self) -> tuple[object, ...]:
         """What changes whenever the partition goes on; what is taken does not count until it is acknowledged."""
-        unsettled = self._in_flight[0][1].unsettled if self._in_flight else 0
-        return self.next_offset, self.waits_for, unsettled
+        return self.next_offset, self.waits_for, self._in_flight.exports_of_the_oldest
 
     @property
     def oldest_timestamp_ms(self) -> int | None:
         """The time of the oldest event that is taken and not acknowledged; None where there is none."""
-        for batch, _ in self._in_flight:
+        for batch in self._in_flight:
             if not isinstance(batch, BatchAgain):
                 return batch.timestamp_ms
         return self._taken[0][0].timestamp if self._taken else None
@@ -209,7 +211,8 @@ class Partition:
         """
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._work(tasks), name=f"work-{self.number}")
-            tasks.create_task(self._settle(), name=f"settle-{self.number}")
+            tasks.create_task(self._acknowledgements.settle(), name=f"settle-{self.number}")
+            tasks.create_task(self._acknowledgements.keep(), name=f"keep-{self.number}")
             if self._backfill is not None:
                 tasks.create_task(self._backfill.run(), name=f"backfill-{self.number}")
 
@@ -224,10 +227,9 @@ class Partition:
         Nothing works on it any more: `run` was cancelled.
         """
         self._give_back()
-        given_up = list(self._in_flight)
-        await self._stages.writer.abandon(self.number, [ticket for _, ticket in given_up])
-        records = sum(batch.received for batch, _ in given_up)
-        for span in self._spans:
+        await self._stages.writer.abandon(self.number, self._in_flight.tickets)
+        records = sum(batch.received for batch in self._in_flight)
+        for span in self._in_flight.spans:
             span.abandoned()
         self._status.abandoned(records)
         if records:
@@ -235,12 +237,11 @@ class Partition:
 
     def committed(self, offset: int) -> None:
         """Note that the group has this offset: the records of profiles that departed before it have had their use."""
-        self.committed_offset = offset
-        if self._departures.may_be_any:
-            self._to_settle.set()
+        self._acknowledgements.committed(offset)
 
     def _give_back(self) -> None:
         self._is_released = True
+        self._acknowledgements.gather_no_more()
         if self._backfill is not None:
             self._backfill.stop()
         records = sum(len(batch) for batch in self._taken)
@@ -264,7 +265,7 @@ class Partition:
             core = self._stages.core
             if self._backfill is not None and not self._is_released:
                 # Behind the note stands nothing that was made before it: a restore knows by that what came late.
-                await self._none_in_flight.wait()
+                await self._in_flight.none()
                 await self._backfill.work_under(core.fingerprint)
             self._followed = core
 
@@ -343,81 +344,36 @@ class Partition:
     async def _submit(self, batch: Batch, span: Span, *, is_followed: bool) -> None:
         if batch.failures:
             log_failures(self.number, batch)
-        self._spans.append(span)
         self._stages.state.put(batch.changes)
         ticket = Ticket(batch.exports, self.number, is_followed=is_followed)
-        self._in_flight.append((batch, ticket))
-        self._none_in_flight.clear()
+        self._in_flight.add(batch, ticket, span)
         self._idle.clear()
-        self._to_settle.set()
         await self._stages.writer.submit(ticket)
 
-    async def _settle(self) -> None:
-        flush_after_s: float | None = _FLUSH_AFTER_S
-        while True:
-            try:
-                async with asyncio.timeout(flush_after_s):
-                    await self._to_settle.wait()
-            except TimeoutError:
-                await self._stages.checkpoint.flush(self.next_offset)
-                flush_after_s = None  # the disk has all; hundreds of idle partitions need not look again
+    def _settled(self, settled: Sequence[Settled], freed_bytes: int) -> None:
+        for each in settled:
+            if not isinstance(each.batch, BatchAgain):
+                self._status.settled(each.batch)
+            elif self._backfill is not None:
+                self._backfill.settled(each.batch)
+        if freed_bytes:
+            self.held_bytes -= freed_bytes
+            self._on_room()
+
+    def _acknowledged(self, acknowledged: Sequence[Settled]) -> None:
+        for batch, rejected, span in acknowledged:
+            span.acknowledged(batch, rejected)
+            if isinstance(batch, BatchAgain):
+                if self._backfill is not None:
+                    self._backfill.acknowledged(batch, rejected)
                 continue
-            flush_after_s = _FLUSH_AFTER_S
-            self._to_settle.clear()
-            while self._in_flight:
-                await self._settle_some()
-            await self._purge_departed()
-
-    async def _purge_departed(self) -> None:
-        committed = self.committed_offset
-        if committed is None or not self._departures.may_be_any:
-            return
-        self.waits_for = "changelog"
-        if await self._departures.purge(committed):
-            self._to_settle.set()
-        self.waits_for = None
-
-    async def _settle_some(self) -> None:
-        """Acknowledge the oldest batch, and those behind it that are settled by then, in one go."""
-        self.waits_for = "Kinesis"
-        await self._in_flight[0][1].wait()
-        settled: list[tuple[Batch, Ticket]] = []
-        for pair in self._in_flight:
-            if pair[1].unsettled or len(settled) == _BATCHES_AT_ONCE:
-                break
-            settled.append(pair)
-        self.waits_for = "dead-letter limit"
-        await self._dead_letters.limited(settled)
-        self.waits_for = "dead letters"
-        await self._dead_letters.written(settled)
-        self.waits_for = "changelog"
-        changes = merged_changes([batch for batch, _ in settled])
-        if changes:
-            await self._stages.checkpoint.keep(changes, settled[-1][0].next_offset)
-        else:
-            await self._stages.checkpoint.passed(settled[-1][0].next_offset)
-        self.waits_for = None
-        for batch, ticket in settled:
-            self._acknowledge(batch, len(ticket.rejections))
-        if not self._in_flight:
-            self._none_in_flight.set()
+            self._live_in_flight -= 1
+            self.next_offset = batch.next_offset
+            self.reached_timestamp_ms = batch.timestamp_ms
+            self.held_bytes -= batch.size_bytes
+            self._status.acknowledged(batch, rejected)
         self._note_if_idle()
         self._on_room()
-
-    def _acknowledge(self, batch: Batch, rejected: int) -> None:
-        self._in_flight.popleft()
-        if batch.has_departed:
-            self._departures.add(batch.next_offset)
-        self._spans.popleft().acknowledged(batch, rejected)
-        if isinstance(batch, BatchAgain):
-            if self._backfill is not None:
-                self._backfill.acknowledged(batch, rejected)
-            return
-        self._live_in_flight -= 1
-        self.next_offset = batch.next_offset
-        self.reached_timestamp_ms = batch.timestamp_ms
-        self.held_bytes -= batch.size_bytes
-        self._status.acknowledged(batch, rejected)
 
     def _note_if_idle(self) -> None:
         if not self._taken and not self._in_flight:

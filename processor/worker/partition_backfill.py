@@ -160,14 +160,19 @@ class PartitionBackfill:
         """Take the latest events of some profiles, one each; none where none are ready."""
         return [] if self._under_way is None else self._under_way.take()
 
+    def settled(self, batch: BatchAgain) -> None:
+        """Note that what was made of events has come where it was to come; its changes are not kept yet."""
+        if self._under_way is not None and self._is_of_it(batch):
+            self._under_way.settled(batch.profiles, batch.exports_made)
+
     def acknowledged(self, batch: BatchAgain, rejected: int) -> None:
         """Note that what was made of events has gone all its way."""
         removed = Counter([removal.policy for removal in batch.removed])
-        exported = len(batch.exports) - rejected
+        exported = batch.exports_made - rejected
         refused = Counter(batch.refused) + Counter({Reason.REJECTED.value: rejected})
         self._shared.backfills.looked_at(self._partition, batch.profiles, exported, refused, removed)
-        if self._under_way is not None and self.again is not None and self.again.number == batch.number:
-            self._under_way.acknowledged(batch.profiles, len(batch.exports))
+        if self._under_way is not None and self._is_of_it(batch):
+            self._under_way.acknowledged(batch.profiles)
 
     async def run(self) -> None:
         """Run backfills as they are due, one after the other, until cancelled.
@@ -233,6 +238,10 @@ class PartitionBackfill:
             self._under_way = None
             shared.backfills.complete(self._partition)
             await self._store.clear_marks()
+
+    def _is_of_it(self, batch: BatchAgain) -> bool:
+        """Whether the backfill that is under way has made `batch`."""
+        return self.again is not None and self.again.number == batch.number
 
     def _is_at_home(self, partitions: int, profile: bytes) -> bool:
         return partition_of(profile, partitions) == self._partition

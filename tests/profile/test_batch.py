@@ -99,3 +99,21 @@ def test_a_batch_has_room_for_every_event(
     assert batch.failures == []
     assert len(batch.exports) + len(batch.dead_letters) + batch.skipped + batch.unchanged == len(records)
     assert batch.unchanged >= 0
+
+
+def test_a_batch_that_lets_go_of_what_is_stored_holds_its_changes_and_has_the_figures_that_it_had() -> None:
+    records = [record(offset, f"p{offset}") for offset in range(3)]
+    batch = process(core_that_fails(TypeError()), dict.fromkeys([b"p0", b"p1", b"p2"]), records, NO_LIMITS)
+    changes, former_bytes = dict(batch.changes), batch.size_bytes
+    freed_bytes = batch.let_go()
+    assert (batch.exports, batch.exported, batch.changes) == ([], [], changes)
+    assert batch.size_bytes == former_bytes - freed_bytes == sum(map(len, changes.values()))
+    assert (batch.exports_made, batch.unchanged) == (3, 0)
+    assert batch.let_go() == 0, "nothing is left of it"
+    assert batch.exports_made == 3
+
+
+def test_a_batch_whose_changes_are_larger_than_its_events_holds_no_more_for_letting_go() -> None:
+    batch = Batch(1, 1, 10)
+    batch.change(b"p", bytes(100))
+    assert (batch.let_go(), batch.size_bytes) == (0, 10)

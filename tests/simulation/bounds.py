@@ -144,7 +144,7 @@ def _at_least_one(limit_bytes: int, ticket: Ticket) -> int:
 
 def _check_held(partition: Partition) -> None:
     held = sum([size_bytes(records) for records in partition._taken])
-    held += sum([batch.size_bytes for batch, _ in partition._in_flight])
+    held += sum([batch.size_bytes for batch in partition._in_flight])
     assert partition.held_bytes == held, (
         f"partition {partition.number} counts {partition.held_bytes} bytes, and holds {held}"
     )

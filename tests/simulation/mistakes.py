@@ -25,12 +25,15 @@ from processor.kinesis.repeat_probe import RepeatProbe
 from processor.kinesis.retries import Retries
 from processor.kinesis.settlement import Settlement
 from processor.kinesis.ticket import Ticket
+from processor.profile.batch import Batch
 from processor.state.overlay import Overlay
 from processor.waiting.fence import Fence
+from processor.worker import acknowledgements, takeover
 from processor.worker import restore as restoring
-from processor.worker import takeover
+from processor.worker.acknowledgements import Acknowledgements
 from processor.worker.checkpoint import Checkpoint
 from processor.worker.commits import Commits
+from processor.worker.in_flight import InFlight
 from processor.worker.partition import Partition
 from tests.simulation.broker import Group
 
@@ -48,13 +51,10 @@ def instead(owner: Any, name: str, made: Callable[[Any], Any]) -> Callable[[], A
     return lambda: mock.patch.object(owner, name, made(getattr(owner, name)))
 
 
-def _offsets_before_changelog(settle: Any) -> Any:
-    async def mistaken(self: Partition) -> None:
-        for batch, ticket in self._in_flight:
-            if ticket.unsettled:
-                break
-            self.next_offset = batch.next_offset
-        await settle(self)
+def _offsets_before_changelog(note_settled: Any) -> Any:
+    def mistaken(self: Partition, settled: Any, freed_bytes: int) -> None:
+        note_settled(self, settled, freed_bytes)
+        self.next_offset = settled[-1].batch.next_offset
 
     return mistaken
 
@@ -64,7 +64,7 @@ def _store_before_kinesis(begin: Any) -> Any:
         submit, store = self._stages.writer.submit, self._stages.state.store
 
         async def applied_first(ticket: Any) -> None:
-            await store.apply(self._in_flight[-1][0].changes, store.position)
+            await store.apply(list(self._in_flight)[-1].changes, store.position)
             await submit(ticket)
 
         with mock.patch.object(self._stages.writer, "submit", applied_first):
@@ -93,11 +93,47 @@ def _no_overlay(_: Any) -> Any:
     return mistaken
 
 
-def _acknowledged_too_early(acknowledged: Any) -> Any:
-    async def mistaken(self: Partition) -> None:
-        if self._in_flight[0][1].unsettled == 1:
-            Ticket.settle([self._in_flight[0][1]])
-        await acknowledged(self)
+def _settled_too_early(next_ticket: Any) -> Any:
+    async def mistaken(self: InFlight) -> Ticket:
+        ticket: Ticket = await next_ticket(self)
+        if ticket.unsettled == 1:
+            Ticket.settle([ticket])
+        return ticket
+
+    return mistaken
+
+
+def _changes_are_let_go(let_go: Any) -> Any:
+    def mistaken(self: Batch) -> int:
+        freed_bytes: int = let_go(self)
+        held_bytes, self.size_bytes, self.changes = self.size_bytes, 0, {}
+        return freed_bytes + held_bytes
+
+    return mistaken
+
+
+def _let_go_stays_counted(let_go: Any) -> Any:
+    def mistaken(self: Batch) -> int:
+        let_go(self)
+        return 0
+
+    return mistaken
+
+
+def _last_of_an_append_alone(_: Any) -> Any:
+    def mistaken(batches: Any) -> dict[bytes, bytes]:
+        changes: dict[bytes, bytes] = batches[-1].changes
+        return changes
+
+    return mistaken
+
+
+def _settled_meanwhile_is_acknowledged(keep: Any) -> Any:
+    async def mistaken(self: Acknowledgements) -> None:
+        await keep(self)
+        meanwhile = self._in_flight.settled
+        self._in_flight.acknowledge(len(meanwhile))
+        self._on_acknowledged(meanwhile)
 
     return mistaken
 
@@ -194,7 +230,7 @@ def _commit_one_too_far(commit: Any) -> Any:
 def _drained_means_done(_: Any) -> Any:
     async def mistaken(self: Partition) -> None:
         self._give_back()
-        for batch, _ticket in self._in_flight:
+        for batch in self._in_flight:
             self.next_offset = batch.next_offset
 
     return mistaken
@@ -398,15 +434,21 @@ def _no_fence() -> Iterator[None]:
 
 MISTAKES: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
     "offsets are committed before the changelog has the states": instead(
-        Partition, "_settle_some", _offsets_before_changelog
+        Partition, "_settled", _offsets_before_changelog
     ),
     "the store is written before Kinesis acknowledges": instead(Partition, "_begin", _store_before_kinesis),
     "a failed record goes again after a later one of its profile": instead(
         Settlement, "_send_again", _failed_after_later
     ),
     "the next batch does not see what is under way": instead(Overlay, "put", _no_overlay),
-    "a batch is acknowledged with one record still in flight": instead(
-        Partition, "_settle_some", _acknowledged_too_early
+    "a batch settles with one record still in flight": instead(InFlight, "next_ticket", _settled_too_early),
+    "what a batch lets go of has its changes with it": instead(Batch, "let_go", _changes_are_let_go),
+    "what a batch lets go of stays counted": instead(Batch, "let_go", _let_go_stays_counted),
+    "of batches that share an append the last is kept alone": instead(
+        acknowledgements, "merged_changes", _last_of_an_append_alone
+    ),
+    "what settles during an append is acknowledged with it": instead(
+        Acknowledgements, "_keep_settled", _settled_meanwhile_is_acknowledged
     ),
     "a zombie's commit is accepted": instead(Group, "commit", _any_generation),
     "a restore stops one record short": instead(takeover, "restore", _one_record_short),

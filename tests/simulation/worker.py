@@ -24,6 +24,7 @@ from processor.worker.pipeline import Parts, Pipeline
 from tests.simulation.bounds import Bounds
 from tests.simulation.broker import NOWHERE
 from tests.simulation.loop import Process
+from tests.simulation.partitions import exports_in_flight
 from tests.simulation.workload import PARTITIONS
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Worker:
         restarted: bool,
     ) -> None:
         self.process = Process(name)
-        self.process.world = world
+        self.process.world = self._world = world
         self.disk = disk
         self.settings = settings
         self.stop = asyncio.Event()
@@ -111,10 +112,9 @@ class Worker:
     def in_doubt(self) -> set[bytes]:
         """The exports of batches that are not acknowledged: after a crash now, they may come again."""
         return {
-            export.data
+            data
             for partition in (self.bounds.partitions if self.bounds else ())
-            for batch, _ in partition._in_flight
-            for export in batch.exports
+            for data in exports_in_flight(self._world, partition)
         }
 
     async def _live(self) -> None:

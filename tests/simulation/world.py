@@ -25,7 +25,7 @@ from tests.simulation.disk import Disk
 from tests.simulation.faults import FAULTS, SOURCE_FAULTS, calm, planned
 from tests.simulation.loop import Simulation
 from tests.simulation.outcome import check_outcome
-from tests.simulation.partitions import looking_at_the_note, noting_abandon
+from tests.simulation.partitions import looking_at_the_note, noting_abandon, noting_let_go
 from tests.simulation.producer import Producer, in_some_batches
 from tests.simulation.violation import Violation
 from tests.simulation.worker import Worker
@@ -35,6 +35,7 @@ from tests.support.scripted_kinesis import Faults, ScriptedKinesis
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from processor.profile.batch import Batch
     from processor.settings import Settings
     from tests.simulation.broker import Record
     from tests.simulation.changes import Change
@@ -72,10 +73,11 @@ _SMALL: Final[list[dict[str, int]]] = [
         "backfill.latest_events._STRUCK_AT_ONCE": 3,
         "backfill.latest_events._STRUCK_MAX": 6,
         "worker.backfill_run.SLICE_EVENTS": 4,
-        "worker.backfill_run._IN_FLIGHT_MAX": 8,
+        "worker.backfill_run._UNSETTLED_MAX": 8,
+        "worker.in_flight._SETTLED_MAX": 3,
     },
 ]
-"""What a backfill does at once in a life: as ever, or so little that it needs to do a few things one after the other."""
+"""What is done at once in a life: as much as ever, or so little that a few things have to be done one after the other."""
 
 
 _SILENT: Final = structlog.make_filtering_bound_logger(logging.CRITICAL)
@@ -108,6 +110,8 @@ class World:
         self.trace: list[str] = []
         self.excused: set[bytes] = set()
         """Exports that may come more than once."""
+        self.let_go: dict[Batch, list[bytes]] = {}
+        """The exports of batches that hold them no longer."""
         self.begun_again: set[int] = set()
         """Partitions of which some work was lost, and done again."""
         self.rejected = set() if self.has_changes else self.workload.rejected(random.Random(seed + 4))
@@ -236,6 +240,7 @@ class World:
         for slot in range(count):
             self.start(slot)
         with (
+            mock.patch("processor.profile.batch.Batch.let_go", noting_let_go(self)),
             mock.patch("processor.worker.partition.Partition.abandon", noting_abandon(self)),
             mock.patch("processor.worker.partition.Partition._begin", looking_at_the_note()),
         ):

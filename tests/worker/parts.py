@@ -233,12 +233,13 @@ class PartitionParts:
         its_core: Core | None = None,
         start_offset: int = 0,
         kinesis: ScriptedKinesis | None = None,
+        writer: NotingWriter | None = None,
         backfilling: Backfilling | None = None,
         caught_up_at: int = 0,
         status: Status | None = None,
     ) -> None:
         self.status = status or Status()
-        self.writer = NotingWriter(kinesis)
+        self.writer = writer or NotingWriter(kinesis)
         self.dead_letters = DeadLettersInMemory()
         self.rooms = 0
         """How often there was room again."""
