@@ -68,13 +68,13 @@ async def test_it_counts_what_the_writer_sends() -> None:
     assert figures.bytes > 700 * 60
 
 
-async def test_it_says_the_newest_time_of_each_record_and_when_it_was_answered() -> None:
+async def test_it_says_the_newest_time_of_every_fourth_record_of_a_call_and_when_it_was_answered() -> None:
     began_s = time.time()
     with running(shards=4, timed=True, latency_ms=20) as endpoint:
         await written(endpoint, 300)
         times = await asyncio.to_thread(endpoint.times)
     assert sorted(event_s for event_s, _ in times) == pytest.approx(
-        [1_767_225_600 + n / 1e6 for n in range(300)]
+        [1_767_225_600 + n / 1e6 for n in range(0, 300, 4)]
     )
     assert all(began_s < answered_s < time.time() for _, answered_s in times)
 
