@@ -6,6 +6,9 @@ import asyncio
 import errno
 import subprocess
 import sys
+import threading
+from collections import Counter
+from itertools import pairwise
 from typing import TYPE_CHECKING
 from unittest import mock
 
@@ -17,11 +20,14 @@ from processor.profile.structs import StateRecord
 from processor.settings import StateSettings
 from processor.state.place import place_of
 from processor.state.rocksdb_store import DAMAGED
-from processor.state.store_inspection import open_to_look
-from tests.support.stores import DAY_MS, directory_at, opened
+from processor.state.store_inspection import figures_of, open_to_look
+from tests.support.stores import DAY_MS, directory_at, member, opened
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from processor.state.unwritten import Unwritten
 
 RECORD = encode_record(StateRecord(3))
 
@@ -209,3 +215,74 @@ async def test_names_cannot_lead_out_of_the_directory(tmp_path: Path) -> None:
     for name in ("..", ".", "../..", "a/b", ""):
         assert place_of(settings, name, name).resolve().is_relative_to(tmp_path)
         assert place_of(settings, name, "t") != place_of(settings, name + "x", "t")
+
+
+async def test_stores_that_fill_together_are_due_at_times_of_their_own(tmp_path: Path) -> None:
+    now_s = 0.0
+    directory = directory_at(tmp_path, "c", lambda: now_s)
+    written_at_s: dict[int, list[int]] = {}
+    try:
+        stores = [
+            await directory.open(number, deletions_kept_ms=DAY_MS, purged_kept_ms=0) for number in range(8)
+        ]
+        for second in range(1, 31):
+            now_s = float(second)
+            for number, store in enumerate(stores):
+                before = await asyncio.to_thread(figures_of, store.path)
+                await store.apply({b"p": member(second)}, second)
+                if (await asyncio.to_thread(figures_of, store.path)).position != before.position:
+                    written_at_s.setdefault(number, []).append(second)
+        for store in stores:
+            await store.close()
+    finally:
+        await asyncio.to_thread(directory.close)
+    assert sorted(written_at_s) == list(range(8))
+    for seconds in written_at_s.values():
+        assert all(later - earlier <= 11 for earlier, later in pairwise([0, *seconds, 30]))
+    at_once = Counter(second for seconds in written_at_s.values() for second in seconds)
+    assert max(at_once.values()) <= 2
+
+
+async def test_what_comes_after_a_pause_waits_for_its_turn_as_well(tmp_path: Path) -> None:
+    now_s = 0.0
+    async with opened(tmp_path, 1, clock=lambda: now_s) as store:
+        now_s = 1000.0
+        await store.apply({b"p": member(1)}, 1)
+        assert (await asyncio.to_thread(figures_of, store.path)).position == 0
+        now_s = 1010.5
+        await store.apply({b"p": member(2)}, 2)
+        assert (await asyncio.to_thread(figures_of, store.path)).position == 2
+
+
+async def test_one_store_is_written_at_a_time(tmp_path: Path) -> None:
+    directory = directory_at(tmp_path)
+    writing = most = 0
+
+    def counted(write: Callable[[Unwritten], None]) -> Callable[[Unwritten], None]:
+        def written(unwritten: Unwritten) -> None:
+            nonlocal writing, most
+            with lock:
+                writing += 1
+                most = max(most, writing)
+            waiting.wait(0.05)
+            write(unwritten)
+            with lock:
+                writing -= 1
+
+        return written
+
+    lock, waiting = threading.Lock(), threading.Event()
+    try:
+        stores = [
+            await directory.open(number, deletions_kept_ms=DAY_MS, purged_kept_ms=0) for number in range(4)
+        ]
+        for store in stores:
+            store._written = counted(store._written)  # type: ignore[method-assign]  to see into the threads
+            await store.apply({b"p": member(1)}, 1)
+        await asyncio.gather(*(store.flush() for store in stores))
+        for store in stores:
+            assert (await asyncio.to_thread(figures_of, store.path)).position == 1
+            await store.close()
+    finally:
+        await asyncio.to_thread(directory.close)
+    assert most == 1
