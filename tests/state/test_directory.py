@@ -254,7 +254,7 @@ async def test_what_comes_after_a_pause_waits_for_its_turn_as_well(tmp_path: Pat
         assert (await asyncio.to_thread(figures_of, store.path)).position == 2
 
 
-async def test_one_store_is_written_at_a_time(tmp_path: Path) -> None:
+async def test_one_store_is_written_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     directory = directory_at(tmp_path)
     writing = most = 0
 
@@ -277,7 +277,7 @@ async def test_one_store_is_written_at_a_time(tmp_path: Path) -> None:
             await directory.open(number, deletions_kept_ms=DAY_MS, purged_kept_ms=0) for number in range(4)
         ]
         for store in stores:
-            store._written = counted(store._written)  # type: ignore[method-assign]  to see into the threads
+            monkeypatch.setattr(store, "_written", counted(store._written))
             await store.apply({b"p": member(1)}, 1)
         await asyncio.gather(*(store.flush() for store in stores))
         for store in stores:
