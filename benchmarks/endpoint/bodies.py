@@ -42,7 +42,7 @@ class Bodies(Protocol):
         """The partition keys of a call."""
 
     def data(self, body: bytes, one_in: int = 1) -> list[bytes]:
-        """The data of a call's records, or of the first and each `one_in` behind it."""
+        """The data of a call's records, or of one in so many of them, the first among them."""
 
     def data_bytes(self, body: bytes) -> int:
         """About how many bytes of data a call has."""

@@ -2,7 +2,7 @@
 
 It is for measuring, not for testing: records are counted as AWS' clients write them, and not checked. Its limits go by a
 call's records and their mean size. Data is not decoded, unless times or order are asked for. For times the newest one that a
-record's data holds is found, and the moment at which the record was answered is kept beside it. An answer that is held back
+record's data holds is found, of one record in four, and the moment at which the record was answered is kept beside it. An answer that is held back
 is made half of that time after its call came: there are clients whose calls overtake each other on the way.
 """
 
@@ -36,7 +36,7 @@ _ABOUT: Final = {
     "MaxRecordSizeInKiB": 1024,
 }
 _TIMED_ONE_IN: Final = 4
-"""Of a call's records, how many are behind each whose time is kept: to decode all is most of what a timed endpoint costs."""
+"""One in so many of a call's records has its time kept, the first among them: to decode all is most of what a timed endpoint costs."""
 _HEAD_END: Final = b"\r\n\r\n"
 _LENGTH: Final = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 

@@ -78,7 +78,10 @@ _Result = TypeVar("_Result")
 
 
 class RocksStore:
-    """See `Store`. Blocking calls run in `executor`; one at a time for each store, and a flush at a time for all that share `writing`."""
+    """See `Store`. Blocking calls run in `executor`; one at a time for each store, and a flush at a time for all that share `writing`.
+
+    The first is due after `due_after_s`, later ones ten seconds after each other.
+    """
 
     def __init__(
         self,
@@ -90,7 +93,7 @@ class RocksStore:
         unwritten_bytes: int,
         purged_kept_ms: int,
         writing: asyncio.Lock,
-        due_after_s: float = UNWRITTEN_S,
+        due_after_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.path = path
