@@ -15,15 +15,15 @@ mod state;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use kafka::{changelog, fetch, record};
-use kinesis::{put_records, shards};
+use kinesis::{cbor, profile_order, put_records, shards};
 use profile::functions as profile_core;
 use python::abi::PyObject;
 use python::answer::Answer;
 use python::module::{self, function, Functions, END};
 use python::object::Object;
-use state::records;
+use state::{records, table};
 
-static FUNCTIONS: Functions<19> = Functions::of([
+static FUNCTIONS: Functions<28> = Functions::of([
     function!("version", version),
     function!("panics", panics),
     function!("core", profile_core::new_core),
@@ -31,6 +31,9 @@ static FUNCTIONS: Functions<19> = Functions::of([
     function!("process", profile_core::process_batch),
     function!("counts", profile_core::counts),
     function!("put_records_body", put_records::put_records_body),
+    function!("put_records_cbor", cbor::put_records_cbor),
+    function!("stored_in", cbor::stored_in),
+    function!("profiles_done", profile_order::done),
     function!("record_batches", changelog::record_batches),
     function!("seal_batch", changelog::seal_batch),
     function!("unpacked", fetch::unpacked),
@@ -41,6 +44,12 @@ static FUNCTIONS: Functions<19> = Functions::of([
     function!("find_records", records::find),
     function!("put_records", records::put),
     function!("drop_same", records::drop_same),
+    function!("new_table", table::new),
+    function!("table_len", table::len),
+    function!("table_find", table::find),
+    function!("table_put", table::put),
+    function!("table_drop_same", table::drop_same),
+    function!("table_entries", table::entries),
     function!("places_of", shards::places_of),
     END,
 ]);

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from processor.native import native
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from processor.kinesis.lane import Item
 
@@ -50,11 +52,10 @@ class ProfileOrder:
 
         """
         following = []
-        partitions = self._partitions
-        for item in items:
-            queue = partitions[item.ticket.partition].pop(item.export.profile)
+        for position in _done(self._partitions, items):
+            item = items[position]
+            queue = self._partitions[item.ticket.partition][item.export.profile]
             if queue:
-                partitions[item.ticket.partition][item.export.profile] = queue
                 following.append((queue.popleft(), len(queue)))
         return following
 
@@ -81,3 +82,22 @@ class ProfileOrder:
     def release(self, partition: int) -> None:
         """Drop a partition, and all that queues in it."""
         self._partitions.pop(partition, None)
+
+
+def _done(partitions: Mapping[int, dict[bytes, deque[Item] | None]], items: Sequence[Item]) -> Sequence[int]:
+    """Take out the profiles of items behind which nothing queues; the positions of the others.
+
+    Compiled where the build is (native/src/kinesis/profile_order.rs).
+    """
+    if native is not None:
+        done = native.profiles_done(partitions, items)
+        if done is not None:
+            return done
+    followed = []
+    for position, item in enumerate(items):
+        profiles = partitions[item.ticket.partition]
+        if profiles[item.export.profile]:
+            followed.append(position)
+        else:
+            del profiles[item.export.profile]
+    return followed

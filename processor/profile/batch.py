@@ -28,10 +28,12 @@ class Batch:
     __slots__ = (
         "_let_go",
         "changes",
+        "changes_bytes",
         "dead_letters",
         "exported",
         "exports",
         "failures",
+        "has_departed",
         "next_offset",
         "received",
         "removed",
@@ -50,6 +52,9 @@ class Batch:
         self.dead_letters: list[DeadLetter] = []
         self.failures: list[Failure] = []
         self.changes: dict[bytes, bytes] = {}
+        self.changes_bytes = 0
+        self.has_departed = False
+        """Whether a profile left its last segment: its record is kept only until the offset is committed."""
         self.removed: list[Removal] = []
         self.skipped = 0
         self._let_go = 0
@@ -69,16 +74,16 @@ class Batch:
 
         A ticket of the exports has them still.
         """
-        freed_bytes = max(self.size_bytes - sum(map(len, self.changes.values())), 0)
+        freed_bytes = max(self.size_bytes - self.changes_bytes, 0)
         self._let_go += len(self.exports)
         self.exports, self.exported = [], []
         self.size_bytes -= freed_bytes
         return freed_bytes
 
-    @property
-    def has_departed(self) -> bool:
-        """Whether a profile left its last segment: its record is kept only until the offset is committed."""
-        return bool(departed_among(self.changes))
+    def complete(self) -> None:
+        """Note that it has all its changes. What is asked of them later is found out now, while the CPU's caches have them."""
+        self.changes_bytes = sum(map(len, self.changes.values()))
+        self.has_departed = bool(departed_among(self.changes))
 
     def change(self, profile: bytes, record: bytes) -> None:
         """Note a profile's next state record: changes stand in the order of their offsets, which a restore relies on."""

@@ -44,6 +44,7 @@ def process(
             take(record)
     else:
         batch.skip(core.compiled.process(states, records, limits, batch, take, number=number))
+    batch.complete()
     return batch
 
 
@@ -75,6 +76,7 @@ def process_again(
             take(record)
     else:
         core.compiled.process(states, records, limits, batch, take, number=again.number, again=again)
+    batch.complete()
     return batch
 
 

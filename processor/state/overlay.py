@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from processor.state.records import drop_same
+from processor.state.latest_records import latest_records
 
 if TYPE_CHECKING:
     import asyncio
@@ -21,50 +21,49 @@ class LookUp:
     ) -> None:
         self.found = found
         self.reading = reading
+        self.changed: list[Mapping[bytes, bytes]] = []
+        """What was put since it was begun."""
 
 
 class Overlay:
     """What the next batch must see: the latest change of each profile, then the store.
 
     A change stays until it is applied to the store, unless a later one of the same profile took its place. The
-    store may be read ahead, while earlier batches are still worked on: what changes meanwhile is laid over it.
+    store may be read ahead, while earlier batches are still worked on: what is put meanwhile is laid over it.
     """
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._pending: dict[bytes, bytes] = {}
-        self._under_way = 0
-        self._acknowledged_meanwhile: dict[bytes, bytes] = {}
+        self._pending = latest_records()
+        self._under_way: list[LookUp] = []
 
     def begin(self, profiles: Iterable[bytes], tasks: asyncio.TaskGroup) -> LookUp:
         """Read ahead the records of `profiles`."""
-        self._under_way += 1
         found: dict[bytes, bytes | None] = {}
-        unknown = []
-        for profile in self.store.recall(profiles, found):
-            if profile in self._pending:
-                found[profile] = None  # its change is laid over it, acknowledged by then or not
-            else:
-                unknown.append(profile)
+        unknown = self.store.recall(self._pending.find(profiles, found), found)
         reading = tasks.create_task(self.store.get_many(unknown), name="look-up") if unknown else None
-        return LookUp(found, reading)
+        look_up = LookUp(found, reading)
+        self._under_way.append(look_up)
+        return look_up
 
     async def finish(self, look_up: LookUp) -> dict[bytes, bytes | None]:
         """The records as of the latest change, acknowledged or not; no change may be put while this waits."""
         found = look_up.found
-        if look_up.reading is not None:
-            found.update(await look_up.reading)
-        for changes in (self._acknowledged_meanwhile, self._pending):
+        try:
+            if look_up.reading is not None:
+                found.update(await look_up.reading)
+        finally:
+            self._under_way.remove(look_up)
+        for changes in look_up.changed:
             for profile in changes.keys() & found.keys():
                 found[profile] = changes[profile]
-        self._under_way -= 1
-        if not self._under_way:
-            self._acknowledged_meanwhile = {}
         return found
 
     def put(self, changes: Mapping[bytes, bytes]) -> None:
-        """Changes that were made, and are on their way to being acknowledged."""
-        self._pending.update(changes)
+        """Changes that were made, and are on their way to being acknowledged; nobody changes them any more."""
+        self._pending.put(changes, 0)
+        for look_up in self._under_way:
+            look_up.changed.append(changes)
 
     def holds(self, profile: bytes) -> bool:
         """Whether a change of the profile is not acknowledged yet."""
@@ -73,7 +72,4 @@ class Overlay:
     async def acknowledge(self, changes: Mapping[bytes, bytes], position: int) -> None:
         """Changes that were put, and that the changelog has up to `position`; in the order in which they were put."""
         await self.store.apply(changes, position)
-        if self._under_way:
-            # A look-up may have asked the store before these were there.
-            self._acknowledged_meanwhile.update(changes)
-        drop_same(self._pending, changes)
+        self._pending.drop_same(changes)

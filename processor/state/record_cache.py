@@ -60,11 +60,11 @@ class HotRecords:
         self._young_bytes -= _emptied(self._young, profiles)
         self._old_bytes -= _emptied(self._old, profiles)
 
-    def correct(self, records: Mapping[bytes, bytes | None]) -> None:
-        """Put changed records in the place of what is remembered of their profiles; a restore remembers nothing."""
+    def correct(self, records: Iterable[tuple[bytes, bytes | None]]) -> None:
+        """Put changed records, beside their profiles, in the place of what is remembered of their profiles; a restore remembers nothing."""
         young, old = self._young, self._old
         grown_bytes = 0
-        for profile, record in records.items():
+        for profile, record in records:
             if profile in young:
                 grown_bytes += len(record or b"") - len(young[profile] or b"")
                 young[profile] = record

@@ -12,7 +12,7 @@ LATENCY_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 """Bounds of what takes a moment: work on a batch, an answer of Kafka or Kinesis."""
 AGE_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 86400.0)
 """Bounds of an event's age, which an outage makes large."""
-BATCH_EVENTS: Final = (1, 2, 5, 10, 20, 50, 100, 150, 200, 300)
+BATCH_EVENTS: Final = (1, 2, 5, 10, 20, 50, 100, 150, 200, 300, 400, 500, 600)
 """Bounds of a batch's size; the last is the largest there is (`processor/worker/partition.py`)."""
 
 

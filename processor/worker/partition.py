@@ -8,6 +8,7 @@ changelog and the local store; then its offset may be committed.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-_RECORDS_AT_ONCE: Final = 300
+_RECORDS_AT_ONCE: Final = 600
 """How many records the core works on before the loop turns, about: a few milliseconds' worth."""
 
 
@@ -131,7 +132,7 @@ class Partition:
         The partition ends at `end_offset`, as far as is known.
         """
         # In parts of much the same size: a rest of some records would cost nearly what a whole part does.
-        parts = max(round(len(records) / _RECORDS_AT_ONCE), min(len(records), 1))
+        parts = math.ceil(len(records) / _RECORDS_AT_ONCE)
         self._taken.extend(
             records[len(records) * part // parts : len(records) * (part + 1) // parts]
             for part in range(parts)

@@ -186,6 +186,13 @@ def test_keys_are_those_of_the_records_that_have_one(records: Any) -> None:
     assert native.keys([*unpacked(text), *theirs]) is None
 
 
+@given(RECORDS)
+def test_keys_are_those_of_any_sequence_and_no_exception_is_left_behind(records: Any) -> None:
+    mine = unpacked(batch(records))
+    assert native.keys(tuple(mine)) == native.keys(mine)
+    assert native.size_bytes(mine) is not None
+
+
 def test_a_record_is_not_made_or_changed_by_hand() -> None:
     (found,) = unpacked(batch([(0, b"key", b"value", [])]))
     with pytest.raises(TypeError):

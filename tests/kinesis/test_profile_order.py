@@ -6,16 +6,27 @@ from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from processor.kinesis.lane import Item
 from processor.kinesis.profile_order import ProfileOrder
+from processor.native import CORE, native
 from tests.kinesis.parts import items
 from tests.support.kinesis_writer import export
 
 if TYPE_CHECKING:
     import random
+
+pytestmark = pytest.mark.usefixtures("library")
+EITHER_LIBRARY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture(params=["plain"] if CORE == "plain" else ["plain", "compiled"])
+def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "processor.kinesis.profile_order.native", native if request.param == "compiled" else None
+    )
 
 
 def test_the_first_of_each_profile_goes_and_later_ones_queue() -> None:
@@ -48,8 +59,69 @@ def test_what_was_never_on_its_way_cannot_be_done() -> None:
     order = ProfileOrder()
     one, another = items([export(1, 0)]), items([export(2, 0)])
     order.admit(one, 0)
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError) as raised:
         order.done(another)
+    assert raised.value.args == (b"2",)
+    assert order.done(one) == []
+
+
+def test_what_is_done_cannot_be_done_again() -> None:
+    order = ProfileOrder()
+    all_items = items([export(1, 0), export(2, 0), export(2, 1)])
+    order.admit(all_items, 0)
+    order.done(all_items[:1])
+    with pytest.raises(KeyError):
+        order.done(all_items[:1])
+    assert order.done(all_items[1:2]) == [(all_items[2], 0)], "nothing of the others has changed"
+
+
+def test_what_was_on_its_way_in_a_partition_that_was_released_cannot_be_done() -> None:
+    order = ProfileOrder()
+    released, other = items([export(1, 0)], 3), items([export(1, 0)], 4)
+    order.admit(released, 3)
+    order.admit(other, 4)
+    order.release(3)
+    with pytest.raises(KeyError) as raised:
+        order.done([*released, *other])
+    assert raised.value.args == (3,)
+    assert order.done(other) == []
+
+
+def test_nothing_is_done_of_nothing() -> None:
+    assert ProfileOrder().done([]) == []
+    assert ProfileOrder().done(()) == []
+
+
+def test_of_several_tickets_and_partitions_at_once_what_goes_next_is_told_in_their_order() -> None:
+    order = ProfileOrder()
+    of_two = [export(1, 0), export(2, 0)]
+    first, second = items(of_two, 0), items([export(1, 1), export(3, 0), export(1, 2)], 0)
+    elsewhere, later = items(of_two, 1), items([export(2, 1)], 1)
+    assert order.admit(first, 0) == first
+    assert order.admit(second, 0) == [second[1]]
+    assert order.admit(elsewhere, 1) == elsewhere
+    assert order.admit(later, 1) == []
+    settled = (elsewhere[1], first[1], second[1], first[0], elsewhere[0])
+    assert order.done(settled) == [(later[0], 0), (second[0], 1)]
+    assert list(order) == [second[2]]
+    assert order.done([later[0], second[0]]) == [(second[2], 0)]
+    assert order.done([second[2]]) == []
+    again = items(of_two, 0)
+    assert order.admit(again, 0) == again, "nothing is left of them"
+
+
+def test_many_are_done_at_once() -> None:
+    order = ProfileOrder()
+    tickets = [items([export(profile, ticket) for profile in range(100)], ticket % 3) for ticket in range(9)]
+    for number, ticket in enumerate(tickets):
+        assert order.admit(ticket, number % 3) == (ticket if number < 3 else [])
+    for number in range(0, 9, 3):
+        behind = 1 - number // 3
+        following = [item for ticket in tickets[number + 3 : number + 6] for item in ticket]
+        assert order.done([item for ticket in tickets[number : number + 3] for item in ticket]) == [
+            (item, behind) for item in following
+        ]
+    assert order._partitions == {0: {}, 1: {}, 2: {}}
 
 
 def test_a_partition_that_is_released_leaves_nothing_behind() -> None:
@@ -87,6 +159,7 @@ def test_a_record_is_not_sent_again_while_another_of_its_profile_is_on_its_way()
     assert order.done([on_its_way]) == [(later, 0)], "nothing has changed"
 
 
+@EITHER_LIBRARY
 @given(st.lists(st.lists(st.integers(0, 3), max_size=6), max_size=10), st.randoms(use_true_random=False))
 def test_whatever_is_done_when_every_profile_goes_in_order_and_one_by_one(
     batches: list[list[int]], rng: random.Random
@@ -103,9 +176,10 @@ def test_whatever_is_done_when_every_profile_goes_in_order_and_one_by_one(
         assert len(set(profiles)) == len(profiles)
         if on_its_way:
             on_its_way.rotate(rng.randrange(len(on_its_way)))
-            item = on_its_way.popleft()
-            went[item.export.profile].append(item.export.data)
-            on_its_way.extend(following for following, _ in order.done([item]))
+            settled = [on_its_way.popleft() for _ in range(rng.randint(1, len(on_its_way)))]
+            for item in settled:
+                went[item.export.profile].append(item.export.data)
+            on_its_way.extend(following for following, _ in order.done(settled))
     expected = {
         b"%d" % profile: [export(profile, n).data for n in range(count)] for profile, count in numbers.items()
     }

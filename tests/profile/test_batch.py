@@ -13,6 +13,8 @@ from processor.governance.plan import Plan
 from processor.profile.batch import Batch, Limits
 from processor.profile.core import Core
 from processor.profile.processing import process
+from processor.profile.state_record import encode_departed, encode_record
+from processor.profile.structs import StateRecord
 from tests.support.failing_core import SECRET, Record, core_that_fails, record
 from tests.support.strategies import Given, destinations, governances, streams
 
@@ -116,4 +118,18 @@ def test_a_batch_that_lets_go_of_what_is_stored_holds_its_changes_and_has_the_fi
 def test_a_batch_whose_changes_are_larger_than_its_events_holds_no_more_for_letting_go() -> None:
     batch = Batch(1, 1, 10)
     batch.change(b"p", bytes(100))
+    batch.complete()
     assert (batch.let_go(), batch.size_bytes) == (0, 10)
+
+
+@pytest.mark.parametrize("departs", [False, True])
+def test_a_batch_that_is_complete_knows_what_its_changes_take_and_whether_a_profile_departed(
+    *, departs: bool
+) -> None:
+    batch = Batch(2, 2, 10)
+    last = encode_departed(1) if departs else encode_record(StateRecord(1))
+    batch.change(b"p", encode_departed(0))
+    batch.change(b"q", bytes(100))
+    batch.change(b"p", last)
+    batch.complete()
+    assert (batch.changes_bytes, batch.has_departed) == (100 + len(last), departs)

@@ -393,18 +393,16 @@ def _sent_again_is_not_let_go(_: Any) -> Any:
 def _later_change_is_dropped(acknowledge: Any) -> Any:
     async def mistaken(self: Overlay, changes: Any, position: int) -> None:
         await acknowledge(self, changes, position)
-        for profile in changes:
-            self._pending.pop(profile, None)
+        later: dict[bytes, Any] = {}
+        self._pending.find(changes, later)
+        self._pending.drop_same(later)
 
     return mistaken
 
 
 def _look_up_is_left_as_it_was(_: Any) -> Any:
-    async def mistaken(self: Overlay, changes: Any, position: int) -> None:
-        await self.store.apply(changes, position)
-        for profile, record in changes.items():
-            if self._pending.get(profile) is record:
-                del self._pending[profile]
+    def mistaken(self: Overlay, changes: Any) -> None:
+        self._pending.put(changes, 0)
 
     return mistaken
 
@@ -488,9 +486,7 @@ MISTAKES: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
     "an acknowledgement drops a later change of its profile": instead(
         Overlay, "acknowledge", _later_change_is_dropped
     ),
-    "what is acknowledged during a look-up is not laid over it": instead(
-        Overlay, "acknowledge", _look_up_is_left_as_it_was
-    ),
+    "what is put during a look-up is not laid over it": instead(Overlay, "put", _look_up_is_left_as_it_was),
     "calls outlive the partition that they are of": instead(
         Calls, "cancel_abandoned", _calls_outlive_their_partition
     ),

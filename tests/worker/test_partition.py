@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from processor.errors import KafkaRefused, KafkaUnavailable
 from processor.profile.state_record import encode_departed
+from processor.telemetry.histogram import BATCH_EVENTS
 from tests.kafka.model import MemoryChangelog
 from tests.support.failing_core import SECRET, core_that_fails
 from tests.support.failing_core import record as failing_record
@@ -47,6 +48,28 @@ class HeldChangelog(MemoryChangelog):
     async def append(self, partition: int, entries: Mapping[bytes, bytes | Deletion]) -> list[Span]:
         await self.may_append.wait()
         return await super().append(partition, entries)
+
+
+@pytest.mark.parametrize(
+    ("offered", "at_most", "batches"),
+    [(1, 1, 1), (600, 600, 1), (601, 400, 2), (1_800, 600, 3), (1_801, 500, 4)],
+)
+def test_what_is_offered_is_worked_on_in_parts_of_much_the_same_size(
+    offered: int, at_most: int, batches: int
+) -> None:
+    async def world() -> None:
+        parts = PartitionParts()
+        async with parts.running() as partition:
+            partition.offer([Event(offset) for offset in range(offered)], None)
+            while partition.next_offset != offered:
+                await asyncio.sleep(0.001)
+        sizes = parts.status.durations.batch_events
+        assert (sum(sizes.counts), sizes.total) == (batches, offered)
+        bounds = [bound for bound, count in zip(BATCH_EVENTS, sizes.counts, strict=False) if count]
+        assert max(bounds) <= at_most
+        assert not sizes.counts[-1], "none is larger than the last bound"
+
+    run_in_virtual_time(world())
 
 
 @pytest.mark.parametrize(

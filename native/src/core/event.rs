@@ -2,6 +2,7 @@
 
 use crate::core::member_tree::{Kind, Member, Tree};
 use crate::json::syntax::{Cursor, LEVELS_MAX};
+use crate::json::utf8::is_utf8;
 
 /// A part of an event, from its first byte to behind its last one. No value is at 0, so that is where an absent one is.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -57,7 +58,9 @@ impl Found {
 
     /// Reads an event; None where the plain core is to say what it is.
     pub fn read(&mut self, tree: &Tree, event: &[u8]) -> Option<()> {
-        std::str::from_utf8(event).ok()?;
+        if !is_utf8(event) {
+            return None;
+        }
         self.values.fill(Part::default());
         self.entries.fill(Entry::default());
         let mut cursor = Cursor::new(event);

@@ -1,6 +1,7 @@
 //! The state record in bytes, as `processor/profile/state_record.py` has it: a version, then a MessagePack array.
 
 use crate::core::duplicates::has_twice;
+use crate::json::utf8::is_utf8;
 
 /// What was last exported for one profile, with every text borrowed.
 ///
@@ -147,7 +148,7 @@ impl<'a> Packed<'a> {
             _ => return None,
         };
         let text = self.bytes(length)?;
-        std::str::from_utf8(text).is_ok().then_some(text)
+        is_utf8(text).then_some(text)
     }
 
     fn texts_by_text(&mut self) -> Option<Vec<(&'a [u8], &'a [u8])>> {

@@ -13,6 +13,7 @@ use crate::core::state_record::{self, StateRecord};
 use crate::core::xxh3::xxh3_64;
 use crate::json::canonical::canonical;
 use crate::json::syntax::is_json;
+use crate::json::utf8::is_utf8;
 
 const KEY_CHARACTERS_MAX: usize = 256;
 const NO_IDENTITIES: &[u8] = b"{}";
@@ -261,13 +262,9 @@ const NOTHING_EXPORTED: StateRecord<'static> = StateRecord {
 };
 
 fn check_key(key: &[u8]) -> Option<()> {
-    let text = std::str::from_utf8(key).ok()?;
-    let is_short = key.len() <= KEY_CHARACTERS_MAX || text.chars().count() <= KEY_CHARACTERS_MAX;
-    if is_short && !key.is_empty() {
-        Some(())
-    } else {
-        None
-    }
+    let is_short = key.len() <= KEY_CHARACTERS_MAX
+        || std::str::from_utf8(key).ok()?.chars().count() <= KEY_CHARACTERS_MAX;
+    (is_short && !key.is_empty() && is_utf8(key)).then_some(())
 }
 
 /// JSON without line breaks, which stand in white space alone: blanks in their place.

@@ -7,4 +7,5 @@ pub mod plain_stretch;
 pub mod quoted;
 pub mod string;
 pub mod syntax;
+pub mod utf8;
 pub mod walk;

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use crate::json::plain_stretch::stretch_end;
 use crate::json::string::Text;
+use crate::json::utf8::is_utf8;
 
 /// How many arrays and objects may stand within each other.
 pub const LEVELS_MAX: u32 = 64;
@@ -12,10 +13,7 @@ pub const LEVELS_MAX: u32 = 64;
 /// Whether `text` is one JSON value, for certain.
 pub fn is_json(text: &[u8]) -> bool {
     let mut cursor = Cursor::new(text);
-    std::str::from_utf8(text).is_ok()
-        && cursor.value(0).is_some()
-        && cursor.token() == 0
-        && cursor.at == text.len()
+    is_utf8(text) && cursor.value(0).is_some() && cursor.token() == 0 && cursor.at == text.len()
 }
 
 /// A place in a text.

@@ -2,12 +2,16 @@
 
 use crate::json::quoted;
 use crate::kinesis::base64;
+use crate::kinesis::room::Room;
+use crate::python::ahead::{fetch_bytes, OBJECTS_AHEAD};
 use crate::python::call::NotMine;
 use crate::python::object::Object;
 
 const BEFORE_DATA: &[u8] = b"{\"Data\":\"";
 const BEFORE_KEY: &[u8] = b"\",\"PartitionKey\":";
 const AFTER_KEY: &[u8] = b"}";
+/// How many records ahead of the one that is written the caches are filled.
+const DATA_AHEAD: usize = 4;
 const END: &[u8] = b"]}";
 
 /// `put_records_body(head, records) -> bytes | None`: the body, which begins with `head`; None where it is not made here.
@@ -18,6 +22,7 @@ pub fn put_records_body([head, records]: [Object; 2]) -> Result<Object, NotMine>
     let mut entries = Vec::with_capacity(count);
     let mut length = head.len() + END.len() + count.saturating_sub(1);
     for index in 0..count {
+        records.fetch_item(index + OBJECTS_AHEAD);
         let record = records.item(index)?;
         let data = record.attribute(&of_data)?.into_bytes()?;
         let key = record.attribute(&of_key)?.into_text()?;
@@ -27,9 +32,12 @@ pub fn put_records_body([head, records]: [Object; 2]) -> Result<Object, NotMine>
         entries.push((data, key, quoted_length));
     }
     Ok(Object::new_bytes_written(length, |to| {
-        let mut to = Ahead(to);
+        let mut to = Room(to);
         to.copy(head);
         for (number, (data, key, quoted_length)) in entries.iter().enumerate() {
+            if let Some((following, _, _)) = entries.get(number + DATA_AHEAD) {
+                fetch_bytes(following);
+            }
             if number > 0 {
                 to.copy(b",");
             }
@@ -41,19 +49,4 @@ pub fn put_records_body([head, records]: [Object; 2]) -> Result<Object, NotMine>
         }
         to.copy(END);
     })?)
-}
-
-/// What is not written yet of a buffer.
-struct Ahead<'a>(&'a mut [u8]);
-
-impl<'a> Ahead<'a> {
-    fn next(&mut self, length: usize) -> &'a mut [u8] {
-        let (next, rest) = std::mem::take(&mut self.0).split_at_mut(length);
-        self.0 = rest;
-        next
-    }
-
-    fn copy(&mut self, bytes: &[u8]) {
-        self.next(bytes.len()).copy_from_slice(bytes);
-    }
 }

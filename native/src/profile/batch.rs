@@ -6,10 +6,14 @@ use crate::core::transition::{self, Input, Transition};
 use crate::profile::batch_profiles::Profiles;
 use crate::profile::capsule::{self, Counts, NativeCore};
 use crate::profile::source_record::Fields;
+use crate::python::ahead::fetch_bytes;
 use crate::python::answer::{forget, Answer};
 use crate::python::content::Bytes;
 use crate::python::lock::without_lock;
 use crate::python::object::Object;
+
+/// How many events ahead of the one that is worked on the caches are filled.
+const EVENTS_AHEAD: usize = 2;
 
 /// Where a batch comes from and goes to. `ask` knows verdicts, and `hand_on` has the plain core take a record.
 pub struct Call {
@@ -130,7 +134,10 @@ impl Batch {
     ) -> Vec<Transition> {
         let mut made = Vec::with_capacity(self.events.len() - next);
         let mut latest = Vec::new();
-        for event in &self.events[next..] {
+        for (index, event) in self.events.iter().enumerate().skip(next) {
+            if let Some(Some(following)) = self.events.get(index + EVENTS_AHEAD) {
+                fetch_bytes(&following.value);
+            }
             let event = match event {
                 None => break,
                 Some(event) => event,

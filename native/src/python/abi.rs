@@ -113,6 +113,7 @@ pub const TYPE_DEFAULT: std::os::raw::c_uint = 1 << 18;
 pub const TYPE_MAKES_NONE: std::os::raw::c_uint = 1 << 7;
 
 extern "C" {
+    pub static PyExc_KeyError: *mut PyObject;
     pub static PyExc_RuntimeError: *mut PyObject;
     #[link_name = "_Py_NoneStruct"]
     pub static NONE: PyObject;
@@ -124,6 +125,7 @@ extern "C" {
     pub fn Py_DecRef(object: *mut PyObject);
     pub fn PyErr_Clear();
     pub fn PyErr_Occurred() -> *mut PyObject;
+    pub fn PyErr_SetObject(exception: *mut PyObject, value: *mut PyObject);
     pub fn PyErr_SetString(exception: *mut PyObject, message: *const c_char);
     pub fn PyEval_SaveThread() -> *mut c_void;
     pub fn PyEval_RestoreThread(state: *mut c_void);

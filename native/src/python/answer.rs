@@ -3,6 +3,7 @@
 use std::os::raw::{c_char, c_int};
 
 use crate::python::abi;
+use crate::python::object::Object;
 
 /// An exception is set, and Python is to see it.
 #[derive(Debug)]
@@ -19,6 +20,12 @@ pub fn forget(_: Raised) {
 pub fn raise(message: &'static [u8]) -> Raised {
     debug_assert_eq!(message.last(), Some(&0));
     unsafe { abi::PyErr_SetString(abi::PyExc_RuntimeError, message.as_ptr().cast::<c_char>()) };
+    Raised
+}
+
+/// Raises a `KeyError` for `key`.
+pub fn raise_key(key: &Object) -> Raised {
+    unsafe { abi::PyErr_SetObject(abi::PyExc_KeyError, key.pointer()) };
     Raised
 }
 

@@ -4,7 +4,8 @@ use std::mem::ManuallyDrop;
 use std::ptr::null_mut;
 use std::slice;
 
-use crate::python::abi::{self, Py_ssize_t};
+use crate::python::abi::{self, PyObject, Py_ssize_t};
+use crate::python::ahead::{fetch_object, fetch_small, OBJECTS_AHEAD};
 use crate::python::answer::{done, forget, Answer, Raised};
 use crate::python::object::Object;
 
@@ -50,8 +51,22 @@ impl Object {
         unsafe { Self::owned(abi::PySequence_GetItem(self.0, index as Py_ssize_t)) }
     }
 
+    /// Has an item of a list on its way into the CPU's caches, where there is one.
+    pub fn fetch_item(&self, index: usize) {
+        let size = unsafe { abi::PyList_Size(self.0) };
+        let index = index as Py_ssize_t;
+        if has_size(size) && index < size {
+            fetch_small(unsafe { abi::PyList_GetItem(self.0, index) });
+        }
+    }
+
     pub fn items(&self) -> Answer<Vec<Self>> {
-        (0..self.len()?).map(|index| self.item(index)).collect()
+        (0..self.len()?)
+            .map(|index| {
+                self.fetch_item(index + OBJECTS_AHEAD);
+                self.item(index)
+            })
+            .collect()
     }
 
     /// How many items a list has; raises where this is none.
@@ -114,7 +129,15 @@ impl Object {
 
     /// What a `dict` holds, in its order; nothing where this is none.
     pub fn entries(&self) -> Entries<'_> {
-        Entries { of: self, at: 0 }
+        let mut entries = Entries {
+            of: self,
+            at: 0,
+            ahead: 0,
+        };
+        for _ in 0..OBJECTS_AHEAD {
+            entries.fetch_ahead();
+        }
+        entries
     }
 
     pub fn set(&self, key: &Object, item: &Object) -> Answer<()> {
@@ -126,24 +149,37 @@ impl Object {
     }
 }
 
-/// The entries of a `dict`, which keeps its keys meanwhile.
+/// The entries of a `dict`, which keeps its keys meanwhile; those that come next are fetched ahead.
 pub struct Entries<'a> {
     of: &'a Object,
     at: Py_ssize_t,
+    ahead: Py_ssize_t,
+}
+
+impl Entries<'_> {
+    fn fetch_ahead(&mut self) {
+        if let Some((key, item)) = borrowed_entry(self.of, &mut self.ahead) {
+            fetch_small(key);
+            fetch_object(item);
+        }
+    }
 }
 
 impl Iterator for Entries<'_> {
     type Item = (Object, Object);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (mut key, mut item) = (null_mut(), null_mut());
-        unsafe {
-            if abi::PyDict_Next(self.of.0, &mut self.at, &mut key, &mut item) == 0 {
-                return None;
-            }
-            Some((Object::of(key), Object::of(item)))
-        }
+        self.fetch_ahead();
+        let (key, item) = borrowed_entry(self.of, &mut self.at)?;
+        Some(unsafe { (Object::of(key), Object::of(item)) })
     }
+}
+
+/// The entry of a `dict` that stands at a place, which is moved behind it.
+fn borrowed_entry(of: &Object, at: &mut Py_ssize_t) -> Option<(*mut PyObject, *mut PyObject)> {
+    let (mut key, mut item) = (null_mut(), null_mut());
+    let found = unsafe { abi::PyDict_Next(of.0, at, &mut key, &mut item) };
+    (found != 0).then_some((key, item))
 }
 
 /// Whether the size was asked of an object of the right type; else an exception is set, and forgotten.

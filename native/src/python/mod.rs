@@ -1,6 +1,7 @@
 //! Python: what is used of its ABI, its objects in safe functions, its calls, and the module.
 
 pub mod abi;
+pub mod ahead;
 pub mod answer;
 pub mod call;
 pub mod containers;

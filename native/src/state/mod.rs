@@ -1,3 +1,4 @@
 //! What `processor/state/` asks for.
 
 pub mod records;
+pub mod table;
