@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from benchmarks.end_to_end.contender import Contender
     from benchmarks.workload import Shape
 
+_AS_AT_AWS: Final = {"PROCESSOR_KINESIS_FORM": "cbor"}
+"""What the service does by itself where the endpoint is AWS' own, which no benchmark's is. Clients of others are told so as well."""
+
 _CONNECT: Final[tuple[tuple[str, Callable[[Shape], str] | None, Batching], ...]] = (
     ("Redpanda Connect", choosing, THROUGHOUT),
     ("Redpanda Connect, filtering", filtering, THROUGHOUT),
@@ -43,7 +46,7 @@ def makers() -> dict[str, Callable[[], Contender]]:
     Each raises PeerUnavailableError where this machine cannot run it.
     """
     return {
-        Processor().name: Processor,
+        Processor().name: partial(Processor, environ=_AS_AT_AWS),
         FLINK: lambda: FlinkJob(flink_jars()),
         FLINK_ROCKSDB: lambda: FlinkJob(flink_jars(), FLINK_ROCKSDB, "rocksdb"),
         QUIX: lambda: QuixStreams(quix_python()),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import re
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeVar
 
 import orjson
 from aiobotocore.config import AioConfig
@@ -17,14 +17,13 @@ from processor import __version__
 from processor.errors import KinesisRefused, KinesisRejected
 from processor.kinesis.credentials import Credentials
 from processor.kinesis.error_mapping import UNKNOWN_REGION
+from processor.kinesis.form import CBOR, JSON
 from processor.kinesis.http_session import PostingSession
 from processor.kinesis.kinesis_json import (
     Answer,
     Unreadable,
-    read_answer,
     read_facts,
     read_shards,
-    request_body,
 )
 from processor.kinesis.log_text import line
 from processor.kinesis.shards import Shard
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from processor.governance.destination import Connection, Destination
+    from processor.kinesis.form import Form
     from processor.profile.structs import Export
     from processor.settings import KinesisSettings
 
@@ -61,9 +61,10 @@ class StreamFacts(NamedTuple):
 class Stream:
     """One stream, by name or ARN."""
 
-    def __init__(self, exchange: Exchange, stream: str) -> None:
+    def __init__(self, exchange: Exchange, stream: str, form: Literal["auto", "cbor", "json"]) -> None:
         self.name = stream
         self._exchange = exchange
+        self._form: Form | None = None if form == "auto" else {"cbor": CBOR, "json": JSON}[form]
         self._address = {"StreamARN": stream} if stream.startswith("arn:") else {"StreamName": stream}
 
     def use(self, connection: Connection) -> None:
@@ -81,10 +82,11 @@ class Stream:
         def keys() -> list[str]:
             return [record.partition_key for record in records]
 
-        body = request_body(self._address, records)
-        found = await self._exchange.answer("PutRecords", body, self._address, keys)
+        form = self._form or await self._found_form()
+        body = form.request_body(self._address, records)
+        found = await self._exchange.answer("PutRecords", body, self._address, keys, form.content_type)
         try:
-            return read_answer(found, len(records))
+            return form.read_answer(found, len(records))
         except Unreadable as error:
             raise self._exchange.unreadable("PutRecords", error, keys) from error
 
@@ -112,6 +114,25 @@ class Stream:
             if not following:
                 return found
             page = {"NextToken": following}
+
+    async def _found_form(self) -> Form:
+        """The form of calls to here: CBOR where AWS' own endpoint answers in it to a call without records, else JSON.
+
+        Whatever else speaks Kinesis' language is not asked: some such take CBOR and store other data than they were given.
+
+        Raises:
+            KinesisUnavailable, KinesisRefused: there was no answer.
+
+        """
+        if not self._exchange.is_with_aws:
+            self._form = JSON
+            return JSON
+        body = CBOR.request_body(self._address, ())
+        is_spoken = await self._exchange.answers_in("PutRecords", body, self._address, CBOR.content_type)
+        form = CBOR if is_spoken else JSON
+        if is_spoken is not None:
+            self._form = form
+        return form
 
     async def _described(self, action: str, asked: dict[str, str], read: Callable[[bytes], _Found]) -> _Found:
         try:
@@ -144,7 +165,7 @@ async def open_stream(
 
     """
     async with open_exchange(destination.connection, destination.stream, settings, client) as exchange:
-        yield Stream(exchange, destination.stream)
+        yield Stream(exchange, destination.stream, settings.form)
 
 
 @asynccontextmanager

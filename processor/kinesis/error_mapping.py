@@ -31,7 +31,7 @@ from processor.errors import (
 from processor.kinesis.log_text import line
 
 if TYPE_CHECKING:
-    from processor.kinesis.kinesis_json import Fault
+    from processor.kinesis.fault import Fault
 
 FOREIGN: Final = (BotoCoreError, ClientError, HttpError, OSError, TimeoutError)
 """What aiobotocore may raise."""

@@ -7,7 +7,7 @@ A member that is null is absent, everywhere.
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import orjson
@@ -18,10 +18,13 @@ from processor.kinesis.shards import Shard
 from processor.native import native
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from processor.profile.structs import Export
 
+CONTENT_TYPE: Final = "application/x-amz-json-1.1"
+DECODE_ERRORS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding what is no such JSON may raise."""
 _ANSWER_BYTES_MAX: Final = 32 * 1024 * 1024
 """An answer to 500 records has some 60 kB; what unpacks to more than this is none."""
 
@@ -44,21 +47,6 @@ class Answer(msgspec.Struct, frozen=True):
 
     results: Sequence[Result]
     failed: int = 0
-
-
-class Fault(NamedTuple):
-    """An answer that is an error: AWS' own code and message, empty where it is not AWS' at all."""
-
-    status: int
-    content_type: str
-    code: str
-    message: str
-
-    @property
-    def http(self) -> str:
-        """The answer as a proxy's or a server's, in words."""
-        kind = self.content_type or "no content type"
-        return f"HTTP {self.status} ({kind}{f', {self.message!r}' if self.message and not self.code else ''})"
 
 
 class _StoredResult(
@@ -85,7 +73,9 @@ class _AnyResult(
     number: str | None = None
 
 
-class _Any(msgspec.Struct, rename={"results": "Records", "failed": "FailedRecordCount"}):
+class AnyAnswer(msgspec.Struct, rename={"results": "Records", "failed": "FailedRecordCount"}):
+    """An answer as it came; `answer_of_each` says what it means."""
+
     results: list[_AnyResult]
     failed: object = None
 
@@ -123,19 +113,10 @@ class _Described(msgspec.Struct, rename={"summary": "StreamDescriptionSummary"})
     summary: _Summary
 
 
-class _Error(msgspec.Struct, rename={"type": "__type", "capital_message": "Message"}):
-    type: str | None = None
-    code: str | None = None
-    message: str | None = None
-    capital_message: str | None = None
-
-
 _decode_all_stored: Final = msgspec.json.Decoder(_AllStored).decode
-_decode_any: Final = msgspec.json.Decoder(_Any).decode
+_decode_any: Final = msgspec.json.Decoder(AnyAnswer).decode
 _decode_shards: Final = msgspec.json.Decoder(_Shards).decode
 _decode_described: Final = msgspec.json.Decoder(_Described).decode
-_decode_error: Final = msgspec.json.Decoder(_Error).decode
-_DECODE_ERRORS: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def request_body(address: dict[str, str], records: Sequence[Export]) -> bytes:
@@ -192,12 +173,33 @@ def read_answer(body: bytes, records: int) -> Answer:
     """
     try:
         stored = _decode_all_stored(body)
-    except _DECODE_ERRORS:
+    except DECODE_ERRORS:
         return _read_each(body, records)
     if stored.failed or len(stored.results) != records:
         return _read_each(body, records)
     # They have what a result has, and no code.
     return Answer(stored.results)  # type: ignore[arg-type]
+
+
+def answer_of_each(found: AnyAnswer, records: int) -> Answer:
+    """What an answer that was decoded says of each of so many records.
+
+    Raises:
+        Unreadable: it does not say it of each.
+
+    """
+    if len(found.results) != records:
+        raise Unreadable(f"it has results of {len(found.results)} records, and {records} were sent")
+    results, failed = [], 0
+    for result in found.results:
+        if result.error_code:
+            failed += 1
+        elif not (result.shard_id or result.number):
+            raise Unreadable("it has a record with neither an ErrorCode nor a ShardId or SequenceNumber")
+        results.append(Result(result.error_code or None, result.shard_id))
+    if isinstance(found.failed, int) and found.failed > failed:
+        raise Unreadable(f"it says that {found.failed} records failed, and has an ErrorCode for {failed}")
+    return Answer(results, failed)
 
 
 def read_facts(body: bytes) -> tuple[int | None, str | None]:
@@ -209,8 +211,8 @@ def read_facts(body: bytes) -> tuple[int | None, str | None]:
     """
     try:
         summary = _decode_described(body).summary
-    except _DECODE_ERRORS:
-        raise Unreadable(_what_it_is(body, "StreamDescriptionSummary")) from None
+    except DECODE_ERRORS:
+        raise Unreadable(what_it_is(body, "StreamDescriptionSummary")) from None
     return summary.kib, summary.distribution
 
 
@@ -228,52 +230,13 @@ def read_shards(body: bytes) -> tuple[list[Shard], str | None]:
             for shard in page.shards
             if shard.numbers is None or shard.numbers.last is None
         ]
-    except (*_DECODE_ERRORS, ValueError):
-        raise Unreadable(_what_it_is(body, "Shards")) from None
+    except (*DECODE_ERRORS, ValueError):
+        raise Unreadable(what_it_is(body, "Shards")) from None
     return found, page.following
 
 
-def read_fault(status: int, headers: Mapping[str, str], body: bytes, hidden: Sequence[str] = ()) -> Fault:
-    """What an answer that is an error says; a page's title stands for a message where it is not AWS'.
-
-    The code stands in the header `x-amzn-errortype`, with more behind a colon, or in the body, with a namespace
-    before #.
-    """
-    content_type = redacted(headers.get("content-type", "").partition(";")[0], (), 60)
-    try:
-        body = unpacked(body, headers.get("content-encoding", ""))
-    except Unreadable:
-        body = b""
-    try:
-        said = _decode_error(body)
-    except _DECODE_ERRORS:
-        said = _Error()
-    code = headers.get("x-amzn-errortype") or said.type or said.code or ""
-    code = redacted(code.partition(":")[0].rpartition("#")[2], hidden, 80)
-    message = redacted(said.message or said.capital_message or "", hidden) or page_title(body, hidden)
-    return Fault(status, content_type, code, message)
-
-
-def _read_each(body: bytes, records: int) -> Answer:
-    try:
-        found = _decode_any(body)
-    except _DECODE_ERRORS:
-        raise Unreadable(_what_it_is(body)) from None
-    if len(found.results) != records:
-        raise Unreadable(f"it has results of {len(found.results)} records, and {records} were sent")
-    results, failed = [], 0
-    for result in found.results:
-        if result.error_code:
-            failed += 1
-        elif not (result.shard_id or result.number):
-            raise Unreadable("it has a record with neither an ErrorCode nor a ShardId or SequenceNumber")
-        results.append(Result(result.error_code or None, result.shard_id))
-    if isinstance(found.failed, int) and found.failed > failed:
-        raise Unreadable(f"it says that {found.failed} records failed, and has an ErrorCode for {failed}")
-    return Answer(results, failed)
-
-
-def _what_it_is(body: bytes, member: str = "Records") -> str:
+def what_it_is(body: bytes, member: str = "Records") -> str:
+    """Why a body is not what it must be, in words: its `member` cannot be read."""
     if not body.strip():
         return "its body is empty"
     if title := page_title(body):
@@ -285,3 +248,11 @@ def _what_it_is(body: bytes, member: str = "Records") -> str:
     except orjson.JSONDecodeError:
         return f"it is not JSON, or breaks off after {len(body)} bytes"
     return f"its {member} are missing or not what they must be"
+
+
+def _read_each(body: bytes, records: int) -> Answer:
+    try:
+        found = _decode_any(body)
+    except DECODE_ERRORS:
+        raise Unreadable(what_it_is(body)) from None
+    return answer_of_each(found, records)

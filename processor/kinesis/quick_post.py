@@ -106,7 +106,7 @@ async def _answered(
     if transport is None or transport.is_closing() or protocol.should_close:
         raise ClientConnectionResetError("the connection was closed")
     expected = protocol.expect(read_timeout_s)
-    transport.write(head + body)
+    transport.writelines((head, body))
     sending: asyncio.Task[None] | None = None
     if protocol.writing_paused:
         # What refuses a body for its size answers before it has read it, and may never read it: so does a gateway.

@@ -31,6 +31,10 @@ class Frame(NamedTuple):
     url: str
     headers: Mapping[str, str]
 
+    def of_type(self, content_type: str) -> Frame:
+        """The same for bodies of another content type."""
+        return self._replace(headers={**self.headers, "Content-Type": content_type})
+
 
 class Signer:
     """Signs calls to one region's Kinesis; remembers what is alike in those of one second."""
@@ -38,7 +42,7 @@ class Signer:
     def __init__(self, region: str) -> None:
         self._region = region
         self._second = 0
-        self._alike: dict[tuple[str, ReadOnlyCredentials], _Alike] = {}
+        self._alike: dict[tuple[str, str, ReadOnlyCredentials], _Alike] = {}
 
     def signed(
         self, frame: Frame, body: bytes, credentials: ReadOnlyCredentials, now: datetime | None = None
@@ -49,7 +53,7 @@ class Signer:
         if second != self._second:
             self._second = second
             self._alike.clear()
-        key = (frame.headers["X-Amz-Target"], credentials)
+        key = (frame.headers["X-Amz-Target"], frame.headers["Content-Type"], credentials)
         alike = self._alike.get(key)
         if alike is None:
             alike = self._alike[key] = self._of_second(frame, credentials, moment)

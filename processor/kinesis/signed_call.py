@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from aiobotocore.awsrequest import AioAWSResponse
 from botocore import xform_name
 
 from processor.errors import KinesisRefused, KinesisUnavailable, KinesisUnreadable
 from processor.kinesis.error_mapping import FOREIGN, OF_CREDENTIALS, from_fault, from_foreign
-from processor.kinesis.kinesis_json import Unreadable, read_fault, unpacked
+from processor.kinesis.fault import read_fault
+from processor.kinesis.kinesis_json import CONTENT_TYPE, Unreadable, unpacked
 from processor.kinesis.log_text import redacted
 from processor.kinesis.signature import Frame
 
@@ -25,6 +27,15 @@ if TYPE_CHECKING:
     from processor.kinesis.credentials import Credentials
 
 _OK: Final = 200
+_SERVER_FAILED: Final = 500
+_AWS_DOMAINS: Final = (
+    ".amazonaws.com",
+    ".amazonaws.com.cn",
+    ".amazonaws.eu",
+    ".api.aws",
+    ".api.amazonwebservices.com.cn",
+)
+"""Where Kinesis' endpoints are, those of VPCs as well: https://docs.aws.amazon.com/general/latest/gr/ak.html."""
 _SLOW_S: Final = 5.0
 _SIGNED_ANEW: Final = {"authorization", "x-amz-date", "x-amz-security-token", "content-length", "host"}
 
@@ -37,7 +48,8 @@ class Exchange:
         self._credentials = credentials
         self._stream = stream
         self._call_s = call_s
-        self._frames: dict[str, Frame] = {}
+        self._frames: dict[tuple[str, str], Frame] = {}
+        """By action and content type."""
 
     async def answer(
         self,
@@ -45,6 +57,7 @@ class Exchange:
         body: bytes,
         address: Mapping[str, str],
         hidden: Callable[[], Sequence[str]] = tuple,
+        content_type: str = CONTENT_TYPE,
     ) -> bytes:
         """Make a call, and return the body of its answer, decompressed. The values `hidden` are in no error's message.
 
@@ -52,8 +65,42 @@ class Exchange:
             KinesisUnavailable, KinesisRejected, KinesisRefused: there was no answer, or not one of 200.
 
         """
+        answer = await self._posted(action, body, address, content_type)
+        if answer.status != _OK:
+            raise self._failure(action, answer, hidden)
+        if not (encoding := answer.headers.get("content-encoding")):
+            return answer.body
         try:
-            frame = self._frames.get(action) or await self._framed(action, address)
+            return unpacked(answer.body, encoding)
+        except Unreadable as error:
+            raise self.unreadable(action, error, hidden) from error
+
+    async def answers_in(
+        self, action: str, body: bytes, address: Mapping[str, str], content_type: str
+    ) -> bool | None:
+        """Make a call in a form, and return whether it is answered in it, whatever the answer; None where a server in between has answered.
+
+        Raises:
+            KinesisUnavailable, KinesisRefused: there was no answer.
+
+        """
+        answer = await self._posted(action, body, address, content_type)
+        if answer.headers.get("content-type", "").partition(";")[0].strip().lower() == content_type:
+            return True
+        return None if answer.status >= _SERVER_FAILED else False
+
+    @property
+    def is_with_aws(self) -> bool:
+        """Whether calls go to an endpoint of AWS' own, by its name."""
+        return is_of_aws(str(self._client.meta.endpoint_url))
+
+    async def _posted(
+        self, action: str, body: bytes, address: Mapping[str, str], content_type: str
+    ) -> Posted:
+        try:
+            frame = self._frames.get((action, content_type)) or await self._framed(
+                action, address, content_type
+            )
             loop = asyncio.get_running_loop()
             began_s = loop.time()
             request = await self._credentials.signed(frame, body)
@@ -66,14 +113,7 @@ class Exchange:
                 answer: Posted = await self._client._endpoint.http_session.post(request)  # noqa: SLF001  the client has no public way to send a ready request
         except FOREIGN as error:
             raise from_foreign(error, action, self._stream) from error
-        if answer.status != _OK:
-            raise self._failure(action, answer, hidden)
-        if not (encoding := answer.headers.get("content-encoding")):
-            return answer.body
-        try:
-            return unpacked(answer.body, encoding)
-        except Unreadable as error:
-            raise self.unreadable(action, error, hidden) from error
+        return answer
 
     def use(self, connection: Connection) -> None:
         """Sign with the credentials of another connection to the same stream from the next call on."""
@@ -96,7 +136,7 @@ class Exchange:
             self._credentials.invalidate()
         return error
 
-    async def _framed(self, action: str, address: Mapping[str, str]) -> Frame:
+    async def _framed(self, action: str, address: Mapping[str, str], content_type: str) -> Frame:
         """A call's frame, as the client makes it; it is kept from being sent."""
         frames: list[Frame] = []
 
@@ -115,8 +155,13 @@ class Exchange:
             await getattr(self._client, xform_name(action))(**address)
         finally:
             events.unregister(place, keep)
-        self._frames[action] = frames[0]
-        return frames[0]
+        frame = self._frames[action, content_type] = frames[0].of_type(content_type)
+        return frame
+
+
+def is_of_aws(url: str) -> bool:
+    """Whether an endpoint is one of AWS' own, by its name; that of a VPC is one."""
+    return (urlsplit(url).hostname or "").endswith(_AWS_DOMAINS)
 
 
 class _Nothing(AioAWSResponse):  # type: ignore[misc]  # aiobotocore has no types

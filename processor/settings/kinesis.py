@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
@@ -15,6 +15,11 @@ class KinesisSettings(Group):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX + "KINESIS_")
 
+    form: Literal["auto", "cbor", "json"] = Field(
+        "auto",
+        description="How calls are written: `cbor`, as by AWS' client for Java, has a quarter fewer bytes than `json`; `auto` is "
+        "CBOR where an endpoint of AWS' own answers in it, else JSON.",
+    )
     linger_ms: float = Field(
         5.0,
         allow_inf_nan=False,

@@ -41,7 +41,7 @@ async def opened(
     region: str = REGION,
     keys: bool = True,
     client: str = "",
-    **changes: float,
+    **changes: float | str,
 ) -> AsyncIterator[Stream]:
     """The stream at an endpoint, or at AWS, as the service opens it; without `keys` by the credential chain."""
     given = ", accessKeyId: test, secretKey: test" if keys else ""

@@ -90,10 +90,18 @@ async def test_records_arrive_as_they_were_sent(api: Api, address: str) -> None:
     assert sorted(found) == sorted((record.partition_key, record.data) for record in records)
 
 
-async def test_every_byte_and_every_partition_key_survives_the_way(api: Api) -> None:
+@pytest.mark.parametrize(
+    ("api", "form"),
+    [(api, "json") for api in ("scripted", "moto")]
+    # moto knows no CBOR.
+    + [("scripted", "cbor")]
+    + [pytest.param("kinesis-local", form, marks=KINESIS_LOCAL.marks) for form in ("json", "cbor")],
+    indirect=["api"],
+)
+async def test_every_byte_and_every_partition_key_survives_the_way(api: Api, form: str) -> None:
     odd = ["ä ö ü", 'quo"te', "back\\slash", "\N{SNOWMAN}\N{PILE OF POO}", "k" * 256]
     records = [export(n, 0).__class__(b"%d" % n, key, bytes(range(256))) for n, key in enumerate(odd)]
-    async with opened(api.url, api.stream) as stream:
+    async with opened(api.url, api.stream, form=form) as stream:
         assert (await stream.put(records)).failed == 0
     assert sorted(await asyncio.to_thread(api.stored)) == sorted((r.partition_key, r.data) for r in records)
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from processor.kinesis.fault import read_fault
 from processor.kinesis.kinesis_json import (
     Unreadable,
     read_answer,
     read_facts,
-    read_fault,
     read_shards,
     unpacked,
 )

@@ -40,7 +40,8 @@ async def endpoint(
     async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await answer(reader, writer)
-        except asyncio.IncompleteReadError:
+        except (asyncio.IncompleteReadError, asyncio.CancelledError):
+            # A loop that ends cancels who still answers, which Python 3.11's streams would report as an error.
             return
         finally:
             writer.close()

@@ -18,7 +18,8 @@ from processor.errors import (
 )
 from processor.kinesis.connection import RECORD_BYTES_DEFAULT, StreamFacts
 from processor.kinesis.error_mapping import from_fault
-from processor.kinesis.kinesis_json import Answer, Fault, Result
+from processor.kinesis.fault import Fault
+from processor.kinesis.kinesis_json import Answer, Result
 from processor.kinesis.shards import Shard
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The scripted stream behind HTTP, in Kinesis' JSON protocol."""
+"""The scripted stream behind HTTP: as Kinesis does, it answers in the form that it is asked in, JSON or CBOR."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import cbor2
 from aiohttp import web
 
 from processor.errors import (
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from tests.support.scripted_kinesis import ScriptedKinesis
 
 
+JSON = "application/x-amz-json-1.1"
+CBOR = "application/x-amz-cbor-1.1"
+
+
 @asynccontextmanager
 async def served(
     kinesis: ScriptedKinesis, known_keys: set[str] | None = None, names: Sequence[str] | None = None
@@ -39,6 +44,8 @@ async def served(
             return _error(400, "UnrecognizedClientException")
         kinesis.callers.add(request.headers["User-Agent"])
         action = request.headers["X-Amz-Target"].rpartition(".")[2]
+        if action == "PutRecords" and request.content_type == CBOR:
+            return _in_cbor(await _put(kinesis, cbor2.loads(await request.read())["Records"]))
         body = json.loads(await request.read())
         if action == "PutRecords":
             return await _put(kinesis, body["Records"])
@@ -112,10 +119,10 @@ def _shards(kinesis: ScriptedKinesis, page: int) -> web.Response:
     return _json({"Shards": shown} | ({"NextToken": str(page + 1)} if rest else {}))
 
 
-async def _put(kinesis: ScriptedKinesis, entries: list[dict[str, str]]) -> web.Response:
+async def _put(kinesis: ScriptedKinesis, entries: list[dict[str, Any]]) -> web.Response:
     records = [
         # What tells profiles apart is not on the wire; a partition key stands for one here.
-        Export(entry["PartitionKey"].encode(), entry["PartitionKey"], base64.b64decode(entry["Data"]))
+        Export(entry["PartitionKey"].encode(), entry["PartitionKey"], _data(entry["Data"]))
         for entry in entries
     ]
     try:
@@ -135,6 +142,17 @@ async def _put(kinesis: ScriptedKinesis, entries: list[dict[str, str]]) -> web.R
     return _json({"FailedRecordCount": kinesis.faults.count(answer.failed), "Records": results})
 
 
+def _data(given: bytes | str) -> bytes:
+    return given if isinstance(given, bytes) else base64.b64decode(given)
+
+
+def _in_cbor(answer: web.Response) -> web.Response:
+    if answer.content_type != JSON or not isinstance(answer.body, bytes):
+        return answer
+    body = cbor2.dumps(json.loads(answer.body))
+    return web.Response(status=answer.status, body=body, headers={"Content-Type": CBOR})
+
+
 def _unavailable(error: KinesisUnavailable) -> web.Response:
     if isinstance(error, KinesisTooLarge):
         return _page(413, "413 Request Entity Too Large")
@@ -144,9 +162,7 @@ def _unavailable(error: KinesisUnavailable) -> web.Response:
 
 
 def _json(tree: Any, status: int = 200) -> web.Response:
-    return web.Response(
-        status=status, body=json.dumps(tree), headers={"Content-Type": "application/x-amz-json-1.1"}
-    )
+    return web.Response(status=status, body=json.dumps(tree).encode(), headers={"Content-Type": JSON})
 
 
 def _error(status: int, code: str) -> web.Response:
