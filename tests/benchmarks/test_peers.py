@@ -28,6 +28,7 @@ from benchmarks.peers.redpanda_connect import (
     find_connect,
 )
 from benchmarks.scaling import SWEEPS
+from benchmarks.tables import figures_of
 from benchmarks.workload import Shape, Workload, destination_text
 from processor.configuration import parse_configuration
 from processor.governance.plan import compile_plan
@@ -201,3 +202,18 @@ def test_a_sweep_changes_one_thing() -> None:
     assert [point.workers for point in SWEEPS["workers"]] == [1, 2, 4]
     assert {point.shape for point in SWEEPS["workers"]} == {Shape()}
     assert [point.shape.segments_mapped for point in SWEEPS["segments mapped"]] == [5, 20, 50, 150, 500]
+
+
+def test_the_readme_says_of_flink_what_was_measured() -> None:
+    figures = figures_of("flink")
+    times, contenders = figures["times"], figures["contenders"]
+    warm, with_broker = (
+        times[f"events_per_cpu_s{which}warm"][FLINK]["median"] for which in ("_", "_with_broker_")
+    )
+    readme = " ".join((Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").split())
+    assert (
+        f"{warm:.1f} times the events a CPU-second, {with_broker:.1f} times with the broker's CPU counted"
+        in readme
+    )
+    ours, theirs = (contenders[name]["throughput"]["peak_mib_all"]["median"] for name in ("processor", FLINK))
+    assert ours * 3 < theirs
