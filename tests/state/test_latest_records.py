@@ -271,6 +271,79 @@ def test_the_table_is_as_it_was_where_what_it_is_asked_with_is_of_another_kind(c
     assert all_of(records) == {b"p": b"1"}
 
 
+@compiled_alone
+@pytest.mark.parametrize("position", [0, 1, 150, 299])
+@pytest.mark.parametrize("by", ["hash", "equality", "what was found before"])
+def test_the_profiles_that_are_asked_for_may_be_dropped_while_they_are_looked_for(
+    position: int, by: str
+) -> None:
+    held = {b"profile %d" % number: b"record %d" % number for number in range(200)}
+    records = CompiledRecords()
+    records.put(held, 0)
+    expected = [b"profile %d" % number for number in range(300)]
+    profiles = [another(profile) for profile in expected]
+    found: Any = {}
+    seen: list[int] = []
+
+    def interfere(*_: object) -> int:
+        profiles.clear()
+        seen.append(len(records))
+        return hash(expected[position])
+
+    class Hashed(bytes):
+        __hash__ = interfere
+
+    class Compared:
+        def __hash__(self) -> int:
+            return hash(expected[position])
+
+        def __eq__(self, other: object) -> bool:
+            return bool(interfere()) and False
+
+    class Freed:
+        __del__ = interfere
+
+    if by == "hash":
+        profiles[position] = Hashed(expected[position])
+    elif by == "equality":
+        found[Compared()] = b"of no account"
+    else:
+        found[expected[position]] = Freed()
+    unknown = native.table_find(records._table, profiles, found)
+    assert unknown == expected[200:]
+    assert {profile: found.get(profile) for profile in held} == held
+    if by != "what was found before" or position < 200:
+        assert set(seen) <= {200}
+    assert all_of(records) == held
+
+
+@compiled_alone
+@pytest.mark.parametrize("call", ["put", "drop_same"])
+def test_what_a_record_runs_when_it_is_freed_may_ask_for_the_records(call: str) -> None:
+    seen: list[dict[bytes, bytes]] = []
+
+    class Freed(bytes):
+        def __del__(self) -> None:
+            seen.append(all_of(records))
+
+    records = CompiledRecords()
+    records.put({b"p": Freed(b"1"), b"q": b"2"}, 0)
+    if call == "put":
+        records.put({b"p": b"3", b"r": b"4"}, 0)
+        expected = {b"p": b"3", b"q": b"2", b"r": b"4"}
+    else:
+        found: dict[bytes, bytes | None] = {}
+        records.find([b"p"], found)
+        changes: Any = {b"p": found[b"p"], b"q": b"of no account"}
+        records.drop_same(changes)
+        expected = {b"q": b"2"}
+        assert seen == [], "the change has it still"
+        del changes
+        found.clear()
+    assert seen == [expected]
+    assert all_of(records) == expected
+
+
 @pytest.mark.usefixtures("library")
 def test_no_reference_is_left_to_what_was_replaced_or_dropped_or_went_with_them() -> None:
     profiles = [another(b"profile %d" % number) for number in range(300)]

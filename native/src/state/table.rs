@@ -54,20 +54,26 @@ pub fn len([table]: [Object; 1]) -> Answer<Object> {
 /// `table_find(table, profiles, found) -> unknown`: puts what the table has for the `profiles`, a list, into the `dict`
 /// `found`; a list of those that it has nothing for, in order.
 pub fn find([table, profiles, found]: [Object; 3]) -> Answer<Object> {
-    let unknown = Object::new_list()?;
-    with(&table, |table| {
-        profiles.look_at_items(|profiles| {
-            let hashes = hashes(profiles)?;
-            let candidates = table.candidates(&hashes);
-            for ((profile, hash), candidate) in profiles.iter().zip(hashes).zip(candidates) {
-                match table.entry_from(candidate, hash, profile)? {
-                    Some(entry) => found.set(profile, &entry.record)?,
-                    None => unknown.append(profile)?,
-                }
-            }
-            Ok(())
-        })?
+    profiles.list_len()?; // raises where it is none
+    let profiles = profiles.items()?;
+    let hashes = hashes(&profiles)?;
+    let records: Vec<Option<Object>> = with(&table, |table| {
+        let candidates = table.candidates(&hashes);
+        let wanted = profiles.iter().zip(hashes).zip(candidates);
+        wanted
+            .map(|((profile, hash), candidate)| {
+                let entry = table.entry_from(candidate, hash, profile)?;
+                Ok(entry.map(|entry| entry.record.another()))
+            })
+            .collect()
     })?;
+    let unknown = Object::new_list()?;
+    for (profile, record) in profiles.iter().zip(&records) {
+        match record {
+            Some(record) => found.set(profile, record)?,
+            None => unknown.append(profile)?,
+        }
+    }
     Ok(unknown)
 }
 
@@ -83,6 +89,7 @@ pub fn put([table, changes, entry_overhead_bytes]: [Object; 3]) -> Answer<Object
     for record in &records {
         grown_bytes += size_bytes(record)?;
     }
+    let mut replaced = Vec::new();
     with(&table, |table| {
         table.make_room(hashes.len());
         let candidates = table.candidates(&hashes);
@@ -92,7 +99,7 @@ pub fn put([table, changes, entry_overhead_bytes]: [Object; 3]) -> Answer<Object
             match &mut table.places[place].0 {
                 Some(entry) => {
                     grown_bytes -= size_bytes(&entry.record)?;
-                    entry.record = record;
+                    replaced.push(std::mem::replace(&mut entry.record, record));
                 }
                 free => {
                     grown_bytes += entry_overhead_bytes + size_bytes(&profile)?;
@@ -116,6 +123,7 @@ pub fn put([table, changes, entry_overhead_bytes]: [Object; 3]) -> Answer<Object
 pub fn drop_same([table, changes]: [Object; 2]) -> Answer<Object> {
     let (profiles, records) = profiles_and_records(&changes)?;
     let hashes = hashes(&profiles)?;
+    let mut dropped = Vec::new();
     with(&table, |table| {
         table.candidates(&hashes);
         for ((profile, hash), record) in profiles.iter().zip(hashes).zip(&records) {
@@ -126,7 +134,7 @@ pub fn drop_same([table, changes]: [Object; 2]) -> Answer<Object> {
             let place = table.place_from(table.first_place(hash), hash, profile)?;
             let found = table.places[place].0.as_ref();
             if found.map_or(false, |entry| entry.record.pointer() == record.pointer()) {
-                table.take(place);
+                dropped.push(table.take(place));
             }
         }
         Ok(())
@@ -235,8 +243,8 @@ impl Table {
     }
 
     /// Takes an entry out, and moves those behind it that would not be found any more.
-    fn take(&mut self, place: usize) {
-        self.places[place] = Place(None);
+    fn take(&mut self, place: usize) -> Place {
+        let taken = std::mem::take(&mut self.places[place]);
         self.entries -= 1;
         let (mut free, mut at) = (place, self.next_place(place));
         while let Some(entry) = &self.places[at].0 {
@@ -248,6 +256,7 @@ impl Table {
             }
             at = self.next_place(at);
         }
+        taken
     }
 }
 
@@ -261,7 +270,7 @@ fn profiles_and_records(changes: &Object) -> Answer<(Vec<Object>, Vec<Object>)> 
     Ok((profiles, records))
 }
 
-/// Raises where a profile is no `bytes`: what else has a hash may run Python for it.
+/// Raises where a profile is no `bytes`. One of a class of its own may run Python for its hash.
 fn hashes(profiles: &[Object]) -> Answer<Vec<Py_ssize_t>> {
     let hash = |profile: &Object| profile.as_bytes().and_then(|_| profile.hash());
     profiles.iter().map(hash).collect()
@@ -275,14 +284,14 @@ fn size_bytes(record: &Object) -> Answer<i64> {
     Ok(record.as_bytes()?.len() as i64)
 }
 
-/// Does `work` with a capsule's table.
+/// Does `work` with a capsule's table. It runs no Python, which might ask for the table: what is hashed, put into a `dict`, or
+/// freed is so before or after.
 fn with<T>(capsule: &Object, work: impl FnOnce(&mut Table) -> Answer<T>) -> Answer<T> {
     let pointer = unsafe { abi::PyCapsule_GetPointer(capsule.pointer(), NAME) };
     if pointer.is_null() {
         return Err(Raised);
     }
-    // The caller holds the capsule, and with it what is in it. Who works with it holds Python's lock, and what it frees
-    // is `bytes`, which runs nothing.
+    // The caller holds the capsule, and with it what is in it. Who works with it holds Python's lock.
     let table = unsafe { &*pointer.cast::<RefCell<Table>>() };
     let mut table = table
         .try_borrow_mut()
