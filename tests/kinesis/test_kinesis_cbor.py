@@ -89,6 +89,13 @@ def test_what_it_was_not_made_for_is_left_to_plain_python(records: list[Export])
     assert native.put_records_cbor(STREAM, records) is None
 
 
+@pytest.mark.skipif(native is None, reason="plain Python alone is installed here")
+@pytest.mark.parametrize("address", [None, [("StreamName", "exports")], "StreamName", {"StreamName": None}])
+@pytest.mark.parametrize("records", [[], SOME])
+def test_a_call_to_no_stream_is_not_made_by_the_compiled_core(address: Any, records: list[Export]) -> None:
+    assert native.put_records_cbor(address, records) is None
+
+
 STORED = {"SequenceNumber": "4" * 56, "ShardId": "shardId-000000000001"}
 RESULTS = st.fixed_dictionaries(
     {},

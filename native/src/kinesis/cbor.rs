@@ -29,6 +29,7 @@ const HEAD_BYTES_MAX: usize = 9;
 /// `put_records_cbor(address, records) -> bytes | None`: the body of a call to the stream that `address`, a `dict` of texts,
 /// names; None where it is not made here.
 pub fn put_records_cbor([address, records]: [Object; 2]) -> Result<Object, NotMine> {
+    address.dict_len()?; // raises where it is none
     let mut tail = AFTER_RECORDS.to_vec();
     for (name, value) in address.entries() {
         for text in [name.as_text()?, value.as_text()?] {
