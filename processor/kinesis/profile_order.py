@@ -48,7 +48,7 @@ class ProfileOrder:
         """Items that were on their way are settled: what of their profiles goes now, and how much queues behind each.
 
         Raises:
-            KeyError: an item was not on its way, or its partition has been released.
+            KeyError: an item was not on its way, or its partition has been released; none is done then.
 
         """
         following = []
@@ -93,11 +93,11 @@ def _done(partitions: Mapping[int, dict[bytes, deque[Item] | None]], items: Sequ
         done = native.profiles_done(partitions, items)
         if done is not None:
             return done
+    queues = [partitions[item.ticket.partition][item.export.profile] for item in items]
     followed = []
-    for position, item in enumerate(items):
-        profiles = partitions[item.ticket.partition]
-        if profiles[item.export.profile]:
+    for position, (item, queue) in enumerate(zip(items, queues, strict=True)):
+        if queue:
             followed.append(position)
         else:
-            del profiles[item.export.profile]
+            del partitions[item.ticket.partition][item.export.profile]
     return followed

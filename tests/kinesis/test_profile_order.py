@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from processor.kinesis.lane import Item
 from processor.kinesis.profile_order import ProfileOrder
+from processor.kinesis.ticket import Ticket
 from processor.native import CORE, native
 from tests.kinesis.parts import items
 from tests.support.kinesis_writer import export
@@ -85,6 +86,43 @@ def test_what_was_on_its_way_in_a_partition_that_was_released_cannot_be_done() -
         order.done([*released, *other])
     assert raised.value.args == (3,)
     assert order.done(other) == []
+
+
+@pytest.mark.parametrize("position", range(4))
+@pytest.mark.parametrize("is_released", [False, True])
+def test_where_one_cannot_be_done_none_is(*, position: int, is_released: bool) -> None:
+    order = ProfileOrder()
+    first, second, queued = items([export(1, 0), export(2, 0), export(2, 1)], 4)
+    elsewhere, (unknown,) = items([export(1, 0)], 5), items([export(3, 0)], 3 if is_released else 4)
+    order.admit([first, second, queued], 4)
+    order.admit(elsewhere, 5)
+    settled = [first, second, *elsewhere]
+    with pytest.raises(KeyError):
+        order.done([*settled[:position], unknown, *settled[position:]])
+    assert list(order) == [queued]
+    assert order.done(settled) == [(queued, 0)]
+    assert order.done([queued]) == []
+    assert order._partitions == {4: {}, 5: {}}
+
+
+@pytest.mark.parametrize("profiles", [1, 2, 40])
+def test_tickets_that_are_made_when_they_are_asked_for_are_of_their_partitions(profiles: int) -> None:
+    class Anew:
+        def __init__(self, item: Item) -> None:
+            self.export = item.export
+            self._partition = item.ticket.partition
+
+        @property
+        def ticket(self) -> Ticket:
+            return Ticket([], self._partition)
+
+    order = ProfileOrder()
+    admitted = [(items([export(each, 0)], each % 3), each % 3) for each in range(profiles)]
+    for each, partition in admitted:
+        order.admit(each, partition)
+    settled: list[Any] = [Anew(item) for each, _ in admitted for item in each]
+    assert order.done(settled) == []
+    assert order._partitions == {partition: {} for _, partition in admitted}
 
 
 def test_nothing_is_done_of_nothing() -> None:

@@ -3,14 +3,13 @@
 //! Items were made some milliseconds ago, with others between: each refers to an export, and that to a profile, none of which
 //! is in any cache. All items are asked for first, then all exports, then all profiles.
 
-use crate::python::abi::PyObject;
 use crate::python::ahead::{fetch_small, OBJECTS_AHEAD};
 use crate::python::answer::{raise_key, Answer};
 use crate::python::object::Object;
 
 /// `profiles_done(partitions, items) -> positions | None`: takes the profile of each of a list of items from the `dict` of its
-/// partition, where nothing queues behind it; the positions of the others. Raises KeyError where one is not there. None where
-/// `items` is no list.
+/// partition, where nothing queues behind it; the positions of the others. Raises KeyError where one is not there, and takes none
+/// then. None where `items` is no list.
 pub fn done([partitions, items]: [Object; 2]) -> Answer<Object> {
     if !items.is_list() {
         return Ok(Object::none());
@@ -33,15 +32,18 @@ pub fn done([partitions, items]: [Object; 2]) -> Answer<Object> {
         fetch_small(profile.pointer());
         profiles.push(profile);
     }
+    let mut queues = Vec::with_capacity(count);
+    for (profile, partition) in profiles.iter().zip(&on_their_way) {
+        let queue = partitions.profiles(*partition).get(profile)?;
+        queues.push(queue.ok_or_else(|| raise_key(profile))?);
+    }
     let followed = Object::new_list()?;
-    for (position, (profile, partition)) in profiles.iter().zip(on_their_way).enumerate() {
-        let waiting = partitions.profiles(partition);
-        match waiting.get(profile)? {
-            None => return Err(raise_key(profile)),
-            Some(queue) if queue.is_true()? => {
-                followed.append(&Object::integer(position as i64)?)?;
-            }
-            Some(_) => waiting.delete(profile)?,
+    let done = profiles.iter().zip(on_their_way).zip(queues);
+    for (position, ((profile, partition), queue)) in done.enumerate() {
+        if queue.is_true()? {
+            followed.append(&Object::integer(position as i64)?)?;
+        } else {
+            partitions.profiles(partition).delete(profile)?;
         }
     }
     Ok(followed)
@@ -52,7 +54,7 @@ struct Partitions {
     all: Object,
     of_ticket: Object,
     of_partition: Object,
-    known: Vec<(*mut PyObject, Object)>,
+    known: Vec<(Object, Object)>,
 }
 
 impl Partitions {
@@ -68,15 +70,14 @@ impl Partitions {
     /// By which `profiles` has those of an item's partition.
     fn number(&mut self, item: &Object) -> Answer<usize> {
         let ticket = item.attribute(&self.of_ticket)?;
-        let is_of = |(known, _): &(*mut PyObject, Object)| *known == ticket.pointer();
+        let is_of = |(known, _): &(Object, Object)| known.pointer() == ticket.pointer();
         if let Some(number) = self.known.iter().position(is_of) {
             return Ok(number);
         }
         let partition = ticket.attribute(&self.of_partition)?;
         let profiles = self.all.get(&partition)?;
         let profiles = profiles.ok_or_else(|| raise_key(&partition))?;
-        // The item holds its ticket, and the list its items: no other has its address meanwhile.
-        self.known.push((ticket.pointer(), profiles));
+        self.known.push((ticket, profiles));
         Ok(self.known.len() - 1)
     }
 
