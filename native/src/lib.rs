@@ -23,7 +23,7 @@ use python::module::{self, function, Functions, END};
 use python::object::Object;
 use state::{records, table};
 
-static FUNCTIONS: Functions<28> = Functions::of([
+static FUNCTIONS: Functions<29> = Functions::of([
     function!("version", version),
     function!("panics", panics),
     function!("core", profile_core::new_core),
@@ -46,6 +46,7 @@ static FUNCTIONS: Functions<28> = Functions::of([
     function!("drop_same", records::drop_same),
     function!("new_table", table::new),
     function!("table_len", table::len),
+    function!("table_size_bytes", table::size_bytes),
     function!("table_find", table::find),
     function!("table_put", table::put),
     function!("table_drop_same", table::drop_same),

@@ -164,6 +164,49 @@ def test_many_are_kept_apart_while_they_grow_and_dwindle_and_grow_again() -> Non
         assert found == {profile: held[profile] for profile in wanted if profile in held}
 
 
+@compiled_alone
+@pytest.mark.parametrize("burst", [5_000, 60_000])
+@pytest.mark.parametrize("steady", [0, 1, 300])
+def test_memory_that_a_burst_took_is_given_back_when_fewer_are_there_for_a_while(
+    burst: int, steady: int
+) -> None:
+    records, never_more = CompiledRecords(), CompiledRecords()
+    stays = {b"it stays %d" % number: b"record of %d" % number for number in range(steady)}
+    records.put(stays, 0)
+    never_more.put(stays, 0)
+    for _ in range(2):
+        come_and_gone = {b"%d" % number: b"record %d" % number for number in range(burst)}
+        records.put(come_and_gone, 0)
+        taken_bytes = native.table_size_bytes(records._table)
+        records.drop_same(come_and_gone)
+        assert native.table_size_bytes(records._table) == taken_bytes, "another may come soon"
+        for number in range(200):
+            again = {b"steady": b"record of %d" % number}
+            records.put(again, 0)
+            records.drop_same(again)
+            assert all_of(records) == stays
+        left_bytes = native.table_size_bytes(records._table)
+        assert left_bytes < max(4 * native.table_size_bytes(never_more._table), 10_000)
+        assert left_bytes * 4 <= taken_bytes
+        found: dict[bytes, bytes | None] = {}
+        assert records.find([*stays, *come_and_gone], found) == [*come_and_gone]
+        assert found == stays
+
+
+@compiled_alone
+@pytest.mark.parametrize("many", [200, 5_000])
+def test_memory_is_kept_while_as_many_come_again_and_again(many: int) -> None:
+    records = CompiledRecords()
+    come_and_go = {b"%d" % number: b"record %d" % number for number in range(many)}
+    sizes_bytes = set[int]()
+    for _ in range(300):
+        records.put(come_and_go, 0)
+        sizes_bytes.add(native.table_size_bytes(records._table))
+        records.drop_same(come_and_go)
+        sizes_bytes.add(native.table_size_bytes(records._table))
+    assert len(sizes_bytes) == 1
+
+
 @pytest.mark.usefixtures("library")
 def test_the_very_objects_that_were_put_are_found() -> None:
     first, later = another(b"record"), another(b"record")

@@ -15,6 +15,8 @@ use crate::python::object::Object;
 
 const NAME: *const c_char = b"processor.state.table\0".as_ptr().cast::<c_char>();
 const PLACES_LEAST: usize = 64;
+/// How often entries are dropped until it is seen whether so many places are needed still.
+const DROPS_UNTIL_SEEN: u32 = 64;
 
 struct Entry {
     hash: Py_ssize_t,
@@ -32,6 +34,9 @@ struct Place(Option<Entry>);
 struct Table {
     places: Vec<Place>,
     entries: usize,
+    /// The most that there were, or that there was to be room for, since that was seen last.
+    entries_most: usize,
+    drops: u32,
 }
 
 /// `new_table() -> table`: an empty one.
@@ -49,6 +54,12 @@ pub fn new([]: [Object; 0]) -> Answer<Object> {
 /// `table_len(table) -> int`: how many entries it has.
 pub fn len([table]: [Object; 1]) -> Answer<Object> {
     Object::integer(with(&table, |table| Ok(table.entries as i64))?)
+}
+
+/// `table_size_bytes(table) -> int`: what its places take, free or not.
+pub fn size_bytes([table]: [Object; 1]) -> Answer<Object> {
+    let places = with(&table, |table| Ok(table.places.capacity()))?;
+    Object::integer((places * std::mem::size_of::<Place>()) as i64)
 }
 
 /// `table_find(table, profiles, found) -> unknown`: puts what the table has for the `profiles`, a list, into the `dict`
@@ -87,7 +98,7 @@ pub fn put([table, changes, entry_overhead_bytes]: [Object; 3]) -> Answer<Object
     let (mut grown_bytes, new) = (0, Object::new_list()?);
     // All of it is found to be bytes before any of it is put.
     for record in &records {
-        grown_bytes += size_bytes(record)?;
+        grown_bytes += bytes_of(record)?;
     }
     let mut replaced = Vec::new();
     with(&table, |table| {
@@ -98,11 +109,11 @@ pub fn put([table, changes, entry_overhead_bytes]: [Object; 3]) -> Answer<Object
             let place = table.place_from(candidate, hash, &profile)?;
             match &mut table.places[place].0 {
                 Some(entry) => {
-                    grown_bytes -= size_bytes(&entry.record)?;
+                    grown_bytes -= bytes_of(&entry.record)?;
                     replaced.push(std::mem::replace(&mut entry.record, record));
                 }
                 free => {
-                    grown_bytes += entry_overhead_bytes + size_bytes(&profile)?;
+                    grown_bytes += entry_overhead_bytes + bytes_of(&profile)?;
                     new.append(&profile)?;
                     *free = Some(Entry {
                         hash,
@@ -137,6 +148,7 @@ pub fn drop_same([table, changes]: [Object; 2]) -> Answer<Object> {
                 dropped.push(table.take(place));
             }
         }
+        table.give_room_back();
         Ok(())
     })?;
     Ok(Object::none())
@@ -224,13 +236,30 @@ impl Table {
             .as_ref())
     }
 
-    /// Has places for so many entries more: a third of them stays free.
+    /// Has places for so many entries more.
     fn make_room(&mut self, more: usize) {
-        let wanted = (self.entries + more) * 3 / 2 + 1;
-        if wanted <= self.places.len() {
+        let wanted = self.entries + more;
+        self.entries_most = self.entries_most.max(wanted);
+        if places_for(wanted) > self.places.len() {
+            self.lay_out(places_for(wanted));
+        }
+    }
+
+    /// Gives places back that a burst has left behind: where a quarter of them was enough for a while.
+    fn give_room_back(&mut self) {
+        self.drops += 1;
+        if self.drops < DROPS_UNTIL_SEEN {
             return;
         }
-        let places = wanted.next_power_of_two().max(PLACES_LEAST);
+        let places = places_for(self.entries_most);
+        if places * 4 <= self.places.len() {
+            self.lay_out(places);
+        }
+        self.drops = 0;
+        self.entries_most = self.entries;
+    }
+
+    fn lay_out(&mut self, places: usize) {
         let before = std::mem::take(&mut self.places);
         self.places.resize_with(places, Place::default);
         for entry in before.into_iter().filter_map(|place| place.0) {
@@ -260,6 +289,11 @@ impl Table {
     }
 }
 
+/// Of so many places a third stays free at least.
+fn places_for(entries: usize) -> usize {
+    (entries * 3 / 2 + 1).next_power_of_two().max(PLACES_LEAST)
+}
+
 fn profiles_and_records(changes: &Object) -> Answer<(Vec<Object>, Vec<Object>)> {
     let size = changes.dict_len()?; // raises where it is none
     let (mut profiles, mut records) = (Vec::with_capacity(size), Vec::with_capacity(size));
@@ -280,7 +314,7 @@ fn is_same(one: &Object, other: &Object) -> Answer<bool> {
     Ok(one.pointer() == other.pointer() || one.as_bytes()? == other.as_bytes()?)
 }
 
-fn size_bytes(record: &Object) -> Answer<i64> {
+fn bytes_of(record: &Object) -> Answer<i64> {
     Ok(record.as_bytes()?.len() as i64)
 }
 
