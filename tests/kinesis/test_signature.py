@@ -58,6 +58,7 @@ def by_us(signer: Signer, of: Frame, body: bytes, keys: ReadOnlyCredentials, at:
                     "https://[::1]:8443/behind/a gateway//",
                 ]
             ),
+            st.sampled_from(["application/x-amz-json-1.1", "application/x-amz-cbor-1.1"]),
             st.binary(max_size=40),
             st.sampled_from([KEYS, SESSION, KEYS._replace(secret_key="rotated")]),
             st.integers(0, 90_000_000),
@@ -67,12 +68,12 @@ def by_us(signer: Signer, of: Frame, body: bytes, keys: ReadOnlyCredentials, at:
     )
 )
 def test_calls_are_signed_as_botocore_signs_them(
-    calls: list[tuple[str, str, bytes, ReadOnlyCredentials, int]],
+    calls: list[tuple[str, str, str, bytes, ReadOnlyCredentials, int]],
 ) -> None:
     by_url: dict[str, Signer] = {}
     with pytest.MonkeyPatch.context() as monkeypatch:
-        for action, url, body, keys, later_ms in calls:
-            at, of = NOON + timedelta(milliseconds=later_ms), frame(action, url)
+        for action, url, content_type, body, keys, later_ms in calls:
+            at, of = NOON + timedelta(milliseconds=later_ms), frame(action, url).of_type(content_type)
             signed = by_us(by_url.setdefault(url, Signer(REGION)), of, body, keys, at)
             assert signed == by_botocore(of, body, keys, at, monkeypatch)
 
