@@ -4,6 +4,7 @@
 //! ahead, they come while others are worked on.
 
 const CACHE_LINE_BYTES: usize = 64;
+const BYTES_AHEAD_MAX: usize = 4096;
 /// A state record's bytes, most often.
 const LINES_OF_AN_OBJECT: usize = 5;
 
@@ -32,9 +33,10 @@ pub fn fetch_object<T>(pointer: *const T) {
     fetch_lines(pointer.cast(), LINES_OF_AN_OBJECT);
 }
 
-/// Has all that is in `bytes` on its way.
+/// Has what is in `bytes` on its way: of what is long the beginning, for the CPU sees by itself what is read in a row.
 pub fn fetch_bytes(bytes: &[u8]) {
-    fetch_lines(bytes.as_ptr(), bytes.len() / CACHE_LINE_BYTES + 1);
+    let ahead = bytes.len().min(BYTES_AHEAD_MAX);
+    fetch_lines(bytes.as_ptr(), ahead / CACHE_LINE_BYTES + 1);
 }
 
 fn fetch_lines(from: *const u8, lines: usize) {
