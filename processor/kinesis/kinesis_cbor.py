@@ -8,6 +8,7 @@ says more than that the client has a switch for it
 from __future__ import annotations
 
 from functools import lru_cache
+from io import BytesIO
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import cbor2
@@ -18,12 +19,14 @@ from processor.kinesis.kinesis_json import Answer, AnyAnswer, Result, Unreadable
 from processor.native import native
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from processor.profile.structs import Export
 
 CONTENT_TYPE: Final = "application/x-amz-cbor-1.1"
 _JSON_BEGINS: Final = b"{"
+_ANSWER_BYTES_MAX: Final = 2 * 1024 * 1024
+"""An answer to 500 records has some 60 kB, and may take eighty times its bytes where it is no answer, but made to."""
 
 _Said = TypeVar("_Said")
 
@@ -54,6 +57,8 @@ def read_answer(body: bytes, records: int) -> Answer:
     """
     if body.lstrip()[:1] == _JSON_BEGINS:
         return kinesis_json.read_answer(body, records)
+    if len(body) > _ANSWER_BYTES_MAX:
+        raise Unreadable(f"it is far too long, with {len(body)} bytes")
     if native is not None:
         shards = native.stored_in(body)
         if shards is not None and len(shards) == records:
@@ -68,14 +73,32 @@ def decoded(body: bytes, of: type[_Said]) -> _Said:
         Unreadable: it is no such thing.
 
     """
+    read = BytesIO(body[: _ANSWER_BYTES_MAX + 1])
     try:
-        said = cbor2.loads(body)
+        # Keys that are no text may be made to have one hash, which takes quadratic time.
+        said = cbor2.CBORDecoder(read, semantic_decoders=_Contents(), strict_hashable_types=True).decode()
     except (cbor2.CBORError, ValueError, OverflowError, RecursionError, MemoryError, TypeError):
         raise Unreadable(_what_it_is(body)) from None
+    if read.tell() < len(body):
+        raise Unreadable(f"it ends after {read.tell()} of its {len(body)} bytes")
     try:
         return msgspec.convert(said, of)
     except (msgspec.MsgspecError, RecursionError):
         raise Unreadable("its Records are missing or not what they must be") from None
+
+
+class _Contents(dict[int, "Callable[[object, bool], object]"]):
+    """What stands for a tag: its content, whatever the tag.
+
+    The library would make expressions, fractions and dates of some, which may take minutes, or warn.
+    """
+
+    def __missing__(self, _: int) -> Callable[[object, bool], object]:
+        return _content
+
+
+def _content(content: object, _: bool) -> object:  # noqa: FBT001  the library says how it is called
+    return content
 
 
 @lru_cache(maxsize=4096)

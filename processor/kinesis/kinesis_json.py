@@ -7,7 +7,7 @@ A member that is null is absent, everywhere.
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 import orjson
@@ -54,7 +54,7 @@ class _StoredResult(
 ):
     """A record that is stored, and nothing else: the decoder itself checks that none has a code."""
 
-    shard_id: str
+    shard_id: Annotated[str, msgspec.Meta(min_length=1)]
     error_code: None = None
 
 

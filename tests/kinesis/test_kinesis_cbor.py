@@ -8,6 +8,7 @@ from typing import Any
 
 import cbor2
 import pytest
+from cbor2 import CBORTag
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -164,18 +165,53 @@ WHOLE = cbor2.dumps({"FailedRecordCount": 0, "Records": [STORED]})
         (cbor2.dumps({}), "its Records are missing"),
         (cbor2.dumps([]), "its Records are missing"),
         (cbor2.dumps({"Records": {}}), "its Records are missing"),
-        (cbor2.dumps({1: 2, "Records": "x"}), "its Records are missing"),
+        (cbor2.dumps({"More": 2, "Records": "x"}), "its Records are missing"),
+        (cbor2.dumps({1: 2, "Records": [STORED]}), "neither CBOR"),
+        (cbor2.dumps({"Records": [{"ShardId": ""}]}), "neither an ErrorCode nor"),
+        (WHOLE + b"\x00", f"it ends after {len(WHOLE)} of its {len(WHOLE) + 1} bytes"),
+        (WHOLE + WHOLE, "it ends after"),
+        (cbor2.dumps({"Records": [STORED], "More": b"x" * (2 * 1024 * 1024)}), "it is far too long, with 20"),
         (b"<html><title>Sign in</title></html>", "an HTML page with the title Sign in"),
         (b"{}", "its Records are missing"),
         (b"\x81" * 100_000, "neither CBOR"),
         (b"\xa1\x67Records\x9b\xff\xff\xff\xff\xff\xff\xff\xff", "neither CBOR"),
         (b"\xa1\x67Records\xd8\x1c\x81\xd8\x1d\x00", "its Records are missing"),
-        (b"\xc1\x61x", "neither CBOR"),
+        (b"\xc1\x61x", "its Records are missing"),
     ],
 )
 def test_an_answer_that_says_nothing_of_the_records_says_why(body: bytes, message: str) -> None:
     with pytest.raises(Unreadable, match=message):
         read_answer(body, 1)
+
+
+TAGS = [0, 1, 2, 3, 4, 5, 28, 29, 30, 35, 36, 37, 100, 258, 260, 1004, 43_000, 55_799, 99_999]
+
+
+@pytest.mark.usefixtures("library")
+@pytest.mark.parametrize("tag", TAGS)
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"(" * 50_000,
+        "[[a-z]",
+        "9999-99-99",
+        float("nan"),
+        [0, 0],
+        [-1, CBORTag(2, b"\x77" * 1_000_000)],
+        [2**63, 1],
+    ],
+    ids=lambda content: str(content)[:12],
+)
+def test_a_tag_stands_for_no_more_than_its_content(tag: int, content: object) -> None:
+    """A regular expression, a date or a fraction would be made of some, and 1 MB of digits takes minutes."""
+    said = {"Records": [STORED], "More": CBORTag(tag, content)}
+    assert [each.shard_id for each in read_answer(cbor2.dumps(said), 1).results] == [STORED["ShardId"]]
+
+
+def test_in_plain_python_a_tagged_answer_is_the_same_without_the_tag(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("processor.kinesis.kinesis_cbor.native", None)
+    said = CBORTag(55_799, {"Records": CBORTag(99_999, [CBORTag(258, STORED)])})
+    assert read_answer(cbor2.dumps(said), 1).results[0].shard_id == STORED["ShardId"]
 
 
 @pytest.mark.usefixtures("library")

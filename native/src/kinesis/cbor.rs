@@ -126,7 +126,7 @@ impl<'a> Reader<'a> {
                     _ => self.pass(DEPTH_MAX)?,
                 }
             }
-            shards.push(shard?);
+            shards.push(shard.filter(|shard| !shard.is_empty())?);
         }
         Some(shards)
     }
@@ -260,6 +260,7 @@ mod tests {
         for other in [
             &b"\xa1\x67Records\x81\xa1\x69ErrorCode\x61x"[..],
             b"\xa1\x67Records\x81\xa1\x6eSequenceNumber\x611",
+            b"\xa1\x67Records\x81\xa1\x67ShardId\x60",
             b"\xa2\x71FailedRecordCount\x01\x67Records\x81\xa1\x67ShardId\x61a",
             b"\xa2\x67Records\x80\x67Records\x80",
             b"\xa1\x67Records\xa0",
