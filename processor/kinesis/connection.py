@@ -17,7 +17,7 @@ from processor import __version__
 from processor.errors import KinesisRefused, KinesisRejected
 from processor.kinesis.credentials import Credentials
 from processor.kinesis.error_mapping import UNKNOWN_REGION
-from processor.kinesis.form import CBOR, JSON
+from processor.kinesis.form_choice import FormChoice
 from processor.kinesis.http_session import PostingSession
 from processor.kinesis.kinesis_json import (
     Answer,
@@ -27,13 +27,12 @@ from processor.kinesis.kinesis_json import (
 )
 from processor.kinesis.log_text import line
 from processor.kinesis.shards import Shard
-from processor.kinesis.signed_call import Exchange
+from processor.kinesis.signed_call import AnsweredOtherwise, Exchange
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
     from processor.governance.destination import Connection, Destination
-    from processor.kinesis.form import Form
     from processor.profile.structs import Export
     from processor.settings import KinesisSettings
 
@@ -64,8 +63,8 @@ class Stream:
     def __init__(self, exchange: Exchange, stream: str, form: Literal["auto", "cbor", "json"]) -> None:
         self.name = stream
         self._exchange = exchange
-        self._form: Form | None = None if form == "auto" else {"cbor": CBOR, "json": JSON}[form]
         self._address = {"StreamARN": stream} if stream.startswith("arn:") else {"StreamName": stream}
+        self._forms = FormChoice(form, exchange, self._address)
 
     def use(self, connection: Connection) -> None:
         """Sign with another connection's credentials from the next call on; region and endpoint stay as they are."""
@@ -82,13 +81,18 @@ class Stream:
         def keys() -> list[str]:
             return [record.partition_key for record in records]
 
-        form = self._form or await self._found_form()
+        form = await self._forms.now()
         body = form.request_body(self._address, records)
-        found = await self._exchange.answer("PutRecords", body, self._address, keys, form.content_type)
         try:
-            return form.read_answer(found, len(records))
+            found = await self._exchange.answer("PutRecords", body, self._address, keys, form.content_type)
+        except AnsweredOtherwise as answered:
+            raise self._forms.not_understood(answered.error) from answered
+        try:
+            answer = form.read_answer(found, len(records))
         except Unreadable as error:
             raise self._exchange.unreadable("PutRecords", error, keys) from error
+        self._forms.answered(form)
+        return answer
 
     async def facts(self) -> StreamFacts:
         """Read the stream's record maximum, and whether it ignores partition keys.
@@ -114,25 +118,6 @@ class Stream:
             if not following:
                 return found
             page = {"NextToken": following}
-
-    async def _found_form(self) -> Form:
-        """The form of calls to here: CBOR where AWS' own endpoint answers in it to a call without records, else JSON.
-
-        Whatever else speaks Kinesis' language is not asked: some such take CBOR and store other data than they were given.
-
-        Raises:
-            KinesisUnavailable, KinesisRefused: there was no answer.
-
-        """
-        if not self._exchange.is_with_aws:
-            self._form = JSON
-            return JSON
-        body = CBOR.request_body(self._address, ())
-        is_spoken = await self._exchange.answers_in("PutRecords", body, self._address, CBOR.content_type)
-        form = CBOR if is_spoken else JSON
-        if is_spoken is not None:
-            self._form = form
-        return form
 
     async def _described(self, action: str, asked: dict[str, str], read: Callable[[bytes], _Found]) -> _Found:
         try:

@@ -6,13 +6,20 @@ What botocore does beside, for every call alike, costs as much as all of this; a
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from aiobotocore.awsrequest import AioAWSResponse
 from botocore import xform_name
 
-from processor.errors import KinesisRefused, KinesisUnavailable, KinesisUnreadable
+from processor.errors import (
+    KinesisError,
+    KinesisRefused,
+    KinesisTooLarge,
+    KinesisUnavailable,
+    KinesisUnreadable,
+)
 from processor.kinesis.error_mapping import FOREIGN, OF_CREDENTIALS, from_fault, from_foreign
 from processor.kinesis.fault import read_fault
 from processor.kinesis.kinesis_json import CONTENT_TYPE, Unreadable, unpacked
@@ -28,16 +35,26 @@ if TYPE_CHECKING:
 
 _OK: Final = 200
 _SERVER_FAILED: Final = 500
-_AWS_DOMAINS: Final = (
-    ".amazonaws.com",
-    ".amazonaws.com.cn",
-    ".amazonaws.eu",
-    ".api.aws",
-    ".api.amazonwebservices.com.cn",
+_PASSING: Final = frozenset({408, 421, 425, 429})
+"""What a server in between answers to any call for a while, as it does with `_SERVER_FAILED` and more."""
+_AWS_HOST: Final = re.compile(
+    r"([\w-]+\.)?((control|data)-)?kinesis(-fips)?\.[a-z0-9-]+(\.vpce)?"
+    r"\.(amazonaws\.com|amazonaws\.com\.cn|amazonaws\.eu|api\.aws|api\.amazonwebservices\.com\.cn)"
 )
-"""Where Kinesis' endpoints are, those of VPCs as well: https://docs.aws.amazon.com/general/latest/gr/ak.html."""
+"""Kinesis' endpoints, those of accounts and VPCs as well: https://docs.aws.amazon.com/general/latest/gr/ak.html.
+
+Load balancers and machines, on which anything may answer, have names under AWS' domains as well.
+"""
 _SLOW_S: Final = 5.0
 _SIGNED_ANEW: Final = {"authorization", "x-amz-date", "x-amz-security-token", "content-length", "host"}
+
+
+class AnsweredOtherwise(Exception):
+    """Kinesis, or what stands before it, did not take a call, and says so in another form than the call's."""
+
+    def __init__(self, error: KinesisError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class Exchange:
@@ -63,11 +80,16 @@ class Exchange:
 
         Raises:
             KinesisUnavailable, KinesisRejected, KinesisRefused: there was no answer, or not one of 200.
+            AnsweredOtherwise: there was one of those that do not pass by themselves, in another form than the call's, which is not JSON.
 
         """
         answer = await self._posted(action, body, address, content_type)
         if answer.status != _OK:
-            raise self._failure(action, answer, hidden)
+            error = self._failure(action, answer, hidden)
+            if content_type == CONTENT_TYPE or _is_in(content_type, answer) or _may_pass(answer):
+                raise error
+            # Its size is what is refused, and not its form.
+            raise error if isinstance(error, KinesisTooLarge) else AnsweredOtherwise(error)
         if not (encoding := answer.headers.get("content-encoding")):
             return answer.body
         try:
@@ -78,16 +100,18 @@ class Exchange:
     async def answers_in(
         self, action: str, body: bytes, address: Mapping[str, str], content_type: str
     ) -> bool | None:
-        """Make a call in a form, and return whether it is answered in it, whatever the answer; None where a server in between has answered.
+        """Make a call in a form, and return whether it is answered in it, whatever the answer.
+
+        None where a server in between may have answered, and for a while.
 
         Raises:
             KinesisUnavailable, KinesisRefused: there was no answer.
 
         """
         answer = await self._posted(action, body, address, content_type)
-        if answer.headers.get("content-type", "").partition(";")[0].strip().lower() == content_type:
+        if _is_in(content_type, answer):
             return True
-        return None if answer.status >= _SERVER_FAILED else False
+        return None if _may_pass(answer) else False
 
     @property
     def is_with_aws(self) -> bool:
@@ -128,7 +152,7 @@ class Exchange:
             "proxy or gateway on the way change answers, or is what answers no Kinesis?"
         )
 
-    def _failure(self, action: str, answer: Posted, hidden: Callable[[], Sequence[str]]) -> Exception:
+    def _failure(self, action: str, answer: Posted, hidden: Callable[[], Sequence[str]]) -> KinesisError:
         error = from_fault(
             read_fault(answer.status, answer.headers, answer.body, hidden()), action, self._stream
         )
@@ -161,7 +185,15 @@ class Exchange:
 
 def is_of_aws(url: str) -> bool:
     """Whether an endpoint is one of AWS' own, by its name; that of a VPC is one."""
-    return (urlsplit(url).hostname or "").endswith(_AWS_DOMAINS)
+    return _AWS_HOST.fullmatch(urlsplit(url).hostname or "") is not None
+
+
+def _is_in(content_type: str, answer: Posted) -> bool:
+    return answer.headers.get("content-type", "").partition(";")[0].strip().lower() == content_type
+
+
+def _may_pass(answer: Posted) -> bool:
+    return answer.status >= _SERVER_FAILED or answer.status in _PASSING
 
 
 class _Nothing(AioAWSResponse):  # type: ignore[misc]  # aiobotocore has no types
