@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 _INFORMATIONAL: Final = range(100, 200)
 _SWITCHING: Final = 101
+_OK: Final = 200
+_SENT_AT_ONCE_BYTES: Final = 16 * 1024
+"""As much the system takes from a connection that has nothing else to send."""
 
 
 class QuickPost:
@@ -63,7 +66,7 @@ class QuickPost:
         is_free = False
         try:
             answer = await _answered(connection, place, _head(place, headers), body, self._read_timeout_s)
-            is_free = not _unsent_bytes(connection)
+            is_free = _is_sent(connection, place, answer, body)
         finally:
             if is_free:
                 connection.release()
@@ -141,10 +144,14 @@ async def _read(protocol: AnswerProtocol, place: ClientRequest) -> Posted:
             return Posted(message.code, headers, await payload.read())
 
 
-def _unsent_bytes(connection: Connection) -> int:
-    """What the server has yet to take of a request that it has answered."""
-    transport = connection.transport
-    return 0 if transport is None else transport.get_write_buffer_size()
+def _is_sent(connection: Connection, place: ClientRequest, answer: Posted, body: bytes) -> bool:
+    """Whether the server has taken all of a request that it has answered.
+
+    What is encrypted lies where no transport of TLS', asyncio's or uvloop's, says how much it is. An answer of 200 comes after the body.
+    """
+    if place.is_ssl():
+        return answer.status == _OK or len(body) <= _SENT_AT_ONCE_BYTES
+    return connection.transport is None or not connection.transport.get_write_buffer_size()
 
 
 def _about(place: ClientRequest) -> RequestInfo:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
+import trustme
 from aiohttp.http import HttpProcessingError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,14 +62,31 @@ class Server:
 
 
 @asynccontextmanager
-async def served(*answers: bytes | None, read_s: float = 5.0) -> AsyncIterator[tuple[Server, QuickPost]]:
+async def served(
+    *answers: bytes | None, read_s: float = 5.0, tls: bool = False
+) -> AsyncIterator[tuple[Server, QuickPost]]:
     server = Server(list(answers))
-    async with await asyncio.start_server(server.serve, "127.0.0.1", 0) as listening:
+    of_server, of_client = certified() if tls else (None, None)
+    async with await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=of_server) as listening:
         port = listening.sockets[0].getsockname()[1]
-        server.url = URL(f"http://127.0.0.1:{port}/behind/a%20gateway?x=1", encoded=True)
+        scheme = "https" if tls else "http"
+        server.url = URL(f"{scheme}://127.0.0.1:{port}/behind/a%20gateway?x=1", encoded=True)
         timeout = aiohttp.ClientTimeout(sock_connect=5, sock_read=read_s)
-        async with aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as session:
+        connector = aiohttp.TCPConnector(ssl=of_client or True)
+        async with aiohttp.ClientSession(
+            connector=connector, timeout=timeout, auto_decompress=False
+        ) as session:
             yield server, QuickPost(session)
+
+
+def certified() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server's context and one of a client that trusts it."""
+    ca = trustme.CA()
+    of_server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    ca.issue_cert("127.0.0.1").configure_cert(of_server)
+    of_client = ssl.create_default_context()
+    ca.configure_trust(of_client)
+    return of_server, of_client
 
 
 def ok(body: bytes = b"{}", more: bytes = b"") -> bytes:
@@ -219,9 +238,10 @@ async def test_an_answer_that_does_not_come_in_time_ends_the_wait() -> None:
         assert server.connections == 2
 
 
-async def test_an_answer_before_the_body_is_read_is_the_answer() -> None:
+@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
+async def test_an_answer_before_the_body_is_read_is_the_answer(tls: bool) -> None:
     refused = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig"
-    async with served(refused, ok()) as (server, quick):
+    async with served(refused, ok(), tls=tls) as (server, quick):
         server.reads_bodies = False
         body = b"x" * 8_000_000
         answered = await quick.send(server.url, {"Content-Length": str(len(body))}, body)
@@ -233,8 +253,21 @@ async def test_an_answer_before_the_body_is_read_is_the_answer() -> None:
         server.is_done.set()
 
 
-async def test_a_body_that_nobody_reads_ends_with_its_connection() -> None:
-    async with served(b"", ok()) as (server, quick):
+@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
+@pytest.mark.parametrize(("status", "size"), [(200, 8_000_000), (200, 2), (400, 2), (503, 2)])
+async def test_a_connection_that_has_taken_all_is_used_again(tls: bool, status: int, size: int) -> None:
+    answer = ok().replace(b"200", b"%d" % status)
+    async with served(answer, answer, tls=tls) as (server, quick):
+        for _ in range(2):
+            body = b"x" * size
+            assert (await quick.send(server.url, {"Content-Length": str(size)}, body)).status == status
+        assert server.connections == 1
+        assert [request.endswith(b"\r\n\r\n" + body) for request in server.requests] == [True, True]
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
+async def test_a_body_that_nobody_reads_ends_with_its_connection(tls: bool) -> None:
+    async with served(b"", ok(), tls=tls) as (server, quick):
         server.reads_bodies = False
         server.is_done.set()
         with pytest.raises((aiohttp.ClientError, OSError)):
