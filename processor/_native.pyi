@@ -71,9 +71,6 @@ def put_records(
     changes: Mapping[bytes, bytes | None],
     entry_overhead_bytes: int,
 ) -> tuple[int, list[bytes]] | None: ...
-def drop_same(
-    pending: dict[bytes, bytes], changes: Mapping[bytes, bytes]
-) -> int | None: ...  # 1, where it was done
 def new_table() -> object: ...
 def table_len(table: object, /) -> int: ...
 def table_size_bytes(table: object, /) -> int: ...  # of its places, free or not

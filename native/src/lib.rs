@@ -23,7 +23,7 @@ use python::module::{self, function, Functions, END};
 use python::object::Object;
 use state::{records, table};
 
-static FUNCTIONS: Functions<29> = Functions::of([
+static FUNCTIONS: Functions<28> = Functions::of([
     function!("version", version),
     function!("panics", panics),
     function!("core", profile_core::new_core),
@@ -43,7 +43,6 @@ static FUNCTIONS: Functions<29> = Functions::of([
     function!("kept", fetch::kept),
     function!("find_records", records::find),
     function!("put_records", records::put),
-    function!("drop_same", records::drop_same),
     function!("new_table", table::new),
     function!("table_len", table::len),
     function!("table_size_bytes", table::size_bytes),

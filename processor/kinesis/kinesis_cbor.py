@@ -73,7 +73,7 @@ def decoded(body: bytes, of: type[_Said]) -> _Said:
         Unreadable: it is no such thing.
 
     """
-    read = BytesIO(body[: _ANSWER_BYTES_MAX + 1])
+    read = BytesIO(body)
     try:
         # Keys that are no text may be made to have one hash, which takes quadratic time.
         said = cbor2.CBORDecoder(read, semantic_decoders=_Contents(), strict_hashable_types=True).decode()

@@ -58,10 +58,6 @@ def put(
 
 def drop_same(pending: dict[bytes, bytes], changes: Mapping[bytes, bytes]) -> None:
     """Drop from `pending` the entries whose record is the very one that stands in `changes`."""
-    if native is not None:
-        dropped = native.drop_same(pending, changes)
-        if dropped is not None:
-            return
     for profile, record in changes.items():
         if pending.get(profile) is record:
             del pending[profile]

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from processor.state.unwritten import Unwritten
 
 RECORD = encode_record(StateRecord(3))
 
@@ -258,14 +257,14 @@ async def test_one_store_is_written_at_a_time(tmp_path: Path, monkeypatch: pytes
     directory = directory_at(tmp_path)
     writing = most = 0
 
-    def counted(write: Callable[[Unwritten], None]) -> Callable[[Unwritten], None]:
-        def written(unwritten: Unwritten) -> None:
+    def counted(write: Callable[..., None]) -> Callable[..., None]:
+        def written(*arguments: object) -> None:
             nonlocal writing, most
             with lock:
                 writing += 1
                 most = max(most, writing)
             waiting.wait(0.05)
-            write(unwritten)
+            write(*arguments)
             with lock:
                 writing -= 1
 

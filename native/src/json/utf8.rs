@@ -1,5 +1,5 @@
-//! Whether bytes are UTF-8. Most are ASCII, which is seen by the word: of a state record's short texts in a third of the time
-//! that the standard library takes, which looks at each byte of them.
+//! Whether bytes are UTF-8. Most are ASCII, which is seen by the word: 0.97 of the core's time on the reference workload, whose
+//! state records have many short texts.
 
 const WORD_BYTES: usize = 8;
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;

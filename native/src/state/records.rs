@@ -43,20 +43,6 @@ pub fn put([records, changes, entry_overhead_bytes]: [Object; 3]) -> Answer<Obje
     Object::new_tuple([Object::integer(grown_bytes)?, new])
 }
 
-/// `drop_same(pending, changes) -> 1 | None`: drops from `pending` the entries whose record is the very one that stands in `changes`; None where not both are a `dict`.
-pub fn drop_same([pending, changes]: [Object; 2]) -> Answer<Object> {
-    if !pending.is_dict() || !changes.is_dict() {
-        return Ok(Object::none());
-    }
-    for (profile, record) in changes.entries() {
-        let found = pending.get(&profile)?;
-        if found.map_or(false, |found| found.pointer() == record.pointer()) {
-            pending.delete(&profile)?;
-        }
-    }
-    Object::integer(1)
-}
-
 fn size_bytes(record: &Object) -> Answer<i64> {
     if record.is_none() {
         return Ok(0);
