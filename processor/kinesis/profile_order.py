@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from processor.native import native
 
@@ -11,6 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from processor.kinesis.lane import Item
+
+
+class Admitted(NamedTuple):
+    """Of items that were taken: those that go now; and how many queue behind one of their profiles, at most."""
+
+    going: list[Item]
+    behind: int
 
 
 class ProfileOrder:
@@ -26,12 +33,12 @@ class ProfileOrder:
             for queue in profiles.values():
                 yield from queue or ()
 
-    def admit(self, items: Sequence[Item], partition: int) -> list[Item]:
-        """Take items of a partition, in order, and return those that go now; the others queue behind theirs."""
+    def admit(self, items: Sequence[Item], partition: int) -> Admitted:
+        """Take items of a partition, in order; those that do not go now queue behind theirs."""
         profiles = self._partitions.get(partition)
         if profiles is None:
             profiles = self._partitions[partition] = {}
-        going = []
+        going, behind = [], 0
         for item in items:
             profile = item.export.profile
             if profile in profiles:
@@ -39,10 +46,11 @@ class ProfileOrder:
                 if queue is None:
                     profiles[profile] = queue = deque()
                 queue.append(item)
+                behind = max(behind, len(queue))
             else:
                 profiles[profile] = None
                 going.append(item)
-        return going
+        return Admitted(going, behind)
 
     def done(self, items: Sequence[Item]) -> list[tuple[Item, int]]:
         """Items that were on their way are settled: what of their profiles goes now, and how much queues behind each.

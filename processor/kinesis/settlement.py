@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 THROTTLED: Final = "ProvisionedThroughputExceededException"
 _REJECTED: Final = "ValidationException"
-_HOT: Final = 8
-"""So many records that wait behind one of their profile have it go at once."""
 
 
 class Settlement:
@@ -102,8 +100,5 @@ class Settlement:
         following = self._order.done(items)
         if following:
             self._lanes.add_waited([item for item, _ in following])
-            if any(behind >= _HOT for _, behind in following):
-                self._fill.ready_at_once()
-            else:
-                self._fill.ready()
+            self._fill.ready(max(behind for _, behind in following))
         Ticket.settle([item.ticket for item in items])

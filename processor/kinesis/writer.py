@@ -168,10 +168,11 @@ class Writer:
         lanes = self.lanes.admit(keys, sizes_bytes)
         # `map` ends with the shortest, the lanes of those that are taken; and makes items faster than a loop does.
         items = list(map(Item, rest, repeat(ticket), count(taken), lanes, sizes_bytes))
-        self.lanes.add(self._order.admit(items, ticket.partition))
+        admitted = self._order.admit(items, ticket.partition)
+        self.lanes.add(admitted.going)
         self.figures.count_submitted(len(items), sum(sizes_bytes[: len(items)]))
         ticket.take(len(items))
-        self._fill.ready()
+        self._fill.ready(admitted.behind)
         self._may_send.set()
 
     def _fitting(self, sizes_bytes: Sequence[int]) -> int:

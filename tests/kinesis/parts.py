@@ -81,7 +81,7 @@ class Parts:
         for item in items:
             item.lane.hold(item.size_bytes)
         self.figures.count_submitted(len(items), sum(item.size_bytes for item in items))
-        self.lanes.add(self.order.admit(items, ticket.partition))
+        self.lanes.add(self.order.admit(items, ticket.partition).going)
         return items
 
     def packed(self) -> Call:

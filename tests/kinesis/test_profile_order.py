@@ -33,8 +33,17 @@ def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_first_of_each_profile_goes_and_later_ones_queue() -> None:
     order = ProfileOrder()
     first, other, later = items([export(1, 0), export(2, 0), export(1, 1)])
-    assert order.admit([first, other, later], 0) == [first, other]
+    assert order.admit([first, other, later], 0).going == [first, other]
     assert list(order) == [later]
+
+
+def test_how_many_queue_behind_one_of_those_that_come_counts_those_that_came_before() -> None:
+    order = ProfileOrder()
+    order.admit(items([export(1, number) for number in range(4)]), 0)
+    assert order.admit(items([export(2, 0), export(2, 1)]), 0).behind == 1, (
+        "of what came, not of what is there"
+    )
+    assert order.admit(items([export(2, 2), export(1, 4), export(2, 3)]), 0).behind == 4
 
 
 def test_the_next_of_a_profile_goes_when_the_one_before_is_done() -> None:
@@ -45,14 +54,14 @@ def test_the_next_of_a_profile_goes_when_the_one_before_is_done() -> None:
     assert order.done(all_items[1:2]) == [(all_items[2], 0)]
     assert order.done(all_items[2:]) == []
     again = items([export(1, 3)])
-    assert order.admit(again, 0) == again
+    assert order.admit(again, 0).going == again
 
 
 def test_equal_keys_of_two_partitions_are_two_profiles() -> None:
     order = ProfileOrder()
     one, other = items([export(1, 0)], 0), items([export(1, 0)], 1)
-    assert order.admit(one, 0) == one
-    assert order.admit(other, 1) == other
+    assert order.admit(one, 0).going == one
+    assert order.admit(other, 1).going == other
     assert order.done(one) == []
 
 
@@ -135,24 +144,24 @@ def test_of_several_tickets_and_partitions_at_once_what_goes_next_is_told_in_the
     of_two = [export(1, 0), export(2, 0)]
     first, second = items(of_two, 0), items([export(1, 1), export(3, 0), export(1, 2)], 0)
     elsewhere, later = items(of_two, 1), items([export(2, 1)], 1)
-    assert order.admit(first, 0) == first
-    assert order.admit(second, 0) == [second[1]]
-    assert order.admit(elsewhere, 1) == elsewhere
-    assert order.admit(later, 1) == []
+    assert order.admit(first, 0).going == first
+    assert order.admit(second, 0).going == [second[1]]
+    assert order.admit(elsewhere, 1).going == elsewhere
+    assert order.admit(later, 1).going == []
     settled = (elsewhere[1], first[1], second[1], first[0], elsewhere[0])
     assert order.done(settled) == [(later[0], 0), (second[0], 1)]
     assert list(order) == [second[2]]
     assert order.done([later[0], second[0]]) == [(second[2], 0)]
     assert order.done([second[2]]) == []
     again = items(of_two, 0)
-    assert order.admit(again, 0) == again, "nothing is left of them"
+    assert order.admit(again, 0).going == again, "nothing is left of them"
 
 
 def test_many_are_done_at_once() -> None:
     order = ProfileOrder()
     tickets = [items([export(profile, ticket) for profile in range(100)], ticket % 3) for ticket in range(9)]
     for number, ticket in enumerate(tickets):
-        assert order.admit(ticket, number % 3) == (ticket if number < 3 else [])
+        assert order.admit(ticket, number % 3).going == (ticket if number < 3 else [])
     for number in range(0, 9, 3):
         behind = 1 - number // 3
         following = [item for ticket in tickets[number + 3 : number + 6] for item in ticket]
@@ -168,14 +177,14 @@ def test_a_partition_that_is_released_leaves_nothing_behind() -> None:
     order.release(3)
     assert list(order) == []
     again = items([export(1, 0)], 3)
-    assert order.admit(again, 3) == again
+    assert order.admit(again, 3).going == again
 
 
 def test_a_record_that_is_sent_again_takes_the_turn_of_a_profile_that_has_nothing_on_its_way() -> None:
     order = ProfileOrder()
     assert order.go_before([], 0, b"1")
     (later,) = items([export(1, 1)])
-    assert order.admit([later], 0) == [], "it queues behind what is sent again"
+    assert order.admit([later], 0).going == [], "it queues behind what is sent again"
 
 
 def test_a_record_that_is_sent_again_goes_before_a_candidate_of_its_profile_and_all_behind_it() -> None:
@@ -209,7 +218,7 @@ def test_whatever_is_done_when_every_profile_goes_in_order_and_one_by_one(
         for profile in batch:
             exports.append(export(profile, numbers[profile]))
             numbers[profile] += 1
-        on_its_way.extend(order.admit(items(exports), 0))
+        on_its_way.extend(order.admit(items(exports), 0).going)
         profiles = [item.export.profile for item in on_its_way]
         assert len(set(profiles)) == len(profiles)
         if on_its_way:

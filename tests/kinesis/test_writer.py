@@ -132,6 +132,24 @@ def test_a_profile_with_many_records_does_not_wait_for_more_with_each() -> None:
     assert len(kinesis.stored) == 100
 
 
+@pytest.mark.parametrize(("behind", "expected"), [(7, []), (8, [1])])
+def test_a_record_that_waits_for_more_goes_at_once_as_many_come_to_wait_behind_it(
+    behind: int, expected: list[int]
+) -> None:
+    kinesis = ScriptedKinesis(random.Random(5))
+
+    async def world() -> list[int]:
+        async with writing(kinesis, linger_ms=5, busy_linger_ms=60_000) as writer:
+            await writer.submit(Ticket([export(1, 0)], is_followed=True))
+            await asyncio.sleep(1)
+            assert kinesis.requests == []
+            await writer.submit(Ticket([export(1, 1 + number) for number in range(behind)], is_followed=True))
+            await asyncio.sleep(0.001)
+            return [*kinesis.requests]
+
+    assert run_in_virtual_time(world())[:1] == expected
+
+
 def test_nothing_waits_longer_once_no_event_waits() -> None:
     kinesis = ScriptedKinesis(random.Random(5))
 
