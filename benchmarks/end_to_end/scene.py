@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -62,6 +63,8 @@ class Scene:
         """A new topic with all births, and then `events` more."""
         name = self.new_name("events")
         told = self._produce(name, shape, events, [f"--partitions={partitions}"])
+        # The system would write to disk what this and earlier runs have left in memory, on the CPUs of the run that follows.
+        os.sync()
         return FilledTopic(name, shape.profiles, events, told["changes"], told["value_bytes"])
 
     def feed(self, topic: FilledTopic, shape: Shape, events: int, rate: float) -> dict[str, Any]:
