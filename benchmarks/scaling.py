@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _TOPIC_BYTES = 1_500_000_000
 _QUICK_SHARE = 0.3
+_LONG = 4
+"""What a worker has taken in and not sent yet is much of what it does in half a second: turns must be many, and shares large."""
 _PROFILES_OF_ONE_RUN = 1_000_000
 """Where there are more, their births alone take longer than all runs elsewhere."""
 _FEW = replace(REFERENCE, profiles=10_000)
@@ -42,6 +44,8 @@ class Point:
     """Whether the workers share one CPU that is theirs alone; else all share all."""
     turn_s: float | None = None
     """How long each has that CPU to itself, in turns; None: as the kernel shares it out."""
+    length: int = 1
+    """How many times as many events as elsewhere a run has."""
 
 
 def _mapped(count: int, *, quick: bool = True) -> Point:
@@ -50,11 +54,15 @@ def _mapped(count: int, *, quick: bool = True) -> Point:
 
 SWEEPS: dict[str, Sequence[Point]] = {
     "workers": (Point(1), Point(2, workers=2), Point(4, workers=4)),
-    "workers in turns": (Point(1), Point(2, workers=2, turn_s=0.5), Point(4, workers=4, turn_s=0.5)),
+    "workers in turns": (
+        Point(1, length=_LONG),
+        Point(2, workers=2, turn_s=0.5, length=_LONG),
+        Point(4, workers=4, turn_s=0.5, length=_LONG),
+    ),
     "workers unpinned": (
-        Point(1, pinned=False),
-        Point(2, workers=2, pinned=False),
-        Point(4, workers=4, pinned=False),
+        Point(1, pinned=False, length=_LONG),
+        Point(2, workers=2, pinned=False, length=_LONG),
+        Point(4, workers=4, pinned=False, length=_LONG),
     ),
     "share of changes": tuple(
         Point(share, replace(REFERENCE, share_of_changes=share)) for share in (0.1, 0.4, 0.7, 1.0)
@@ -105,7 +113,7 @@ def main() -> None:
 
 def _measured(point: Point, events: int, runs: int, name: str) -> dict[str, Any]:
     event_bytes = max(point.shape.event_bytes, 60 * point.shape.segments_mapped)
-    count = min(events, _TOPIC_BYTES // event_bytes)
+    count = min(events * point.length, _TOPIC_BYTES // event_bytes)
     count_of_runs = runs if point.shape.profiles <= _PROFILES_OF_ONE_RUN else 1
     # A broker of its own each: a topic's pages, and its gigabytes, go with it.
     with scene(Cpus.split() if point.pinned else Cpus.shared()) as stage:
