@@ -1,8 +1,8 @@
 //! A PutRecords call in CBOR (RFC 8949), as Kinesis takes it under the content type `application/x-amz-cbor-1.1`: the body as
 //! AWS' client for Java writes it, byte by byte, and its answer. `processor/kinesis/kinesis_cbor.py` has the same in plain Python.
 
+use crate::kinesis::entries::{self, with_data_ahead, Entry};
 use crate::kinesis::room::Room;
-use crate::python::ahead::{fetch_bytes, OBJECTS_AHEAD};
 use crate::python::call::NotMine;
 use crate::python::object::Object;
 
@@ -12,8 +12,6 @@ const BEFORE_KEY: &[u8] = b"\x6cPartitionKey";
 const AFTER_KEY: &[u8] = b"\xff";
 const AFTER_RECORDS: &[u8] = b"\xff";
 const END: &[u8] = b"\xff";
-/// How many records ahead of the one that is written the caches are filled.
-const DATA_AHEAD: usize = 4;
 
 const UNSIGNED: u8 = 0;
 const BYTES: u8 = 2;
@@ -38,32 +36,24 @@ pub fn put_records_cbor([address, records]: [Object; 2]) -> Result<Object, NotMi
         }
     }
     tail.extend_from_slice(END);
-    let (of_data, of_key) = (Object::name(b"data\0")?, Object::name(b"partition_key\0")?);
-    let count = records.list_len()?;
-    let mut entries = Vec::with_capacity(count);
+    let entries = entries::of(&records)?;
     let mut length = BEGIN.len() + tail.len();
-    for index in 0..count {
-        records.fetch_item(index + OBJECTS_AHEAD);
-        let record = records.item(index)?;
-        let data = record.attribute(&of_data)?.into_bytes()?;
-        let key = record.attribute(&of_key)?.into_text()?;
-        let heads = (Head::of(BYTES, data.len()), Head::of(TEXT, key.len()));
-        length += BEFORE_DATA.len() + heads.0.bytes().len() + data.len();
-        length += BEFORE_KEY.len() + heads.1.bytes().len() + key.len() + AFTER_KEY.len();
-        entries.push((data, key, heads));
+    for Entry { data, key } in &entries {
+        length += BEFORE_DATA.len() + Head::of(BYTES, data.len()).bytes().len() + data.len();
+        length += BEFORE_KEY.len()
+            + Head::of(TEXT, key.len()).bytes().len()
+            + key.len()
+            + AFTER_KEY.len();
     }
     Ok(Object::new_bytes_written(length, |to| {
         let mut to = Room(to);
         to.copy(BEGIN);
-        for (number, (data, key, heads)) in entries.iter().enumerate() {
-            if let Some((following, _, _)) = entries.get(number + DATA_AHEAD) {
-                fetch_bytes(following);
-            }
+        for Entry { data, key } in with_data_ahead(&entries) {
             to.copy(BEFORE_DATA);
-            to.copy(heads.0.bytes());
+            to.copy(Head::of(BYTES, data.len()).bytes());
             to.copy(data);
             to.copy(BEFORE_KEY);
-            to.copy(heads.1.bytes());
+            to.copy(Head::of(TEXT, key.len()).bytes());
             to.copy(key.as_bytes());
             to.copy(AFTER_KEY);
         }

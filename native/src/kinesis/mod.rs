@@ -2,6 +2,7 @@
 
 pub mod base64;
 pub mod cbor;
+pub mod entries;
 pub mod md5;
 pub mod profile_order;
 pub mod put_records;
