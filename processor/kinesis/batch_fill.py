@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from processor.settings import KinesisSettings
 
 _GATHER_S: Final = 0.005
-_HOT: Final = 8
-"""So many records that wait behind one of their profile have it go at once."""
 
 
 class BatchFill:
@@ -51,9 +49,13 @@ class BatchFill:
         settings = self._settings
         self._linger_s = max(settings.linger_ms, settings.busy_linger_ms if is_followed else 0) / 1000
 
-    def ready(self, behind: int) -> None:
-        """Something may be ready: it may wait for more as long as lingering says, unless many records queue `behind` one of its profile."""
-        self._be_due(0.0 if behind >= _HOT else self._linger_s)
+    def ready(self) -> None:
+        """Something new is ready: it may wait for more as long as lingering says."""
+        self._be_due(self._linger_s)
+
+    def ready_at_once(self) -> None:
+        """Something is ready for which much else waits: it goes with the next call."""
+        self._be_due(0.0)
 
     def ready_again(self) -> None:
         """Something is ready again that was before: it may wait for `linger_ms`."""

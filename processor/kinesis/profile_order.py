@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from processor.native import native
 
@@ -13,11 +13,15 @@ if TYPE_CHECKING:
     from processor.kinesis.lane import Item
 
 
+HOT: Final = 8
+"""So many records that queue behind one of their profile have it go at once."""
+
+
 class Admitted(NamedTuple):
-    """Of items that were taken: those that go now; and how many queue behind one of their profiles, at most."""
+    """Of items that were taken: those that go now; and whether one of them is the one with which its profile became hot."""
 
     going: list[Item]
-    behind: int
+    has_become_hot: bool
 
 
 class ProfileOrder:
@@ -38,7 +42,7 @@ class ProfileOrder:
         profiles = self._partitions.get(partition)
         if profiles is None:
             profiles = self._partitions[partition] = {}
-        going, behind = [], 0
+        going, has_become_hot = [], False
         for item in items:
             profile = item.export.profile
             if profile in profiles:
@@ -46,11 +50,11 @@ class ProfileOrder:
                 if queue is None:
                     profiles[profile] = queue = deque()
                 queue.append(item)
-                behind = max(behind, len(queue))
+                has_become_hot = has_become_hot or len(queue) == HOT
             else:
                 profiles[profile] = None
                 going.append(item)
-        return Admitted(going, behind)
+        return Admitted(going, has_become_hot)
 
     def done(self, items: Sequence[Item]) -> list[tuple[Item, int]]:
         """Items that were on their way are settled: what of their profiles goes now, and how much queues behind each.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from processor.kinesis.profile_order import HOT
 from processor.kinesis.ticket import Ticket
 
 if TYPE_CHECKING:
@@ -100,5 +101,8 @@ class Settlement:
         following = self._order.done(items)
         if following:
             self._lanes.add_waited([item for item, _ in following])
-            self._fill.ready(max(behind for _, behind in following))
+            if any(behind >= HOT for _, behind in following):
+                self._fill.ready_at_once()
+            else:
+                self._fill.ready()
         Ticket.settle([item.ticket for item in items])

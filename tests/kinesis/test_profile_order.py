@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from processor.kinesis.lane import Item
-from processor.kinesis.profile_order import ProfileOrder
+from processor.kinesis.profile_order import HOT, ProfileOrder
 from processor.kinesis.ticket import Ticket
 from processor.native import CORE, native
 from tests.kinesis.parts import items
@@ -37,13 +37,18 @@ def test_the_first_of_each_profile_goes_and_later_ones_queue() -> None:
     assert list(order) == [later]
 
 
-def test_how_many_queue_behind_one_of_those_that_come_counts_those_that_came_before() -> None:
+def test_a_profile_becomes_hot_once_with_the_record_that_makes_many_queue() -> None:
     order = ProfileOrder()
-    order.admit(items([export(1, number) for number in range(4)]), 0)
-    assert order.admit(items([export(2, 0), export(2, 1)]), 0).behind == 1, (
-        "of what came, not of what is there"
-    )
-    assert order.admit(items([export(2, 2), export(1, 4), export(2, 3)]), 0).behind == 4
+    all_items = items([export(1, number) for number in range(HOT + 3)])
+    assert not order.admit(all_items[:HOT], 0).has_become_hot
+    assert not order.admit(items([export(2, 0), export(2, 1)]), 0).has_become_hot
+    assert order.admit(
+        [*items([export(3, 0)]), *all_items[HOT : HOT + 2], *items([export(3, 1)])], 0
+    ).has_become_hot
+    assert not order.admit(all_items[HOT + 2 :], 0).has_become_hot, "it was before"
+    for item in all_items[:4]:
+        order.done([item])
+    assert order.admit(items([export(1, number) for number in range(20, 24)]), 0).has_become_hot, "again"
 
 
 def test_the_next_of_a_profile_goes_when_the_one_before_is_done() -> None:

@@ -63,28 +63,38 @@ def test_all_that_is_held_is_within_the_bound_and_one_batch_and_every_partition_
     assert all(taken.values()), "a partition got nothing"
 
 
-@pytest.mark.parametrize("partitions", [1, 3])
-def test_a_partition_that_holds_its_share_takes_nothing_more(partitions: int) -> None:
-    bound = InFlightBound(LIMIT, 2000)
-    held = dict.fromkeys(range(partitions), 0)
-    held[0] = LIMIT // partitions
-    room = bound.room(held, 0.0)
-    assert (set() if room is None else set(room.shares)) == set(range(1, partitions))
+COMMON = LIMIT * 7 // 8
 
 
-@pytest.mark.parametrize("partitions", [12, 600])
-def test_a_partition_beside_others_that_hold_little_may_hold_a_quarter_of_what_is_left(
+def grown(held: dict[int, int], numbers: range) -> None:
+    """Have some partitions, in turns, take all that they may, in small batches."""
+    bound, has_grown = InFlightBound(LIMIT, 2000), True
+    while has_grown:
+        has_grown = False
+        for number in numbers:
+            room = bound.room(held, 0.0)
+            if room is not None and number in room.shares:
+                held[number] += min(room.shares[number], 500)
+                has_grown = True
+
+
+@pytest.mark.parametrize("partitions", [3, 12, 600])
+def test_a_partition_beside_others_that_hold_nothing_may_hold_a_quarter_of_the_bound_beyond_its_share(
     partitions: int,
 ) -> None:
-    bound, common = InFlightBound(LIMIT, 2000), LIMIT * 7 // 8
     held = dict.fromkeys(range(partitions), 0)
-    while (room := bound.room(held, 0.0)) is not None and 0 in room.shares:
-        held[0] += min(room.shares[0], 1000)
-    assert common / 5 - 1000 < held[0] <= common / 5 + 1000, "then four times as much is left"
-    held.update(dict.fromkeys(range(1, partitions), (common - held[0]) // partitions))
-    room = bound.room(held, 0.0)
+    grown(held, range(1))
+    assert held[0] == COMMON // partitions + COMMON // 4
+
+
+@pytest.mark.parametrize(("partitions", "still"), [(12, 4), (48, 24), (200, 20)])
+def test_those_that_stand_still_hold_no_more_than_that_together(partitions: int, still: int) -> None:
+    held = dict.fromkeys(range(partitions), 0)
+    grown(held, range(still))
+    assert sum(held.values()) == still * (COMMON // partitions) + COMMON // 4
+    room = InFlightBound(LIMIT, 2000).room(held, 0.0)
     assert room is not None
-    assert set(room.shares) == set(range(1, partitions)), "shares are what counts once others hold theirs"
+    assert set(room.shares) == set(range(still, partitions)), "shares are left to the others"
 
 
 def test_where_all_is_held_nothing_is_taken_until_some_have_waited_for_long() -> None:
