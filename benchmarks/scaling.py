@@ -92,7 +92,10 @@ def main() -> None:
     )
     parser.add_argument("--runs", type=count, default=3)
     parser.add_argument(
-        "--events", type=count, default=300_000, help="at a point, beside the births [300000]"
+        "--events",
+        type=count,
+        default=300_000,
+        help="at a point, beside the births; twice or four times where a run must be longer [300000]",
     )
     parser.add_argument("--quick", action="store_true", help="fewer events and points")
     parser.add_argument("--only", help="only sweeps whose name contains this")

@@ -172,10 +172,11 @@ class Writer:
         self.lanes.add(admitted.going)
         self.figures.count_submitted(len(items), sum(sizes_bytes[: len(items)]))
         ticket.take(len(items))
-        self._fill.ready()
         if admitted.has_become_hot:
             # It may be waiting for more. Once, and not with each ticket: where it cannot go, others' calls would go unfilled.
             self._fill.ready_at_once()
+        else:
+            self._fill.ready()
         self._may_send.set()
 
     def _fitting(self, sizes_bytes: Sequence[int]) -> int:
