@@ -30,7 +30,8 @@ def main() -> int:
 
 
 def _kill_at_end_of_input(pid: int) -> None:
-    while sys.stdin.buffer.read(4096):
+    # Not by `sys.stdin`: a thread that holds its lock when this process ends has the interpreter abort.
+    while os.read(0, 4096):
         pass
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)

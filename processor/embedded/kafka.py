@@ -28,13 +28,9 @@ if TYPE_CHECKING:
 KAFKA_VERSION: Final = "4.1.0"
 _START_S: Final = 60.0
 _API_VERSIONS_REQUEST: Final = struct.pack(">ihhih", 10, 18, 0, 1, -1)
-_LOG4J: Final = """\
-Configuration:
-  Appenders:
-    Console: {name: out, PatternLayout: {pattern: "%d %p %m (%c)%n"}}
-  Loggers:
-    Root: {level: WARN, AppenderRef: {ref: out}}
-"""
+_LOGGER: Final = "slf4j-simple"
+_LOGGER_VERSION: Final = "1.7.36"
+"""Kafka's library brings its interface alone, of this version: without a logger behind it nothing says why a broker ended."""
 
 
 class Place(NamedTuple):
@@ -88,8 +84,6 @@ class EmbeddedKafka:
             else {}
         )
         _write_properties(self._properties, directory / "data", place, {**further, **properties})
-        self._log4j = directory / "log4j2.yaml"
-        self._log4j.write_text(_LOG4J, encoding="utf-8")
         self._format()
         self._process: ServerProcess | None = None
 
@@ -162,7 +156,8 @@ class EmbeddedKafka:
             heap,
             "-XX:+UseSerialGC",
             "-XX:TieredStopAtLevel=1",
-            f"-Dlog4j2.configurationFile={self._log4j}",
+            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+            "-Dorg.slf4j.simpleLogger.showDateTime=true",
             "-cp",
             ":".join(map(str, sorted(self._jars.glob("*.jar")))),
         ]
@@ -233,7 +228,7 @@ def fetch_kafka(on_download: DownloadProgress | None = None, version: str = KAFK
 
     """
     home = cache_directory()
-    jars = home / f"kafka-{version}" / "jars"
+    jars = home / f"kafka-{version}-{_LOGGER}" / "jars"
     if jars.is_dir():
         return jars
     # A download that is broken off leaves nothing behind that looks whole: the last step is one rename.
@@ -260,7 +255,7 @@ def _resolve(work: Path, version: str, on_download: DownloadProgress | None) -> 
     )
     builder = jgo_env.EnvironmentBuilder(context=context, cache_dir=work / "environments")
     try:
-        builder.from_endpoint(f"org.apache.kafka:kafka_2.13:{version}")
+        builder.from_endpoint(f"org.apache.kafka:kafka_2.13:{version}+org.slf4j:{_LOGGER}:{_LOGGER_VERSION}")
     except (
         Exception
     ) as error:  # jgo lets its parsers', the network's and the disk's exceptions through as they are

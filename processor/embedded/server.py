@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +22,8 @@ _GUARD: Final = Path(__file__).with_name("guard.py")
 _TAIL_LINES: Final = 20
 _LOOK_AGAIN_S: Final = 0.05
 _STOP_S: Final = 20.0
+_PORTS: Final = range(10_000, 32_768)
+"""Below those that a system gives to clients' connections, which would take one before its server does, or while it is down."""
 
 
 class ServerProcess:
@@ -96,12 +100,20 @@ class ServerProcess:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nothing listens at now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    """Ports of 127.0.0.1 that nothing listens at now.
+
+    Raises:
+        EmbeddedServerError: there are not as many.
+
+    """
+    free = list[int]()
+    with ExitStack() as bound:
+        for port in secrets.SystemRandom().sample(_PORTS, len(_PORTS)):
+            if len(free) == count:
+                return free
+            with suppress(OSError):
+                bound.enter_context(socket.socket()).bind(("127.0.0.1", port))
+                free.append(port)
+    raise EmbeddedServerError(
+        f"of the ports from {_PORTS[0]} to {_PORTS[-1]} of 127.0.0.1, only {len(free)} are free"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from processor.embedded import start_kafka
-from processor.embedded.server import ServerProcess
+from processor.embedded.server import ServerProcess, free_ports
 from processor.errors import EmbeddedServerError
 from tests.conftest import create_topic
 from tests.support.world import produce, read_topic, vector
@@ -41,7 +42,7 @@ def test_a_server_that_ends_at_its_start_is_reported_with_its_log(tmp_path: Path
         [sys.executable, "-c", "import sys; sys.exit('no such port')"],
         tmp_path / "log",
     )
-    with pytest.raises(EmbeddedServerError, match="ended at its start:\nno such port"):
+    with pytest.raises(EmbeddedServerError, match=r"ended at its start:\nno such port$"):
         server.wait_until(lambda: False, timeout_s=30)
 
 
@@ -75,6 +76,31 @@ def test_a_server_goes_with_a_starter_that_is_killed(tmp_path: Path) -> None:
     starter.wait()
     starter.stdout.close()
     wait_for(lambda: not is_alive(pid))
+
+
+def test_servers_have_ports_that_no_connection_of_a_client_takes_meanwhile() -> None:
+    ports = free_ports(500)
+    assert len(set(ports)) == 500
+    with socket.socket() as server, socket.socket() as client:
+        server.bind(("127.0.0.1", free_ports(1)[0]))
+        server.listen()
+        client.connect(server.getsockname())
+        assert client.getsockname()[1] > max(ports)
+
+
+def test_a_kafka_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as another:
+        another.bind(("127.0.0.1", free_ports(1)[0]))
+        another.listen()
+        taken = another.getsockname()[1]
+        monkeypatch.setattr(
+            "processor.embedded.kafka.free_ports", lambda count: [taken, *free_ports(1)][:count]
+        )
+        with (
+            pytest.raises(EmbeddedServerError, match=f"bind to 127.0.0.1:{taken}: Address already in use"),
+            start_kafka(),
+        ):
+            pass
 
 
 async def test_kafka_keeps_what_it_acknowledged_over_a_kill() -> None:
