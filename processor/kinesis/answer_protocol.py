@@ -32,6 +32,11 @@ class Posted(NamedTuple):
     headers: Mapping[str, str]
     body: bytes
 
+    @property
+    def media_type(self) -> str:
+        """What its body is said to be, in lower case and less parameters; empty where nothing says so."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
 
 class AnswerProtocol(ResponseHandler):
     """One connection's; `expect` an answer before each request is written."""

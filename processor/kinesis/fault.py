@@ -11,7 +11,9 @@ from processor.kinesis.kinesis_json import DECODE_ERRORS, Unreadable, unpacked
 from processor.kinesis.log_text import page_title, redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    from processor.kinesis.answer_protocol import Posted
 
 
 class Fault(NamedTuple):
@@ -39,27 +41,26 @@ class _Error(msgspec.Struct, rename={"type": "__type", "capital_message": "Messa
 _decode_error: Final = msgspec.json.Decoder(_Error).decode
 
 
-def read_fault(status: int, headers: Mapping[str, str], body: bytes, hidden: Sequence[str] = ()) -> Fault:
+def read_fault(answer: Posted, hidden: Sequence[str] = ()) -> Fault:
     """What an answer that is an error says; a page's title stands for a message where it is not AWS'.
 
     The code stands in the header `x-amzn-errortype`, with more behind a colon, or in the body, with a namespace
     before #.
     """
-    content_type = redacted(headers.get("content-type", "").partition(";")[0], (), 60)
     try:
-        body = unpacked(body, headers.get("content-encoding", ""))
+        body = unpacked(answer.body, answer.headers.get("content-encoding", ""))
     except Unreadable:
         body = b""
-    said = _said(content_type, body)
-    code = headers.get("x-amzn-errortype") or said.type or said.code or ""
+    said = _said(answer.media_type, body)
+    code = answer.headers.get("x-amzn-errortype") or said.type or said.code or ""
     code = redacted(code.partition(":")[0].rpartition("#")[2], hidden, 80)
     message = redacted(said.message or said.capital_message or "", hidden) or page_title(body, hidden)
-    return Fault(status, content_type, code, message)
+    return Fault(answer.status, redacted(answer.media_type, (), 60), code, message)
 
 
-def _said(content_type: str, body: bytes) -> _Error:
+def _said(media_type: str, body: bytes) -> _Error:
     try:
-        if content_type.lower() == kinesis_cbor.CONTENT_TYPE:
+        if media_type == kinesis_cbor.CONTENT_TYPE:
             return kinesis_cbor.decoded(body, _Error)
         return _decode_error(body)
     except (Unreadable, *DECODE_ERRORS):

@@ -86,7 +86,7 @@ class Exchange:
         answer = await self._posted(action, body, address, content_type)
         if answer.status != _OK:
             error = self._failure(action, answer, hidden)
-            if content_type == CONTENT_TYPE or _is_in(content_type, answer) or _may_pass(answer):
+            if content_type in (CONTENT_TYPE, answer.media_type) or _may_pass(answer):
                 raise error
             # Its size is what is refused, and not its form.
             raise error if isinstance(error, KinesisTooLarge) else AnsweredOtherwise(error)
@@ -109,7 +109,7 @@ class Exchange:
 
         """
         answer = await self._posted(action, body, address, content_type)
-        if _is_in(content_type, answer):
+        if answer.media_type == content_type:
             return True
         return None if _may_pass(answer) else False
 
@@ -153,9 +153,7 @@ class Exchange:
         )
 
     def _failure(self, action: str, answer: Posted, hidden: Callable[[], Sequence[str]]) -> KinesisError:
-        error = from_fault(
-            read_fault(answer.status, answer.headers, answer.body, hidden()), action, self._stream
-        )
+        error = from_fault(read_fault(answer, hidden()), action, self._stream)
         if isinstance(error, KinesisRefused) and error.code in OF_CREDENTIALS:
             self._credentials.invalidate()
         return error
@@ -186,10 +184,6 @@ class Exchange:
 def is_of_aws(url: str) -> bool:
     """Whether an endpoint is one of AWS' own, by its name; that of a VPC is one."""
     return _AWS_HOST.fullmatch(urlsplit(url).hostname or "") is not None
-
-
-def _is_in(content_type: str, answer: Posted) -> bool:
-    return answer.headers.get("content-type", "").partition(";")[0].strip().lower() == content_type
 
 
 def _may_pass(answer: Posted) -> bool:

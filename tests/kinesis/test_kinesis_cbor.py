@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from processor.kinesis import kinesis_json
+from processor.kinesis.answer_protocol import Posted
 from processor.kinesis.fault import read_fault
 from processor.kinesis.kinesis_cbor import CONTENT_TYPE, plain_body, read_answer, request_body
 from processor.kinesis.kinesis_json import Answer, Unreadable
@@ -220,19 +221,18 @@ def test_in_plain_python_a_tagged_answer_is_the_same_without_the_tag(monkeypatch
 def test_no_answer_raises_anything_else(body: bytes) -> None:
     with pytest.raises(Unreadable):
         read_answer(body, 1)
-    read_fault(400, {"content-type": CONTENT_TYPE}, body)
+    read_fault(Posted(400, {"content-type": CONTENT_TYPE}, body))
 
 
 @pytest.mark.parametrize("type_of_answer", [CONTENT_TYPE, "Application/X-Amz-CBOR-1.1; charset=none"])
 @pytest.mark.parametrize("member", ["message", "Message"])
 def test_an_errors_code_and_message_are_found(member: str, type_of_answer: str) -> None:
     body = cbor2.dumps({"__type": "com.amazonaws#ValidationException", member: "no records"})
-    fault = read_fault(400, {"content-type": type_of_answer}, body)
+    fault = read_fault(Posted(400, {"content-type": type_of_answer}, body))
     assert (fault.code, fault.message) == ("ValidationException", "no records")
 
 
 def test_an_error_that_is_not_what_its_type_says_has_the_code_of_its_header() -> None:
-    fault = read_fault(
-        400, {"content-type": CONTENT_TYPE, "x-amzn-errortype": "Some:x"}, b'{"__type":"Other"}'
-    )
+    headers = {"content-type": CONTENT_TYPE, "x-amzn-errortype": "Some:x"}
+    fault = read_fault(Posted(400, headers, b'{"__type":"Other"}'))
     assert (fault.code, fault.message) == ("Some", "")

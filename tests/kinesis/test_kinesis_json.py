@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from processor.kinesis.answer_protocol import Posted
 from processor.kinesis.fault import read_fault
 from processor.kinesis.kinesis_json import (
     Unreadable,
@@ -105,7 +106,7 @@ def test_no_answer_raises_anything_else(body: bytes) -> None:
     for read in (lambda b: read_answer(b, 1), read_facts, read_shards):
         with pytest.raises(Unreadable):
             read(body)
-    assert not read_fault(500, {}, body).code or b"__type" in body
+    assert not read_fault(Posted(500, {}, body)).code or b"__type" in body
 
 
 @pytest.mark.parametrize("size", [0, 1, 100_000])
@@ -154,9 +155,9 @@ def test_null_is_absent_in_what_a_stream_says_of_itself() -> None:
 @pytest.mark.parametrize("member", ["message", "Message"])
 def test_an_errors_code_and_message_are_found(member: str) -> None:
     body = json.dumps({"__type": "com.amazonaws.kinesis#SomeException", member: "as\nit is"}).encode()
-    fault = read_fault(400, {"content-type": "application/x-amz-json-1.1"}, body)
+    fault = read_fault(Posted(400, {"content-type": "application/x-amz-json-1.1"}, body))
     assert (fault.status, fault.code, fault.message) == (400, "SomeException", "as it is")
-    packed = read_fault(400, {"content-encoding": "gzip"}, gzip.compress(body))
+    packed = read_fault(Posted(400, {"content-encoding": "gzip"}, gzip.compress(body)))
     assert packed.code == "SomeException"
     nulls = json.dumps({"__type": None, member: None}).encode()
-    assert read_fault(400, {"x-amzn-errortype": "Some:http://x/"}, nulls)[2:] == ("Some", "")
+    assert read_fault(Posted(400, {"x-amzn-errortype": "Some:http://x/"}, nulls))[2:] == ("Some", "")
