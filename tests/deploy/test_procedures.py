@@ -252,7 +252,7 @@ async def test_without_the_grant_of_the_topic_of_backfills_it_runs_and_says_so_u
         async with caught_up(broker, settings, plan, len(CASE["events"])) as status:
             await stored_when(kinesis_client, stream, EXPORTS)
             await until(lambda: bool(warnings_of(lines, UNHEARD)))
-            assert status.is_ready
+            await until(lambda: status.is_ready)
             await kafka_tools.run(needed, tmp_path)
             asked = (await ask_for_backfill(settings, "")).request.id
             await until(lambda: any(line.get("request") == asked for line in lines))

@@ -54,8 +54,7 @@ def map_another(directory: Path) -> None:
 
 
 def logged(member: Member, event: str) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in member.log.read_text().splitlines() if line.startswith("{")]
-    return [line for line in lines if line["event"].startswith(event)]
+    return [line for line in member.lines(event) if line["event"].startswith(event)]
 
 
 async def changed_once_all_is_exported(

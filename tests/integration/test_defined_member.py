@@ -9,14 +9,14 @@ import random
 import signal
 from collections import Counter
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
 
 from tests.support.defined import KEY, SECRET, TOKEN, Api, DefinedMember, defined_environ, mapped
 from tests.support.members import Producer
-from tests.support.observation import ready, url_of
+from tests.support.observation import follows, ready, status_of, url_of
 from tests.support.scripted_kinesis import ScriptedKinesis
 from tests.support.served_kinesis import served
 
@@ -72,32 +72,12 @@ async def exports_reach(kinesis: ScriptedKinesis, count: int) -> None:
         await asyncio.sleep(0.02)
 
 
-async def status_of(http: aiohttp.ClientSession, url: str) -> dict[str, Any]:
-    async with http.get(f"{url}/api/status") as answer:
-        told: dict[str, Any] = await answer.json()
-        return told
-
-
 async def noticed(http: aiohttp.ClientSession, url: str, notice: str | None) -> None:
     """Once the status has a notice that ends so, or none, and where there is one, no worker."""
     while True:
         told = await status_of(http, url)
         found = told["notice"]
         if found is None if notice is None else (found or "").endswith(notice) and not told["workers"]:
-            return
-        await asyncio.sleep(0.05)
-
-
-async def follows(http: aiohttp.ClientSession, url: str, *segments: str, workers: int = 1) -> None:
-    """Once every worker follows a plan of these segments."""
-    wanted = [f"ups/{each}" for each in segments]
-    while True:
-        told = (await status_of(http, url))["workers"]
-        found = [
-            [item["name"] for item in each["destination"]["items"] if item["kind"] == "segment"]
-            for each in told
-        ]
-        if found == [wanted] * workers:
             return
         await asyncio.sleep(0.05)
 

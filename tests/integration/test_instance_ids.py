@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import random
 import signal
@@ -34,9 +33,10 @@ CONDITION = "instance id"
 
 def told(member: Member, event: str) -> list[str]:
     """What a member's log says of the condition, when it begins or ends."""
-    lines = (json.loads(line) for line in member.log.read_text().splitlines() if CONDITION in line)
     return [
-        line.get("reason", "") for line in lines if line["event"] in event and line["condition"] == CONDITION
+        line.get("reason", "")
+        for line in member.lines(CONDITION)
+        if line["event"] in event and line["condition"] == CONDITION
     ]
 
 
@@ -109,8 +109,11 @@ async def test_of_two_with_one_id_the_last_has_it_and_the_other_waits_until_it_h
 
 
 def of_worker(member: Member, worker: int, event: str) -> list[list[int]]:
-    lines = (json.loads(line) for line in member.log.read_text().splitlines() if event in line)
-    return [line["partitions"] for line in lines if line["event"] == event and line["worker"] == worker]
+    return [
+        line["partitions"]
+        for line in member.lines(event)
+        if line["event"] == event and line["worker"] == worker
+    ]
 
 
 async def test_a_worker_that_is_killed_holds_up_its_own_partitions_alone_and_an_end_in_order_none(

@@ -93,7 +93,7 @@ async def letters_of(settings: Settings, url: str, events: Sequence[Event]) -> l
         await until(lambda: status.figures.dead_lettered.total() == len(events))
         while await committed(servers, settings.kafka.group, topic) < len(events):
             await asyncio.sleep(0.05)
-        assert status.is_ready
+        await until(lambda: status.is_ready)
     return await read_topic(servers, settings.kafka.dead_letter_topic, len(events))
 
 
@@ -241,5 +241,5 @@ async def test_appends_to_a_changelog_that_takes_little_are_never_larger_than_it
         async with running(settings, plan_for(url)) as status:
             await caught_up(scripted, expected(producer.events))
             await until(lambda: not status.figures.in_flight)
-            assert status.is_ready
+            await until(lambda: status.is_ready)
     assert first_occurrences(scripted) == expected(producer.events)

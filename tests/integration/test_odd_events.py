@@ -69,7 +69,7 @@ async def test_what_the_core_fails_on_is_one_dead_letter_and_the_rest_of_its_bat
             letters = await read_topic(kafka, settings.kafka.dead_letter_topic, 3)
             await until(lambda: status.figures.in_flight == 0)
             assert status.figures.dead_lettered == {"internal": 2, "bad-json": 1}
-            assert status.is_ready
+            await until(lambda: status.is_ready)
     exports = [data.decode() for _, data in records]
     assert [json.loads(data)["person"]["email"] for data in exports] == [1, json.loads(deep), 2]
     assert deep in exports[1]

@@ -29,9 +29,11 @@ from tests.support.members import (
     member_environ,
     repeats,
 )
+from tests.support.observation import url_of
 from tests.support.scripted_kinesis import ScriptedKinesis
 from tests.support.served_kinesis import served
 from tests.support.state_topics import create_changelog, plan_for, process_all, refusal, stored_state
+from tests.support.topics import delete
 from tests.support.world import read_topic, running, settings_for, until
 
 if TYPE_CHECKING:
@@ -186,12 +188,7 @@ async def test_a_changelog_that_is_gone_is_refused(
     async with Producer(kafka, topic) as producer:
         await producer.produce(changes(rng, 30, 10))
         await process_all(settings, plan_for(url), producer, scripted)
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-    await admin.start()
-    try:
-        await admin.delete_topics([settings.changelog_topic])
-    finally:
-        await admin.close()
+    await delete(kafka, settings.changelog_topic)
     with pytest.raises(StateRefused, match=r"does not exist, though group .* has committed offsets"):
         await run_service(settings, plan_for(url), asyncio.Event())
     await create_changelog(settings, 3, {"cleanup.policy": "compact"})
@@ -342,6 +339,8 @@ async def test_a_rebalance_while_restoring_loses_and_repeats_nothing(
         try:
             await producer.produce(changes(rng, 600, 3000, len(producer.events)))
             await caught_up(scripted, expected(producer.events))
+            for member in members:
+                await url_of(member)  # before it, SIGTERM is not heeded yet
             assert [await member.stop() for member in members] == [0, 0, 0]
         finally:
             for member in members:

@@ -126,6 +126,19 @@ async def committed_up_to(servers: str, topic: str, offset: int) -> None:
     assert await committed(servers, f"group-{topic}", topic) == offset
 
 
+async def committed_to_the_end(servers: str, topic: str) -> None:
+    """Once it is so; the last transaction's marker may come later than all events."""
+    while await committed(servers, f"group-{topic}", topic) != await end_of(servers, topic):
+        await asyncio.sleep(0.05)
+
+
+async def open_transaction(http: aiohttp.ClientSession, at: str) -> str | None:
+    """What readiness says of an open transaction."""
+    async with http.get(f"{at}/readyz") as answer:
+        reasons = (await answer.json())["reasons"]
+    return next((str(why) for name, why in reasons.items() if name.endswith("open transaction")), None)
+
+
 async def lag(http: aiohttp.ClientSession, at: str) -> tuple[float, float]:
     """In offsets, and in seconds."""
     found = sums(await scraped(http, at))["0"]
@@ -185,7 +198,7 @@ async def test_of_transactions_that_lie_in_one_another_what_is_committed_comes_o
                     await writer.producer.abort_transaction()
         await plain.stop()
         await caught_up(scripted, expected(wanted))
-        await committed_up_to(kafka, topic, await end_of(kafka, topic))
+        await committed_to_the_end(kafka, topic)
         while await lag(http, at) != (0, 0):
             await asyncio.sleep(0.05)
     assert first_occurrences(scripted) == expected(wanted)
@@ -233,17 +246,14 @@ async def test_an_open_transaction_is_reported_with_its_remedy_and_its_end_lets_
     ):
         await left_open(kafka, topic, (other, before), (writer, opened), (other, behind))
         # The first is committed up to its marker; what stands behind the open one is not.
-        while True:
-            async with http.get(f"{at}/readyz") as answer:
-                told = await answer.json()
-            if not told["ready"]:
-                break
+        while (why := await open_transaction(http, at)) is None:
             await asyncio.sleep(0.05)
-        (why,) = told["reasons"].values()
-        assert "open since offset 11 of partition 0" in str(why)
-        assert f"kafka-transactions.sh --bootstrap-server … abort --topic {topic} --partition 0" in str(why)
-        found = sums(await scraped(http, at))["0"]
-        assert found["processor_partition_open_transaction_records"] == 21
+        assert "open since offset 11 of partition 0" in why
+        assert f"kafka-transactions.sh --bootstrap-server … abort --topic {topic} --partition 0" in why
+        while (found := sums(await scraped(http, at))["0"])[
+            "processor_partition_open_transaction_records"
+        ] != 21:
+            await asyncio.sleep(0.05)
         assert found["processor_partition_open_transaction_seconds"] > 1
         assert await lag(http, at) == (0, 0)
         await asyncio.sleep(4)  # two stalls' time: the watchdog must find no work
@@ -252,7 +262,7 @@ async def test_an_open_transaction_is_reported_with_its_remedy_and_its_end_lets_
         await writer.producer.commit_transaction()
         await ready(http, at)
         await caught_up(scripted, expected([*before, *opened, *behind]))
-        await committed_up_to(kafka, topic, await end_of(kafka, topic))
+        await committed_to_the_end(kafka, topic)
         assert sums(await scraped(http, at))["0"]["processor_partition_open_transaction_seconds"] == 0
         assert "stalled" not in member.log.read_text()
     assert first_occurrences(scripted) == expected([*before, *opened, *behind])

@@ -231,7 +231,7 @@ async def test_no_answer_is_the_error_that_aiohttp_has_for_it(
 
 async def test_an_answer_that_does_not_come_in_time_ends_the_wait() -> None:
     pending = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"
-    async with served(pending, ok(), read_s=0.05) as (server, quick):
+    async with served(pending, ok(), read_s=0.5) as (server, quick):
         with pytest.raises(aiohttp.SocketTimeoutError):
             await post(server, quick)
         await post(server, quick)

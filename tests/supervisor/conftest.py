@@ -63,7 +63,7 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
         '    body = b\'{"type":"Ending","reasons":["the state is of another stream"]}\'\n'
         "    os.write(0, len(body).to_bytes(4, 'big') + body); sys.exit(78)\n"
         "if what in ('listens', 'while-refused'):\n"
-        "    file = home / f'heard-{len(list(home.glob(\"heard-*\")))}'\n"
+        "    file = home / f'heard-{os.getpid()}'\n"
         "    heard = file.open('ab', buffering=0)\n"
         "    def end(*_): file.with_name(file.name + '-whole').touch(); sys.exit(0)\n"
         "    signal.signal(signal.SIGTERM, end)\n"

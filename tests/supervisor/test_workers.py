@@ -115,7 +115,7 @@ async def test_a_worker_that_does_not_end_is_killed(stand_in: StandIn) -> None:
 
 
 async def test_a_worker_that_answers_nothing_is_killed_and_started_anew(stand_in: StandIn) -> None:
-    policy = RestartPolicy(base_s=0.01, max_s=0.02, answer_s=0.1, first_answer_s=0.1, silence_s=1.0)
+    policy = RestartPolicy(base_s=0.01, max_s=0.02, answer_s=0.1, first_answer_s=0.1, silence_s=3.0)
     stop, parent = asyncio.Event(), Workers([stand_in.command("silent")], nothing_new, 20, policy)
     running = asyncio.create_task(parent.run(stop))
     await stand_in.until_lives(1)

@@ -143,6 +143,11 @@ class Member:
         assert self._process is not None
         return self._process
 
+    def lines(self, text: str = "") -> list[dict[str, Any]]:
+        """What its log says so far, in lines that have `text` in them; one that is being written is none yet."""
+        whole = self.log.read_text().rpartition("\n")[0]
+        return [json.loads(line) for line in whole.splitlines() if text in line]
+
     def worker_pids(self) -> list[int]:
         """The processes that are members of the group."""
         pid = self.process.pid

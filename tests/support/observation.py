@@ -37,3 +37,23 @@ async def ready(http: aiohttp.ClientSession, url: str) -> dict[str, Any]:
             if told["ready"]:
                 return told
         await asyncio.sleep(0.05)
+
+
+async def status_of(http: aiohttp.ClientSession, url: str) -> dict[str, Any]:
+    async with http.get(f"{url}/api/status") as answer:
+        told: dict[str, Any] = await answer.json()
+        return told
+
+
+async def follows(http: aiohttp.ClientSession, url: str, *segments: str, workers: int = 1) -> None:
+    """Once every worker follows a plan of these segments."""
+    wanted = [f"ups/{each}" for each in segments]
+    while True:
+        told = (await status_of(http, url))["workers"]
+        found = [
+            [item["name"] for item in each["destination"]["items"] if item["kind"] == "segment"]
+            for each in told
+        ]
+        if found == [wanted] * workers:
+            return
+        await asyncio.sleep(0.05)

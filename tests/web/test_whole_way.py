@@ -12,6 +12,7 @@ from tests.support.firefox import firefox
 from tests.support.guided import LIKELY, NAMES, NEWSLETTER, SECRET, STREAM, membership
 from tests.support.hands import ChromiumHands, chromium, reads
 from tests.support.journey import NAME, choose_attributes, choose_segments, connect, finish, sign_in
+from tests.support.observation import follows
 from tests.support.world import until, vector
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ async def test_from_an_empty_service_to_the_example_s_record_one_more_segment_an
         await hands.confirm("Take off")
         await reads(hands, "1 segment and 1 attribute", f"segment unmapped: {NAMES[LIKELY]} (ups/{LIKELY})")
         assert len(service.kinesis.stored) == before + 5
+        await follows(service.http, service.url, NEWSLETTER)
         await service.produce((EXAMPLE, membership(LIKELY, NEWSLETTER, person={"email": "new@example.com"})))
         await until(lambda: len(service.kinesis.stored) == before + 6)
         assert statuses(service, EXAMPLE) == {NEWSLETTER: "existing"}
