@@ -88,8 +88,8 @@ class Scene:
 
 
 @contextmanager
-def scene(cpus: Cpus) -> Iterator[Scene]:
-    """Kafka, and all that this process starts by itself, on the CPUs of the others."""
+def scene(cpus: Cpus, group_begins_after_ms: int = 0) -> Iterator[Scene]:
+    """Kafka, and all that this process starts by itself, on the CPUs of the others; so long a new group waits for more members."""
     with ExitStack() as stack:
         # Asked to end, as by Ctrl-C: what was started ends too, and its files go.
         for number in (signal.SIGTERM, signal.SIGHUP):
@@ -97,7 +97,11 @@ def scene(cpus: Cpus) -> Iterator[Scene]:
         stack.enter_context(on_cpus(cpus.others))
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
         # Heads of a second's worth: a broker does not sync each append, and its own cleaner is not to be measured.
-        properties = {"log.dirs": str(home / "kafka"), "log.cleaner.enable": "false"}
+        properties = {
+            "log.dirs": str(home / "kafka"),
+            "log.cleaner.enable": "false",
+            "group.initial.rebalance.delay.ms": str(group_begins_after_ms),
+        }
         kafka = stack.enter_context(start_kafka(properties))
         yield Scene(kafka, home / "kafka", home, cpus)
 

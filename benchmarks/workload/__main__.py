@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import uvloop
@@ -15,10 +16,13 @@ from aiokafka.errors import KafkaError
 
 from benchmarks.options import add_shape_options, amount, count, count_or_none, shape_of
 from benchmarks.workload import Workload, planned_clock
+from benchmarks.workload.plan import planned
 from benchmarks.workload.topic import open_topic
 
 if TYPE_CHECKING:
-    from benchmarks.workload import Event, Shape
+    from benchmarks.workload import Shape
+    from benchmarks.workload.plan import Plan
+    from benchmarks.workload.topic import Topic
 
 _MAKING_S = 30e-6
 """What making an event takes, about."""
@@ -53,20 +57,22 @@ def main() -> None:
 
 async def _produce(options: argparse.Namespace, shape: Shape) -> None:
     workload = Workload(shape)
+    told: Counter[str] = Counter()
     async with open_topic(options.servers, options.topic, options.partitions) as topic:
         if not options.without_births:
-            await topic.fill(workload.births())
+            told.update((await topic.fill(workload.births())).as_dict())
         if options.rate:
-            began_s, events = _planned(shape, options.events, options.rate)
-            reached = await topic.feed(events, options.rate, began_s)
-            fed = {"began_s": began_s, "rate": round(reached, 1)}
+            plan = _planned(shape, topic, options.events, options.rate)
+            reached = await topic.feed(plan)
+            told.update(plan.produced.as_dict())
+            fed = {"began_s": plan.began_s, "rate": round(reached, 1)}
         else:
-            await topic.fill(workload.events(options.events))
+            told.update((await topic.fill(workload.events(options.events))).as_dict())
             fed = {}
-        print(json.dumps(topic.produced.as_dict() | fed))
+        print(json.dumps(told | fed))
 
 
-def _planned(shape: Shape, events: int, rate: float) -> tuple[float, list[Event]]:
+def _planned(shape: Shape, topic: Topic, events: int, rate: float) -> Plan:
     """Events that bear the times at which they are to be sent, and when to begin with them.
 
     They are made ahead, for making them takes longer than sending them.
@@ -74,9 +80,10 @@ def _planned(shape: Shape, events: int, rate: float) -> tuple[float, list[Event]
     allowance_s = 1.0 + events * _MAKING_S
     while True:
         began_s = time.time() + allowance_s
-        made = list(Workload(shape, planned_clock(began_s, rate)).events(events))
+        made = Workload(shape, planned_clock(began_s, rate)).events(events)
+        plan = planned(made, topic.batches(), rate, began_s)
         if time.time() < began_s:
-            return began_s, made
+            return plan
         allowance_s *= 2
 
 

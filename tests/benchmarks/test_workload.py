@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from operator import itemgetter
 from statistics import mean
 from typing import TYPE_CHECKING
 
 import pytest
 
 from benchmarks.workload import REFERENCE, Shape, Workload, destination_text, newest_time, planned_clock
+from benchmarks.workload.plan import Batches, planned
 from processor.configuration import parse_configuration
 from processor.errors import InvalidEvent
 from processor.governance.plan import compile_plan
@@ -85,6 +87,60 @@ def test_events_that_are_due_at_a_rate_bear_the_times_at_which_they_are() -> Non
     for number, (event, export) in enumerate(fed):
         assert event.timestamp_ms == int((began_s + number / 100) * 1000)
         assert export is None or newest_time(export.data) == pytest.approx(began_s + number / 100, abs=1e-3)
+
+
+class Batch:
+    """Takes seven events, as aiokafka's batches take so many bytes."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[bytes, int]] = []
+
+    def append(self, *, key: bytes, value: bytes, timestamp: int) -> object | None:
+        assert value
+        if len(self.events) == 7:
+            return None
+        self.events.append((key, timestamp))
+        return self
+
+
+@pytest.mark.parametrize("rate", [3.0, 999.0, 2_340.0, 80_000.0])
+def test_what_is_fed_is_gathered_ahead_and_sent_when_the_last_of_it_is_due(rate: float) -> None:
+    began_s = 1_800_000_000.0
+    events = list(Workload(few_profiles(), planned_clock(began_s, rate)).events(3_000))
+    plan = planned(events, Batches(4, Batch), rate, began_s)
+    of_partition: dict[int, list[tuple[bytes, int]]] = defaultdict(list)
+    for tick in plan.ticks:
+        for partition, batch in tick.batches:
+            of_partition[partition] += batch.events
+            for _, due_ms in batch.events:
+                assert -1 <= tick.due_s * 1000 - due_ms <= 11
+        assert max(batch.events[-1][1] for _, batch in tick.batches) == pytest.approx(
+            tick.due_s * 1000, abs=1
+        )
+    sent = [event for of_one in of_partition.values() for event in of_one]
+    assert sorted(sent) == sorted((event.key, event.timestamp_ms) for event in events)
+    assert all(of_one == sorted(of_one, key=itemgetter(1)) for of_one in of_partition.values())
+    keys = [{key for key, _ in of_one} for of_one in of_partition.values()]
+    assert sum(map(len, keys)) == len(set[bytes]().union(*keys))
+    assert plan.produced.as_dict() == {
+        "events": len(events),
+        "changes": sum(event.is_change for event in events),
+        "value_bytes": sum(len(event.value) for event in events),
+    }
+
+
+def test_what_is_sent_as_fast_as_it_goes_is_sent_in_full_batches() -> None:
+    batches = Batches(2, Batch)
+    events = list(Workload(few_profiles()).events(100))
+    full = []
+    for event in events:
+        batches.add(event)
+        full += batches.take_full()
+    rest = batches.take()
+    assert {len(batch.events) for _, batch in full} == {7}
+    assert sorted(partition for partition, _ in rest) == [0, 1]
+    assert sum(len(batch.events) for _, batch in full + rest) == 100
+    assert batches.take() == []
 
 
 def test_seven_tenths_of_the_reference_workload_are_exported() -> None:
