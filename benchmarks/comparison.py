@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from benchmarks.peers.flink_job import FLINK, FLINK_ROCKSDB
 from benchmarks.peers.quix_streams import QUIX
-from benchmarks.tables import figures_of, listed, median_and_range, table
+from benchmarks.tables import figures_of, listed, median_and_range, share_of, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,8 +95,9 @@ def _aims_alone() -> list[Aim]:
 
 def _shares_of_one(sweep: str) -> dict[int, float]:
     first, *others = figures_of(f"scaling-workers{sweep}")["points"]
-    one = first["events_per_cpu_s"]["median"]
-    return {point["value"]: point["events_per_cpu_s"]["median"] / one for point in others}
+    return {
+        point["value"]: share_of(first["events_per_cpu_s"], point["events_per_cpu_s"]) for point in others
+    }
 
 
 def _flink() -> str:

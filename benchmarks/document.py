@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.comparison import COMPARISON_TABLES
 from benchmarks.report import RESULTS
-from benchmarks.tables import figures_of, median_and_range, table
+from benchmarks.tables import figures_of, median_and_range, share_of, table
 from processor.operations.size_table import rows
 from processor.operations.sizing import Load, load_constants, size
 from processor.settings import StateSettings
@@ -121,12 +121,12 @@ def _workers_unpinned() -> str:
 
 def _scaled_workers(name: str, where: str) -> str:
     points = figures_of(name)["points"]
-    alone = points[0]["events_per_cpu_s"]["median"]
+    alone = points[0]["events_per_cpu_s"]
     return table(
         [
             "workers",
             "events a CPU-second",
-            "of one worker's",
+            "of one worker's, in turns",
             f"events a second, {where}",
             "peak memory, all, MiB",
         ],
@@ -134,7 +134,7 @@ def _scaled_workers(name: str, where: str) -> str:
             [
                 f"{point['value']:g}",
                 median_and_range(point["events_per_cpu_s"]),
-                f"{point['events_per_cpu_s']['median'] / alone:.0%}",
+                f"{share_of(alone, point['events_per_cpu_s']):.0%}",
                 f"{point['events_per_s']['median']:,.0f}",
                 f"{point['peak_mib_all']['median']:.0f}",
             ]

@@ -8,7 +8,8 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks import report
 from benchmarks.end_to_end.contender import Processor
@@ -25,6 +26,8 @@ _TOPIC_BYTES = 1_500_000_000
 _QUICK_SHARE = 0.3
 _LONG = 4
 """What a worker has taken in and not sent yet is much of what it does in half a second: turns must be many, and shares large."""
+_TOGETHER_MS = 3_000
+"""Kafka's own default: the first of several workers would have all partitions for seconds, and give them back then."""
 _PROFILES_OF_ONE_RUN = 1_000_000
 """Where there are more, their births alone take longer than all runs elsewhere."""
 _FEW = replace(REFERENCE, profiles=10_000)
@@ -32,9 +35,17 @@ _FEW = replace(REFERENCE, profiles=10_000)
 _SMALL = replace(_FEW, segments=1, segments_mapped=1)
 
 
+class Place(NamedTuple):
+    """What points have in common that are measured in turns."""
+
+    shape: Shape
+    pinned: bool
+    length: int
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One place of a sweep; `quick` says whether a short run goes there."""
+    """One point of a sweep; `quick` says whether a short run goes there."""
 
     value: float
     shape: Shape = REFERENCE
@@ -47,13 +58,21 @@ class Point:
     length: int = 1
     """How many times as many events as elsewhere a run has."""
 
+    def place(self) -> Place:
+        """What it has in common with those that it is measured in turns with."""
+        return Place(self.shape, self.pinned, self.length)
+
 
 def _mapped(count: int, *, quick: bool = True) -> Point:
     return Point(count, replace(_FEW, segments=count + 15, segments_mapped=count), quick=quick)
 
 
 SWEEPS: dict[str, Sequence[Point]] = {
-    "workers": (Point(1), Point(2, workers=2), Point(4, workers=4)),
+    "workers": (
+        Point(1, length=_LONG),
+        Point(2, workers=2, length=_LONG),
+        Point(4, workers=4, length=_LONG),
+    ),
     "workers in turns": (
         Point(1, length=_LONG),
         Point(2, workers=2, turn_s=0.5, length=_LONG),
@@ -104,38 +123,41 @@ def main() -> None:
     events = int(options.events * (_QUICK_SHARE if options.quick else 1))
     for name in named(parser, SWEEPS, options.only):
         chosen = [point for point in SWEEPS[name] if point.quick or not options.quick]
-        figures = {
-            "workload": asdict(REFERENCE),
-            "points": [
-                {"value": point.value} | _measured(point, events, options.runs, name) for point in chosen
-            ],
-        }
+        points: list[dict[str, Any]] = []
+        for place, together in groupby(chosen, key=Point.place):
+            points += _measured(list(together), place, events, options.runs)
+        for point in points:
+            print(_told(name, point), flush=True)
+        figures = {"workload": asdict(REFERENCE), "points": points}
         if options.keep:
             file = "scaling-" + name.replace(" ", "-")
             print(f"kept in {report.write(file, figures)}")
 
 
-def _measured(point: Point, events: int, runs: int, name: str) -> dict[str, Any]:
-    event_bytes = max(point.shape.event_bytes, 60 * point.shape.segments_mapped)
-    count = min(events * point.length, _TOPIC_BYTES // event_bytes)
-    count_of_runs = runs if point.shape.profiles <= _PROFILES_OF_ONE_RUN else 1
+def _measured(points: Sequence[Point], place: Place, events: int, runs: int) -> list[dict[str, Any]]:
+    """The figures of points of one place, measured in turns: the machine drifts."""
+    shape = place.shape
+    event_bytes = max(shape.event_bytes, 60 * shape.segments_mapped)
+    count = min(events * place.length, _TOPIC_BYTES // event_bytes)
+    rows: list[list[dict[str, Any]]] = [[] for _ in points]
+    cpus = Cpus.split() if place.pinned else Cpus.shared()
     # A broker of its own each: a topic's pages, and its gigabytes, go with it.
-    with scene(Cpus.split() if point.pinned else Cpus.shared()) as stage:
-        topic = stage.fill(point.shape, count)
-        rows = [
-            asdict(measure(Processor(point.workers), stage, topic, point.shape, point.turn_s))
-            for _ in range(count_of_runs)
-        ]
+    with scene(cpus, group_begins_after_ms=_TOGETHER_MS) as stage:
+        topic = stage.fill(shape, count)
+        for _ in range(runs if shape.profiles <= _PROFILES_OF_ONE_RUN else 1):
+            for point, its_rows in zip(points, rows, strict=True):
+                its_rows.append(asdict(measure(Processor(point.workers), stage, topic, shape, point.turn_s)))
     whole = topic.births + topic.events
-    told: dict[str, Any] = report.spread(rows)
-    told |= {"value_bytes_an_event": topic.value_bytes / whole, "exported_share": topic.changes / whole}
-    cpu_us = 1e6 / told["events_per_cpu_s"]["median"]
-    print(
-        f"{name} {point.value:g}: {cpu_us:.1f} µs of CPU an event;",
-        json.dumps(told["events_per_s"]),
-        flush=True,
-    )
-    return told
+    of_all = {"value_bytes_an_event": topic.value_bytes / whole, "exported_share": topic.changes / whole}
+    return [
+        {"value": point.value} | report.spread(its_rows) | of_all
+        for point, its_rows in zip(points, rows, strict=True)
+    ]
+
+
+def _told(name: str, point: dict[str, Any]) -> str:
+    cpu_us = 1e6 / point["events_per_cpu_s"]["median"]
+    return f"{name} {point['value']:g}: {cpu_us:.1f} µs of CPU an event; {json.dumps(point['events_per_s'])}"
 
 
 if __name__ == "__main__":

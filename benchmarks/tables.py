@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.report import RESULTS
@@ -19,6 +20,11 @@ def figures_of(name: str) -> dict[str, Any]:
 def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
     """A table in Markdown."""
     return "\n".join(["| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *lines)])
+
+
+def share_of(first: dict[str, Any], figure: dict[str, Any]) -> float:
+    """What a figure is of another one that was measured in turns with it: the median of the rounds."""
+    return float(median(each / its for its, each in zip(first["runs"], figure["runs"], strict=True)))
 
 
 def median_and_range(figure: dict[str, float]) -> str:
