@@ -126,7 +126,7 @@ def _scaled_workers(name: str, where: str) -> str:
         [
             "workers",
             "events a CPU-second",
-            "of one worker's, in turns",
+            "of one worker's, by round",
             f"events a second, {where}",
             "peak memory, all, MiB",
         ],

@@ -141,12 +141,15 @@ def _measured(points: Sequence[Point], place: Place, events: int, runs: int) -> 
     count = min(events * place.length, _TOPIC_BYTES // event_bytes)
     rows: list[list[dict[str, Any]]] = [[] for _ in points]
     cpus = Cpus.split() if place.pinned else Cpus.shared()
-    # A broker of its own each: a topic's pages, and its gigabytes, go with it.
+    # A broker of its own for each place: a topic's pages, and its gigabytes, go with it.
     with scene(cpus, group_begins_after_ms=_TOGETHER_MS) as stage:
         topic = stage.fill(shape, count)
+        in_turns = list(zip(points, rows, strict=True))
         for _ in range(runs if shape.profiles <= _PROFILES_OF_ONE_RUN else 1):
-            for point, its_rows in zip(points, rows, strict=True):
+            for point, its_rows in in_turns:
                 its_rows.append(asdict(measure(Processor(point.workers), stage, topic, shape, point.turn_s)))
+            # What one run leaves on the machine is not always the same one's to bear.
+            in_turns.reverse()
     whole = topic.births + topic.events
     of_all = {"value_bytes_an_event": topic.value_bytes / whole, "exported_share": topic.changes / whole}
     return [

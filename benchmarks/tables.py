@@ -24,7 +24,9 @@ def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 def share_of(first: dict[str, Any], figure: dict[str, Any]) -> float:
     """What a figure is of another one that was measured in turns with it: the median of the rounds."""
-    return float(median(each / its for its, each in zip(first["runs"], figure["runs"], strict=True)))
+    return float(
+        median(each / of_first for of_first, each in zip(first["runs"], figure["runs"], strict=True))
+    )
 
 
 def median_and_range(figure: dict[str, float]) -> str:

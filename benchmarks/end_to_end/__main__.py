@@ -73,8 +73,8 @@ def _latencies(
     for name, rate in rates.items():
         rows = []
         for _ in range(_LATENCY_RUNS):
-            # Broker, endpoint and load together fill a CPU where the contender's is half idle: on that they would wait for each
-            # other. And a broker of its own each: the system writes what a run before has left, and keeps it in memory.
+            # On one CPU, broker, endpoint and load would wait for each other where the contender has one for itself. And a broker
+            # of its own each: the system writes what a run before has left, and keeps it in memory.
             with scene(Cpus.shared()) as stage:
                 rows.append(asdict(measure_latency(contender, stage, shape, rate=rate, seconds=seconds)))
             print(f"{name}:", json.dumps(rows[-1]))

@@ -101,7 +101,7 @@ def _looked_at(tree: ProcessTree) -> Iterator[list[_Look]]:
 
 def _cpu_share(looks: Sequence[_Look]) -> float:
     if len(looks) < 2:
-        return math.nan
+        raise ContenderFailedError("the steady part was over between two looks at the CPU used")
     return (looks[-1].cpu_s - looks[0].cpu_s) / (looks[-1].at_s - looks[0].at_s)
 
 

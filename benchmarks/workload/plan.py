@@ -43,15 +43,18 @@ class Batches:
 
     partitions: int
     new: Callable[[], Any]
-    produced: Produced = field(default_factory=Produced)
-    _gathered: list[tuple[int, Any]] = field(default_factory=list)
-    _open: dict[int, Any] = field(default_factory=dict)
+    produced: Produced = field(default_factory=Produced, init=False)
+    _gathered: list[tuple[int, Any]] = field(default_factory=list, init=False)
+    _open: dict[int, Any] = field(default_factory=dict, init=False)
 
     def add(self, event: Event) -> None:
         """Put an event behind those of its partition."""
         partition = zlib.crc32(event.key) % self.partitions
-        while not self._is_taken(partition, event):
-            del self._open[partition]
+        while (
+            self._open_batch(partition).append(key=event.key, value=event.value, timestamp=event.timestamp_ms)
+            is None
+        ):
+            del self._open[partition]  # it is full
         self.produced.add(event)
 
     def take(self) -> list[tuple[int, Any]]:
@@ -65,12 +68,12 @@ class Batches:
         self._gathered = list(self._open.items())
         return taken
 
-    def _is_taken(self, partition: int, event: Event) -> bool:
+    def _open_batch(self, partition: int) -> Any:  # noqa: ANN401  aiokafka has no type for it
         batch = self._open.get(partition)
         if batch is None:
             batch = self._open[partition] = self.new()
             self._gathered.append((partition, batch))
-        return batch.append(key=event.key, value=event.value, timestamp=event.timestamp_ms) is not None
+        return batch
 
 
 class Tick(NamedTuple):

@@ -55,7 +55,7 @@ class Topic:
     async def feed(self, plan: Plan) -> float:
         """Append what is planned, each batch when it is due; the events a second that were reached.
 
-        No event is left out where this falls behind: then it sends as fast as it can.
+        No event is left out where this falls behind: then it sends as fast as it can, what was due together by itself.
         """
         for tick in plan.ticks:
             await asyncio.sleep(max(0.0, tick.due_s - time.time()))

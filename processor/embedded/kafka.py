@@ -158,6 +158,7 @@ class EmbeddedKafka:
             "-XX:TieredStopAtLevel=1",
             "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
             "-Dorg.slf4j.simpleLogger.showDateTime=true",
+            "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss,SSS",
             "-cp",
             ":".join(map(str, sorted(self._jars.glob("*.jar")))),
         ]
@@ -228,7 +229,7 @@ def fetch_kafka(on_download: DownloadProgress | None = None, version: str = KAFK
 
     """
     home = cache_directory()
-    jars = home / f"kafka-{version}-{_LOGGER}" / "jars"
+    jars = home / f"kafka-{version}-{_LOGGER}-{_LOGGER_VERSION}" / "jars"
     if jars.is_dir():
         return jars
     # A download that is broken off leaves nothing behind that looks whole: the last step is one rename.

@@ -23,7 +23,7 @@ _TAIL_LINES: Final = 20
 _LOOK_AGAIN_S: Final = 0.05
 _STOP_S: Final = 20.0
 _PORTS: Final = range(10_000, 32_768)
-"""Below those that a system gives to clients' connections, which would take one before its server does, or while it is down."""
+"""Below those that systems give to clients' connections by default, which would take one before its server does, or while it is down."""
 
 
 class ServerProcess:
@@ -111,8 +111,9 @@ def free_ports(count: int) -> list[int]:
         for port in secrets.SystemRandom().sample(_PORTS, len(_PORTS)):
             if len(free) == count:
                 return free
+            each = bound.enter_context(socket.socket())
             with suppress(OSError):
-                bound.enter_context(socket.socket()).bind(("127.0.0.1", port))
+                each.bind(("127.0.0.1", port))
                 free.append(port)
     raise EmbeddedServerError(
         f"of the ports from {_PORTS[0]} to {_PORTS[-1]} of 127.0.0.1, only {len(free)} are free"

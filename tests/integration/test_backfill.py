@@ -177,9 +177,9 @@ async def test_all_profiles_follow_what_is_mapped_by_reload_and_by_restart_throu
             assert await member.stop() == 0
             before = len(scripted.stored)
             files.write(OTHER)
-            slow = {**environ, "PROCESSOR_BACKFILL_MAX_EVENTS_PER_S": "8"}
+            slow = {**environ, "PROCESSOR_BACKFILL_MAX_EVENTS_PER_S": "4"}
             member = await Member(tmp_path, slow).start()
-            while len(scripted.stored) < before + 6:
+            while len(scripted.stored) < before + 3:
                 await asyncio.sleep(0.02)
             await member.kill()
             assert "a backfill has begun" in member.log.read_text()
