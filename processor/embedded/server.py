@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack, suppress
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -106,9 +107,9 @@ def free_ports(count: int) -> list[int]:
         EmbeddedServerError: there are not as many.
 
     """
-    free = list[int]()
+    free, begin = list[int](), secrets.randbelow(len(_PORTS))
     with ExitStack() as bound:
-        for port in secrets.SystemRandom().sample(_PORTS, len(_PORTS)):
+        for port in chain(_PORTS[begin:], _PORTS[:begin]):
             if len(free) == count:
                 return free
             each = bound.enter_context(socket.socket())

@@ -139,6 +139,7 @@ async def test_an_outage_longer_than_the_session_stops_polling_within_bounds_and
             # One poll of each partition may pass the bound before it is seen.
             assert 100 < in_flight < 350
             assert status.figures.received == in_flight
+            await until(lambda: "kafka" not in status.conditions)
             kinesis.faults = Faults()
             await until(lambda: status.figures.exported == 400)
         assert not [each for each in told if each["event"] in {"partitions assigned", "partitions revoked"}]

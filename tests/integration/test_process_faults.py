@@ -176,6 +176,7 @@ async def test_a_slow_disk_slows_all_down_and_loses_and_reorders_nothing(
         async with running(settings, plan_for(case(), "s", url)) as status:
             await until(lambda: status.figures.exported == 200 and status.figures.in_flight == 0)
             # Heartbeats do not wait for the disk.
+            await until(lambda: "kafka" not in status.conditions)
             moves = [
                 line["event"]
                 for line in lines
