@@ -28,8 +28,7 @@ from tests.support.members import (
 from tests.support.members import changes as random_changes
 from tests.support.numbered_changes import case, changes, numbers
 from tests.support.numbered_changes import expected as expected_numbers
-from tests.support.observation import ready, scraped, url_of
-from tests.support.scrape import sums
+from tests.support.observation import in_flight, ready, url_of
 from tests.support.scripted_kinesis import Faults, ScriptedKinesis
 from tests.support.served_kinesis import served
 from tests.support.world import plan_for, produce, running, settings_for, until
@@ -47,11 +46,6 @@ async def kinesis() -> AsyncIterator[tuple[ScriptedKinesis, str]]:
     scripted.check_order = False  # a call of a member that was killed may arrive beside its successor's
     async with served(scripted) as url:
         yield scripted, url
-
-
-async def in_flight(http: aiohttp.ClientSession, url: str) -> float:
-    found = sums(await scraped(http, url))
-    return sum(values["processor_events_in_flight"] for values in found.values())
 
 
 async def partitions(http: aiohttp.ClientSession, url: str) -> list[dict[str, Any]]:

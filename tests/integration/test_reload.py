@@ -18,8 +18,7 @@ from processor.service.reload import Changes
 from processor.service.run import run_service
 from processor.telemetry.status import Status
 from tests.support.members import DESTINATION, Member, Producer, member_environ
-from tests.support.observation import ready, scraped, url_of
-from tests.support.scrape import sums
+from tests.support.observation import in_flight, ready, status_of, url_of
 from tests.support.scripted_kinesis import ScriptedKinesis
 from tests.support.served_kinesis import served
 from tests.support.world import settings_for, until
@@ -69,15 +68,13 @@ async def reloads_reach(http: aiohttp.ClientSession, url: str, result: str, coun
             if line.startswith("processor_configuration_reloads_total") and result in line
         ]
         if found and all(line.endswith(f" {count}.0") for line in found):
-            async with http.get(f"{url}/api/status") as answer:
-                told: dict[str, Any] = await answer.json()
-                return told
+            return await status_of(http, url)
         await asyncio.sleep(0.02)
 
 
 async def all_is_kept(http: aiohttp.ClientSession, url: str) -> None:
     """Once nothing is in flight: the state of what was exported is in the changelog."""
-    while any(each["processor_events_in_flight"] for each in sums(await scraped(http, url)).values()):
+    while await in_flight(http, url):
         await asyncio.sleep(0.02)
 
 

@@ -6,7 +6,7 @@ import asyncio
 import re
 from typing import TYPE_CHECKING, Any
 
-from tests.support.scrape import parsed
+from tests.support.scrape import parsed, sums
 
 if TYPE_CHECKING:
     import aiohttp
@@ -26,6 +26,11 @@ async def url_of(member: Member) -> str:
 async def scraped(http: aiohttp.ClientSession, url: str) -> dict[Any, float]:
     async with http.get(f"{url}/metrics") as answer:
         return parsed(await answer.text())
+
+
+async def in_flight(http: aiohttp.ClientSession, url: str) -> float:
+    """How many events all workers have received and not settled, their state kept."""
+    return sum(values["processor_events_in_flight"] for values in sums(await scraped(http, url)).values())
 
 
 async def ready(http: aiohttp.ClientSession, url: str) -> dict[str, Any]:
